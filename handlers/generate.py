@@ -1,0 +1,54 @@
+"""`generate`: a new environment around the product."""
+
+import time
+
+from imaging.cutout import cut_out
+
+from handlers.painting import Made, Painter, doubts, paint_each
+from handlers.requests import GenerateRequest, samplings
+from imaging.colour import in_profile
+from imaging.picture import Picture
+from models.engine import Control, GenerateTask
+from schemas.answers import GenerationInfo
+from schemas.jobs import GenerateJob
+
+
+def generate(request: GenerateRequest, painter: Painter, control: Control) -> Made:
+    started = time.monotonic()
+    job = request.job
+    product = in_profile(request.product, None)
+    cutting = cut_out(product)
+    control.progress("cut-out", 1, 10)
+
+    tasks = [
+        GenerateTask(
+            product=product,
+            cut_out=cutting,
+            environment=job.environment_type,
+            instructions=job.instructions,
+            size=job.output_size,
+            product_height_cm=job.product_height_cm,
+            harmonize=job.harmonize,
+            sampling=sampling,
+        )
+        for sampling in samplings(job, request.seed)
+    ]
+    outcome = painter.paint(
+        lambda model: paint_each(model.generate, tasks, control.between(0.1, 1)), fallback=job.fallback
+    )
+    info = GenerationInfo(
+        instructions=job.instructions,
+        environment_type=job.environment_type,
+        output_size=job.output_size,
+        seed=request.seed,
+        cutout_confidence=round(cutting.confidence, 3),
+        processing_time=round(time.monotonic() - started, 3),
+        **outcome.shared_info,
+    )
+    pictures = [Picture(made.pixels) for made in outcome.variants]
+    seeds = [task.sampling.seed for task in tasks]
+    return Made(pictures, seeds, info, [*doubts(cutting), *_without_effect(job), *outcome.warnings])
+
+
+def _without_effect(job: GenerateJob) -> list[str]:
+    return ["camera_height_cm has no effect on generate"] if job.sets("camera_height_cm") else []

@@ -1,0 +1,86 @@
+"""A repeated job gets the answer of the first: idempotency keys within this worker."""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.errors import ErrorCode, JobError
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class _Entry:
+    body: str
+    until: float
+    answer: Future[Answer] = field(default_factory=Future)
+
+    @property
+    def is_over(self) -> bool:
+        return self.answer.done() and time.monotonic() > self.until
+
+
+class Once:
+    """Keeps at most `entries` finished answers, each for `seconds`; only successes are kept."""
+
+    def __init__(self, seconds: float, entries: int) -> None:
+        self._seconds = seconds
+        self._entries = entries
+        self._lock = threading.Lock()
+        self._known: dict[str, _Entry] = {}
+
+    def run(self, key: str, body: object, work: Callable[[], Answer]) -> Answer:
+        """The stored answer of an equal job, that of one still running, or `work`'s own.
+
+        Raises JobError INVALID_INPUT where the key belongs to another body. When the first fails or is cancelled,
+        whoever waited for it works itself.
+        """
+        digest = _digest(body)
+        while True:
+            entry, is_ours = self._claim(key, digest)
+            if is_ours:
+                return self._worked(key, entry, work)
+            try:
+                return dict(entry.answer.result())
+            except JobError:
+                continue
+
+    def _claim(self, key: str, digest: str) -> tuple[_Entry, bool]:
+        with self._lock:
+            entry = self._known.get(key)
+            if entry is None or entry.is_over:
+                self._make_room()
+                entry = self._known[key] = _Entry(digest, time.monotonic() + self._seconds)
+                return entry, True
+        if entry.body != digest:
+            message = "Invalid idempotency_key: it was used with another input less than ten minutes ago"
+            raise JobError(ErrorCode.INVALID_INPUT, message, ("idempotency_key",))
+        return entry, False
+
+    def _worked(self, key: str, entry: _Entry, work: Callable[[], Answer]) -> Answer:
+        try:
+            answer = work()
+        except BaseException as problem:
+            with self._lock:
+                self._known.pop(key, None)
+            reason = problem if isinstance(problem, JobError) else JobError(ErrorCode.INTERNAL_ERROR, "It failed")
+            entry.answer.set_exception(reason)
+            raise
+        entry.answer.set_result(dict(answer))
+        return answer
+
+    def _make_room(self) -> None:
+        finished = [key for key, entry in self._known.items() if entry.answer.done()]
+        surplus = finished[: max(0, len(finished) + 1 - self._entries)]
+        for key in {*surplus, *(key for key in finished if self._known[key].is_over)}:
+            del self._known[key]
+
+
+def _digest(body: object) -> str:
+    text = json.dumps(body, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

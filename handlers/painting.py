@@ -1,0 +1,110 @@
+"""Lets the engine paint, and decides what happens when it fails."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from imaging.cutout import CutOut
+
+from handlers.tally import Tally
+from imaging.picture import Picture
+from models.engine import Control, ImageModel, Painted
+from models.resident import Resident
+from schemas.answers import GenerationInfo, PlacementInfo
+from schemas.errors import ErrorCode, JobError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Paint = Callable[[ImageModel], list[Painted]]
+
+TRUSTED_CUT_OUT = 0.5
+"""Below this confidence of the cut-out the caller is warned."""
+
+NOT_THE_ENGINES_FAULT = frozenset(
+    {ErrorCode.INVALID_INPUT, ErrorCode.NOT_SUPPORTED, ErrorCode.CANCELLED, ErrorCode.TIMEOUT}
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    variants: list[Painted]
+    engine: str
+    fallback_reason: str | None = None
+
+    @property
+    def shared_info(self) -> dict[str, Any]:
+        """What every answer says of how it was painted."""
+        first = self.variants[0]
+        return {
+            "engine": self.engine,
+            "steps": first.steps,
+            "true_cfg_scale": first.true_cfg_scale,
+            "fallback_used": True if self.fallback_reason else None,
+            "fallback_reason": self.fallback_reason,
+        }
+
+    @property
+    def warnings(self) -> list[str]:
+        return list(dict.fromkeys(warning for variant in self.variants for warning in variant.warnings))
+
+
+@dataclass(frozen=True)
+class Painter:
+    """The resident engine, and the preview that stands in for it."""
+
+    resident: Resident
+    preview: ImageModel
+    tally: Tally
+
+    def paint(self, paint: Paint, *, fallback: bool) -> Outcome:
+        """Raises the engine's JobError where `fallback` is False, and always when the engine is not to blame."""
+        model = self.resident.model()
+        try:
+            variants = self._watched(paint, model)
+        except JobError as problem:
+            if not fallback or problem.code in NOT_THE_ENGINES_FAULT or model.name == self.preview.name:
+                raise
+            self.tally.fell_back()
+            return Outcome(paint(self.preview), self.preview.name, problem.message)
+        return Outcome(variants, model.name)
+
+    def _watched(self, paint: Paint, model: ImageModel) -> list[Painted]:
+        try:
+            variants = paint(model)
+        except JobError as problem:
+            if problem.code not in NOT_THE_ENGINES_FAULT:
+                self.tally.engine_failed(for_good=problem.refresh_worker)
+            raise
+        except Exception as problem:  # an engine may fail in any way; the job must not
+            self.tally.engine_failed(for_good=False)
+            log.exception("The engine %s failed", model.name)
+            raise JobError(ErrorCode.GENERATION_ERROR, "The model failed to paint the picture") from problem
+        self.tally.engine_worked()
+        return variants
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """Finished pictures, one a seed, on their way to the caller."""
+
+    pictures: list[Picture]
+    seeds: list[int]
+    info: PlacementInfo | GenerationInfo
+    warnings: list[str]
+
+
+def paint_each(paint: Callable[[T, Control], Painted], tasks: list[T], control: Control) -> list[Painted]:
+    """One task after the other, each with its share of the progress."""
+    count = len(tasks)
+    return [paint(task, control.between(i / count, (i + 1) / count)) for i, task in enumerate(tasks)]
+
+
+def doubts(product: CutOut) -> list[str]:
+    if product.confidence >= TRUSTED_CUT_OUT:
+        return []
+    return [
+        f"The product could not be told from its background with confidence ({product.confidence:.2f}): "
+        "send a cut-out with alpha, or a photo on a plain background"
+    ]

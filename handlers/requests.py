@@ -1,0 +1,93 @@
+"""A validated job with its pictures in hand: what travels through the house."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from handlers.pictures import PictureReader
+from imaging.picture import Box, Mask, Picture, Point, Size
+from models.engine import Sampling
+from schemas.errors import ErrorCode, JobError
+from schemas.jobs import MAX_SEED, RANDOM_SEED, EditJob, GenerateJob, PictureJob
+
+
+@dataclass(frozen=True, eq=False)
+class EditRequest:
+    job: EditJob
+    product: Picture
+    room: Picture
+    mask: Mask | None
+    coordinates: Point | None
+    box: Box | None
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class GenerateRequest:
+    job: GenerateJob
+    product: Picture
+    seed: int
+
+
+def edit_request(job: EditJob, reader: PictureReader) -> EditRequest:
+    """Raises JobError for a picture that is none and for a place outside the photo."""
+    room = reader.picture(job.room_image, "room_image")
+    return EditRequest(
+        job=job,
+        room=room,
+        product=reader.picture(job.product_image, "product_image"),
+        mask=None if job.mask is None else reader.mask(job.mask, "mask", room.size),
+        coordinates=_inside(job.placement_coordinates, room.size),
+        box=_box_inside(job.placement_box, room.size),
+        seed=_drawn(job.seed),
+    )
+
+
+def generate_request(job: GenerateJob, reader: PictureReader, max_pixels: int) -> GenerateRequest:
+    width, height = job.output_size
+    if width * height > max_pixels:
+        raise JobError(
+            ErrorCode.INVALID_INPUT,
+            f"Invalid output_size: {width}x{height} is over the limit of {max_pixels / 1e6:g} megapixels",
+            ("output_size",),
+        )
+    return GenerateRequest(job, reader.picture(job.product_image, "product_image"), _drawn(job.seed))
+
+
+def samplings(job: PictureJob, seed: int) -> Iterator[Sampling]:
+    """One a variant, with the seeds seed, seed+1, ..., counted round at their largest value."""
+    for variant in range(job.n):
+        yield Sampling(
+            seed=(seed + variant) % (MAX_SEED + 1),
+            quality=job.quality,
+            steps=job.num_inference_steps,
+            true_cfg_scale=job.true_cfg_scale,
+            negative_prompt=job.negative_prompt,
+        )
+
+
+def _drawn(seed: int | None) -> int:
+    return secrets.randbelow(MAX_SEED + 1) if seed is None or seed == RANDOM_SEED else seed
+
+
+def _inside(point: tuple[float, float] | None, size: Size) -> Point | None:
+    if point is None:
+        return None
+    x, y = point
+    if not (0 <= x < size[0] and 0 <= y < size[1]):
+        raise _outside("placement_coordinates", size)
+    return int(x), int(y)
+
+
+def _box_inside(box: tuple[float, float, float, float] | None, size: Size) -> Box | None:
+    if box is None:
+        return None
+    left, top, right, bottom = box
+    if not (left >= 0 and right <= size[0] and top >= 0 and bottom <= size[1]):
+        raise _outside("placement_box", size)
+    return round(left), round(top), round(right), round(bottom)
+
+
+def _outside(field: str, size: Size) -> JobError:
+    message = f"Invalid {field}: it lies outside the room photo of {size[0]}x{size[1]} pixels"
+    return JobError(ErrorCode.INVALID_INPUT, message, (field,))

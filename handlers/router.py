@@ -1,0 +1,162 @@
+"""Raw job in, answer out: validates, routes on the action, and turns every expected failure into an error answer."""
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from handlers.deliver import NO_LIMIT, Delivery, deliver
+from handlers.edit import edit
+from handlers.generate import generate
+from handlers.health import health
+from handlers.once import Once
+from handlers.painting import Made, Painter
+from handlers.parse import action_of, parse
+from handlers.pictures import PictureReader
+from handlers.requests import edit_request, generate_request
+from handlers.tally import Tally
+from imaging.decode import ImageLimits
+from models.engine import Control
+from models.preview import Preview
+from models.resident import Resident
+from schemas.answers import ErrorAnswer, GenerationInfo, PictureAnswer, PlacementInfo
+from schemas.errors import ErrorCode, JobError
+from schemas.jobs import EditJob, GenerateJob, HealthJob
+from schemas.settings import MEGA, Settings, SettingsError
+from transport.bucket import Bucket
+from transport.fetch import Fetcher
+from transport.folder import Folder
+
+log = logging.getLogger(__name__)
+
+FAILED = {"edit": "Edit processing failed: ", "generate": "Generate processing failed: "}
+
+
+@dataclass(frozen=True)
+class Call:
+    """How a job came in, beside its input."""
+
+    job_id: str
+    control: Control = field(default_factory=Control)
+    response_limit: int = NO_LIMIT
+    s3_config: object = None
+    folder: Folder | None = None
+
+
+@dataclass(frozen=True)
+class Router:
+    settings: Settings
+    painter: Painter
+    reader: PictureReader
+    bucket: Bucket | None
+    once: Once
+
+    def answer(self, raw: object, call: Call) -> dict[str, Any]:
+        """Blocks until the job is done. Raises only what is a bug."""
+        started = time.monotonic()
+        try:
+            answer = self._routed(raw, call)
+            log.info(
+                "%s %s done in %.2f s", call.job_id, answer.get("action", "health_check"), time.monotonic() - started
+            )
+        except JobError as problem:
+            answer = error_answer(action_of(raw), problem, refresh=self.painter.tally.engine_is_broken)
+            log.warning("%s failed after %.2f s: %s", call.job_id, time.monotonic() - started, problem.code)
+        return answer
+
+    def _routed(self, raw: object, call: Call) -> dict[str, Any]:
+        match parse(raw):
+            case HealthJob():
+                return health(self.painter.resident, self.painter.tally)
+            case EditJob() | GenerateJob() as job:
+                with self.painter.tally.job():
+                    return self._pictured(job, raw, call)
+
+    def _pictured(self, job: EditJob | GenerateJob, raw: object, call: Call) -> dict[str, Any]:
+        delivery = Delivery(call.response_limit, self._bucket(call.s3_config), call.folder)
+        if job.response_format == "url":
+            delivery.require_bucket()
+        if job.idempotency_key is None:
+            answer = self._work(job, delivery, call.control)
+        else:
+            body = [raw, call.s3_config]
+            answer = self.once.run(job.idempotency_key, body, lambda: self._work(job, delivery, call.control))
+        delivery.check(answer)
+        return answer | ({"refresh_worker": True} if self.painter.tally.engine_is_broken else {})
+
+    def _work(self, job: EditJob | GenerateJob, delivery: Delivery, control: Control) -> dict[str, Any]:
+        started = time.monotonic()
+        control.progress("decode", 0, 1)
+        made = self._made(job, control)
+        control.progress("encode", 95, 100)
+        delivered = deliver(made, job, delivery)
+        return PictureAnswer(
+            action=job.action,
+            **delivered,
+            placement_info=made.info if isinstance(made.info, PlacementInfo) else None,
+            generation_info=made.info if isinstance(made.info, GenerationInfo) else None,
+            processing_time=round(time.monotonic() - started, 3),
+        ).as_json()
+
+    def _made(self, job: EditJob | GenerateJob, control: Control) -> Made:
+        within = control.between(0.05, 0.95)
+        match job:
+            case EditJob():
+                return edit(edit_request(job, self.reader), self.painter, within)
+            case GenerateJob():
+                limit = int(self.settings.max_output_megapixels * MEGA)
+                return generate(generate_request(job, self.reader, limit), self.painter, within)
+
+    def _bucket(self, s3_config: object) -> Bucket | None:
+        if s3_config is None:
+            return self.bucket
+        return Bucket.from_job(
+            s3_config,
+            prefix=self.settings.bucket_prefix,
+            expiry_seconds=self.settings.bucket_expiry_seconds,
+            allow_private=self.settings.allow_private_image_hosts,
+        )
+
+
+def error_answer(action: str, problem: JobError, *, refresh: bool = False) -> dict[str, Any]:
+    prefix = "" if problem.code is ErrorCode.INVALID_ACTION else FAILED.get(action, "")
+    return ErrorAnswer(
+        error=f"{prefix}{problem.message} [{problem.code}]",
+        error_code=problem.code,
+        fields=list(problem.fields) or None,
+        refresh_worker=True if refresh or problem.refresh_worker else None,
+    ).as_json()
+
+
+def build_router(settings: Settings, resident: Resident) -> Router:
+    fetcher = Fetcher(
+        max_bytes=int(settings.max_image_mb * MEGA),
+        allowed_hosts=settings.allowed_image_hosts,
+        allow_private=settings.allow_private_image_hosts,
+        total_seconds=settings.fetch_seconds,
+    )
+    limits = ImageLimits(int(settings.max_image_mb * MEGA), int(settings.max_image_megapixels * MEGA))
+    return Router(
+        settings=settings,
+        painter=Painter(resident, Preview(), Tally(settings.failures_before_refresh)),
+        reader=PictureReader(limits, fetcher),
+        bucket=_own_bucket(settings),
+        once=Once(settings.idempotency_seconds, settings.idempotency_entries),
+    )
+
+
+def _own_bucket(settings: Settings) -> Bucket | None:
+    """Raises SettingsError for a bucket without its keys."""
+    secret = settings.bucket_secret_access_key
+    if settings.bucket_endpoint_url is None:
+        return None
+    if settings.bucket_access_key_id is None or secret is None:
+        raise SettingsError("BUCKET_ENDPOINT_URL needs BUCKET_ACCESS_KEY_ID and BUCKET_SECRET_ACCESS_KEY beside it")
+    return Bucket(
+        endpoint_url=settings.bucket_endpoint_url,
+        access_key_id=settings.bucket_access_key_id,
+        secret_access_key=secret.get_secret_value(),
+        name=settings.bucket_name,
+        prefix=settings.bucket_prefix,
+        expiry_seconds=settings.bucket_expiry_seconds,
+    )

@@ -1,0 +1,79 @@
+"""What stands behind a place: the row where the floor ends at a wall, or at whatever stands before it."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.camera import Camera, Numbers
+from imaging.picture import Pixels
+
+WALL_CM = 450.0
+"""The distance of a wall where its foot is not seen."""
+
+_NEAREST_WALL_CM, _FARTHEST_WALL_CM = 80.0, 1500.0
+_ROWS = 192
+_RUN = 5  # rows of floor in a row that are believed
+_STEP = 6.0  # CIELAB: what floor and wall differ by at least
+_TINT = 9.0  # CIELAB a, b at middle lightness: what one floor differs by in itself
+_SHADE = 30.0  # CIELAB lightness: between a floor's sunlit and shaded parts
+
+
+def floor_end(pixels: Pixels, camera: Camera, columns: tuple[int, int], foot: int) -> int | None:
+    """The first row of floor under the wall behind row `foot`, judged over some columns; None where nothing tells.
+
+    Wall is what is seen at the horizon, floor what lies at the foot and below it: the floor ends where rows first look
+    like the latter and unlike the former. Medians over the columns take no notice of joints and table legs.
+    """
+    height, width = pixels.shape[:2]
+    top = max(0, round(camera.horizon))
+    left, right = max(0, columns[0]), min(width, columns[1])
+    if foot - top < 8 or right - left < 2:
+        return None
+    rows = _row_colours(pixels[top:, left:right])
+    per_row = len(rows) / (height - top)
+    foot_row = max(_RUN, round((foot - top) * per_row))
+    wall = np.median(rows[:3], axis=0)
+    start = _first_run(_like_floor(rows[:foot_row], rows[foot_row - 1 :]) & (_apart(rows[:foot_row], wall) > _STEP))
+    return None if start is None else top + round(start / per_row)
+
+
+def wall_distance(pixels: Pixels, camera: Camera, x: int) -> float:
+    """How far the wall above column `x` is in cm."""
+    width = pixels.shape[1]
+    strips = [
+        (x + step * width // 50 - width // 50, x + step * width // 50 + width // 50) for step in range(-12, 13, 2)
+    ]
+    ends = [end for strip in strips if (end := floor_end(pixels, camera, strip, pixels.shape[0]))]
+    distance = camera.distance(float(np.median(ends))) if ends else WALL_CM
+    return float(np.clip(distance, _NEAREST_WALL_CM, _FARTHEST_WALL_CM))
+
+
+def _row_colours(piece: Pixels) -> Numbers:
+    """Median CIELAB of each row, of at most _ROWS rows."""
+    size = (min(32, piece.shape[1]), min(_ROWS, piece.shape[0]))
+    small = cv2.resize(piece, size, interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    return np.median(lab, axis=1).astype(np.float64)
+
+
+def _like_floor(rows: Numbers, floor: Numbers) -> NDArray[np.bool_]:
+    """Whether each row could be of one floor with the first, the middle or the last row of `floor`."""
+    samples = _evenly_lit(floor[[0, len(floor) // 2, -1]])
+    difference = np.abs(_evenly_lit(rows)[:, None] - samples)
+    tint = np.hypot(difference[..., 1], difference[..., 2])
+    return ((tint < _TINT) & (difference[..., 0] < _SHADE)).any(axis=1)
+
+
+def _evenly_lit(colours: Numbers) -> Numbers:
+    """The tint as it would be at middle lightness: in the shade it is weaker."""
+    return colours * [1, 0, 0] + colours * [0, 50, 50] / colours[:, :1].clip(15)
+
+
+def _apart(rows: Numbers, colour: Numbers) -> Numbers:
+    return np.linalg.norm(rows - colour, axis=1)
+
+
+def _first_run(marked: NDArray[np.bool_]) -> int | None:
+    """The first of _RUN marked rows in a row."""
+    runs = np.convolve(marked, np.ones(_RUN, np.int64), mode="valid") == _RUN
+    return int(runs.argmax()) if runs.any() else None

@@ -1,0 +1,123 @@
+"""Bytes of any picture file to an upright 8-bit picture. Nothing large is allocated before the header is believed."""
+
+import struct
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from imaging.colour import rgb_profile, to_srgb
+from imaging.picture import Picture
+from schemas.errors import ErrorCode, JobError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "HEIF", "AVIF")
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation to the turn that undoes it."""
+
+BROKEN_FILE = (
+    OSError, ValueError, SyntaxError, EOFError, RuntimeError, TypeError, AttributeError,
+    ArithmeticError, LookupError, MemoryError, struct.error, Image.DecompressionBombError,
+)  # fmt: skip
+"""What Pillow's parsers raise on bytes that are no picture."""
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    max_bytes: int
+    max_pixels: int
+
+
+def decode(data: bytes, field: str, limits: ImageLimits) -> Picture:
+    """The picture in `data`, of the type its bytes show. Animations give their first frame.
+
+    Raises JobError: IMAGE_TOO_LARGE over a limit, INVALID_INPUT for what is no picture; both name `field`.
+    """
+    if len(data) > limits.max_bytes:
+        raise too_large(field, f"{len(data) / 1e6:.1f} MB, the limit is {limits.max_bytes / 1e6:g} MB")
+    _know_every_format()
+    try:
+        with Image.open(BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > limits.max_pixels:
+                pixels = image.width * image.height / 1e6
+                raise too_large(field, f"{pixels:.0f} megapixels, the limit is {limits.max_pixels / 1e6:g}")
+            return _upright(image)
+    except BROKEN_FILE as problem:
+        raise undecodable(field, _reason(problem)) from problem
+
+
+def too_large(field: str, how: str) -> JobError:
+    return JobError(ErrorCode.IMAGE_TOO_LARGE, f"Invalid {field}: the picture has {how}", (field,))
+
+
+def undecodable(field: str, reason: str) -> JobError:
+    return JobError(ErrorCode.INVALID_INPUT, f"Invalid {field}: Failed to decode image: {reason}", (field,))
+
+
+@cache
+def _know_every_format() -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    Image.MAX_IMAGE_PIXELS = None  # our own limit, checked on the header, is stricter and a setting
+
+
+def _reason(problem: BaseException) -> str:
+    # Pillow's own texts can quote the file; these three cases cover what a caller can act on.
+    if isinstance(problem, Image.UnidentifiedImageError):
+        return "not a picture of a known format"
+    if "truncated" in str(problem).lower():
+        return "the file is truncated"
+    return "the file is damaged"
+
+
+def _upright(image: Image.Image) -> Picture:
+    image.load()  # which turns a TIFF upright and clears its orientation
+    icc = image.info.get("icc_profile")
+    turn = TURNS.get(_orientation(image))
+    if image.has_transparency_data:
+        rgba = np.asarray(_turned(image.convert("RGBA"), turn))
+        return Picture(np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]), rgb_profile(icc, image))
+    pixels = np.array(_turned(_to_rgb(image, icc), turn))
+    return Picture(pixels, None, rgb_profile(icc, image))
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except BROKEN_FILE:  # a good picture with damaged EXIF is still a good picture
+        return 1
+
+
+def _turned(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
+    return image if turn is None else image.transpose(turn)
+
+
+def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _deep_grey(image)
+    if icc and image.mode in ("CMYK", "L", "LAB"):
+        converted = to_srgb(image, icc)
+        if converted is not None:
+            return converted
+    return image.convert("RGB")
+
+
+def _deep_grey(image: Image.Image) -> Image.Image:
+    """More than 8 bits to 8: whole numbers count to 65,535, floating point to 1 (to 255 where it goes above 1)."""
+    values = np.nan_to_num(np.asarray(image, np.float64))
+    if image.mode == "F":
+        values = values * (255 if values.max(initial=0) <= 1 else 1)
+    elif image.mode != "I" or values.max(initial=0) > 255:
+        values = values / 257
+    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))

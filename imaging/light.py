@@ -1,0 +1,99 @@
+"""The room's light as far as one photo tells: where it comes from, how bright and how warm it is."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.camera import Camera, Numbers
+from imaging.picture import Pixels
+
+Linear = NDArray[np.float32]
+"""(height, width, 3), linear light, 0 to 1."""
+
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+"""Of linear sRGB (IEC 61966-2-1)."""
+
+_WORKING_SIZE = 160
+_CEILING_CM, _WINDOW_SILL_CM = 250.0, 100.0
+_SIDE_WALL_CM = 280.0  # to the left or right of the camera, where only a side wall's window shows it
+_WINDOW_EXCESS, _WINDOW_LEVEL = 1.25, 0.6  # over the light walls, and at least
+_SMALLEST_WINDOW = 0.004  # of the photo
+_WINDOW_SHARE, _LAMP_SHARE = 0.2, 0.5  # a window lights the walls as much as the floor, and they light the rest
+
+
+@dataclass(frozen=True)
+class Source:
+    """A lamp or window: its middle in room coordinates (see Camera), radius, and its share of the floor's light; the
+    rest comes evenly from all sides."""
+
+    position: tuple[float, float, float]
+    radius_cm: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Light:
+    """`window` where one is seen, else `lamp`: one of them is there. `level` is the linear luminance of the room's
+    light surfaces, 0 to 1, `warmth` the square root of their red over blue."""
+
+    source: Source
+    window: bool
+    level: float
+    warmth: float
+
+
+def linear(pixels: Pixels) -> Linear:
+    """Linear light of sRGB pixels."""
+    value = np.arange(256) / 255
+    table = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return cast(Linear, table[pixels])
+
+
+def find_light(pixels: Pixels, camera: Camera, wall_cm: float) -> Light:
+    """The light of a room whose back wall is `wall_cm` away: a window or lamp where one is seen, else a lamp under the
+    ceiling in the middle of the room."""
+    small = _reduced(pixels)
+    luminance = small @ LUMINANCE
+    level = float(np.percentile(luminance, 75))
+    view = camera.scaled(small.shape[1] / pixels.shape[1])
+    window = _window(luminance, level, view, wall_cm)
+    lamp = Source((0.0, _CEILING_CM, wall_cm / 2), 45.0, _LAMP_SHARE)
+    return Light(window or lamp, window is not None, level, _warmth(small, luminance))
+
+
+def _reduced(pixels: Pixels) -> Linear:
+    shrink = min(1.0, _WORKING_SIZE / max(pixels.shape[:2]))
+    size = (max(1, round(pixels.shape[1] * shrink)), max(1, round(pixels.shape[0] * shrink)))
+    return linear(cast(Pixels, cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)))
+
+
+def _window(luminance: NDArray[np.float32], level: float, camera: Camera, wall_cm: float) -> Source | None:
+    """The largest area that outshines the walls: on the back wall, or on a side wall where that is nearer."""
+    bright = (luminance > max(_WINDOW_EXCESS * level, _WINDOW_LEVEL)).astype(np.uint8)
+    _, _, areas, middles = cv2.connectedComponentsWithStats(bright)
+    high = (areas[:, cv2.CC_STAT_AREA] > _SMALLEST_WINDOW * bright.size) & (middles[:, 1] < camera.horizon)
+    high[0] = False  # the background
+    if not high.any():
+        return None
+    left, top, width, height, _ = areas[int((areas[:, cv2.CC_STAT_AREA] * high).argmax())]
+    to_right, up = camera.slants(_middle(left, left + width, camera.size[0]), top + height / 2)
+    distance = min(wall_cm, _SIDE_WALL_CM / max(abs(to_right), 1e-6))
+    middle_cm = float(np.clip(camera.height_cm + up * distance, _WINDOW_SILL_CM, _CEILING_CM))
+    return Source((to_right * distance, middle_cm, distance), 80.0, _WINDOW_SHARE)
+
+
+def _middle(left: float, right: float, width: int) -> float:
+    """Of a window cut off by the photo's border the middle is taken to be at the border."""
+    if left <= 1 < right < width - 1:
+        return 0.0
+    return float(width) if right >= width - 1 and left > 1 else (left + right) / 2
+
+
+def _warmth(small: Linear, luminance: Numbers | NDArray[np.float32]) -> float:
+    """From the lighter surfaces, on the line from warm to cool alone: a green wall is no green light."""
+    low, high = np.percentile(luminance, (60, 97))
+    red, _, blue = np.median(small[(luminance >= low) & (luminance <= high)], axis=0) + 1e-3
+    return float(np.sqrt(red / blue))

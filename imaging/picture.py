@@ -1,0 +1,38 @@
+"""The picture as every room sees it: upright pixels in memory, and what it takes to write them back unharmed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+"""(height, width, 3), RGB, in the colour space of the picture's ICC profile (sRGB without one)."""
+
+Mask = NDArray[np.bool_]
+"""(height, width)."""
+
+Weights = NDArray[np.float32]
+"""(height, width), 0 to 1."""
+
+Point = tuple[int, int]
+"""(x, y) in pixels, origin at the top left."""
+
+Size = tuple[int, int]
+"""(width, height) in pixels."""
+
+Box = tuple[int, int, int, int]
+"""(left, top, right, bottom) in pixels; right and bottom are the first column and row outside."""
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """Pixels after EXIF orientation; `alpha` (height, width) and `icc` only where the file had them."""
+
+    pixels: Pixels
+    alpha: NDArray[np.uint8] | None = None
+    icc: bytes | None = None
+
+    @property
+    def size(self) -> Size:
+        height, width = self.pixels.shape[:2]
+        return width, height

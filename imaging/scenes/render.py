@@ -1,0 +1,183 @@
+"""Pictures of scenes: each body is traced inside its silhouette, lit, and laid over what lies behind it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.camera import Camera
+from imaging.picture import Box, Pixels
+from imaging.scenes.bodies import NEAREST, Body, Leaf, Points
+from imaging.scenes.light import Grid, Lighting, Obstacles, Slopes, enlarged
+from imaging.scenes.materials import Field, Rgb, Vectors, albedo, column, noise_tile
+
+Outline = NDArray[np.floating[Any]]
+"""Corners (n, 2) of a convex polygon, in pixels."""
+
+FINE_LIGHT = 480
+"""Points across a picture (as the root of their number) between which soft light is interpolated."""
+
+TOUCHING = 1.0
+"""How far in cm a thing may lie behind what was drawn before and still cover it."""
+
+SUBPIXEL_BITS = 4
+
+EXPOSURE, VIVID = 2.05, 1.2
+"""Of the development of linear light; the second makes up for the colour that highlights lose as they roll off."""
+
+
+@dataclass(frozen=True)
+class Scenery:
+    """All that is before the camera; `sky` is its colour overhead and at the horizon."""
+
+    bodies: tuple[Body, ...]
+    leaves: tuple[Leaf, ...]
+    lighting: Lighting
+    sky: tuple[Rgb, Rgb]
+
+    def mirrored(self) -> "Scenery":
+        bodies, leaves = (tuple(part.mirrored() for part in parts) for parts in (self.bodies, self.leaves))
+        return replace(self, bodies=bodies, leaves=leaves, lighting=self.lighting.mirrored())
+
+
+def render(scenery: Scenery, camera: Camera, rng: np.random.Generator) -> Pixels:
+    """`camera` must be level: its horizon in the middle of the picture."""
+    canvas = _Canvas(scenery, camera, noise_tile(rng))
+    for body in sorted(scenery.bodies, key=lambda body: (not body.broad, -body.low[2] - body.high[2])):
+        canvas.draw_body(body)
+    canvas.draw_leaves(sorted(scenery.leaves, key=lambda leaf: -leaf.middle[2]))
+    return _developed(canvas.frame, rng)
+
+
+class _Canvas:
+    """`frame` (3, h, w) is the light of the picture, `depth` (h, w) how far away in cm it comes from."""
+
+    def __init__(self, scenery: Scenery, camera: Camera, tile: Field) -> None:
+        width, height = camera.size
+        self.camera, self.lighting, self.tile = camera, scenery.lighting, tile
+        self.obstacles = Obstacles(scenery.bodies)
+        self.step = max(1, round((width * height) ** 0.5 / FINE_LIGHT))
+        overhead, horizon = (column(colour) for colour in scenery.sky)
+        rise = np.clip(1 - np.arange(height, dtype=np.float32) / camera.horizon, 0, 1)[:, None]
+        self.frame = np.repeat(horizon + rise * (overhead - horizon), width, axis=2)
+        self.depth = np.full((height, width), 1e5, np.float32)
+
+    def draw_body(self, body: Body) -> None:
+        outline = self._outline(body.outline())
+        box = self._box(outline)
+        if box is None:
+            return
+        depth, points = _hit(body, self._grid(box))
+        colour = albedo(body.material, points, column(body.low), body.half * 2, self.tile)
+        light = body.material.glow or self._light(body, box, points)
+        self._lay(box, _coverage(outline, box), colour * light, depth)
+
+    def draw_leaves(self, leaves: Sequence[Leaf]) -> None:
+        if not leaves:
+            return
+        middles, normals = (
+            np.stack(a, 1)[..., None] for a in zip(*((x.middle, x.normal) for x in leaves), strict=True)
+        )
+        nowhere = Grid(np.zeros(1), np.zeros(len(leaves)), 0.0)
+        light = self.lighting.arrives(middles, normals, nowhere, Obstacles(()))
+        for leaf, shine in zip(leaves, light.transpose(1, 0, 2), strict=True):
+            outline = self._outline(leaf.points)
+            box = self._box(outline)
+            if box is not None:
+                colour = column(leaf.material.colour) * shine[:, None]
+                self._lay(box, _coverage(outline, box), colour, leaf.middle[2:, None])
+
+    def _light(self, body: Body, box: Box, points: Vectors) -> Vectors:
+        if not body.broad:
+            return self.lighting.arrives(points, body.normals(points), self._grid(box), self.obstacles, self.step)
+        grid = self._grid(box, 2 * self.step)
+        _, points = _hit(body, grid)
+        light = self.lighting.arrives(points, body.normals(points), grid, self.obstacles)
+        return np.stack([enlarged(channel, (box[3] - box[1], box[2] - box[0])) for channel in light])
+
+    def _lay(self, box: Box, cover: Field, colour: Vectors, depth: Field) -> None:
+        left, top, right, bottom = box
+        frame, behind = self.frame[:, top:bottom, left:right], self.depth[top:bottom, left:right]
+        cover = cover * np.clip(behind - depth + TOUCHING, 0, 1)
+        frame += cover * (colour - frame)
+        np.copyto(behind, depth, where=cover > 0.5)
+
+    def _outline(self, points: Points) -> Outline:
+        """The convex outline of points in space."""
+        x, y, z = points.T
+        scale = self.camera.focal / np.maximum(z, NEAREST)
+        right, down = x * scale, (self.camera.height_cm - y) * scale
+        seen = np.stack((right + self.camera.size[0] / 2, down + self.camera.horizon), 1)
+        return cast(Outline, cv2.convexHull(seen.astype(np.float32))[:, 0])
+
+    def _box(self, outline: Outline) -> Box | None:
+        width, height = self.camera.size
+        left, top = (int(start) - 1 for start in np.floor(outline.min(0)))
+        right, bottom = (int(stop) + 1 for stop in np.ceil(outline.max(0)))
+        box = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+        return box if box[0] < box[2] and box[1] < box[3] else None
+
+    def _grid(self, box: Box, step: int = 1) -> Grid:
+        left, top, right, bottom = box
+        across = (_middles(left, right, step) - self.camera.size[0] / 2) / self.camera.focal
+        down = (_middles(top, bottom, step) - self.camera.horizon) / self.camera.focal
+        return Grid(across.astype(np.float32), down.astype(np.float32), self.camera.height_cm)
+
+
+def _middles(start: int, stop: int, step: int) -> NDArray[np.float64]:
+    """Middles of about (stop - start) / step equal parts, where a picture resized to them has its pixels."""
+    parts = -(-(stop - start) // step)
+    return start + (np.arange(parts) + 0.5) * (stop - start) / parts
+
+
+def _hit(body: Body, grid: Grid) -> tuple[Field, Vectors]:
+    """Depths and points where rays meet the body; rays that just miss it get its nearest edge."""
+    (left, low, near), (right, high, far) = body.low, body.high
+    across, down = _passes(left, right, grid.across), _passes(low - grid.height, high - grid.height, -grid.down)
+    enters, leaves = np.maximum(across[0], down[0][:, None]), np.minimum(across[1], down[1][:, None])
+    depth = np.clip(np.minimum(enters, leaves), near, far)
+    points = _ends(grid, depth, body)
+    if body.axis is not None or body.bevel > 2:
+        for _ in range(4):  # a step by the distance never goes through the surface
+            depth = np.minimum(depth + np.maximum(body.distance(points), 0), far)
+            points = _ends(grid, depth, body)
+    return depth, points
+
+
+def _passes(low: float, high: float, slope: Slopes) -> tuple[Slopes, Slopes]:
+    """Depths at which rays enter and leave the space between two planes."""
+    safe = np.where(np.abs(slope) < 1e-6, np.float32(1e-6), slope)
+    return np.minimum(low / safe, high / safe), np.maximum(low / safe, high / safe)
+
+
+def _ends(grid: Grid, depth: Field, body: Body) -> Vectors:
+    points = np.stack((grid.across * depth, grid.height - grid.down[:, None] * depth, depth))
+    return np.clip(points, column(body.low), column(body.high), out=points)
+
+
+def _coverage(outline: Outline, box: Box) -> Field:
+    """Share (0 to 1) of each pixel of the box that lies within the outline."""
+    left, top, right, bottom = box
+    mask = np.zeros((bottom - top, right - left), np.uint8)
+    corners = np.rint((outline - (left + 0.5, top + 0.5)) * (1 << SUBPIXEL_BITS)).astype(np.int32)
+    cv2.fillConvexPoly(mask, corners, (255,), cv2.LINE_AA, SUBPIXEL_BITS)
+    return mask.astype(np.float32) / 255
+
+
+def _developed(light: Vectors, rng: np.random.Generator) -> Pixels:
+    """Linear light to sRGB: highlights bloom and roll off, and fine grain hides the steps of smooth gradients."""
+    grain = rng.standard_normal(light.shape[1:], np.float32) * 0.9 + 0.5
+    grey = light.mean(0) * (1 - VIVID)
+    return cast(Pixels, cv2.merge([_toned(channel * VIVID + grey, grain) for channel in light]))
+
+
+def _toned(channel: Field, grain: Field) -> NDArray[np.uint8]:
+    height, width = channel.shape
+    small = cv2.resize(channel, (max(1, width // 8), max(1, height // 8)), interpolation=cv2.INTER_AREA)
+    bloom = cv2.GaussianBlur(np.clip(small - 1, 0, 3), (0, 0), max(width, height) / 400)
+    channel += enlarged(bloom, channel.shape) * 0.5
+    toned = np.sqrt(1 - np.exp(np.maximum(channel, 0) * -EXPOSURE)) * 255 + grain
+    return np.clip(toned, 0, 255).astype(np.uint8)

@@ -1,0 +1,174 @@
+"""The shadow of a solid: how much of the light that fell on a floor or a wall is kept from it.
+
+The light is a few dozen points: the room's source as a ball of them, the rest as a dome. Through each of them the
+solid's discs are projected onto the plane; a spot of the plane is as dark as the share of its light that is blocked.
+So contact shadow, penumbra and cast shadow are one thing: ambient occlusion (Zhukov, Iones, Kronin, EGWR 1998), sampled.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.camera import Camera, Numbers
+from imaging.light import Source
+from imaging.picture import Box, Weights
+from imaging.solid import Solid
+
+_CELLS = 224  # along the longer side of a map
+_FAR_CM = 1e5
+_DISCS, _CORNERS = 18, 14
+_DOME_POINTS, _SOURCE_POINTS = 48, 64
+_LONGEST = 30.0  # a point's shadow farther off than this many times its distance from the light is not drawn
+_ALBEDO = 0.6  # of an ordinary room
+_TURN = np.pi * (3 - np.sqrt(5))  # the golden angle spreads points evenly
+_SUBPIXELS = 4  # bits
+
+Kind = Literal["floor", "wall"]
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Level discs one above the other: their rims (discs, corners, 3) in room coordinates, and how much of each disc's
+    width is not air (discs)."""
+
+    rims: Numbers
+    filled: Numbers
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The floor, or the wall at z = `distance` cm."""
+
+    kind: Kind
+    distance: float = 0.0
+
+    @property
+    def normal(self) -> int:
+        """The axis across the plane."""
+        return 1 if self.kind == "floor" else 2
+
+    def on(self, positions: Numbers) -> Numbers:
+        """The two coordinates of positions (..., 3) along the plane."""
+        return positions[..., [0, 2] if self.kind == "floor" else [0, 1]]
+
+    def lifted(self, spots: Numbers) -> Numbers:
+        """The positions (n, 3) of spots (n, 2) on the plane."""
+        return np.insert(spots, self.normal, self.distance, axis=1)
+
+
+def stack_of(solid: Solid, height_cm: float, x: float, z: float, above: float = 0.0) -> Stack:
+    """The part of `solid` over a share of its height, standing with its axis at x, z."""
+    low = min(int(np.searchsorted(solid.heights, above)), len(solid.heights) - 2)
+    chosen = np.linspace(low, len(solid.heights) - 1, _DISCS).round().astype(np.intp)
+    rims = _rims(solid.heights[chosen], solid.radii[chosen], solid.depths[chosen])
+    return Stack(rims * height_cm + np.array([x, 0, z]), solid.filled[chosen])
+
+
+def pole(x: float, z: float, radius_cm: float, height_cm: float) -> Stack:
+    radii = np.full(3, radius_cm)
+    return Stack(_rims(np.array([0, 0.5, 1]) * height_cm, radii, radii) + np.array([x, 0, z]), np.ones(3))
+
+
+def _rims(heights: Numbers, radii: Numbers, depths: Numbers) -> Numbers:
+    angle = np.arange(_CORNERS) * 2 * np.pi / _CORNERS
+    up = np.broadcast_to(heights[:, None], (len(heights), _CORNERS))
+    return np.stack([radii[:, None] * np.cos(angle), up, depths[:, None] * np.sin(angle)], axis=2)
+
+
+def left_over(camera: Camera, body: list[Stack], sources: tuple[Source, ...], plane: Plane, part: Box) -> Weights:
+    """The share of its light that each pixel of `part` of the photo keeps, taking all of it to show `plane`."""
+    low, high = _extent(camera, plane, part)
+    scale = _CELLS / float((high - low).max())
+    size = (max(2, round((high[0] - low[0]) * scale)), max(2, round((high[1] - low[1]) * scale)))
+
+    def blocked(lamps: Numbers) -> NDArray[np.float32]:
+        dark = np.zeros(size[::-1], np.float32)
+        for lamp in lamps:
+            drawn = np.zeros(size[::-1], np.uint8)
+            for stack in body:
+                _draw(drawn, (_projected(stack.rims, lamp, plane) - low) * scale, stack.filled)
+            dark += drawn
+        return cv2.GaussianBlur(dark, (0, 0), 1.0) / np.float32(255 * len(lamps))
+
+    middle = body[0].rims.mean(axis=(0, 1))
+    left = (1 - sum(source.share for source in sources)) * _bounced(1 - blocked(middle + _FAR_CM * _dome(plane)))
+    for source in sources:
+        left += source.share * (1 - blocked(np.array(source.position) + source.radius_cm * _ball()))
+    return _in_photo(left, camera, plane, (low, high), part)
+
+
+def _bounced(open_share: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Light from all sides that is left where only `open_share` of them is open, with what room and product reflect
+    into the shade (the cubic fit of Jimenez, Wu, Pesce, Jarabo, "Practical Realtime Strategies for Accurate Indirect
+    Occlusion", 2016)."""
+    a, b, c = 2.0404 * _ALBEDO - 0.3324, -4.7951 * _ALBEDO + 0.6417, 2.7552 * _ALBEDO + 0.6903
+    return np.maximum(open_share, ((open_share * a + b) * open_share + c) * open_share)
+
+
+def _extent(camera: Camera, plane: Plane, part: Box) -> tuple[Numbers, Numbers]:
+    """The least and the greatest coordinates along the plane that `part` shows."""
+    left, top, right, bottom = part
+    x, y = np.array([left, right, left, right], float), np.array([top, top, bottom, bottom], float)
+    spots = plane.on(_positions(camera, plane, x, y))
+    return spots.min(axis=0), spots.max(axis=0)
+
+
+def _positions(camera: Camera, plane: Plane, x: Numbers, y: Numbers) -> Numbers:
+    to_right, up = camera.ray(x, y)
+    z = np.full_like(x, plane.distance) if plane.kind == "wall" else camera.height_cm / -up
+    return np.stack([to_right * z, camera.height_cm + up * z, z], axis=-1)
+
+
+def _dome(plane: Plane) -> Numbers:
+    """Directions (n, 3) before the plane, as dense as its surface values them: evenly over the unit disc below them
+    (Malley's method)."""
+    step = np.arange(_DOME_POINTS) + 0.5
+    radius, angle = np.sqrt(step / _DOME_POINTS), step * _TURN
+    across = np.sqrt(1 - radius**2)
+    side = 1 if plane.kind == "floor" else -1
+    flat = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return np.insert(flat, plane.normal, side * across, axis=1)
+
+
+def _ball() -> Numbers:
+    """Points (n, 3) spread over the unit sphere."""
+    step = np.arange(_SOURCE_POINTS) + 0.5
+    height = 1 - 2 * step / _SOURCE_POINTS
+    radius, angle = np.sqrt(1 - height**2), step * _TURN
+    return np.stack([radius * np.cos(angle), height, radius * np.sin(angle)], axis=1)
+
+
+def _projected(rims: Numbers, lamp: Numbers, plane: Plane) -> Numbers:
+    """Where on the plane (discs, corners, 2) the lamp throws each rim; NaN where it throws none."""
+    step = rims - lamp
+    across = np.where(step[..., plane.normal] == 0, np.nan, step[..., plane.normal])
+    reach = (plane.distance - lamp[plane.normal]) / across
+    reach = np.where((reach > 0.999) & (reach < _LONGEST), reach, np.nan)
+    return plane.on(lamp + step * reach[..., None])
+
+
+def _draw(drawn: NDArray[np.uint8], outlines: Numbers, filled: Numbers) -> None:
+    """Fill (to 255) all that lies between neighbouring outlines, the more solid over the more airy."""
+    between = np.minimum(filled[:-1], filled[1:])
+    for i in np.argsort(between, kind="stable"):
+        pair = outlines[i : i + 2].reshape(-1, 2)
+        if np.isfinite(pair).all():
+            corners = (pair.clip(-4 * _CELLS, 5 * _CELLS) * (1 << _SUBPIXELS)).astype(np.int32)
+            cv2.fillConvexPoly(drawn, cv2.convexHull(corners), 255 * float(between[i]), cv2.LINE_AA, _SUBPIXELS)
+
+
+def _in_photo(shade: Weights, camera: Camera, plane: Plane, extent: tuple[Numbers, Numbers], part: Box) -> Weights:
+    low, high = extent
+    spots = np.array([[low[0], low[1]], [high[0], low[1]], [low[0], high[1]], [high[0], high[1]]])
+    x, y = camera.project(*plane.lifted(spots).T)
+    height, width = shade.shape
+    cells = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float32) - 0.5
+    pixels = np.stack([x - part[0], y - part[1]], axis=1).astype(np.float32) - 0.5
+    warp = cv2.getPerspectiveTransform(cells, pixels.astype(np.float32))
+    size = (part[2] - part[0], part[3] - part[1])
+    return cast(
+        Weights, cv2.warpPerspective(shade, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    )

@@ -1,0 +1,72 @@
+"""Chooses the engine that the settings and the machine ask for. Heavy imports happen here, and only for its sake."""
+
+from collections.abc import Callable
+
+from models.engine import ImageModel
+from models.hardware import graphics
+from models.preview import Preview
+from models.resident import Resident
+from schemas.settings import Engine, Settings, SettingsError
+
+Load = Callable[[], ImageModel]
+
+
+def build(settings: Settings) -> Resident:
+    """Starts to load at once. Raises SettingsError where the asked engine cannot run on this machine."""
+    engine = choose(settings, graphics().count)
+    return Resident(engine, LOADERS[engine](settings), settings.ready_wait_seconds)
+
+
+def choose(settings: Settings, cards: int) -> Engine:
+    if settings.engine != "auto":
+        return settings.engine
+    if cards:
+        return "qwen"
+    if settings.on_platform:
+        raise SettingsError(
+            "ENGINE: auto found no usable GPU on this worker; ENGINE=preview serves previews on purpose"
+        )
+    return "preview"
+
+
+def _qwen(settings: Settings) -> Load:
+    def load() -> ImageModel:
+        from models.qwen import load as load_qwen
+
+        return load_qwen(settings)
+
+    return load
+
+
+def _tiny(_settings: Settings) -> Load:
+    def load() -> ImageModel:
+        from models.tiny import load as load_tiny
+
+        return load_tiny()
+
+    return load
+
+
+def _replay(settings: Settings) -> Load:
+    folder = settings.replay_dir
+    if folder is None or not folder.is_dir():
+        raise SettingsError("REPLAY_DIR: the replay engine needs a folder of recorded pictures")
+
+    def load() -> ImageModel:
+        from models.replay import load as load_replay
+
+        return load_replay(folder)
+
+    return load
+
+
+def _preview(_settings: Settings) -> Load:
+    return Preview
+
+
+LOADERS: dict[Engine, Callable[[Settings], Load]] = {
+    "qwen": _qwen,
+    "preview": _preview,
+    "tiny": _tiny,
+    "replay": _replay,
+}

@@ -1,0 +1,142 @@
+"""What the handlers ask of an engine, and nothing of how it is done."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from imaging.compose import Composite
+from imaging.cutout import CutOut
+from imaging.layout import Placement
+from imaging.picture import Picture, Pixels, Size
+from schemas.errors import ErrorCode, JobError
+from schemas.jobs import Quality
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`percent` 0 to 100 of the whole job; `step` of `of` within the stage."""
+
+    stage: str
+    step: int
+    of: int
+    percent: int
+
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Control:
+    """How a job in progress is watched and stopped. Engines report every denoising step; a stopped job raises there."""
+
+    report: Report = lambda _progress: None
+    deadline: float = float("inf")
+    """By time.monotonic()."""
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    span: tuple[float, float] = (0.0, 100.0)
+    """The percent of the whole job that this part of it stands for."""
+
+    def progress(self, stage: str, step: int, of: int) -> None:
+        """Raises JobError CANCELLED or TIMEOUT where the job is not to go on."""
+        self.check()
+        start, end = self.span
+        self.report(Progress(stage, step, of, round(start + (end - start) * step / of)))
+
+    def check(self) -> None:
+        if self.cancelled.is_set():
+            raise JobError(ErrorCode.CANCELLED, "The job was cancelled")
+        if time.monotonic() > self.deadline:
+            raise JobError(ErrorCode.TIMEOUT, "The job ran longer than this worker allows")
+
+    def between(self, start: float, end: float) -> "Control":
+        """The part of this one from share `start` to share `end`, 0 to 1."""
+        low, high = self.span
+        return replace(self, span=(low + (high - low) * start, low + (high - low) * end))
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to denoise; None leaves it to the engine's schedule for `quality`."""
+
+    seed: int
+    quality: Quality = "fast"
+    steps: int | None = None
+    true_cfg_scale: float | None = None
+    negative_prompt: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class EditTask:
+    """The product at its place in the room. `guide` is the compositor's picture of it."""
+
+    room: Picture
+    product: Picture
+    cut_out: CutOut
+    placement: Placement
+    guide: Composite
+    instructions: str
+    harmonize: float | None
+    sampling: Sampling
+
+
+@dataclass(frozen=True, eq=False)
+class GenerateTask:
+    """A new environment around the product, as a picture of exactly `size`."""
+
+    product: Picture
+    cut_out: CutOut
+    environment: str
+    instructions: str
+    size: Size
+    product_height_cm: float | None
+    harmonize: float | None
+    sampling: Sampling
+
+
+@dataclass(frozen=True, eq=False)
+class PaintTask:
+    """Words and up to `references` pictures to a picture of exactly `size`; the first reference is the canvas."""
+
+    prompt: str
+    references: tuple[Picture, ...]
+    size: Size
+    sampling: Sampling
+
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """What an engine made, and the schedule it really used. `warnings` name what it could not obey."""
+
+    pixels: Pixels
+    steps: int
+    true_cfg_scale: float
+    warnings: tuple[str, ...] = ()
+
+
+class ImageModel(Protocol):
+    """An engine, loaded and ready. Its failures are JobErrors: GENERATION_ERROR, OUT_OF_MEMORY, CANCELLED, ..."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def qualities(self) -> tuple[Quality, ...]:
+        """The schedules it can serve."""
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """What is loaded, in which precision, for health_check."""
+
+    def edit(self, task: EditTask, control: Control) -> Painted:
+        """Pixels of the room's size."""
+
+    def generate(self, task: GenerateTask, control: Control) -> Painted:
+        """Pixels of the task's size."""
+
+    def paint(self, task: PaintTask, control: Control) -> Painted:
+        """Pixels of the task's size. Raises JobError NOT_SUPPORTED where words alone are more than it can follow."""

@@ -1,0 +1,56 @@
+"""The preview engine: compositing on the CPU, without any model. It never pretends to be one."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from imaging.compose import compose
+from imaging.layout import Wish, lay_out
+from imaging.scenes import draw_scene
+from models.engine import Control, EditTask, GenerateTask, Painted, PaintTask, Sampling
+from schemas.errors import ErrorCode, JobError
+from schemas.jobs import Quality
+
+
+class Preview:
+    name = "preview"
+    device = "cpu"
+    qualities: tuple[Quality, ...] = ("fast",)
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        return {"engine": self.name, "model": None}
+
+    def edit(self, task: EditTask, control: Control) -> Painted:
+        """The guide is already the picture."""
+        control.progress("compose", 1, 1)
+        return Painted(task.guide.pixels, 0, 1.0, tuple(_without_effect(task.sampling)))
+
+    def generate(self, task: GenerateTask, control: Control) -> Painted:
+        control.progress("draw", 0, 2)
+        scene = draw_scene(task.environment, task.size, task.sampling.seed)
+        control.progress("compose", 1, 2)
+        wish = Wish(coordinates=scene.foot, surface=scene.surface, product_height_cm=task.product_height_cm)
+        placement = lay_out(scene.pixels, task.cut_out, scene.camera, wish)
+        warnings = [*_without_effect(task.sampling), *placement.warnings]
+        if task.instructions:
+            warnings.append("instructions have no effect on the rooms that the preview engine draws")
+        return Painted(compose(scene.pixels, task.cut_out, placement).pixels, 0, 1.0, tuple(warnings))
+
+    def paint(self, task: PaintTask, control: Control) -> Painted:
+        if task.references:
+            raise JobError(ErrorCode.NOT_SUPPORTED, "The preview engine cannot edit a picture by words alone")
+        control.progress("draw", 0, 1)
+        scene = draw_scene(task.prompt, task.size, task.sampling.seed)
+        return Painted(scene.pixels, 0, 1.0, tuple(_without_effect(task.sampling)))
+
+
+def _without_effect(sampling: Sampling) -> Iterator[str]:
+    asked = {
+        "quality": sampling.quality != "fast",
+        "num_inference_steps": sampling.steps is not None,
+        "true_cfg_scale": sampling.true_cfg_scale is not None,
+        "negative_prompt": bool(sampling.negative_prompt),
+    }
+    for field, is_asked in asked.items():
+        if is_asked:
+            yield f"{field} has no effect on the preview engine"

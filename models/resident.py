@@ -1,0 +1,49 @@
+"""The one engine of this process: loaded in the background at cold start, waited for by the jobs that need it."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotInTime
+from typing import Literal
+
+from models.engine import ImageModel
+from schemas.errors import ErrorCode, JobError
+
+Status = Literal["loading", "ready", "failed"]
+
+
+class Resident:
+    def __init__(self, engine: str, load: Callable[[], ImageModel], wait_seconds: float) -> None:
+        self.engine = engine
+        self._wait_seconds = wait_seconds
+        self._model: Future[ImageModel] = Future()
+        threading.Thread(target=self._load, args=(load,), name="load-model", daemon=True).start()
+
+    def model(self) -> ImageModel:
+        """Waits while it loads; raises JobError MODEL_NOT_READY when that takes too long or has failed."""
+        try:
+            return self._model.result(self._wait_seconds)
+        except NotInTime:
+            raise JobError(ErrorCode.MODEL_NOT_READY, "The model is still loading, try again later") from None
+        except Exception as problem:
+            raise JobError(ErrorCode.MODEL_NOT_READY, "The model could not be loaded") from problem
+
+    def until_loaded(self) -> ImageModel:
+        """For the start of the process: raises what loading raised."""
+        return self._model.result()
+
+    @property
+    def status(self) -> Status:
+        if not self._model.done():
+            return "loading"
+        return "failed" if self._model.exception() else "ready"
+
+    @property
+    def loaded(self) -> ImageModel | None:
+        return self._model.result() if self.status == "ready" else None
+
+    def _load(self, load: Callable[[], ImageModel]) -> None:
+        try:
+            self._model.set_result(load())
+        except BaseException as problem:  # noqa: BLE001 the waiting threads raise it again
+            self._model.set_exception(problem)

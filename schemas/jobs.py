@@ -1,0 +1,105 @@
+"""The jobs as callers send them. Every default of the job interface lives here and nowhere else."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Quality = Literal["fast", "balanced", "best"]
+OutputFormat = Literal["auto", "png", "jpeg", "webp"]
+ResponseFormat = Literal["b64", "data_url", "url"]
+AskedSurface = Literal["auto", "floor", "wall", "tabletop"]
+
+ImageText = Annotated[str, Field(min_length=1, description="base64, a data: URL or an https:// URL")]
+# JSON has no tuples: strictness stays on the numbers inside.
+AskedPoint = Annotated[tuple[float, float], Field(strict=False)]
+AskedBox = Annotated[tuple[float, float, float, float], Field(strict=False)]
+AskedSize = Annotated[
+    tuple[Annotated[int, Field(ge=256, le=4096)], Annotated[int, Field(ge=256, le=4096)]], Field(strict=False)
+]
+
+RANDOM_SEED = -1
+MAX_SEED = 2**32 - 1
+
+
+class Job(BaseModel):
+    """Strict: unknown fields, numbers in strings, booleans as numbers, NaN and infinity are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+class HealthJob(Job):
+    action: Literal["health_check"]
+
+
+class PictureJob(Job):
+    """What `edit` and `generate` share."""
+
+    product_image: ImageText = Field(description="the product: a cut-out with alpha, or a photo on a plain background")
+    instructions: str = Field("", max_length=4000, description="what the caller wants, in any language")
+    negative_prompt: str = Field("", max_length=4000, description="what to avoid")
+    num_inference_steps: int | None = Field(
+        None, ge=1, le=200, description="denoising steps; the quality's own if absent"
+    )
+    true_cfg_scale: float | None = Field(
+        None, ge=1, le=20, description="classifier-free guidance, 1 = off; the quality's own if absent"
+    )
+    quality: Quality = Field("fast", description="few steps, more steps, or the full schedule with guidance")
+    seed: int | None = Field(None, ge=RANDOM_SEED, le=MAX_SEED, description="random and reported if absent or -1")
+    n: int = Field(1, ge=1, le=10, description="variants, with the seeds seed, seed+1, ...")
+    output_format: OutputFormat = Field(
+        "auto", description="auto: PNG where it fits, else the best lossy one that does"
+    )
+    output_quality: int = Field(95, ge=1, le=100, description="for jpeg and webp")
+    response_format: ResponseFormat = Field("b64", description="url uploads to the bucket")
+    fallback: bool = Field(True, description="answer with the preview when the model fails, and say so")
+    product_height_cm: float | None = Field(None, ge=1, le=1000, description="the product's real height")
+    camera_height_cm: float = Field(150, ge=10, le=1000, description="the height the photo was taken from")
+    harmonize: float | None = Field(
+        None, ge=0, le=1, description="0 keeps the product's pixels, 1 frees the model; the engine's own if absent"
+    )
+    idempotency_key: str | None = Field(
+        None, min_length=1, max_length=255, description="a repeat within ten minutes gets the stored answer"
+    )
+
+    def sets(self, field: str) -> bool:
+        """Whether the caller gave the field a value of its own."""
+        return field in self.model_fields_set and getattr(self, field) != type(self).model_fields[field].default
+
+
+class EditJob(PictureJob):
+    action: Literal["edit"] = "edit"
+    room_image: ImageText = Field(description="the room photo; the answer has exactly its upright size")
+    placement_coordinates: AskedPoint | None = Field(None, description="[x, y] where the product's base stands")
+    placement_box: AskedBox | None = Field(
+        None, description="[left, top, right, bottom] to stand in; wins over coordinates"
+    )
+    placement_surface: AskedSurface = Field("auto", description="what the product stands on or hangs at")
+    mask: ImageText | None = Field(None, description="where the photo may change: transparent, or white without alpha")
+    product_scale: float | None = Field(
+        None, ge=0.02, le=1, description="product height as a share of the photo's height"
+    )
+    preserve_background: bool = Field(True, description="outside the product and its light the photo stays as it is")
+
+    @field_validator("placement_box")
+    @classmethod
+    def _box_has_an_area(
+        cls, box: tuple[float, float, float, float] | None
+    ) -> tuple[float, float, float, float] | None:
+        if box and (box[2] - box[0] < 1 or box[3] - box[1] < 1):
+            raise ValueError("it must be [left, top, right, bottom] with left < right and top < bottom")
+        return box
+
+
+class GenerateJob(PictureJob):
+    action: Literal["generate"]
+    environment_type: str = Field(
+        "living_room", min_length=1, max_length=4000, description="a known room type or any free text"
+    )
+    output_size: AskedSize = Field((1280, 720), description="[width, height], each 256 to 4096")
+
+
+ACTIONS: dict[str, type[EditJob | GenerateJob | HealthJob]] = {
+    "edit": EditJob,
+    "generate": GenerateJob,
+    "health_check": HealthJob,
+}

@@ -1,0 +1,115 @@
+"""The worker's settings: environment variables and `.env`, read once at start."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Engine = Literal["auto", "qwen", "preview", "tiny", "replay"]
+Precision = Literal["auto", "bf16", "fp8", "int8", "nf4"]
+DeviceMap = Literal["cuda", "balanced"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+MEGA = 1_000_000
+
+
+class SettingsError(Exception):
+    """One sentence that names the setting at fault."""
+
+
+class Settings(BaseSettings):
+    """Every field is an environment variable of the same name in capitals; `.env.example` says what each is for."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, protected_namespaces=(), env_ignore_empty=True
+    )
+
+    engine: Engine = Field("auto", description="which engine paints; auto: qwen on a GPU, else preview")
+    log_level: LogLevel = Field("INFO", description="how much the worker logs")
+
+    model_profile: str = Field("qwen-image-edit-2511", description="which checkpoint the qwen engine runs")
+    precision: Precision = Field("auto", description="of the weights; auto: the best that fits the card")
+    device_map: DeviceMap = Field("cuda", description="cuda: one card; balanced: the model spread over all cards")
+    qwen_model_dir: Path | None = Field(None, description="local folder of models")
+    qwen_image_edit_location: str | None = Field(None, description="hub id or path of the edit pipeline")
+    qwen_image_location: str | None = Field(None, description="hub id or path of a text-to-image pipeline beside it")
+    replay_dir: Path | None = Field(None, description="recorded pictures for the replay engine")
+
+    max_image_mb: PositiveFloat = Field(10, description="largest picture in base64 or by URL, in MB once decoded")
+    max_image_megapixels: PositiveFloat = Field(50, description="largest picture accepted, in megapixels")
+    max_output_megapixels: PositiveFloat = Field(8.3, description="largest picture `generate` draws, in megapixels")
+
+    response_limit_mb: PositiveFloat = Field(10, description="largest answer the platform takes from /run, in MB")
+    response_limit_sync_mb: PositiveFloat = Field(
+        20, description="largest answer the platform takes from /runsync, in MB"
+    )
+    ready_wait_seconds: float = Field(600, ge=0, description="how long a job waits for the model to load")
+    job_timeout_seconds: PositiveFloat = Field(600, description="how long a job may run before it ends with TIMEOUT")
+    idempotency_seconds: PositiveFloat = Field(600, description="how long an answer is kept under its idempotency key")
+    idempotency_entries: PositiveInt = Field(16, description="how many answers are kept at most")
+    failures_before_refresh: PositiveInt = Field(3, description="engine failures in a row that end this worker")
+
+    fetch_seconds: PositiveFloat = Field(20, description="time limit for a picture by URL")
+    allowed_image_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="comma-separated hosts that pictures may come from, like *.myshopify.com; empty: any public one",
+    )
+    allow_private_image_hosts: bool = Field(
+        False, description="1 lets pictures come from private addresses: for tests only"
+    )
+
+    bucket_endpoint_url: str | None = Field(None, description="S3-compatible bucket for response_format=url")
+    bucket_access_key_id: str | None = Field(None, description="access key of the bucket")
+    bucket_secret_access_key: SecretStr | None = Field(None, description="secret key of the bucket")
+    bucket_name: str | None = Field(None, description="name of the bucket, where the endpoint does not hold it")
+    bucket_prefix: str = Field("", description="folder inside the bucket")
+    bucket_expiry_seconds: int = Field(604_800, ge=1, le=604_800, description="how long an answer's URL works")
+
+    output_dir: Path = Field(Path("outputs"), description="where local runs write their pictures")
+
+    runpod_log_level: str | None = Field(None, description="how much the RunPod SDK logs; its DEBUG shows pictures")
+
+    platform_queue: str | None = Field(None, validation_alias=AliasChoices("RUNPOD_WEBHOOK_GET_JOB"), exclude=True)
+    platform_pod: str | None = Field(None, validation_alias=AliasChoices("RUNPOD_POD_ID"), exclude=True)
+
+    @field_validator("allowed_image_hosts", mode="before")
+    @classmethod
+    def _split_at_commas(cls, hosts: str | tuple[str, ...]) -> tuple[str, ...]:
+        return (
+            tuple(host.strip().lower() for host in hosts.split(",") if host.strip())
+            if isinstance(hosts, str)
+            else hosts
+        )
+
+    @property
+    def on_platform(self) -> bool:
+        return bool(self.platform_queue or self.platform_pod)
+
+
+def read_settings() -> Settings:
+    """Settings of this process; raises SettingsError where one is wrong."""
+    try:
+        return Settings()
+    except ValidationError as problem:
+        wrong = problem.errors(include_input=False, include_url=False)
+        reasons = "; ".join(
+            f"{str(error['loc'][0]).upper()}: {error['msg'].removeprefix('Value error, ')}" for error in wrong
+        )
+        raise SettingsError(f"Wrong settings: {reasons}") from None
+
+
+def example() -> str:
+    """The text of `.env.example`: every setting with its default and its one line."""
+    lines = [
+        "# Settings of the worker. Copy to .env; what is commented out shows the default."
+    ]
+    for name, field in Settings.model_fields.items():
+        if not field.exclude:
+            default = "" if field.default in (None, ()) else field.default
+            lines += ["", f"# {field.description}", f"# {name.upper()}={default}"]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    Path(".env.example").write_text(example())

@@ -1,0 +1,67 @@
+"""Engines that behave as badly as real ones."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from models.engine import Control, EditTask, GenerateTask, Painted, PaintTask
+from models.preview import Preview
+from schemas.jobs import Quality
+
+
+class Drifting(Preview):
+    """Repaints the whole room a little: darker, and shifted by two pixels."""
+
+    name = "drifting"
+    qualities: tuple[Quality, ...] = ("fast", "balanced", "best")
+
+    def edit(self, task: EditTask, control: Control) -> Painted:
+        control.progress("denoising", 1, 1)
+        return Painted(np.roll(task.guide.pixels // 2, 2, axis=1), steps=4, true_cfg_scale=1.0)
+
+
+class Failing(Preview):
+    name = "failing"
+
+    def __init__(self, problem: Callable[[], BaseException]) -> None:
+        self.problem = problem
+
+    def edit(self, task: EditTask, control: Control) -> Painted:
+        raise self.problem()
+
+    def generate(self, task: GenerateTask, control: Control) -> Painted:
+        raise self.problem()
+
+    def paint(self, task: PaintTask, control: Control) -> Painted:
+        raise self.problem()
+
+
+class Slow(Preview):
+    """Takes `steps` steps of `seconds` each; counts how many jobs it holds at once and how many steps it did."""
+
+    name = "slow"
+
+    def __init__(self, steps: int = 50, seconds: float = 0.05) -> None:
+        self.steps, self.seconds = steps, seconds
+        self.done_steps = 0
+        self.started = threading.Event()
+        self.inside = threading.Lock()
+
+    def edit(self, task: EditTask, control: Control) -> Painted:
+        assert self.inside.acquire(blocking=False), "two jobs on one GPU"
+        try:
+            self.started.set()
+            for step in range(self.steps):
+                control.progress("denoising", step, self.steps)
+                time.sleep(self.seconds)
+                self.done_steps += 1
+            return super().edit(task, control)
+        finally:
+            self.inside.release()
+
+
+def never() -> Any:
+    threading.Event().wait(60)

@@ -1,0 +1,80 @@
+"""Answers by way of a bucket, and pictures by URL, through the front door and a real S3 server on loopback."""
+
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.pictures import as_base64, file_of, plain_room
+from tests.s3 import S3
+from tests.shop import answer, door, failure, run, small_edit
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    with S3.running(tmp_path_factory.mktemp("moto")) as server:
+        yield server
+
+
+def bucket_settings(s3: S3, **settings: Any) -> dict[str, Any]:
+    keys = {"bucket_access_key_id": "id", "bucket_secret_access_key": "hunter2", "bucket_name": "shop"}
+    return {"bucket_endpoint_url": s3.url, **keys, **settings}
+
+
+def noisy_room() -> str:
+    return as_base64(file_of(Image.fromarray(np.random.default_rng(0).integers(0, 255, (400, 400, 3), np.uint8))))
+
+
+def fetched(url: str) -> tuple[bytes, str]:
+    with urllib.request.urlopen(url) as response:
+        return response.read(), response.headers["Content-Type"]
+
+
+def test_a_url_leads_to_the_picture(s3: S3) -> None:
+    out = answer(door(**bucket_settings(s3, bucket_prefix="answers")), small_edit(response_format="url", n=2))
+    inline = answer(door(), small_edit(output_format="png"))
+    for variant in out["images"]:
+        data, mime_type = fetched(variant["image"])
+        assert mime_type == variant["mime_type"] == "image/png"
+        assert as_base64(data) == inline["processed_image"]
+        assert "/answers/" in variant["image"]
+    assert len({variant["image"] for variant in out["images"]}) == 2
+
+
+def test_the_jobs_own_bucket_wins(s3: S3) -> None:
+    config = {"accessId": "id", "accessSecret": "secret", "bucketName": "shop", "endpointUrl": s3.url}
+    worker = door(allow_private_image_hosts=True)
+    out = answer(worker, small_edit(response_format="url"), s3Config=config)
+    assert fetched(out["processed_image"])[1] == "image/png"
+    assert failure(door(), small_edit(), s3Config=config)["fields"] == ["s3Config"], "a private endpoint is refused"
+    assert failure(worker, small_edit(), s3Config={"bucketName": "shop"})["fields"] == ["s3Config"]
+
+
+def test_an_explicit_format_that_does_not_fit_goes_to_the_bucket_and_says_so(s3: S3) -> None:
+    worker = door(**bucket_settings(s3, response_limit_mb=0.3))
+    out = answer(worker, small_edit(room_image=noisy_room(), output_format="png"))
+    assert out["processed_image"].startswith("http")
+    assert "bucket" in " ".join(out["warnings"])
+    auto = answer(worker, small_edit(room_image=noisy_room()))
+    assert auto["mime_type"] == "image/jpeg"
+    assert not auto["processed_image"].startswith("http")
+
+
+def test_a_bucket_that_is_not_there_is_an_error_without_secrets(s3: S3) -> None:
+    worker = door(**bucket_settings(s3, bucket_name="nowhere"))
+    result = run(worker, small_edit(response_format="url"))
+    assert result["output"]["error_code"] == "UPLOAD_FAILED"
+    assert "hunter2" not in str(result)
+
+
+def test_a_picture_by_url_is_the_picture(s3: S3) -> None:
+    room = file_of(plain_room())
+    with s3.serving("rooms/room.png", room) as url:
+        out = answer(door(allow_private_image_hosts=True), small_edit(room_image=url))
+        assert out["processed_image"] == answer(door(), small_edit())["processed_image"]
+        refused = failure(door(), small_edit(room_image=url))
+    assert refused["error_code"] == "IMAGE_FETCH_FAILED"
+    assert "127.0.0.1" not in refused["error"].replace(url, "")

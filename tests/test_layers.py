@@ -1,0 +1,44 @@
+"""Imports point down only: doors -> handlers -> models -> imaging -> schemas, with transport beside imaging."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MAY_IMPORT = {
+    "schemas": {"schemas"},
+    "imaging": {"schemas", "imaging"},
+    "transport": {"schemas", "transport"},
+    "models": {"schemas", "imaging", "models"},
+    "handlers": {"schemas", "imaging", "transport", "models", "handlers"},
+}
+HEAVY = {"torch", "diffusers", "transformers", "boto3", "runpod", "fastapi"}
+
+
+def imports_of(file: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    named = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    plain = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    return {module.split(".")[0] for module in named | plain}
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_rooms_below_it(room: str) -> None:
+    for file in (ROOT / room).rglob("*.py"):
+        upward = imports_of(file) & {*MAY_IMPORT, "rp_handler", "server"} - MAY_IMPORT[room]
+        assert not upward, f"{file.relative_to(ROOT)} imports {upward}"
+
+
+def test_torch_is_imported_in_models_alone() -> None:
+    for room in MAY_IMPORT.keys() - {"models"}:
+        for file in (ROOT / room).rglob("*.py"):
+            assert not imports_of(file) & {"torch", "diffusers", "transformers"}, file
+
+
+def test_importing_a_door_imports_nothing_heavy() -> None:
+    code = f"import sys, rp_handler; print(sorted({HEAVY!r} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
