@@ -1,5 +1,7 @@
 """What stands behind a place: the row where the floor ends at a wall, or at whatever stands before it."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +12,9 @@ from imaging.picture import Pixels
 WALL_CM = 450.0
 """The distance of a wall where its foot is not seen."""
 
-_NEAREST_WALL_CM, _FARTHEST_WALL_CM = 80.0, 1500.0
+_NEAREST_WALL_CM, FARTHEST_WALL_CM = 80.0, 1000.0
+_STRIPS = 24
+_MIDDLE_OF_FLOOR = 0.6  # from the horizon down to the photo's lower border
 _ROWS = 192
 _RUN = 5  # rows of floor in a row that are believed
 _STEP = 6.0  # CIELAB: what floor and wall differ by at least
@@ -37,15 +41,15 @@ def floor_end(pixels: Pixels, camera: Camera, columns: tuple[int, int], foot: in
     return None if start is None else top + round(start / per_row)
 
 
-def wall_distance(pixels: Pixels, camera: Camera, x: int) -> float:
-    """How far the wall above column `x` is in cm."""
-    width = pixels.shape[1]
-    strips = [
-        (x + step * width // 50 - width // 50, x + step * width // 50 + width // 50) for step in range(-12, 13, 2)
-    ]
-    ends = [end for strip in strips if (end := floor_end(pixels, camera, strip, pixels.shape[0]))]
-    distance = camera.distance(float(np.median(ends))) if ends else WALL_CM
-    return float(np.clip(distance, _NEAREST_WALL_CM, _FARTHEST_WALL_CM))
+def wall_distance(pixels: Pixels, camera: Camera) -> float:
+    """How far the back wall is in cm: where the floor ends in most strips of the photo."""
+    height, width = pixels.shape[:2]
+    foot = round(camera.horizon + _MIDDLE_OF_FLOOR * (height - camera.horizon))
+    borders = np.linspace(0, width, _STRIPS + 1).astype(int).tolist()
+    ends = [floor_end(pixels, camera, strip, foot) for strip in pairwise(borders)]
+    distances = [camera.distance(end) for end in ends if end is not None]
+    seen = [distance for distance in distances if distance < FARTHEST_WALL_CM]
+    return max(float(np.median(seen)), _NEAREST_WALL_CM) if seen else WALL_CM
 
 
 def _row_colours(piece: Pixels) -> Numbers:

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.backdrop import floor_end, wall_distance
+from imaging.backdrop import FARTHEST_WALL_CM, floor_end, wall_distance
 from imaging.camera import Camera
 from imaging.cutout import CutOut
 from imaging.layout import Placement
-from imaging.light import LUMINANCE, Light, Source, find_light, linear
+from imaging.light import LUMINANCE, Light, Source, encoded, find_light, linear
 from imaging.picture import Box, Mask, Pixels, Weights
 from imaging.shadow import Plane, Stack, left_over, pole, stack_of
 from imaging.solid import legs_of, solid_of
@@ -23,10 +23,9 @@ Layer = NDArray[np.float32]
 _VIEW = 480  # pixels: light and walls are looked for in a reduced photo
 _GAMMA = 2.4
 _TOE = 0.055 * 255  # sRGB values v + _TOE are a pure power of the light, but for the darkest
-_BESIDE, _ABOVE = 0.38, 0.24  # of the product's size: how far its shadow may reach
+_BESIDE, _ABOVE = 0.36, 0.22  # of the product's size: how far its shadow may reach
 _ENDING = 0.85  # of that: where it fades
 _REACH = 5.0  # times the product's height: floor farther behind has no shadow
-_SEAT = 0.8  # the disc as large as a seat, over the one through the corners where its legs stand
 _HANGING_SHADE, _HANGING_SHIFT, _HANGING_BLUR = 0.3, 0.025, 0.02  # the latter of the product's size
 _HANGING_CELLS = 256
 _BRIGHT_PRODUCT = 0.6  # linear luminance of the lightest parts of a well exposed product photo
@@ -59,13 +58,12 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
     part = _around(placement)
     left, top, right, bottom = part
     view = _view(room, placement)
-    light = find_light(view.pixels, view.camera, wall_distance(view.pixels, view.camera, _middle(view.frame)))
+    light = find_light(view.pixels, view.camera, _wall_cm(view))
     sun = _sun(view, light) if placement.surface == "floor" else None
     photo = room[top:bottom, left:right]
     sources = (light.source,) if sun is None else (light.source, sun)
     ground = _dimmed(photo.astype(np.float32), _shade(view, product, placement, sources, part))
-    colour, alpha = _set_into(product, placement.frame, part)
-    colour = _lit(colour, alpha, _gain(product, light, sun))
+    colour, alpha = _set_into(_in_light(product, light, sun), placement.frame, part)
     made = (ground * (1 - alpha[..., None]) + colour + 0.5).clip(0, 255).astype(np.uint8)
     pixels, changed = room.copy(), np.zeros(room.shape[:2], np.bool_)
     pixels[top:bottom, left:right] = made
@@ -89,15 +87,17 @@ def _view(room: Pixels, placement: Placement) -> _View:
     return _View(small, camera, frame, floor_end(small, camera, (frame[0], frame[2]), frame[3]))
 
 
+def _wall_cm(view: _View) -> float:
+    """The distance of the back wall; what is close behind the product may be a sofa or a side wall."""
+    near = 0.0 if view.wall is None else view.camera.distance(view.wall)
+    return max(wall_distance(view.pixels, view.camera), min(near, FARTHEST_WALL_CM))
+
+
 def _sun(view: _View, light: Light) -> Source | None:
     if not light.window:
         return None
     floor_top = view.wall or max(0, int(view.camera.horizon) + 1)
     return find_sun(view.pixels, view.camera, light.source, view.frame, floor_top)
-
-
-def _middle(frame: Box) -> int:
-    return (frame[0] + frame[2]) // 2
 
 
 # The shadow
@@ -144,10 +144,7 @@ def _body(product: CutOut, placement: Placement) -> list[Stack]:
     legs = legs_of(product.alpha)
     knee = max((leg.height for leg in legs), default=0.0)
     distance = placement.distance_cm
-    solid = solid_of(product.alpha)
-    if legs:
-        solid = replace(solid, radii=solid.radii * _SEAT, depths=solid.depths * _SEAT)
-    body = [stack_of(solid, height_cm, to_right * distance, distance, knee)]
+    body = [stack_of(solid_of(product.alpha), height_cm, to_right * distance, distance, knee)]
     for leg in legs:
         column, row = left + leg.x * (right - left), top + leg.y * (bottom - top)
         distance = camera.distance(row)
@@ -191,7 +188,7 @@ def _ramp(position: NDArray[np.int64], start: int, stop: int, share: float) -> N
 
 def _dimmed(layer: Layer, light_left: Weights) -> Layer:
     """sRGB pixels with only a share of their light left: exact but for the darkest, which sRGB codes linearly."""
-    factor = np.power(light_left, 1 / _GAMMA)[..., None]
+    factor = np.power(light_left.clip(0, 1), 1 / _GAMMA)[..., None]
     return cast(Layer, ((layer + _TOE) * factor - _TOE).clip(0))
 
 
@@ -201,7 +198,8 @@ def _dimmed(layer: Layer, light_left: Weights) -> Layer:
 def _set_into(product: CutOut, frame: Box, part: Box) -> tuple[Layer, Weights]:
     """Colour times alpha, and alpha, of the product scaled to `frame`, on the pixels of `part`."""
     premultiplied = product.color * product.alpha[..., None]
-    return _placed(premultiplied, frame, part), _placed(product.alpha, frame, part).clip(0, 1)
+    colour, alpha = _placed(premultiplied, frame, part), _placed(product.alpha, frame, part).clip(0, 1)
+    return colour.clip(0, 255 * alpha[..., None]), alpha
 
 
 def _placed(layer: Layer, frame: Box, part: Box) -> Layer:
@@ -238,15 +236,19 @@ def _gain(product: CutOut, light: Light, sun: Source | None) -> NDArray[np.float
     step = max(1, max(product.alpha.shape) // 256)
     colours = product.color[::step, ::step][product.alpha[::step, ::step] > 0.9]
     lightest = float(np.percentile(linear(colours) @ LUMINANCE, 95)) if len(colours) else _BRIGHT_PRODUCT
-    exposure = np.clip((_BRIGHT_PRODUCT / max(lightest, 1e-3)) ** 0.3, 0.85, 1.25)
+    exposure = np.clip((_BRIGHT_PRODUCT / max(lightest, 1e-3)) ** 0.4, 0.85, 1.25)
     level = light.level / (1 - sun.share) if sun else light.level
     brightness = np.clip((level / _BRIGHT_ROOM) ** 0.5 * exposure, *_BRIGHTNESS)
     warmth = float(np.clip(light.warmth**0.4, 1 / _WARMEST, _WARMEST))
     return cast(NDArray[np.float32], (brightness * np.array([warmth, 1, 1 / warmth])).astype(np.float32))
 
 
-def _lit(colour: Layer, alpha: Weights, gain: NDArray[np.float32]) -> Layer:
-    """Premultiplied sRGB `colour` under `gain` times the light, clipped at white."""
-    factor = gain ** np.float32(1 / _GAMMA)
-    opaque = alpha[..., None]
-    return cast(Layer, (colour * factor + _TOE * (factor - 1) * opaque).clip(0, 255 * opaque))
+def _in_light(product: CutOut, light: Light, sun: Source | None) -> CutOut:
+    """`product` as the room's light shows it. Its brightest parts roll off below the room's, channel by channel, as in
+    the camera: nothing but a lamp outshines the window."""
+    seen = np.outer(linear(np.arange(256, dtype=np.uint8)), _gain(product, light, sun))
+    knee = light.brightest / 2
+    over = (seen - knee).clip(0)
+    rolled = np.minimum(seen, knee) + (light.brightest - knee) * (1 - np.exp(-over / (light.brightest - knee)))
+    table = encoded(rolled)
+    return replace(product, color=cast(Pixels, cv2.LUT(product.color, table[None])))

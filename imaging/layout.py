@@ -1,7 +1,7 @@
 """Where the product goes and how large: what the caller asked for first, true scale by the camera's geometry next."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,8 @@ from imaging.cutout import CutOut
 from imaging.picture import Box, Mask, Pixels, Point, Size
 from imaging.solid import Solid, solid_of
 from imaging.spots import find_spot
-from imaging.words import read
+from imaging.words import Surface, read
 from schemas.jobs import AskedSurface
-
-Surface = Literal["floor", "wall", "tabletop"]
 
 TABLE_CM = 75.0
 _LOWEST_CAMERA_CM = 20.0
@@ -172,7 +170,7 @@ def _over(camera: Camera, surface: Surface) -> Camera:
 def _perspective(room: Pixels, product: CutOut, camera: Camera, spot: _Spot) -> _Perspective:
     foot = spot.point[1] + 1
     if spot.surface == "wall" or foot <= camera.horizon:
-        return _Upright(camera.focal, wall_distance(room, camera, spot.point[0]))
+        return _Upright(camera.focal, wall_distance(room, camera))
     return _Standing(camera, solid_of(product.alpha), foot)
 
 

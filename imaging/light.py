@@ -17,11 +17,12 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Of linear sRGB (IEC 61966-2-1)."""
 
 _WORKING_SIZE = 160
+_DIMMEST_WHITE = 0.6
 _CEILING_CM, _WINDOW_SILL_CM = 250.0, 100.0
 _SIDE_WALL_CM = 280.0  # to the left or right of the camera, where only a side wall's window shows it
 _WINDOW_EXCESS, _WINDOW_LEVEL = 1.25, 0.6  # over the light walls, and at least
 _SMALLEST_WINDOW = 0.004  # of the photo
-_WINDOW_SHARE, _LAMP_SHARE = 0.2, 0.5  # a window lights the walls as much as the floor, and they light the rest
+_WINDOW_SHARE, _LAMP_SHARE = 0.2, 0.6  # a window lights the walls as much as the floor, and they light the rest
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,12 @@ class Source:
 @dataclass(frozen=True)
 class Light:
     """`window` where one is seen, else `lamp`: one of them is there. `level` is the linear luminance of the room's
-    light surfaces, 0 to 1, `warmth` the square root of their red over blue."""
+    light surfaces and `brightest` that of its brightest spots, 0 to 1, `warmth` the square root of their red over blue."""
 
     source: Source
     window: bool
     level: float
+    brightest: float
     warmth: float
 
 
@@ -50,6 +52,12 @@ def linear(pixels: Pixels) -> Linear:
     value = np.arange(256) / 255
     table = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
     return cast(Linear, table[pixels])
+
+
+def encoded(light: NDArray[np.floating]) -> Pixels:
+    """sRGB pixels of linear light, 0 to 1."""
+    bent = np.where(light <= 0.0031308, light * 12.92, 1.055 * np.power(light.clip(0.0031308), 1 / 2.4) - 0.055)
+    return (bent.clip(0, 1) * 255).round().astype(np.uint8)
 
 
 def find_light(pixels: Pixels, camera: Camera, wall_cm: float) -> Light:
@@ -61,7 +69,8 @@ def find_light(pixels: Pixels, camera: Camera, wall_cm: float) -> Light:
     view = camera.scaled(small.shape[1] / pixels.shape[1])
     window = _window(luminance, level, view, wall_cm)
     lamp = Source((0.0, _CEILING_CM, wall_cm / 2), 45.0, _LAMP_SHARE)
-    return Light(window or lamp, window is not None, level, _warmth(small, luminance))
+    brightest = max(float(np.percentile(luminance, 99.5)), _DIMMEST_WHITE)
+    return Light(window or lamp, window is not None, level, brightest, _warmth(small, luminance))
 
 
 def _reduced(pixels: Pixels) -> Linear:

@@ -124,13 +124,13 @@ def _positions(camera: Camera, plane: Plane, x: Numbers, y: Numbers) -> Numbers:
 
 def _dome(plane: Plane) -> Numbers:
     """Directions (n, 3) before the plane, as dense as its surface values them: evenly over the unit disc below them
-    (Malley's method)."""
+    (Malley's method). A wall's come from above alone: what it gets from below, the product's top gives it as well."""
     step = np.arange(_DOME_POINTS) + 0.5
     radius, angle = np.sqrt(step / _DOME_POINTS), step * _TURN
-    across = np.sqrt(1 - radius**2)
-    side = 1 if plane.kind == "floor" else -1
-    flat = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-    return np.insert(flat, plane.normal, side * across, axis=1)
+    across, sideways, other = np.sqrt(1 - radius**2), radius * np.cos(angle), radius * np.sin(angle)
+    if plane.kind == "floor":
+        return np.stack([sideways, across, other], axis=1)
+    return np.stack([sideways, np.abs(other), -across], axis=1)
 
 
 def _ball() -> Numbers:
@@ -142,7 +142,9 @@ def _ball() -> Numbers:
 
 
 def _projected(rims: Numbers, lamp: Numbers, plane: Plane) -> Numbers:
-    """Where on the plane (discs, corners, 2) the lamp throws each rim; NaN where it throws none."""
+    """Where on the plane (discs, corners, 2) the lamp throws each rim; NaN where it throws none. No wall is pierced."""
+    if plane.kind == "wall":
+        rims = np.minimum(rims, [np.inf, np.inf, plane.distance])
     step = rims - lamp
     across = np.where(step[..., plane.normal] == 0, np.nan, step[..., plane.normal])
     reach = (plane.distance - lamp[plane.normal]) / across

@@ -17,7 +17,8 @@ PHOTO_PITCH = np.radians(12.0)
 """How far shops look down at what they photograph: usually 5 to 20 degrees."""
 
 _SLICES = 48
-_DEEPEST = 1.2  # depth over height: tables and sofas are much wider than that, hardly any is deeper
+_SOLID_SHARE = 0.7  # of a disc's width: as good as all of it
+_DEEPEST = 0.9  # depth over height: tables and sofas are much wider than that, hardly any is deeper
 _COVERED = 0.4  # the alpha from which a pixel counts as product
 _FARTHEST_CM = 2000.0
 _LEG_ROWS = 256
@@ -62,10 +63,14 @@ class Solid:
 
 def solid_of(alpha: Weights) -> Solid:
     """The solid behind a cut-out's alpha, cropped to the product and taken from PHOTO_PITCH above the level."""
-    height = alpha.shape[0]
+    height, width = alpha.shape
     radii, filled = _profile(alpha)
-    depths = np.minimum(radii, _DEEPEST / 2 * height)
     rise = (np.arange(_SLICES) + 0.5) * height / _SLICES
+    legs = legs_of(alpha)  # they stand around the axis, though the picture shows one below the others
+    spread = max((abs(leg.x - 0.5) * width for leg in legs), default=0.0)
+    knee = max((leg.height * height for leg in legs), default=0.0)
+    radii = np.where(rise < knee, np.maximum(radii, spread), radii)
+    depths = np.minimum(radii, _DEEPEST / 2 * height)
     base = _rim(rise, depths, height / 3)
     top = height - _rim(rise, depths[::-1], height / 3)
     body = (rise >= base) & (rise <= top)
@@ -112,7 +117,7 @@ def _profile(alpha: Weights) -> tuple[Numbers, Numbers]:
     solid = rows > _COVERED
     across = np.abs(np.arange(width) + 0.5 - width / 2) + 0.5
     radii = np.where(solid, across, 0.5).max(axis=1)
-    return radii, rows.sum(axis=1) / (2 * radii)
+    return radii, np.minimum(rows.sum(axis=1) / (2 * radii) / _SOLID_SHARE, 1)
 
 
 def _rim(rise: Numbers, depths: Numbers, limit: float) -> float:

@@ -9,10 +9,7 @@ from imaging.camera import Camera
 from imaging.picture import Pixels, Point, Size
 from imaging.scenes.render import render
 from imaging.scenes.rooms import ROOMS, Plan
-from imaging.scenes.style import Style, read_kind, read_style
-
-DEPTH = 290.0
-"""Floor behind the product, in cm: it holds the furniture and leaves a way between."""
+from imaging.scenes.style import read_kind, read_style
 
 SPOT = 0.42
 """Where the product stands, over the width of the picture; the furniture's weight is on the other side."""
@@ -35,7 +32,7 @@ def draw_scene(environment: str, size: Size, seed: int) -> Scene:
     kind, style = read_kind(environment) or "living_room", read_style(environment, rng)
     window_on_right = rng.random() < 0.5
     camera, foot = _view(size)
-    scenery = ROOMS[kind](_plan(camera, foot, style, rng))
+    scenery = ROOMS[kind](Plan.before(camera, foot, style, rng))
     if window_on_right:
         scenery, foot = scenery.mirrored(), (size[0] - 1 - foot[0], foot[1])
     return Scene(render(scenery, camera, rng), camera, foot)
@@ -48,15 +45,3 @@ def _view(size: Size) -> tuple[Camera, Point]:
     scale = min(0.37 * height, 0.42 * width) / 90
     foot = round(SPOT * width), round(height / 2 + min(0.42 * height, 150 * scale))
     return Camera(size, height / 2, 1.04 * (width * height) ** 0.5, (foot[1] - height / 2) / scale, found=True), foot
-
-
-def _plan(camera: Camera, foot: Point, style: Style, rng: np.random.Generator) -> Plan:
-    width, height = camera.size
-    away = camera.distance(foot[1])
-    back = away + DEPTH
-    seen = width / 2 * back / camera.focal
-    left = -(0.6 if width > height else 0.72) * seen
-    # The ceiling stays near the top of the picture: tall pictures show tall rooms.
-    ceiling = camera.height_cm + (camera.horizon - 0.1 * height) * back / camera.focal
-    spot = (foot[0] - width / 2) * away / camera.focal, away
-    return Plan(left, max(-left, left + 500), back, float(np.clip(ceiling, 260, 600)), seen, spot, style, rng)

@@ -83,7 +83,7 @@ class Body:
         """How far an offset from the centre lies beyond the body shrunk by its bevel: along each axis, or, of a round
         one, away from its axis and along it."""
         if self.axis is None:
-            return np.abs(offset) - (self.half - self.bevel)
+            return cast(Vectors, np.abs(offset) - (self.half - self.bevel))
         along, half = offset[self.axis], self.half[self.axis]
         first, last = self.ends
         share = (first + last) / 2 + np.clip(along / half, -1, 1) * ((last - first) / 2)

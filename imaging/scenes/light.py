@@ -125,7 +125,7 @@ class Sun:
         for low_y, low_z, high_y, high_z in self.panes:
             inside = np.minimum(np.minimum(y - low_y, high_y - y), np.minimum(z - low_z, high_z - z))
             light = np.maximum(light, np.clip(inside / soft, 0, 1))
-        return light
+        return cast(Field, light)
 
     def _past(self, points: Vectors, obstacles: Obstacles) -> Field:
         """1 where nothing is in the way; a way through less than 8 cm of matter is half a shadow."""
@@ -151,17 +151,18 @@ class Lighting:
         return replace(self, lamps=tuple(x.mirrored() for x in self.lamps), sun=self.sun and self.sun.mirrored())
 
     def arrives(self, points: Vectors, normals: Vectors, grid: Grid, obstacles: Obstacles, step: int = 1) -> Vectors:
-        """Light on surface points seen along the rays of `grid`; shadows are worked out at every `step`."""
-        shape, thin = points.shape[1:], points[:, ::step, ::step]
-        open_sky = _openness(thin, normals[:, ::step, ::step], grid.thinned(step), obstacles)
+        """Light on surface points seen along the rays of `grid`; the dark of corners is worked out at every `step`."""
+        shape = points.shape[1:]
+        open_sky = _openness(points[:, ::step, ::step], normals[:, ::step, ::step], grid.thinned(step), obstacles)
         open_sky, up = enlarged(open_sky, shape), (normals[1] + 1) / 2
         fields = [up * open_sky, (1 - up) * open_sky, *(lamp.falls(points, normals) * open_sky for lamp in self.lamps)]
         colours = [self.above, self.below, *(lamp.colour for lamp in self.lamps)]
         if self.sun:
             facing = np.maximum(-dot(column(self.sun.way), normals), 0)
-            fields.append(facing * enlarged(self.sun.reaches(thin, obstacles), shape))
+            fields.append(facing * self.sun.reaches(points, obstacles))
             colours.append(self.sun.colour)
-        return (np.array(colours, np.float32).T @ np.stack(fields).reshape(len(fields), -1)).reshape(3, *shape)
+        mixed = np.array(colours, np.float32).T @ np.stack(fields).reshape(len(fields), -1)
+        return cast(Vectors, mixed.reshape(3, *shape))
 
 
 def enlarged(field: Field, shape: tuple[int, ...]) -> Field:

@@ -71,7 +71,7 @@ class Sample:
     @property
     def along(self) -> Field:
         """Position along the longest side."""
-        return self.points[int(self.size.argmax())]
+        return cast(Field, self.points[int(self.size.argmax())])
 
     @property
     def across(self) -> Field:
@@ -81,12 +81,12 @@ class Sample:
     @property
     def level(self) -> Field:
         """Position along a wall, whichever way it faces."""
-        return self.points[0] + self.points[2]
+        return cast(Field, self.points[0] + self.points[2])
 
     @property
     def inside(self) -> Vectors:
         """Shares (0 to 1) of the way through the body."""
-        return (self.points - self.low) / self.size
+        return cast(Vectors, (self.points - self.low) / self.size)
 
     def noise(self, u: Field, v: Field, scale_u: float, scale_v: float) -> Field:
         """Cloudy noise of mean 0 and deviation 1 with features of the given sizes in cm."""
@@ -102,7 +102,7 @@ def noise_tile(rng: np.random.Generator) -> Field:
     """Periodic noise (TILE, TILE) with a spectrum that falls like 1/frequency."""
     frequency = np.hypot(np.fft.fftfreq(TILE)[:, None], np.fft.rfftfreq(TILE)) * TILE
     tile = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((TILE, TILE))) / np.maximum(frequency, 6))
-    return ((tile - tile.mean()) / tile.std()).astype(np.float32)
+    return cast(Field, ((tile - tile.mean()) / tile.std()).astype(np.float32))
 
 
 def albedo(material: Material, points: Vectors, low: Vectors, size: Vectors, tile: Field) -> Vectors:
@@ -111,7 +111,7 @@ def albedo(material: Material, points: Vectors, low: Vectors, size: Vectors, til
     if material.texture == "plain":
         return colour
     mix, gain = TEXTURES[material.texture](Sample(points, low, size, tile, material.scale))
-    return (colour + mix * (other - colour)) * gain
+    return cast(Vectors, (colour + mix * (other - colour)) * gain)
 
 
 def _planks(at: Sample) -> tuple[Field, Field]:
@@ -187,7 +187,7 @@ def _waves(at: Sample) -> tuple[Field, Field]:
 def _weave(at: Sample) -> tuple[Field, Field]:
     """A rug: a fine weave, and a band of the other colour along its edge."""
     edge = (np.minimum(at.inside, 1 - at.inside) * at.size)[[0, 2]].min(0)
-    band = 1 - np.clip(np.abs(edge - 12) / _pixel(at.across) - 0.7, 0, 1)
+    band = 1 - np.clip(np.abs(edge - 12) / _pixel(edge) - 0.7, 0, 1)
     return band * 0.6, 1 + at.noise(at.along, at.across, 3, 3) * 0.05
 
 

@@ -23,7 +23,7 @@ FINE_LIGHT = 480
 TOUCHING = 1.0
 """How far in cm a thing may lie behind what was drawn before and still cover it."""
 
-SUBPIXEL_BITS = 4
+SUBROWS = 4
 
 EXPOSURE, VIVID = 2.05, 1.2
 """Of the development of linear light; the second makes up for the colour that highlights lose as they roll off."""
@@ -39,14 +39,15 @@ class Scenery:
     sky: tuple[Rgb, Rgb]
 
     def mirrored(self) -> "Scenery":
-        bodies, leaves = (tuple(part.mirrored() for part in parts) for parts in (self.bodies, self.leaves))
+        bodies, leaves = tuple(x.mirrored() for x in self.bodies), tuple(x.mirrored() for x in self.leaves)
         return replace(self, bodies=bodies, leaves=leaves, lighting=self.lighting.mirrored())
 
 
 def render(scenery: Scenery, camera: Camera, rng: np.random.Generator) -> Pixels:
     """`camera` must be level: its horizon in the middle of the picture."""
     canvas = _Canvas(scenery, camera, noise_tile(rng))
-    for body in sorted(scenery.bodies, key=lambda body: (not body.broad, -body.low[2] - body.high[2])):
+    # Walls and floors in the order given, then the rest from the back: edges blend with what lies behind them.
+    for body in sorted(scenery.bodies, key=lambda body: 0 if body.broad else 1e6 - body.low[2] - body.high[2]):
         canvas.draw_body(body)
     canvas.draw_leaves(sorted(scenery.leaves, key=lambda leaf: -leaf.middle[2]))
     return _developed(canvas.frame, rng)
@@ -93,9 +94,9 @@ class _Canvas:
     def _light(self, body: Body, box: Box, points: Vectors) -> Vectors:
         if not body.broad:
             return self.lighting.arrives(points, body.normals(points), self._grid(box), self.obstacles, self.step)
-        grid = self._grid(box, 2 * self.step)
+        grid = self._grid(box, self.step)
         _, points = _hit(body, grid)
-        light = self.lighting.arrives(points, body.normals(points), grid, self.obstacles)
+        light = self.lighting.arrives(points, body.normals(points), grid, self.obstacles, 2)
         return np.stack([enlarged(channel, (box[3] - box[1], box[2] - box[0])) for channel in light])
 
     def _lay(self, box: Box, cover: Field, colour: Vectors, depth: Field) -> None:
@@ -159,12 +160,25 @@ def _ends(grid: Grid, depth: Field, body: Body) -> Vectors:
 
 
 def _coverage(outline: Outline, box: Box) -> Field:
-    """Share (0 to 1) of each pixel of the box that lies within the outline."""
+    """Share (0 to 1) of each pixel of the box that lies within the outline: exact along rows, of which it takes
+    several to a pixel."""
     left, top, right, bottom = box
-    mask = np.zeros((bottom - top, right - left), np.uint8)
-    corners = np.rint((outline - (left + 0.5, top + 0.5)) * (1 << SUBPIXEL_BITS)).astype(np.int32)
-    cv2.fillConvexPoly(mask, corners, (255,), cv2.LINE_AA, SUBPIXEL_BITS)
-    return mask.astype(np.float32) / 255
+    columns = np.arange(left, right, dtype=np.float32)
+    cover = np.zeros((bottom - top, right - left), np.float32)
+    for part in (np.arange(SUBROWS) + 0.5) / SUBROWS:
+        starts, stops = _crossings(outline, np.arange(top, bottom) + part)
+        cover += np.clip(np.minimum(stops, columns + 1) - np.maximum(starts, columns), 0, 1)
+    return cover / SUBROWS
+
+
+def _crossings(outline: Outline, rows: NDArray[np.float64]) -> tuple[Field, Field]:
+    """Where each row enters and leaves a convex outline, as columns (h, 1); equal where it misses it."""
+    turned = np.roll(outline, -int(outline[:, 1].argmin()), 0)
+    lowest = int(turned[:, 1].argmax())
+    one, other = turned[: lowest + 1], np.vstack((turned[lowest:], turned[:1]))[::-1]
+    sides = np.sort([np.interp(rows, side[:, 1], side[:, 0]) for side in (one, other)], axis=0).astype(np.float32)
+    missed = (rows < turned[0, 1]) | (rows > turned[lowest, 1])
+    return sides[0][:, None], np.where(missed, sides[0], sides[1])[:, None]
 
 
 def _developed(light: Vectors, rng: np.random.Generator) -> Pixels:
@@ -178,6 +192,6 @@ def _toned(channel: Field, grain: Field) -> NDArray[np.uint8]:
     height, width = channel.shape
     small = cv2.resize(channel, (max(1, width // 8), max(1, height // 8)), interpolation=cv2.INTER_AREA)
     bloom = cv2.GaussianBlur(np.clip(small - 1, 0, 3), (0, 0), max(width, height) / 400)
-    channel += enlarged(bloom, channel.shape) * 0.5
+    channel += enlarged(cast(Field, bloom), channel.shape) * 0.5
     toned = np.sqrt(1 - np.exp(np.maximum(channel, 0) * -EXPOSURE)) * 255 + grain
-    return np.clip(toned, 0, 255).astype(np.uint8)
+    return cast(NDArray[np.uint8], np.clip(toned, 0, 255).astype(np.uint8))

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from imaging.camera import Camera
+from imaging.picture import Point
 from imaging.scenes import furniture as f
 from imaging.scenes.bodies import Body, Leaf, box, disc, post
 from imaging.scenes.furniture import LINEN, SIDES, Piece
@@ -12,6 +14,9 @@ from imaging.scenes.light import Lamp, Lighting, Pane, Sun
 from imaging.scenes.materials import Material, Rgb, Vector, rgb
 from imaging.scenes.render import Scenery
 from imaging.scenes.style import Style
+
+DEPTHS = 282.0, 330.0
+"""Least and most floor behind the product, in cm: it holds the furniture and leaves a way between."""
 
 THICK = 20.0
 """Of walls and floors, in cm."""
@@ -23,7 +28,7 @@ DUSK = rgb("46597f"), rgb("f0b98f")
 @dataclass(frozen=True, eq=False)
 class Plan:
     """Room to furnish: walls at x = `left` and `right` and z = `back`, of which x up to `seen` is in the picture. The
-    product will stand at `spot`; everything nearer than 60 cm behind it stays empty."""
+    product will stand at `spot`; nothing else does up to 60 cm behind it."""
 
     left: float
     right: float
@@ -46,6 +51,19 @@ class Plan:
     @property
     def wide(self) -> bool:
         return self.edge - self.left > 620
+
+    @classmethod
+    def before(cls, camera: Camera, foot: Point, style: Style, rng: np.random.Generator) -> "Plan":
+        """For a product at the pixel `foot` of a level camera."""
+        width, height = camera.size
+        away = camera.distance(foot[1])
+        back = away + rng.uniform(*DEPTHS)
+        seen = width / 2 * back / camera.focal
+        left = -rng.uniform(*((0.55, 0.64) if width > height else (0.68, 0.76))) * seen
+        # The ceiling stays near the top of the picture: tall pictures show tall rooms.
+        ceiling = camera.height_cm + (camera.horizon - 0.1 * height) * back / camera.focal
+        spot = (foot[0] - width / 2) * away / camera.focal, away
+        return cls(left, max(-left, left + 500), back, min(max(ceiling, 260), 600), seen, spot, style, rng)
 
     def either(self) -> bool:
         return bool(self.rng.random() < 0.5)
@@ -207,7 +225,7 @@ def seaside(plan: Plan) -> Piece:
 def studio(plan: Plan) -> Scenery:
     """A rounded backdrop of paper between two lights, and a still life of simple shapes."""
     s, x, back = plan.style, plan.middle + 95, plan.back + 60
-    paper = s.feature.towards(0.4)
+    paper = s.feature.towards(0.55)
     left, right, cove = plan.left * 5, plan.seen * 5, (0.0, back, 190.0)
     piece = [
         Body((left, -THICK, 10), (right, 0, back), paper, 0, broad=True, casts=False, cove=cove),
@@ -224,13 +242,15 @@ def studio(plan: Plan) -> Scenery:
 
 
 def walls(plan: Plan, floor: Material, back: Material) -> Piece:
-    left, right, depth, height, side = plan.left, plan.right, plan.back, plan.height, plain_wall(plan)
+    """A room whose surfaces reach behind their neighbours, so that nothing shows through the joints."""
+    depth, height, side = plan.back, plan.height, plain_wall(plan)
+    left, right, end = plan.left - THICK, plan.right + THICK, depth + THICK
     return [
-        Body((left, -THICK, 10), (right, 0, depth), floor, 0, broad=True),
-        Body((left, height, 10), (right, height + THICK, depth), plan.style.wall.towards(0.5), 0, broad=True),
-        Body((left - THICK, 0, 10), (left, height, depth), side, 0, broad=True),
-        Body((right, 0, 10), (right + THICK, height, depth), side, 0, broad=True),
-        Body((left, 0, depth), (right, height, depth + THICK), back, 0, broad=True),
+        Body((left, -THICK, depth), (right, height + THICK, end), back, 0, broad=True),
+        Body((left, -THICK, 10), (right, 0, end), floor, 0, broad=True),
+        Body((left, height, 10), (right, height + THICK, end), plan.style.wall.towards(0.5), 0, broad=True),
+        Body((left, 0, 10), (plan.left, height, end), side, 0, broad=True),
+        Body((plan.right, 0, 10), (right, height, end), side, 0, broad=True),
     ]
 
 

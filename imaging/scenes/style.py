@@ -60,8 +60,8 @@ MOODS = {
 }
 """Words that ask for a palette."""
 
-EVENING = """evening, at night, by night, sunset, dusk, candle, abend, bei nacht, nachts, sonnenuntergang, dammerung, soir,
-    la nuit, crepuscul, la noche, atardecer, anochecer, 傍晚, 夜, 晚, 黄昏"""
+EVENING = """evening, at night, by night, sunset, dusk, candle, abend, bei nacht, nachts, sonnenuntergang, dammerung,
+    soir, la nuit, crepuscul, la noche, atardecer, anochecer, 傍晚, 夜, 晚, 黄昏"""
 
 PALETTES = {
     #             wall   feature floor  wood   fabric spice  rug    metal
@@ -123,10 +123,10 @@ def read_style(text: str, rng: np.random.Generator) -> Style:
 
 def _style(name: str, *, evening: bool, tone: float) -> Style:
     """`tone` makes the woods paler (up to 1) or darker (down to -1)."""
-    wall, feature, floor, wood, *others = (Material(rgb(code)) for code in PALETTES[name].split())
+    wall, feature, floor, wood, fabric, spice, rug, metal = (Material(rgb(code)) for code in PALETTES[name].split())
     stain = rgb("fff4e0") if tone > 0 else rgb("3a2415")
     floor, wood = (material.towards(abs(tone), stain) for material in (floor, wood))
-    return Style(name, wall, feature, floor, wood, *others, evening=evening)
+    return Style(name, wall, feature, floor, wood, fabric, spice, rug, metal, evening)
 
 
 def _plain(text: str) -> str:

@@ -1,79 +1,22 @@
 import contextlib
-import http.client
 import itertools
-import os
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import boto3
 import pytest
 
 from schemas.errors import ErrorCode, JobError
+from tests.s3 import KEY, S3, SECRET
 from transport.bucket import WEEK_SECONDS, Bucket, Location, locate
 
 PICTURE = b"\x89PNG" + bytes(range(256)) * 400
-KEY, SECRET = "AKIAOFTHESHOP", "wJalrXUtnFEMIofTheShop"
 CONFIG = {"accessId": KEY, "accessSecret": SECRET, "bucketName": "shop", "endpointUrl": "https://93.184.216.34"}
 SOON = 0.5
 TOO_SLOW = "Failed to upload the picture to bucket shop: it is too slow"
-
-
-class S3:
-    """A moto server in a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
-        with (folder / "moto.log").open("wb") as log:
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=os.environ | {"MOTO_CALL_RESET_API": "0"}
-            )
-        self._wait()
-
-    def ask(self, method: str, target: str, body: str = "") -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        with contextlib.closing(connection):
-            connection.request(method, target, body)
-            response = connection.getresponse()
-            response.body = response.read()  # type: ignore[attr-defined]
-            return response
-
-    def count_strangers(self, number: str) -> None:
-        """How many further calls pass without credentials that the server knows."""
-        assert self.ask("POST", "/moto-api/reset-auth", number).status == 200
-
-    def client(self, service: str):
-        return boto3.session.Session().client(
-            service, "us-east-1", endpoint_url=self.url, aws_access_key_id=KEY, aws_secret_access_key=SECRET
-        )
-
-    def _wait(self) -> None:
-        for _ in range(200):
-            with contextlib.suppress(OSError):
-                if self.ask("GET", "/moto-api/data.json").status == 200:
-                    return
-            time.sleep(0.05)
-        raise TimeoutError("moto did not start")
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    server = S3(tmp_path_factory.mktemp("moto"))
-    try:
-        with contextlib.closing(server.client("s3")) as client:
-            client.create_bucket(Bucket="shop")
-        yield server
-    finally:
-        server.process.terminate()
-        server.process.wait(10)
 
 
 class Scripted:

@@ -1,0 +1,82 @@
+"""A third of the transformer's weights turn the timestep into the modulation of its blocks, and do nothing else. For
+schedules whose timesteps are known beforehand their outputs are written down, and the weights dropped."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
+from torch import Tensor, nn
+
+from models.profiles import Schedule
+
+
+class NotTabulatedError(LookupError):
+    """A timestep that the table was not made for."""
+
+
+class Place:
+    """Where in the tables the forward pass under way reads: a hook that runs before each."""
+
+    def __init__(self, times: list[float]) -> None:
+        self._rows = {time: row for row, time in enumerate(times)}
+        self.row = torch.tensor(0)
+
+    def __call__(self, _transformer: nn.Module, _args: tuple[()], inputs: dict[str, Any]) -> None:
+        tokens = inputs["hidden_states"]
+        time = inputs["timestep"].to(tokens.dtype).item()
+        if time not in self._rows:
+            raise NotTabulatedError(f"Timestep {time:g} is none of the {len(self._rows)} that are tabulated")
+        self.row = torch.tensor(self._rows[time], device=tokens.device)
+
+
+class Tabulated(nn.Module):
+    """In place of a block's modulation. `rows` (timesteps, batch, 6 width) is what that gave."""
+
+    rows: Tensor
+
+    def __init__(self, place: Place, rows: Tensor) -> None:
+        super().__init__()
+        self._place = place
+        self.register_buffer("rows", rows, persistent=False)
+
+    def forward(self, _time_embedding: Tensor) -> Tensor:
+        return self.rows[self._place.row.to(self.rows.device)]
+
+
+def fixed_timesteps(scheduler_config: dict[str, Any], schedule: Schedule) -> Tensor:
+    """0 to 1000, as the scheduler gives them. ValueError where they depend on the size of the picture."""
+    scheduler = FlowMatchEulerDiscreteScheduler.from_config(scheduler_config, **schedule.scheduler)
+    config = scheduler.config
+    if config.use_dynamic_shifting and config.base_shift != config.max_shift:
+        raise ValueError("The timesteps of this schedule depend on the size of the picture: they cannot be tabulated")
+    scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / schedule.steps, schedule.steps), mu=config.base_shift)
+    timesteps: Tensor = scheduler.timesteps
+    return timesteps
+
+
+@torch.inference_mode()
+def tabulate(transformer: QwenImageTransformer2DModel, timesteps: Iterable[Tensor]) -> int:
+    """Puts tables in place of the weights, exact to the bit on the device that the transformer is on, and returns
+    their bytes. `timesteps` are 0 to 1000, several schedules' if need be; any other is refused from then on."""
+    times = sorted({float(time.to(transformer.dtype) / 1000) for time in timesteps})
+    place = Place(times)
+    embeddings = [_embedding(transformer, time) for time in times]
+    size = 0
+    for block in transformer.transformer_blocks:
+        block.img_mod = Tabulated(place, torch.stack([block.img_mod(embedding) for embedding in embeddings]))
+        block.txt_mod = Tabulated(place, torch.stack([block.txt_mod(embedding[:1]) for embedding in embeddings]))
+        size += block.img_mod.rows.nbytes + block.txt_mod.rows.nbytes
+    transformer.register_forward_pre_hook(place, with_kwargs=True)
+    return size
+
+
+def _embedding(transformer: QwenImageTransformer2DModel, time: float) -> Tensor:
+    """Of the picture, and where the checkpoint tells references apart by time (zero_cond_t), of those at time 0."""
+    weight = transformer.img_in.weight
+    times = [time, 0.0] if transformer.config.zero_cond_t else [time]
+    embedding: Tensor = transformer.time_text_embed(
+        torch.tensor(times, device=weight.device, dtype=weight.dtype), weight
+    )
+    return embedding

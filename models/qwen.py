@@ -1,0 +1,215 @@
+"""The diffusion engine: Qwen image checkpoints resident on the GPU, one job at a time behind one lock."""
+
+import logging
+import math
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from imaging.colour import in_profile
+from imaging.cutout import CutOut
+from imaging.picture import Picture, Pixels
+from models import lora
+from models.cache import TensorCache, digest
+from models.components import Checkpoint, Components
+from models.conditioning import cut, decode, embed, encode
+from models.denoise import Brief, denoise
+from models.engine import Control, EditTask, GenerateTask, Painted, PaintTask, Sampling
+from models.grid import Grid, fit
+from models.profiles import Schedule
+from models.prompts import edit_prompt, generate_prompt
+from models.schedules import choose, qualities
+from schemas.errors import ErrorCode, JobError
+from schemas.jobs import Quality
+
+log = logging.getLogger(__name__)
+
+CACHE_BYTES = 512 * 1024 * 1024
+CHEAPER = 0.5
+"""Of the area, for the second try when memory ran out."""
+
+LEAST_CONTRAST = 1.0
+"""Standard deviation of a picture's values, 0 to 255, under which it shows nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """What to paint: the references are RGB pictures on the grid, in the order in which `prompt` numbers them."""
+
+    prompt: str
+    references: Sequence[Pixels]
+    grid: Grid
+
+
+Sketch = Callable[[float], Canvas]
+"""A canvas of about so many pixels."""
+
+
+class Qwen:
+    def __init__(self, parts: Components, name: str | None = None, cache_bytes: int = CACHE_BYTES) -> None:
+        self._parts = parts
+        self._name = name or parts.edit.profile.name
+        self._lock = threading.Lock()
+        self._cache = TensorCache(cache_bytes)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def device(self) -> str:
+        return str(self._parts.device)
+
+    @property
+    def qualities(self) -> tuple[Quality, ...]:
+        return qualities(self._parts.edit)
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        return self._parts.plan
+
+    def edit(self, task: EditTask, control: Control) -> Painted:
+        """The guide, the room with the product set into it, is Picture 1; the product by itself Picture 2."""
+        profile = self._parts.edit.profile
+        guide = in_profile(Picture(task.guide.pixels, icc=task.room.icc), None).pixels
+        product = in_profile(Picture(task.cut_out.color, icc=task.room.icc), None).pixels
+        prompt = edit_prompt(task.instructions, task.placement.surface, task.harmonize)
+
+        def sketch(area: float) -> Canvas:
+            grid = fit(task.room.size, int(area), profile.multiple)
+            reference = self._product(CutOut(product, task.cut_out.alpha, task.cut_out.confidence))
+            return Canvas(prompt, [grid.enter(guide), reference], grid)
+
+        painted = self._paint(self._parts.edit, sketch, task.sampling, control)
+        pixels = in_profile(Picture(painted.pixels), task.room.icc).pixels
+        return Painted(pixels, painted.steps, painted.true_cfg_scale, painted.warnings)
+
+    def generate(self, task: GenerateTask, control: Control) -> Painted:
+        """An edit of the product's picture, Picture 1, at the asked size."""
+        prompt = generate_prompt(task.environment, task.instructions, task.product_height_cm)
+        multiple = self._parts.edit.profile.multiple
+
+        def sketch(area: float) -> Canvas:
+            return Canvas(prompt, [self._product(task.cut_out)], fit(task.size, int(area), multiple))
+
+        return self._paint(self._parts.edit, sketch, task.sampling, control)
+
+    def paint(self, task: PaintTask, control: Control) -> Painted:
+        """The first reference is the canvas: it lies on the grid of the picture to paint."""
+        checkpoint = self._parts.edit if task.references else self._parts.text or self._parts.edit
+        profile = checkpoint.profile
+        if len(task.references) > profile.references:
+            message = f"This model takes at most {profile.references} pictures"
+            raise JobError(ErrorCode.INVALID_INPUT, message, ("image",))
+        pictures = [in_profile(picture, None).pixels for picture in task.references]
+
+        def sketch(area: float) -> Canvas:
+            grid = fit(task.size, int(area), profile.multiple)
+            if not pictures:
+                return Canvas(task.prompt, [], grid)
+            grids = [fit(picture.shape[1::-1], int(area), profile.multiple) for picture in pictures]
+            return Canvas(task.prompt, [own.enter(picture) for own, picture in zip(grids, pictures, strict=True)], grid)
+
+        return self._paint(checkpoint, sketch, task.sampling, control)
+
+    def _product(self, cut_out: CutOut) -> Pixels:
+        """The product on white, filling its reference: small pictures are not blown up, shapes are kept."""
+        profile = self._parts.edit.profile
+        height, width = cut_out.alpha.shape
+        scale = min(1.0, math.sqrt(profile.product_area / (width * height)))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        alpha = cut_out.alpha[..., None]
+        on_white = (cut_out.color * alpha + 255 * (1 - alpha)).round().astype(np.uint8)
+        small = cv2.resize(on_white, size, interpolation=cv2.INTER_AREA)
+        right, below = (-size[0]) % profile.multiple, (-size[1]) % profile.multiple
+        sides = below // 2, below - below // 2, right // 2, right - right // 2
+        return cast(Pixels, cv2.copyMakeBorder(small, *sides, cv2.BORDER_CONSTANT, value=(255, 255, 255)))
+
+    def _paint(self, checkpoint: Checkpoint, sketch: Sketch, sampling: Sampling, control: Control) -> Painted:
+        chosen = choose(checkpoint, sampling)
+        area = checkpoint.profile.area
+        with self._turn(control), _translated():
+            if checkpoint.adapters:
+                lora.use(checkpoint.transformer, chosen.schedule.lora.name if chosen.schedule.lora else None)
+            try:
+                pixels = self._finite(checkpoint, sketch(area), chosen.schedule, sampling, control)
+            except torch.OutOfMemoryError:
+                log.warning("Out of memory: once more at half the area")
+                self._free()
+                pixels = self._finite(checkpoint, sketch(area * CHEAPER), chosen.schedule, sampling, control)
+        return Painted(pixels, chosen.schedule.steps, chosen.schedule.true_cfg_scale, chosen.warnings)
+
+    def _finite(
+        self, checkpoint: Checkpoint, canvas: Canvas, schedule: Schedule, sampling: Sampling, control: Control
+    ) -> Pixels:
+        """Fast attention kernels can fail without a word; what they break is painted once more on the plain one."""
+        for attention in (nullcontext(), sdpa_kernel(SDPBackend.MATH)):
+            with attention:
+                picture = self._once(checkpoint, canvas, schedule, sampling, control)
+            if torch.isfinite(picture).all() and picture.std() >= LEAST_CONTRAST:
+                return canvas.grid.leave(picture.round().byte().cpu().numpy())
+            log.warning("The model painted nothing that can be seen")
+        raise JobError(ErrorCode.GENERATION_ERROR, "The model painted nothing that can be seen")
+
+    def _once(
+        self, checkpoint: Checkpoint, canvas: Canvas, schedule: Schedule, sampling: Sampling, control: Control
+    ) -> Tensor:
+        against = None
+        if schedule.true_cfg_scale > 1:
+            negative = sampling.negative_prompt or checkpoint.profile.negative_prompt
+            against = self._embedded(negative, canvas.references)
+        brief = Brief(
+            size=canvas.grid.working,
+            words=self._embedded(canvas.prompt, canvas.references),
+            against=against,
+            references=[self._encoded(picture) for picture in canvas.references],
+            schedule=schedule,
+            seed=sampling.seed,
+        )
+        scheduler = FlowMatchEulerDiscreteScheduler.from_config(checkpoint.scheduler_config, **schedule.scheduler)
+        return decode(self._parts, denoise(checkpoint.transformer, scheduler, brief, control))
+
+    def _embedded(self, prompt: str, pictures: Sequence[Pixels]) -> Tensor:
+        words = cut(self._parts, prompt)
+        key = ("words", words, *map(digest, pictures))
+        return self._cache.get(key, lambda: embed(self._parts, words, pictures))
+
+    def _encoded(self, picture: Pixels) -> Tensor:
+        return self._cache.get(("latents", digest(picture)), lambda: encode(self._parts, picture))
+
+    def _free(self) -> None:
+        self._cache.clear()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    @contextmanager
+    def _turn(self, control: Control) -> Iterator[None]:
+        """One job on the GPU; those that wait can be cancelled."""
+        while not self._lock.acquire(timeout=0.1):
+            control.check()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """torch's failures in the caller's words."""
+    try:
+        yield
+    except torch.OutOfMemoryError as problem:
+        raise JobError(ErrorCode.OUT_OF_MEMORY, "The GPU ran out of memory, also at half the size") from problem
+    except torch.AcceleratorError as problem:
+        # After one of these every later call of the process fails too.
+        message = "The GPU failed and this worker is being replaced"
+        raise JobError(ErrorCode.GENERATION_ERROR, message, refresh_worker=True) from problem

@@ -1,0 +1,85 @@
+"""Recorded full-frame results of the model in place of the denoising; all before and after it is real. No torch."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from imaging.colour import in_profile
+from imaging.decode import ImageLimits, decode
+from imaging.picture import Picture, Pixels, Size
+from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Sampling
+from models.grid import fit, resized
+from models.profiles import PROFILES
+from schemas.errors import ErrorCode, JobError
+from schemas.jobs import Quality
+from schemas.settings import SettingsError
+
+KINDS = frozenset({".png", ".jpg", ".jpeg", ".webp"})
+LIMITS = ImageLimits(max_bytes=500_000_000, max_pixels=200_000_000)
+
+PROFILE = PROFILES["qwen-image-edit-2511"]
+"""Whose working size the recordings are brought to."""
+
+SAME_SHAPE = 0.03
+"""How far the shape of a recording may stray from the asked one and still be its full frame: models paint on a grid."""
+
+WITHOUT_EFFECT = "quality, num_inference_steps, true_cfg_scale and negative_prompt have no effect on recorded pictures"
+
+
+def load(folder: Path) -> ImageModel:
+    """SettingsError where the folder holds no pictures."""
+    recordings = sorted(file for file in folder.iterdir() if file.suffix.lower() in KINDS)
+    if not recordings:
+        raise SettingsError("REPLAY_DIR: there is no PNG, JPEG or WebP picture in it")
+    return Replay(recordings)
+
+
+class Replay:
+    name = "replay"
+    device = "cpu"
+    qualities: tuple[Quality, ...] = ("fast",)
+
+    def __init__(self, recordings: list[Path]) -> None:
+        self._recordings = recordings
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        return {"engine": self.name, "recordings": len(self._recordings)}
+
+    def edit(self, task: EditTask, control: Control) -> Painted:
+        painted = self._play(task.room.size, task.sampling, control)
+        return replace(painted, pixels=in_profile(Picture(painted.pixels), task.room.icc).pixels)
+
+    def generate(self, task: GenerateTask, control: Control) -> Painted:
+        return self._play(task.size, task.sampling, control)
+
+    def paint(self, task: PaintTask, control: Control) -> Painted:
+        return self._play(task.size, task.sampling, control)
+
+    def _play(self, size: Size, sampling: Sampling, control: Control) -> Painted:
+        """The recording with the number `seed`, with what the model's working size leaves of it."""
+        control.progress("replay", 0, 1)
+        recording = _read(self._recordings[sampling.seed % len(self._recordings)])
+        grid = fit(size, PROFILE.area, PROFILE.multiple)
+        pixels = grid.leave(grid.enter(framed(recording, size)))
+        control.progress("replay", 1, 1)
+        asked = replace(sampling, seed=0) != Sampling(seed=0)
+        return Painted(pixels, 0, 1.0, (WITHOUT_EFFECT,) if asked else ())
+
+
+def framed(pixels: Pixels, size: Size) -> Pixels:
+    """Frame to frame where the shapes agree; the middle of a recording of another shape."""
+    height, width = pixels.shape[:2]
+    wide = width * size[1] / (height * size[0])
+    if abs(wide - 1) > SAME_SHAPE:
+        kept = round(width / max(wide, 1)), round(height * min(wide, 1))
+        left, top = (width - kept[0]) // 2, (height - kept[1]) // 2
+        pixels = pixels[top : top + kept[1], left : left + kept[0]]
+    return resized(pixels, size)
+
+
+def _read(file: Path) -> Pixels:
+    try:
+        return in_profile(decode(file.read_bytes(), file.name, LIMITS), None).pixels
+    except (JobError, OSError) as problem:
+        raise JobError(ErrorCode.GENERATION_ERROR, f"The recording {file.name} cannot be read") from problem

@@ -1,0 +1,302 @@
+"""The engine on tiny components of the real classes. Each test fails without the care that it names."""
+
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler, QwenImageEditPlusPipeline, QwenImagePipeline
+
+from imaging.picture import Picture
+from models import conditioning, tiny
+from models.components import Components
+from models.conditioning import embed, encode
+from models.denoise import Brief, denoise
+from models.engine import Control, Painted, PaintTask, Progress, Sampling
+from models.profiles import Schedule
+from models.qwen import Qwen
+from schemas.errors import ErrorCode, JobError
+
+SIZE = (160, 96)
+ROOM = Picture(np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8))
+TALL = Picture(np.random.default_rng(1).integers(0, 255, (128, 64, 3), np.uint8))
+
+
+@pytest.fixture(scope="module")
+def parts() -> Components:
+    return tiny.components()
+
+
+@pytest.fixture(scope="module")
+def engine() -> Any:
+    return tiny.load()
+
+
+def paint(engine: Qwen, control: Control | None = None, references: Any = (ROOM,), **sampling: Any) -> Painted:
+    task = PaintTask("a chair", tuple(references), SIZE, Sampling(**({"seed": 3, "steps": 2} | sampling)))
+    return engine.paint(task, control or Control())
+
+
+class ImageOnlyProcessor:
+    """What the stock pipeline asks of its processor, without the one that needs torchvision."""
+
+    def __init__(self, parts: Components) -> None:
+        self.parts = parts
+
+    def __call__(self, text: list[str], images: Any, **_: Any) -> Any:
+        from transformers import BatchFeature
+
+        seen = dict(self.parts.image_processor(images, return_tensors="pt"))
+        for grid in seen["image_grid_thw"]:
+            count = int(grid.prod()) // 4
+            text = [text[0].replace("<|image_pad|>", "<|pad|>" * count, 1)]
+        tokens = self.parts.tokenizer([text[0].replace("<|pad|>", "<|image_pad|>")], return_tensors="pt")
+        return BatchFeature({**tokens, **seen})
+
+
+def stock_edit(parts: Components) -> QwenImageEditPlusPipeline:
+    pipeline = QwenImageEditPlusPipeline.__new__(QwenImageEditPlusPipeline)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scheduler = FlowMatchEulerDiscreteScheduler.from_config(parts.edit.scheduler_config)
+        pipeline.__init__(scheduler, parts.vae, parts.text_encoder, parts.tokenizer, None, parts.edit.transformer)
+    pipeline.processor = ImageOnlyProcessor(parts)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+class TestAgainstTheStockPipelines:
+    def test_words_alone_are_painted_bit_for_bit_as_the_stock_pipeline_does(self, parts: Components) -> None:
+        scheduler = FlowMatchEulerDiscreteScheduler.from_config(parts.edit.scheduler_config)
+        stock = QwenImagePipeline(scheduler, parts.vae, parts.text_encoder, parts.tokenizer, parts.edit.transformer)
+        stock.set_progress_bar_config(disable=True)
+        theirs = stock(
+            "a chair", negative_prompt=" ", true_cfg_scale=4.0, width=160, height=96, num_inference_steps=3,
+            generator=torch.Generator().manual_seed(5), output_type="latent",
+        ).images  # fmt: skip
+        brief = Brief(SIZE, embed(parts, "a chair", []), embed(parts, " ", []), [], Schedule(3, 4.0), seed=5)
+        ours = denoise(parts.edit.transformer, scheduler, brief, Control())
+        assert torch.equal(stock._unpack_latents(theirs, 96, 160, 8), ours)
+
+    def test_the_templates_are_those_of_the_stock_pipelines(self, parts: Components) -> None:
+        stock = stock_edit(parts)
+        assert stock.prompt_template_encode == conditioning.EDIT_TEMPLATE
+        assert stock.prompt_template_encode_start_idx == conditioning.SYSTEM_TOKENS[conditioning.EDIT_TEMPLATE]
+
+    def test_embeddings_are_the_stock_ones_but_for_the_positions_of_pictures(self, parts: Components) -> None:
+        seen = [conditioning._seen(ROOM.pixels)]
+        theirs, _ = stock_edit(parts)._get_qwen_prompt_embeds("a chair", seen)
+        ours = embed(parts, "a chair", [ROOM.pixels])
+        assert theirs.shape == ours.shape
+        assert not torch.allclose(theirs, ours, atol=1e-4), "transformers 5 has learnt the positions: drop our care"
+
+
+class TestConditioning:
+    def test_a_picture_has_positions_in_two_dimensions(
+        self, parts: Components, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        positions = []
+        model = parts.text_encoder.model
+        compute = model.compute_3d_position_ids
+        monkeypatch.setattr(
+            model, "compute_3d_position_ids", lambda **k: positions.append(compute(**k)) or positions[-1]
+        )
+        embed(parts, "a chair", [ROOM.pixels])
+        assert positions[0] is not None
+        time, rows, columns = positions[0][:, 0]
+        assert not torch.equal(rows, columns)
+        assert columns.max() < len(columns) - 100, "the tokens of a picture share their positions"
+        assert torch.equal(time[:5], torch.arange(5))
+
+    def test_the_language_head_is_not_run(self, parts: Components, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(parts.text_encoder.lm_head, "forward", lambda *_: pytest.fail("151,936 scores a token"))
+        embed(parts, "a chair", [ROOM.pixels])
+
+    def test_callers_cannot_speak_in_the_templates_tokens(self, parts: Components) -> None:
+        plain = embed(parts, "a", []).shape[1]
+        hostile = embed(parts, "a<|im_end|>", []).shape[1]
+        assert hostile - plain > 5, "spelt out, byte by byte, and not one token"
+
+    def test_a_prompt_of_4000_characters_is_cut_to_what_the_model_takes(self, parts: Components) -> None:
+        assert embed(parts, conditioning.cut(parts, "椅" * 4000), []).shape[1] < 1100
+
+
+class TestSizes:
+    def test_the_answer_has_the_asked_size_whatever_the_last_picture_is(self, engine: Qwen) -> None:
+        assert paint(engine, references=[ROOM, TALL]).pixels.shape == (96, 160, 3)
+
+    @pytest.mark.parametrize("size", [(161, 97), (64, 256), (333, 111)])
+    def test_odd_sizes_come_out_exactly(self, engine: Qwen, size: tuple[int, int]) -> None:
+        task = PaintTask("a chair", (), size, Sampling(seed=1, steps=1))
+        assert engine.paint(task, Control()).pixels.shape == (size[1], size[0], 3)
+
+    def test_a_product_costs_its_own_budget_and_not_a_megapixel(self, engine: Qwen, parts: Components) -> None:
+        from imaging.cutout import CutOut
+
+        large = np.zeros((900, 700, 3), np.uint8)
+        reference = engine._product(CutOut(large, np.ones((900, 700), np.float32), 1.0))
+        assert reference.shape[0] * reference.shape[1] < 1.3 * tiny.PROFILE.product_area
+        assert encode(parts, reference).shape[3] * 8 == reference.shape[0]
+
+
+class TestSchedules:
+    def test_equal_seeds_give_equal_pixels_and_others_do_not(self, engine: Qwen) -> None:
+        first, second, other = (paint(engine, seed=seed).pixels for seed in (1, 1, 2))
+        assert (first == second).all()
+        assert (first != other).any()
+
+    def test_guidance_works_although_no_negative_prompt_is_given(self, engine: Qwen) -> None:
+        with_guidance = paint(engine, quality="best", steps=2)
+        without = paint(engine, quality="best", true_cfg_scale=1.0)
+        assert with_guidance.true_cfg_scale == 4.0
+        assert (with_guidance.pixels != without.pixels).any()
+
+    def test_a_negative_prompt_without_guidance_is_named_in_the_warnings(self, engine: Qwen) -> None:
+        assert "negative_prompt" in " ".join(paint(engine, negative_prompt="people").warnings)
+        assert not paint(engine, quality="best", negative_prompt="people").warnings
+
+    def test_guidance_never_meets_a_few_step_lora(self, engine: Qwen) -> None:
+        guided = paint(engine, quality="fast", true_cfg_scale=4.0)
+        plain = paint(engine, quality="best", true_cfg_scale=4.0)
+        assert (guided.pixels == plain.pixels).all()
+
+    def test_the_lora_of_a_quality_is_in_force_and_gone_again(self, engine: Qwen, parts: Components) -> None:
+        few, best = (paint(engine, quality=quality, true_cfg_scale=1.0) for quality in ("fast", "best"))
+        assert (few.pixels != best.pixels).any()
+        bare = Qwen(parts)
+        assert bare.qualities == ("best",)
+        assert (paint(bare, quality="best", true_cfg_scale=1.0).pixels == best.pixels).all()
+
+    def test_a_quality_that_is_not_loaded_is_answered_with_the_nearest_and_said(self, parts: Components) -> None:
+        painted = paint(Qwen(parts), quality="fast", steps=None)
+        assert painted.steps == 12
+        assert "fast" in painted.warnings[0]
+
+    def test_a_job_leaves_no_trace_in_the_next(self, engine: Qwen) -> None:
+        before = paint(engine).pixels
+        paint(engine, steps=5, quality="best")
+        assert (paint(engine).pixels == before).all()
+
+
+class TestOneGpu:
+    def test_two_threads_never_meet_in_the_transformer(self, engine: Qwen, monkeypatch: pytest.MonkeyPatch) -> None:
+        inside, alone = threading.Lock(), []
+        forward = engine._parts.edit.transformer.forward
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            alone.append(inside.acquire(blocking=False))
+            try:
+                return forward(*args, **kwargs)
+            finally:
+                inside.release()
+
+        monkeypatch.setattr(engine._parts.edit.transformer, "forward", watched)
+        with ThreadPoolExecutor(2) as pool:
+            pictures = [future.result().pixels for future in [pool.submit(paint, engine) for _ in range(2)]]
+        assert all(alone)
+        assert (pictures[0] == pictures[1]).all()
+
+    def test_a_cancelled_job_ends_within_a_step_and_the_lock_is_free(self, engine: Qwen) -> None:
+        seen: list[Progress] = []
+        control = Control(report=lambda progress: (seen.append(progress), control.cancelled.set()))
+        with pytest.raises(JobError) as stopped:
+            paint(engine, control, steps=6)
+        assert stopped.value.code is ErrorCode.CANCELLED
+        assert len(seen) == 1
+        assert paint(engine).pixels.shape == (96, 160, 3)
+
+    def test_a_job_that_waits_for_its_turn_can_be_cancelled(self, engine: Qwen) -> None:
+        control = Control()
+        control.cancelled.set()
+        with engine._lock, pytest.raises(JobError) as stopped:
+            paint(engine, control)
+        assert stopped.value.code is ErrorCode.CANCELLED
+
+    def test_progress_counts_the_steps(self, engine: Qwen) -> None:
+        seen: list[Progress] = []
+        paint(engine, Control(report=seen.append), steps=3)
+        assert [(progress.step, progress.of) for progress in seen] == [(0, 3), (1, 3), (2, 3)]
+
+
+class TestCaches:
+    def test_what_repeats_is_computed_once_and_changes_nothing(self, parts: Components) -> None:
+        engine, fresh = Qwen(parts), Qwen(parts, cache_bytes=0)
+        first = paint(engine, quality="best").pixels
+        hits = engine._cache.hits
+        assert (paint(engine, quality="best").pixels == first).all()
+        assert engine._cache.hits == hits + 3, "words, negative words, latents"
+        assert (paint(fresh, quality="best").pixels == first).all()
+        assert fresh._cache.bytes == 0
+
+
+def failing_once(problem: BaseException, real: Any) -> Any:
+    problems = [problem]
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if problems:
+            raise problems.pop()
+        return real(*args, **kwargs)
+
+    return call
+
+
+class TestFailures:
+    def test_memory_that_runs_out_once_costs_only_size(self, engine: Qwen, monkeypatch: pytest.MonkeyPatch) -> None:
+        transformer = engine._parts.edit.transformer
+        monkeypatch.setattr(transformer, "forward", failing_once(torch.OutOfMemoryError(), transformer.forward))
+        assert paint(engine).pixels.shape == (96, 160, 3)
+
+    def test_memory_that_runs_out_twice_is_an_error(self, engine: Qwen, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(*_: Any, **__: Any) -> Any:
+            raise torch.OutOfMemoryError("2 GB of 80")
+
+        monkeypatch.setattr(engine._parts.edit.transformer, "forward", full)
+        with pytest.raises(JobError) as problem:
+            paint(engine)
+        assert problem.value.code is ErrorCode.OUT_OF_MEMORY
+        assert not problem.value.refresh_worker
+        assert not engine._lock.locked()
+
+    def test_a_card_beyond_recovery_asks_for_a_fresh_worker(
+        self, engine: Qwen, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def lost(*_: Any, **__: Any) -> Any:
+            raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+        monkeypatch.setattr(engine._parts.edit.transformer, "forward", lost)
+        with pytest.raises(JobError) as problem:
+            paint(engine)
+        assert problem.value.refresh_worker
+
+    @pytest.mark.parametrize("broken", [float("nan"), float("inf"), 0.0])
+    def test_a_picture_of_nothing_is_tried_once_more_and_then_an_error(
+        self, engine: Qwen, monkeypatch: pytest.MonkeyPatch, broken: float
+    ) -> None:
+        tries = []
+
+        def nothing(*_: Any) -> Any:
+            tries.append(1)
+            return torch.full((96, 160, 3), broken)
+
+        monkeypatch.setattr("models.qwen.decode", nothing)
+        with pytest.raises(JobError) as problem:
+            paint(engine)
+        assert problem.value.code is ErrorCode.GENERATION_ERROR
+        assert len(tries) == 2
+
+    def test_more_pictures_than_the_model_takes_are_refused(self, engine: Qwen) -> None:
+        with pytest.raises(JobError) as problem:
+            paint(engine, references=[ROOM] * 4)
+        assert problem.value.code is ErrorCode.INVALID_INPUT
+
+
+def test_tiny_components_are_the_same_each_time_and_leave_the_random_state_alone() -> None:
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    first, second = tiny.components(), tiny.components()
+    assert torch.equal(before, torch.random.get_rng_state())
+    for a, b in zip(first.edit.transformer.parameters(), second.edit.transformer.parameters(), strict=True):
+        assert torch.equal(a, b)
