@@ -1,21 +1,27 @@
 """`edit`: the product into the customer's own room photo."""
 
 import time
+from dataclasses import asdict
+from typing import Any
 
+import cv2
 import numpy as np
-from imaging.compose import Composite, compose
-from imaging.cutout import cut_out
-from imaging.layout import Wish, lay_out
 
 from handlers.painting import Made, Painter, doubts, paint_each
 from handlers.requests import EditRequest, samplings
 from imaging.camera import find_camera
 from imaging.colour import in_profile
-from imaging.picture import Mask, Picture, Pixels
-from imaging.restore import changed_fraction, restore
+from imaging.compose import compose
+from imaging.cutout import cut_out
+from imaging.layout import Wish, lay_out
+from imaging.picture import Box, Mask, Picture, Pixels
+from imaging.restore import Drift, restore
 from models.engine import Control, EditTask
 from schemas.answers import PlacementInfo
 from schemas.jobs import EditJob
+
+SURROUNDINGS = 0.25
+"""Of what the guide changes, how far beyond it an engine may."""
 
 
 def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
@@ -40,8 +46,10 @@ def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
     outcome = painter.paint(lambda model: paint_each(model.edit, tasks, control.between(0.2, 1)), fallback=job.fallback)
 
     # 4. All that had no reason to change is the customer's photo again.
-    allowed = _may_change(job, guide, request.mask)
-    finished = [restore(room.pixels, made.pixels, allowed) for made in outcome.variants]
+    allowed = _may_change(job, guide.changed, request.mask)
+    restored = [_restored(job, room.pixels, made.pixels, allowed, placement.box) for made in outcome.variants]
+    finished = [pixels for pixels, _ in restored]
+    changed = (finished[0] != room.pixels).any(axis=2)
 
     info = PlacementInfo(
         instructions=job.instructions,
@@ -51,8 +59,8 @@ def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
         original_size=room.size,
         seed=request.seed,
         cutout_confidence=round(cutting.confidence, 3),
-        changed_fraction=round(changed_fraction(room.pixels, finished[0]), 6),
-        checks=_checks(room.pixels, finished[0], allowed),
+        changed_fraction=round(float(changed.mean()), 6),
+        checks=_checks(changed, allowed, restored[0][1]),
         processing_time=round(time.monotonic() - started, 3),
         **outcome.shared_info,
     )
@@ -74,16 +82,29 @@ def _wish(request: EditRequest) -> Wish:
     )
 
 
-def _may_change(job: EditJob, guide: Composite, mask: Mask | None) -> Mask:
-    allowed = guide.changed if job.preserve_background else np.ones_like(guide.changed)
+def _may_change(job: EditJob, guide: Mask, mask: Mask | None) -> Mask:
+    """With the background preserved, the guide's surroundings: an engine's shadow may fall further than the guide's."""
+    allowed = np.ones_like(guide)
+    if job.preserve_background:
+        left, top, width, height = cv2.boundingRect(guide.astype(np.uint8))
+        margin = round(SURROUNDINGS * max(width, height))
+        allowed[:] = False
+        allowed[max(0, top - margin) : top + height + margin, max(0, left - margin) : left + width + margin] = True
     return allowed if mask is None else allowed & mask
 
 
-def _checks(photo: Pixels, answer: Pixels, allowed: Mask) -> dict[str, float]:
-    """Measured on the finished picture, not promised: the share of pixels outside the region that are the photo's."""
+def _restored(job: EditJob, photo: Pixels, painted: Pixels, allowed: Mask, box: Box) -> tuple[Pixels, Drift | None]:
+    if not job.preserve_background:
+        return np.where(allowed[..., None], painted, photo), None
+    restored = restore(photo, painted, allowed, box)
+    return restored.pixels, restored.drift
+
+
+def _checks(changed: Mask, allowed: Mask, drift: Drift | None) -> dict[str, Any]:
+    """Measured, not promised. Drift is that of the engine's picture before it was brought back."""
     outside = ~allowed
-    same = (photo == answer).all(axis=2)
-    return {"background_identical": float(same[outside].mean()) if outside.any() else 1.0}
+    identical = 1.0 - float(changed[outside].mean()) if outside.any() else 1.0
+    return {"background_identical": identical, "drift": None if drift is None else asdict(drift)}
 
 
 def _alike(pictures: list[Pixels]) -> list[str]:

@@ -2,11 +2,10 @@
 
 import time
 
-from imaging.cutout import cut_out
-
 from handlers.painting import Made, Painter, doubts, paint_each
 from handlers.requests import GenerateRequest, samplings
 from imaging.colour import in_profile
+from imaging.cutout import cut_out
 from imaging.picture import Picture
 from models.engine import Control, GenerateTask
 from schemas.answers import GenerationInfo

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from imaging.cutout import CutOut
-
 from handlers.tally import Tally
+from imaging.cutout import CutOut
 from imaging.picture import Picture
 from models.engine import Control, ImageModel, Painted
 from models.resident import Resident

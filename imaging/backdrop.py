@@ -30,15 +30,16 @@ def floor_end(pixels: Pixels, camera: Camera, columns: tuple[int, int], foot: in
     """
     height, width = pixels.shape[:2]
     top = max(0, round(camera.horizon))
-    left, right = max(0, columns[0]), min(width, columns[1])
+    foot, left, right = min(foot, height), max(0, columns[0]), min(width, columns[1])
     if foot - top < 8 or right - left < 2:
         return None
     rows = _row_colours(pixels[top:, left:right])
-    per_row = len(rows) / (height - top)
-    foot_row = max(_RUN, round((foot - top) * per_row))
-    wall = np.median(rows[:3], axis=0)
-    start = _first_run(_like_floor(rows[:foot_row], rows[foot_row - 1 :]) & (_apart(rows[:foot_row], wall) > _STEP))
-    return None if start is None else top + round(start / per_row)
+    shrunk = len(rows) / (height - top)
+    foot_row = max(_RUN, round((foot - top) * shrunk))
+    behind, floor, wall = rows[:foot_row], rows[foot_row - 1 :], np.median(rows[:3], axis=0)
+    unlike_wall = np.linalg.norm(behind - wall, axis=1) > _STEP
+    start = _first_run(_like_floor(behind, floor) & unlike_wall)
+    return None if start is None else top + round(start / shrunk)
 
 
 def wall_distance(pixels: Pixels, camera: Camera) -> float:
@@ -57,7 +58,7 @@ def _row_colours(piece: Pixels) -> Numbers:
     size = (min(32, piece.shape[1]), min(_ROWS, piece.shape[0]))
     small = cv2.resize(piece, size, interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    return np.median(lab, axis=1).astype(np.float64)
+    return np.array(np.median(lab, axis=1), np.float64)
 
 
 def _like_floor(rows: Numbers, floor: Numbers) -> NDArray[np.bool_]:
@@ -65,16 +66,13 @@ def _like_floor(rows: Numbers, floor: Numbers) -> NDArray[np.bool_]:
     samples = _evenly_lit(floor[[0, len(floor) // 2, -1]])
     difference = np.abs(_evenly_lit(rows)[:, None] - samples)
     tint = np.hypot(difference[..., 1], difference[..., 2])
-    return ((tint < _TINT) & (difference[..., 0] < _SHADE)).any(axis=1)
+    return np.array(((tint < _TINT) & (difference[..., 0] < _SHADE)).any(axis=1))
 
 
 def _evenly_lit(colours: Numbers) -> Numbers:
     """The tint as it would be at middle lightness: in the shade it is weaker."""
-    return colours * [1, 0, 0] + colours * [0, 50, 50] / colours[:, :1].clip(15)
-
-
-def _apart(rows: Numbers, colour: Numbers) -> Numbers:
-    return np.linalg.norm(rows - colour, axis=1)
+    lightness, tint = colours[:, :1], colours[:, 1:]
+    return np.hstack([lightness, tint * 50 / lightness.clip(15)])
 
 
 def _first_run(marked: NDArray[np.bool_]) -> int | None:

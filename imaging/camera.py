@@ -21,12 +21,15 @@ FOCAL_SHARE = 0.7
 HORIZON_SHARE = 0.42
 """The horizon over the photo's height where no lines tell: people hold the camera a little downwards."""
 
+_NEAREST_CM = 1.0
 _WORKING_SIZE = 1024
 _SHORTEST = 0.025  # of the long side: shorter segments are texture
 _VOTERS = 160  # the longest segments; voting costs their cube
 _TOLERANCE = np.radians(2.0)
 _UPRIGHT = np.radians(15.0)  # wide lenses lean the room's vertical edges up to this far
 _LEVEL = np.radians(1.5)  # edges parallel to the picture say nothing about the horizon
+_FEWEST, _SUPPORT, _SURE = 4, 0.5, 0.012  # edges, their length and the point's uncertainty over the long side
+_WIDEST, _NARROWEST = 0.5, 1.6  # lenses, by their focal length over the long side
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,10 @@ class Camera:
         return (self.size[1] / 2 - self.horizon) / self.focal
 
     def project(self, x: Numbers, y: Numbers, z: Numbers) -> tuple[Numbers, Numbers]:
-        """Pixel coordinates of positions in front of the camera."""
+        """Pixel coordinates of positions in the room, taken to be in front of the camera."""
         cosine, sine = self._pitch()
         below = self.height_cm - y
-        depth = z * cosine + below * sine
+        depth = np.maximum(z * cosine + below * sine, _NEAREST_CM)
         down = below * cosine - z * sine
         return self.size[0] / 2 + self.focal * x / depth, self.size[1] / 2 + self.focal * down / depth
 
@@ -70,15 +73,21 @@ class Camera:
         forward = cosine - down * sine
         return right / forward, -(down * cosine + sine) / forward
 
-    def distance(self, y: float) -> float:
-        """z in cm of the floor seen at pixel row `y`; infinite at and above the horizon."""
-        fall = -self.slants(0, y)[1]
-        return self.height_cm / fall if y > self.horizon and fall > 0 else float("inf")
+    def on_floor(self, x: Numbers, y: Numbers) -> tuple[Numbers, Numbers]:
+        """x and z in cm of the floor seen at pixels, which must lie below the horizon."""
+        to_right, up = self.ray(x, y)
+        z = self.height_cm / np.maximum(-up, 1e-6)
+        return to_right * z, z
 
     def slants(self, x: float, y: float) -> tuple[float, float]:
         """`ray` of one pixel."""
         right, up = self.ray(np.array(x, np.float64), np.array(y, np.float64))
         return float(right), float(up)
+
+    def distance(self, y: float) -> float:
+        """z in cm of the floor seen at pixel row `y`; infinite at and above the horizon."""
+        fall = -self.slants(0, y)[1]
+        return self.height_cm / fall if y > self.horizon and fall > 0 else float("inf")
 
     def _pitch(self) -> tuple[float, float]:
         length = float(np.hypot(1, self.slope))
@@ -97,7 +106,7 @@ class _Segments(NamedTuple):
         """What a segment tells of the horizon: level ones agree with any point beside them."""
         return self.length * np.abs(self.direction[:, 1])
 
-    def only(self, chosen: NDArray[np.bool_]) -> "_Segments":
+    def only(self, chosen: NDArray[np.intp]) -> "_Segments":
         return _Segments(self.middle[chosen], self.direction[chosen], self.length[chosen])
 
 
@@ -116,17 +125,17 @@ def find_camera(pixels: Pixels, height_cm: float = 150.0) -> Camera:
     height, width = pixels.shape[:2]
     long_side = max(width, height)
     shrink = min(1.0, _WORKING_SIZE / long_side)
-    segments = _segments(pixels, shrink)
-    points = _horizontal_points(segments, long_side * shrink, height * shrink)
-    horizon, focal = HORIZON_SHARE * height, FOCAL_SHARE * long_side
-    if points:
-        horizon = height / 2 + _level(points) / shrink
-        focal = _focal(points, long_side * shrink) / shrink
-    return Camera((width, height), horizon, focal, height_cm, found=bool(points))
+    points = _horizontal_points(_segments(pixels, shrink), long_side * shrink, height * shrink)
+    if not points:
+        return Camera((width, height), HORIZON_SHARE * height, FOCAL_SHARE * long_side, height_cm, found=False)
+    horizon = height / 2 + _level(points) / shrink
+    return Camera((width, height), horizon, _focal(points, long_side * shrink) / shrink, height_cm, found=True)
 
 
 def _segments(pixels: Pixels, shrink: float) -> _Segments:
-    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if shrink == 1 else _reduced(pixels, shrink)
+    small = cv2.resize(pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA) if shrink < 1 else pixels
+    gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    gray = cv2.normalize(gray, gray, 0, 255, cv2.NORM_MINMAX)  # the detector misses dark rooms
     found = cv2.createLineSegmentDetector(cv2.LSD_REFINE_NONE).detect(gray)[0]
     ends = np.zeros((0, 2, 2)) if found is None else found.reshape(-1, 2, 2).astype(np.float64)
     step = ends[:, 1] - ends[:, 0]
@@ -136,30 +145,24 @@ def _segments(pixels: Pixels, shrink: float) -> _Segments:
     return _Segments(ends.mean(axis=1)[long] - centre, (step / length[:, None].clip(1e-9))[long], length[long])
 
 
-def _reduced(pixels: Pixels, shrink: float) -> NDArray[np.uint8]:
-    return cv2.cvtColor(
-        cv2.resize(pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY
-    )
-
-
 def _horizontal_points(segments: _Segments, long_side: float, height: float) -> list[_Vanishing]:
     """The vanishing point with the longest edges, and where there is one the second on the same horizon."""
-    angle = np.abs(np.arctan2(segments.direction[:, 1], segments.direction[:, 0]))
-    angle = np.minimum(angle, np.pi - angle)
-    oblique = segments.only((angle > _LEVEL) & (angle < np.pi / 2 - _UPRIGHT))
+    angle = np.arctan2(np.abs(segments.direction[:, 1]), np.abs(segments.direction[:, 0]))
+    oblique = segments.only(np.flatnonzero((angle > _LEVEL) & (angle < np.pi / 2 - _UPRIGHT)))
     # Of two vanishing points at a right angle the nearer lies within one focal length of the centre.
-    first = _vanishing(oblique, long_side, long_side, (-0.8 * height, 0.25 * height))
+    rows, far = (-0.8 * height, 0.25 * height), 20 * long_side
+    first = _vanishing(oblique, long_side, long_side, rows) or _vanishing(oblique, long_side, far, rows)
     if first is None:
         return []
     level, slack = float(first.point[1]), 0.04 * height
-    second = _vanishing(oblique.only(~first.members), long_side, 20 * long_side, (level - slack, level + slack))
+    others = oblique.only(np.flatnonzero(~first.members))
+    second = _vanishing(others, long_side, far, (level - slack, level + slack))
     return [first] if second is None else [first, second]
 
 
 def _vanishing(segments: _Segments, long_side: float, reach: float, rows: tuple[float, float]) -> _Vanishing | None:
-    """The point between two rows, at most `reach` to the side, where the longest edges meet, or None where too few
-    agree on one."""
-    voters = segments.only(_longest(segments.length))
+    """The point between two rows, at most `reach` to the side, where the longest edges meet; None where too few do."""
+    voters = segments.only(np.argsort(-segments.length, kind="stable")[:_VOTERS])
     candidates = _crossings(voters)
     x, y = candidates.T
     candidates = candidates[(np.abs(x) < reach) & (y > rows[0]) & (y < rows[1])]
@@ -167,12 +170,8 @@ def _vanishing(segments: _Segments, long_side: float, reach: float, rows: tuple[
         return None
     votes = (voters.rise * (1 - _misfit(voters, candidates) / _TOLERANCE).clip(0)).sum(axis=1)
     found = _refined(segments, candidates[int(votes.argmax())])
-    trusted = found.support > 0.6 * long_side and found.members.sum() >= 4 and found.variance < (0.03 * long_side) ** 2
-    return found if trusted else None
-
-
-def _longest(length: Numbers) -> NDArray[np.intp]:
-    return np.argsort(-length, kind="stable")[:_VOTERS]
+    sure = found.variance < (_SURE * long_side) ** 2
+    return found if sure and found.support > _SUPPORT * long_side and found.members.sum() >= _FEWEST else None
 
 
 def _crossings(segments: _Segments) -> Numbers:
@@ -185,7 +184,7 @@ def _crossings(segments: _Segments) -> Numbers:
     a, b, determinant = a[crossing], b[crossing], determinant[crossing]
     x = offsets[a] * normals[b, 1] - offsets[b] * normals[a, 1]
     y = offsets[b] * normals[a, 0] - offsets[a] * normals[b, 0]
-    return np.stack([x, y], axis=1) / determinant[:, None]
+    return np.stack([x / determinant, y / determinant], axis=1)
 
 
 def _normals(segments: _Segments) -> Numbers:
@@ -203,17 +202,16 @@ def _misfit(segments: _Segments, points: Numbers) -> Numbers:
 
 
 def _refined(segments: _Segments, point: Numbers) -> _Vanishing:
-    """Least squares over the edges that meet near `point`, their angles weighted by how well their length fixes them."""
+    """Least squares over the edges that meet near `point`, weighted by how well their length fixes their direction."""
     for _ in range(4):
-        misfit = _misfit(segments, point[None])[0]
-        members = misfit < _TOLERANCE
-        chosen = segments.only(members)
+        members = _misfit(segments, point[None])[0] < _TOLERANCE
+        chosen = segments.only(np.flatnonzero(members))
         distance = np.linalg.norm(point - chosen.middle, axis=1)
         normals = _normals(chosen)
         # A segment known to half a pixel at its ends points to within 1/length; at the point that is distance/length.
-        weight = (chosen.length / distance) ** 2
-        square = (normals * weight[:, None]).T @ normals + 1e-12 * np.eye(2)
-        point = np.linalg.solve(square, (normals * weight[:, None]).T @ (normals * chosen.middle).sum(axis=1))
+        weighted = normals * ((chosen.length / distance) ** 2)[:, None]
+        square = weighted.T @ normals + 1e-12 * np.eye(2)
+        point = np.linalg.solve(square, weighted.T @ (normals * chosen.middle).sum(axis=1))
     return _Vanishing(point, float(chosen.length.sum()), float(np.linalg.inv(square)[1, 1]), members)
 
 
@@ -227,6 +225,6 @@ def _focal(points: list[_Vanishing], long_side: float) -> float:
     """The focal length that puts two vanishing points at a right angle (Caprile and Torre, IJCV 1990)."""
     if len(points) == 2:
         square = -float(points[0].point @ points[1].point)
-        if (0.5 * long_side) ** 2 < square < (1.6 * long_side) ** 2:
+        if (_WIDEST * long_side) ** 2 < square < (_NARROWEST * long_side) ** 2:
             return float(np.sqrt(square))
     return FOCAL_SHARE * long_side

@@ -18,7 +18,8 @@ from imaging.regions import Chosen, Lab, Regions, contrasts, grown, split
 from imaging.words import Landmark
 
 _SAME, _LIKE = (6.0, 16.0), (8.0, 28.0)  # CIELAB tint and lightness: one surface in one light, and in any
-_SEAMLESS = 8.0  # CIELAB across a border: joints and light, but no edge of a thing
+_ONE_WINDOW = (12.0, 12.0)
+_SEAMLESS = 5.0  # CIELAB across a border: joints and light, but no edge of a thing
 _OWN_TINT = 5.0  # CIELAB: what a rug differs from the floor by at least
 _SHINING = 93.0  # CIELAB lightness
 _UPRIGHT = 4.0  # CIELAB over two pixels: a leg's edge
@@ -56,7 +57,7 @@ def look(pixels: Pixels, camera: Camera) -> Room:
     high = (regions.share(ground) < 0.2) & ~floor & (regions.area > 0)
     walls = _walls(regions, high, ground, camera)
     window = _window(regions, high & ~walls)
-    picture = _picture(regions, high & ~walls & ~window)
+    picture = _pictures(regions, high & ~walls & ~window)
     plant = _plant(lab)
     free = _closed(regions.mask(floor | rug) & ~_under(table, ground.shape)) & ~plant
     furniture = _furniture(~regions.mask(floor | rug | walls | window | picture) & ~plant, ground, camera)
@@ -193,21 +194,29 @@ def _towards_ceiling(ground: Mask) -> Mask:
 
 
 def _window(regions: Regions, candidates: Chosen) -> Chosen:
-    """The panes of the largest, brightest full shape on the walls."""
+    """The brightest large full shape on the walls, with the panes around it."""
     left, top, right, bottom = regions.box.T
-    filled = regions.area / ((right - left) * (bottom - top)).clip(1)
-    candidates = candidates & (filled > 0.5) & (top > 0) & (regions.area > 0.004 * regions.labels.size)
-    light = candidates * regions.area * regions.colour[:, 0] ** 2
-    return candidates & regions.like(regions.only(int(light.argmax())), (12.0, 12.0)) & (light > 0.2 * light.max())
+    size = regions.labels.size
+    whole = (top > 0) & (regions.area > 0.5 * (right - left) * (bottom - top))
+    panes = candidates & whole & (regions.area > 0.004 * size) & (regions.area < 0.12 * size)
+    light = panes * regions.area * regions.colour[:, 0] ** 2
+    best = int(light.argmax())
+    frame = size**0.5 / 20
+    near = (left < right[best] + frame) & (right > left[best] - frame)
+    near &= (top < bottom[best] + frame) & (bottom > top[best] - frame)
+    return panes & near & regions.like(regions.only(best), _ONE_WINDOW)
 
 
-def _picture(regions: Regions, candidates: Chosen) -> Chosen:
+def _pictures(regions: Regions, candidates: Chosen) -> Chosen:
+    """The largest upright rectangle on the wall, and others like it beside it."""
     left, top, right, bottom = regions.box.T
-    filled = regions.area / ((right - left) * (bottom - top)).clip(1)
     height, width = regions.labels.shape
-    candidates = candidates & (filled > 0.75) & (left > 0) & (top > 0) & (right < width)
-    candidates &= (regions.area > 0.001 * height * width) & (regions.area < 0.06 * height * width)
-    return candidates & regions.only(int((candidates * regions.area).argmax()))
+    whole = (left > 0) & (top > 0) & (right < width) & (regions.area > 0.75 * (right - left) * (bottom - top))
+    area = candidates * whole * regions.area * (regions.area < 0.06 * height * width)
+    middle = (top + bottom) / 2
+    largest = int(area.argmax())
+    beside = (middle > top[largest]) & (middle < bottom[largest])
+    return (area > 0.001 * height * width) & (area > 0.4 * area[largest]) & beside
 
 
 def _plant(lab: Lab) -> Mask:
@@ -242,4 +251,4 @@ def _standing_box(mask: Mask) -> Box:
 
 
 def _closed(mask: Mask) -> Mask:
-    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
+    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 1), np.uint8)) > 0

@@ -21,6 +21,9 @@ _COVERED = 0.5  # the alpha from which a pixel counts as product
 _SMALLEST_SHARE, _LARGEST_SHARE = 0.1, 0.7  # of the photo's height, where the size is ours to choose
 _LARGEST_ROWS = 1 << 20
 
+_NOT_FOUND = "The place was not found in the photo: a likely one was chosen"
+_ON_WALL = "placement_coordinates lie above the horizon, where no floor can be: the product hangs on the wall there"
+
 _USUAL_HEIGHTS: dict[Surface, tuple[tuple[float, float], ...]] = {
     # (width over height, cm): floor lamps and plants, chairs, armchairs, sofas, benches
     "floor": ((0.2, 170), (0.45, 110), (0.8, 88), (1.2, 78), (2.2, 82), (4.0, 50)),
@@ -31,7 +34,8 @@ _USUAL_HEIGHTS: dict[Surface, tuple[tuple[float, float], ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Wish:
-    """What the caller asked for; None or empty where nothing was said. `mask` is True where the photo may change, `scale` the product's height as a share of the photo's."""
+    """What the caller asked for; None or empty where nothing was said. `mask` is True where the photo may change,
+    `scale` the product's height as a share of the photo's."""
 
     instructions: str = ""
     coordinates: Point | None = None
@@ -66,6 +70,7 @@ class _Spot:
     surface: Surface
     within: Box | None = None
     chosen: bool = False
+    warning: str = ""
 
 
 class _Perspective(Protocol):
@@ -115,8 +120,8 @@ class _Upright:
 def lay_out(room: Pixels, product: CutOut, camera: Camera, wish: Wish) -> Placement:
     """The placement that `wish` asks for; a free piece of floor and a usual size where it leaves them open."""
     spot = _spot(room, camera, wish)
-    camera = _over(camera, spot.surface)
     perspective = _perspective(room, product, camera, spot)
+    camera = _over(camera, spot.surface)
     rows = _rows(perspective, product, camera.size, spot, wish)
     frame = _frame(product, spot, rows)
     if spot.chosen:
@@ -140,16 +145,19 @@ def _spot(room: Pixels, camera: Camera, wish: Wish) -> _Spot:
     if wish.box:
         return _Spot(_bottom(wish.box), surface or "floor", within=wish.box)
     if wish.coordinates:
-        return _Spot(wish.coordinates, surface or _likely_surface(camera, wish.coordinates))
+        return _Spot(wish.coordinates, surface) if surface else _at(wish.coordinates, camera)
     if wish.mask is not None and wish.mask.any():
         bounds = _bounds(wish.mask)
         return _Spot(_bottom(bounds), surface or "floor", within=bounds)
     found = find_spot(room, camera, replace(words, surface=surface))
-    return _Spot(found.point, found.surface, chosen=True)
+    return _Spot(found.point, found.surface, chosen=True, warning="" if found.found else _NOT_FOUND)
 
 
-def _likely_surface(camera: Camera, point: Point) -> Surface:
-    return "wall" if camera.found and point[1] <= camera.horizon else "floor"
+def _at(point: Point, camera: Camera) -> _Spot:
+    """Floor, but for a point where none can be."""
+    if camera.found and point[1] < camera.horizon:
+        return _Spot(point, "wall", warning=_ON_WALL)
+    return _Spot(point, "floor")
 
 
 def _bottom(box: Box) -> Point:
@@ -171,7 +179,7 @@ def _perspective(room: Pixels, product: CutOut, camera: Camera, spot: _Spot) -> 
     foot = spot.point[1] + 1
     if spot.surface == "wall" or foot <= camera.horizon:
         return _Upright(camera.focal, wall_distance(room, camera))
-    return _Standing(camera, solid_of(product.alpha), foot)
+    return _Standing(_over(camera, spot.surface), solid_of(product.alpha), foot)
 
 
 def _rows(perspective: _Perspective, product: CutOut, size: Size, spot: _Spot, wish: Wish) -> int:
@@ -196,10 +204,10 @@ def _largest(product: CutOut, box: Box) -> int:
 def _usual_rows(perspective: _Perspective, product: CutOut, size: Size, surface: Surface) -> float:
     """A height that products of this shape usually have, kept to what looks at home in the photo."""
     height, width = product.alpha.shape
-    shapes, heights = zip(*_USUAL_HEIGHTS[surface], strict=True)
-    rows = perspective.rows(float(np.interp(np.log(width / height), np.log(shapes), heights)))
-    widest = _LARGEST_SHARE * size[0] * height / width
-    return min(max(rows, _SMALLEST_SHARE * size[1]), _LARGEST_SHARE * size[1], widest)
+    shapes, heights = np.array(_USUAL_HEIGHTS[surface]).T
+    usual_cm = float(np.interp(np.log(width / height), np.log(shapes), heights))
+    largest = _LARGEST_SHARE * min(size[1], size[0] * height / width)
+    return min(max(perspective.rows(usual_cm), _SMALLEST_SHARE * size[1]), largest)
 
 
 def _frame(product: CutOut, spot: _Spot, rows: int) -> Box:
@@ -254,8 +262,12 @@ def _warnings(wish: Wish, spot: _Spot, camera: Camera, frame: Box) -> tuple[str,
         said.append("product_height_cm decides the size: product_scale has no effect")
     if wish.box and wish.coordinates:
         said.append("placement_box decides the place: placement_coordinates have no effect")
-    if spot.surface != "wall" and spot.point[1] < camera.horizon:
-        said.append("The foot lies above the horizon, where no floor can be: the size is only a guess")
+    if spot.warning:
+        said.append(spot.warning)
+    if wish.product_height_cm and not camera.found:
+        said.append("The photo shows too few straight edges to find its horizon: the true scale is only a guess")
+    if spot.surface != "wall" and spot.point[1] + 1 <= camera.horizon:
+        said.append("The foot lies above the horizon, where no floor can be: its size is only a guess")
     if frame[0] < 0 or frame[1] < 0 or frame[2] > camera.size[0] or frame[3] > camera.size[1]:
         said.append("The product reaches beyond the photo and is cut off at its border")
     return tuple(said)

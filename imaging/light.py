@@ -22,7 +22,8 @@ _CEILING_CM, _WINDOW_SILL_CM = 250.0, 100.0
 _SIDE_WALL_CM = 280.0  # to the left or right of the camera, where only a side wall's window shows it
 _WINDOW_EXCESS, _WINDOW_LEVEL = 1.25, 0.6  # over the light walls, and at least
 _SMALLEST_WINDOW = 0.004  # of the photo
-_WINDOW_SHARE, _LAMP_SHARE = 0.2, 0.6  # a window lights the walls as much as the floor, and they light the rest
+_DAYLIGHT_SHARE, _LAMP_SHARE = 0.2, 0.6  # a window lights the walls as much as the floor, and they light the rest
+_LAMPLIGHT = 0.3  # rooms less bright than that are lit by their lamps, others by windows, seen or not
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Light:
-    """`window` where one is seen, else `lamp`: one of them is there. `level` is the linear luminance of the room's
-    light surfaces and `brightest` that of its brightest spots, 0 to 1, `warmth` the square root of their red over blue."""
+    """`window` tells whether the source is one that is seen in the photo. `level` is the linear luminance of the
+    room's light surfaces, `brightest` that of its brightest spots, `warmth` the square root of their red over blue."""
 
     source: Source
     window: bool
@@ -51,7 +52,7 @@ def linear(pixels: Pixels) -> Linear:
     """Linear light of sRGB pixels."""
     value = np.arange(256) / 255
     table = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
-    return cast(Linear, table[pixels])
+    return table[pixels]
 
 
 def encoded(light: NDArray[np.floating]) -> Pixels:
@@ -68,7 +69,7 @@ def find_light(pixels: Pixels, camera: Camera, wall_cm: float) -> Light:
     level = float(np.percentile(luminance, 75))
     view = camera.scaled(small.shape[1] / pixels.shape[1])
     window = _window(luminance, level, view, wall_cm)
-    lamp = Source((0.0, _CEILING_CM, wall_cm / 2), 45.0, _LAMP_SHARE)
+    lamp = Source((0.0, _CEILING_CM, wall_cm / 2), 45.0, _LAMP_SHARE if level < _LAMPLIGHT else _DAYLIGHT_SHARE)
     brightest = max(float(np.percentile(luminance, 99.5)), _DIMMEST_WHITE)
     return Light(window or lamp, window is not None, level, brightest, _warmth(small, luminance))
 
@@ -80,18 +81,18 @@ def _reduced(pixels: Pixels) -> Linear:
 
 
 def _window(luminance: NDArray[np.float32], level: float, camera: Camera, wall_cm: float) -> Source | None:
-    """The largest area that outshines the walls: on the back wall, or on a side wall where that is nearer."""
+    """The largest area that outshines the walls and rises over the horizon, as no sunlit floor does: on the back wall,
+    or on a side wall where that is nearer."""
     bright = (luminance > max(_WINDOW_EXCESS * level, _WINDOW_LEVEL)).astype(np.uint8)
-    _, _, areas, middles = cv2.connectedComponentsWithStats(bright)
-    high = (areas[:, cv2.CC_STAT_AREA] > _SMALLEST_WINDOW * bright.size) & (middles[:, 1] < camera.horizon)
-    high[0] = False  # the background
-    if not high.any():
+    areas = cv2.connectedComponentsWithStats(bright)[2][1:]
+    areas = areas[(areas[:, 4] > _SMALLEST_WINDOW * bright.size) & (areas[:, 1] < camera.horizon)]
+    if not len(areas):
         return None
-    left, top, width, height, _ = areas[int((areas[:, cv2.CC_STAT_AREA] * high).argmax())]
+    left, top, width, height, _ = areas[areas[:, 4].argmax()].tolist()
     to_right, up = camera.slants(_middle(left, left + width, camera.size[0]), top + height / 2)
     distance = min(wall_cm, _SIDE_WALL_CM / max(abs(to_right), 1e-6))
     middle_cm = float(np.clip(camera.height_cm + up * distance, _WINDOW_SILL_CM, _CEILING_CM))
-    return Source((to_right * distance, middle_cm, distance), 80.0, _WINDOW_SHARE)
+    return Source((to_right * distance, middle_cm, distance), 80.0, _DAYLIGHT_SHARE)
 
 
 def _middle(left: float, right: float, width: int) -> float:

@@ -17,6 +17,7 @@ from imaging.picture import Box, Mask, Pixels, Size
 
 Numbers = NDArray[np.float64]
 Plane = NDArray[np.float32]
+Reals = NDArray[np.floating[Any]]
 
 _WORKING_AREA = 1e6  # pixels: what such models paint
 _LEVELS = (16, 8, 4, 2, 1)
@@ -99,7 +100,7 @@ def aligned(painted: Pixels, registration: Registration, size: Size, part: Box |
     left, top, right, bottom = part or (0, 0, *size)
     to_size = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]])
     matrix = to_painted @ registration.matrix @ to_photo @ to_size
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
     return cv2.warpPerspective(painted, matrix, (right - left, bottom - top), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
@@ -161,7 +162,7 @@ def _refined(motion: Numbers, edges: _Edges, source: Plane, frame: Numbers, free
             return motion, 0.0
         agreement = _correlation(values[inside], edges.values[inside])
         error = values - edges.values
-        weighted = slopes * (inside * trust(error, inside))[:, None]
+        weighted = slopes * (inside * trust(error, error[inside]))[:, None]
         step = freedom @ np.linalg.solve(weighted.T @ slopes + 1e-6 * np.eye(freedom.shape[1]), weighted.T @ error)
         if np.abs(step).max() > _LOST:
             return motion, 0.0
@@ -178,10 +179,11 @@ def _values_at(source: Plane, places: Numbers) -> tuple[Plane, Mask]:
     return values, (x > 2) & (x < source.shape[1] - 3) & (y > 2) & (y < source.shape[0] - 3)
 
 
-def trust(errors: NDArray[Any], known: Mask) -> NDArray[Any]:
-    """Weights of Geman and McClure, 0 to 1; the spread of good errors is told by the median of the `known`."""
-    spread = 1.4826 * np.median(np.abs(errors[known])) + 1e-3
-    return 1 / (1 + (errors / (2 * spread)) ** 2) ** 2
+def trust(errors: Reals, typical: Reals) -> Reals:
+    """Weights of Geman and McClure, 0 to 1; how far good errors spread is told by the median of the `typical`."""
+    spread = 1.4826 * np.median(np.abs(typical)) + 1e-3
+    weights: Reals = 1 / (1 + (errors / (2 * spread)) ** 2) ** 2
+    return weights
 
 
 def _correlation(one: Plane, other: Plane) -> float:

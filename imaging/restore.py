@@ -1,6 +1,7 @@
 """Brings a painted picture back into the photo it was painted for: what had no reason to change is the photo's own."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from imaging.picture import Box, Mask, Pixels, Size, Weights
 from imaging.register import (
     Numbers,
+    Plane,
     Registration,
     aligned,
     covered,
@@ -25,7 +27,7 @@ Levels = NDArray[np.float32]
 
 # Lengths are in pixels of the working size, which has a megapixel at most.
 _THUMBNAIL = 128  # the long side where colours are compared
-_DOUBT = 20.0  # samples that speak for colours as they are
+_DOUBT = (8.0, 3.0, 0.75, 0.75)  # samples that speak against each term of a cast
 _LIGHT = 3.0  # sigma: where the light alone changed, what is finer stays the photo's
 _DARK = 8.0  # levels added before brightnesses are divided
 _PAINT_FEATHER, _LIGHT_FEATHER = 3.0, 40.0
@@ -57,6 +59,34 @@ class Restored:
     registration: Registration
 
 
+@dataclass(frozen=True, eq=False)
+class _Cast:
+    """By what the colours differ where nothing should have changed. To each channel a level is added, and a share of
+    its own that is a plane over the picture: (3, 4) `terms`."""
+
+    terms: Numbers
+    misfit: float
+    """Levels by which they differ still."""
+    distance: float
+    """CIELAB 1976, mean."""
+
+    def taken_off(self, pixels: Pixels, size: Size, part: Box) -> Levels:
+        x, y = _places(size, part)
+        channels = [
+            levels * (1 + share + share_x * x + share_y * y) + 255 * level
+            for levels, (level, share, share_x, share_y) in zip(cv2.split(pixels), self.terms.astype(np.float32), strict=True)
+        ]
+        return np.clip(cv2.merge(channels), 0, 255)
+
+
+@dataclass(frozen=True, eq=False)
+class _Changes:
+    """At the working size: where the picture is `paint`, and by what factors the `light` on the photo changed."""
+
+    paint: Weights
+    light: Levels
+
+
 def restore(photo: Pixels, painted: Pixels, allowed: Mask | None = None, product_box: Box | None = None) -> Restored:
     """The photo with what `painted`, of any size, really changed within `allowed` and near `product_box`."""
     size = size_of(photo)
@@ -73,16 +103,14 @@ def restore(photo: Pixels, painted: Pixels, allowed: Mask | None = None, product
         return _finished(photo, np.where(allowed[..., None], plain, photo), registration)
 
     # 2. Its colours against the photo's, where nothing should have changed.
-    cast, colour = _colour_cast(painted, photo, registration, asked)
+    working = working_size(size)
+    own, seen, shown = resized(photo, working), aligned(painted, registration, working), covered(registration, working)
+    usual = shown & ~_touched(asked, working)
+    cast = _colour_cast(seen, own, usual)
 
     # 3. What was painted anew, and where the light alone changed.
-    paint, light = _changes(painted, photo, registration, cast, allowed, asked, product_box)
+    limit = shown & ~_touched(~allowed, working)
+    changes = _changes(seen, own, cast, limit, usual)
 
-    # 4. That much of it, at full resolution.
-    pixels = _composed(...)
-    return _finished(photo, pixels, registration, colour)
-
-
-def changed_fraction(photo: Pixels, answer: Pixels) -> float:
-    """Share of the pixels that differ, 0 to 1."""
-    return float(_differing(photo, answer).mean())
+    # 4. That much of it at full resolution.
+    ...

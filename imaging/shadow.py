@@ -2,7 +2,7 @@
 
 The light is a few dozen points: the room's source as a ball of them, the rest as a dome. Through each of them the
 solid's discs are projected onto the plane; a spot of the plane is as dark as the share of its light that is blocked.
-So contact shadow, penumbra and cast shadow are one thing: ambient occlusion (Zhukov, Iones, Kronin, EGWR 1998), sampled.
+So contact shadow, penumbra and cast shadow are one thing: sampled ambient occlusion (Zhukov, Iones, Kronin, EGWR 1998).
 """
 
 from dataclasses import dataclass
@@ -18,15 +18,13 @@ from imaging.picture import Box, Weights
 from imaging.solid import Solid
 
 _CELLS = 224  # along the longer side of a map
+_SUBPIXELS = 4  # bits
 _FAR_CM = 1e5
 _DISCS, _CORNERS = 18, 14
 _DOME_POINTS, _SOURCE_POINTS = 48, 64
-_LONGEST = 30.0  # a point's shadow farther off than this many times its distance from the light is not drawn
+_LONGEST = 30.0  # times a rim's distance from its lamp: shadows farther off are not drawn
 _ALBEDO = 0.6  # of an ordinary room
 _TURN = np.pi * (3 - np.sqrt(5))  # the golden angle spreads points evenly
-_SUBPIXELS = 4  # bits
-
-Kind = Literal["floor", "wall"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +40,7 @@ class Stack:
 class Plane:
     """The floor, or the wall at z = `distance` cm."""
 
-    kind: Kind
+    kind: Literal["floor", "wall"]
     distance: float = 0.0
 
     @property
@@ -50,19 +48,56 @@ class Plane:
         """The axis across the plane."""
         return 1 if self.kind == "floor" else 2
 
-    def on(self, positions: Numbers) -> Numbers:
+    def along(self, positions: Numbers) -> Numbers:
         """The two coordinates of positions (..., 3) along the plane."""
-        return positions[..., [0, 2] if self.kind == "floor" else [0, 1]]
+        return np.delete(positions, self.normal, axis=-1)
 
     def lifted(self, spots: Numbers) -> Numbers:
         """The positions (n, 3) of spots (n, 2) on the plane."""
         return np.insert(spots, self.normal, self.distance, axis=1)
 
+    def seen(self, camera: Camera, x: Numbers, y: Numbers) -> Numbers:
+        """The spots (n, 2) that pixels show, taking all of them to show the plane."""
+        if self.kind == "floor":
+            return np.stack(camera.on_floor(x, y), axis=1)
+        to_right, up = camera.ray(x, y)
+        return np.stack([to_right * self.distance, camera.height_cm + up * self.distance], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Map:
+    """A plane's part from `low` on, `size` cells (columns, rows) of 1/`scale` cm each."""
+
+    plane: Plane
+    low: Numbers
+    scale: float
+    size: tuple[int, int]
+
+    def blocked(self, body: list[Stack], lamps: Numbers) -> Weights:
+        """The share of lamps (n, 3) that the body hides from each cell."""
+        dark = np.zeros(self.size[::-1], np.float32)
+        for lamp in lamps:
+            drawn = np.zeros(self.size[::-1], np.uint8)
+            for stack in body:
+                _draw(drawn, (_projected(stack.rims, lamp, self.plane) - self.low) * self.scale, stack.filled)
+            dark += drawn
+        return cast(Weights, cv2.GaussianBlur(dark, (0, 0), 1.0) / np.float32(255 * len(lamps)))
+
+    def in_photo(self, values: Weights, camera: Camera, part: Box) -> Weights:
+        """The map as the camera sees it in `part` of the photo."""
+        columns, rows = self.size
+        cells = np.array([[0, 0], [columns, 0], [0, rows], [columns, rows]], np.float32)
+        x, y = camera.project(*self.plane.lifted(self.low + cells / self.scale).T)
+        pixels = np.stack([x - part[0], y - part[1]], axis=1).astype(np.float32)
+        warp = cv2.getPerspectiveTransform(cells - np.float32(0.5), pixels - np.float32(0.5))
+        size = (part[2] - part[0], part[3] - part[1])
+        return cast(Weights, cv2.warpPerspective(values, warp, size, borderMode=cv2.BORDER_REPLICATE))
+
 
 def stack_of(solid: Solid, height_cm: float, x: float, z: float, above: float = 0.0) -> Stack:
     """The part of `solid` over a share of its height, standing with its axis at x, z."""
-    low = min(int(np.searchsorted(solid.heights, above)), len(solid.heights) - 2)
-    chosen = np.linspace(low, len(solid.heights) - 1, _DISCS).round().astype(np.intp)
+    lowest = min(int(np.searchsorted(solid.heights, above)), len(solid.heights) - 2)
+    chosen = np.linspace(lowest, len(solid.heights) - 1, _DISCS).round().astype(np.intp)
     rims = _rims(solid.heights[chosen], solid.radii[chosen], solid.depths[chosen])
     return Stack(rims * height_cm + np.array([x, 0, z]), solid.filled[chosen])
 
@@ -78,48 +113,32 @@ def _rims(heights: Numbers, radii: Numbers, depths: Numbers) -> Numbers:
     return np.stack([radii[:, None] * np.cos(angle), up, depths[:, None] * np.sin(angle)], axis=2)
 
 
-def left_over(camera: Camera, body: list[Stack], sources: tuple[Source, ...], plane: Plane, part: Box) -> Weights:
-    """The share of its light that each pixel of `part` of the photo keeps, taking all of it to show `plane`."""
-    low, high = _extent(camera, plane, part)
-    scale = _CELLS / float((high - low).max())
-    size = (max(2, round((high[0] - low[0]) * scale)), max(2, round((high[1] - low[1]) * scale)))
-
-    def blocked(lamps: Numbers) -> NDArray[np.float32]:
-        dark = np.zeros(size[::-1], np.float32)
-        for lamp in lamps:
-            drawn = np.zeros(size[::-1], np.uint8)
-            for stack in body:
-                _draw(drawn, (_projected(stack.rims, lamp, plane) - low) * scale, stack.filled)
-            dark += drawn
-        return cv2.GaussianBlur(dark, (0, 0), 1.0) / np.float32(255 * len(lamps))
-
-    middle = body[0].rims.mean(axis=(0, 1))
-    left = (1 - sum(source.share for source in sources)) * _bounced(1 - blocked(middle + _FAR_CM * _dome(plane)))
+def light_left(camera: Camera, body: list[Stack], sources: tuple[Source, ...], plane: Plane, part: Box) -> Weights:
+    """The share of its light that each pixel of `part` of the photo keeps, taking all of them to show `plane`."""
+    ground = _map(camera, plane, part)
+    sky = body[0].rims.mean(axis=(0, 1)) + _FAR_CM * _dome(plane)
+    left = (1 - sum(source.share for source in sources)) * _bounced(1 - ground.blocked(body, sky))
     for source in sources:
-        left += source.share * (1 - blocked(np.array(source.position) + source.radius_cm * _ball()))
-    return _in_photo(left, camera, plane, (low, high), part)
+        lamps = np.array(source.position) + source.radius_cm * _ball()
+        left = left + source.share * (1 - ground.blocked(body, lamps))
+    return ground.in_photo(left, camera, part)
 
 
-def _bounced(open_share: NDArray[np.float32]) -> NDArray[np.float32]:
+def _map(camera: Camera, plane: Plane, part: Box) -> _Map:
+    left, top, right, bottom = part
+    corners = np.array([[left, top], [right, top], [left, bottom], [right, bottom]], np.float64)
+    spots = plane.seen(camera, *corners.T)
+    low, reach = spots.min(axis=0), np.ptp(spots, axis=0)
+    scale = _CELLS / float(reach.max())
+    return _Map(plane, low, scale, (max(2, round(reach[0] * scale)), max(2, round(reach[1] * scale))))
+
+
+def _bounced(open_share: Weights) -> Weights:
     """Light from all sides that is left where only `open_share` of them is open, with what room and product reflect
     into the shade (the cubic fit of Jimenez, Wu, Pesce, Jarabo, "Practical Realtime Strategies for Accurate Indirect
     Occlusion", 2016)."""
     a, b, c = 2.0404 * _ALBEDO - 0.3324, -4.7951 * _ALBEDO + 0.6417, 2.7552 * _ALBEDO + 0.6903
-    return np.maximum(open_share, ((open_share * a + b) * open_share + c) * open_share)
-
-
-def _extent(camera: Camera, plane: Plane, part: Box) -> tuple[Numbers, Numbers]:
-    """The least and the greatest coordinates along the plane that `part` shows."""
-    left, top, right, bottom = part
-    x, y = np.array([left, right, left, right], float), np.array([top, top, bottom, bottom], float)
-    spots = plane.on(_positions(camera, plane, x, y))
-    return spots.min(axis=0), spots.max(axis=0)
-
-
-def _positions(camera: Camera, plane: Plane, x: Numbers, y: Numbers) -> Numbers:
-    to_right, up = camera.ray(x, y)
-    z = np.full_like(x, plane.distance) if plane.kind == "wall" else camera.height_cm / -up
-    return np.stack([to_right * z, camera.height_cm + up * z, z], axis=-1)
+    return np.array(np.maximum(open_share, ((open_share * a + b) * open_share + c) * open_share))
 
 
 def _dome(plane: Plane) -> Numbers:
@@ -142,14 +161,12 @@ def _ball() -> Numbers:
 
 
 def _projected(rims: Numbers, lamp: Numbers, plane: Plane) -> Numbers:
-    """Where on the plane (discs, corners, 2) the lamp throws each rim; NaN where it throws none. No wall is pierced."""
-    if plane.kind == "wall":
-        rims = np.minimum(rims, [np.inf, np.inf, plane.distance])
+    """Where on the plane (discs, corners, 2) the lamp throws each rim; NaN where it throws none."""
     step = rims - lamp
     across = np.where(step[..., plane.normal] == 0, np.nan, step[..., plane.normal])
     reach = (plane.distance - lamp[plane.normal]) / across
     reach = np.where((reach > 0.999) & (reach < _LONGEST), reach, np.nan)
-    return plane.on(lamp + step * reach[..., None])
+    return plane.along(lamp + step * reach[..., None])
 
 
 def _draw(drawn: NDArray[np.uint8], outlines: Numbers, filled: Numbers) -> None:
@@ -160,17 +177,3 @@ def _draw(drawn: NDArray[np.uint8], outlines: Numbers, filled: Numbers) -> None:
         if np.isfinite(pair).all():
             corners = (pair.clip(-4 * _CELLS, 5 * _CELLS) * (1 << _SUBPIXELS)).astype(np.int32)
             cv2.fillConvexPoly(drawn, cv2.convexHull(corners), 255 * float(between[i]), cv2.LINE_AA, _SUBPIXELS)
-
-
-def _in_photo(shade: Weights, camera: Camera, plane: Plane, extent: tuple[Numbers, Numbers], part: Box) -> Weights:
-    low, high = extent
-    spots = np.array([[low[0], low[1]], [high[0], low[1]], [low[0], high[1]], [high[0], high[1]]])
-    x, y = camera.project(*plane.lifted(spots).T)
-    height, width = shade.shape
-    cells = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float32) - 0.5
-    pixels = np.stack([x - part[0], y - part[1]], axis=1).astype(np.float32) - 0.5
-    warp = cv2.getPerspectiveTransform(cells, pixels.astype(np.float32))
-    size = (part[2] - part[0], part[3] - part[1])
-    return cast(
-        Weights, cv2.warpPerspective(shade, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    )

@@ -20,7 +20,7 @@ _SLICES = 48
 _SOLID_SHARE = 0.7  # of a disc's width: as good as all of it
 _DEEPEST = 0.9  # depth over height: tables and sofas are much wider than that, hardly any is deeper
 _COVERED = 0.4  # the alpha from which a pixel counts as product
-_FARTHEST_CM = 2000.0
+_FARTHEST_CM, _TALLEST_CM = 2000.0, 1000.0
 _LEG_ROWS = 256
 _LEG_SHARES = (0.06, 0.12, 0.2, 0.28)  # of the height: where legs are looked for
 _WIDEST_LEG = 0.22  # of the width
@@ -57,7 +57,7 @@ class Solid:
         height_cm = rows * min(camera.distance(foot), _FARTHEST_CM) / camera.focal
         for _ in range(8):
             top, bottom = self.rows(camera, height_cm, self.distance(camera, height_cm, foot))
-            height_cm *= rows / (bottom - top)
+            height_cm = min(height_cm * rows / (bottom - top), _TALLEST_CM)
         return height_cm
 
 
@@ -94,7 +94,7 @@ def legs_of(alpha: Weights) -> list[Leg]:
     shrink = min(1.0, _LEG_ROWS / alpha.shape[0])
     size = (max(1, round(alpha.shape[1] * shrink)), max(1, round(alpha.shape[0] * shrink)))
     solid = (cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > _COVERED).astype(np.uint8)
-    found = [_parts_below(solid, round((1 - share) * size[1])) for share in _LEG_SHARES]
+    found = [_parts_below(solid, int((1 - share) * size[1])) for share in _LEG_SHARES]
     best = max(found, key=len)
     return best if len(best) > 1 and max(leg.width for leg in best) < _WIDEST_LEG else []
 
@@ -111,7 +111,7 @@ def _parts_below(solid: NDArray[np.uint8], row: int) -> list[Leg]:
 
 
 def _profile(alpha: Weights) -> tuple[Numbers, Numbers]:
-    """From the lowest slice up: how far the product reaches from the middle in pixels, and how much of that is solid."""
+    """From the lowest slice up: how far the product reaches from its middle in pixels, and how much of it is solid."""
     width = alpha.shape[1]
     rows = cv2.resize(alpha, (width, _SLICES), interpolation=cv2.INTER_AREA)[::-1]
     solid = rows > _COVERED

@@ -110,11 +110,5 @@ def _edges(camera: Camera, floor: _Floor) -> tuple[Numbers, Numbers]:
     strength = strength[rows, columns]
     step = np.stack([-down[rows, columns], across[rows, columns]]) / strength / 2
     middle = np.stack([columns + 0.5, rows + 0.5 + floor.top])
-    before, after = (_on_floor(camera, *(middle + sign * step)) for sign in (-1, 1))
-    return np.arctan2(after[1] - before[1], after[0] - before[0]), strength
-
-
-def _on_floor(camera: Camera, x: Numbers, y: Numbers) -> Numbers:
-    to_right, up = camera.ray(x, y)
-    distance = camera.height_cm / np.maximum(-up, 1e-3)
-    return np.stack([to_right * distance, distance])
+    (x0, z0), (x1, z1) = (camera.on_floor(*(middle + sign * step)) for sign in (-1, 1))
+    return np.arctan2(z1 - z0, x1 - x0), strength

@@ -1,5 +1,6 @@
 """Few-step LoRAs on a transformer: every layer of the file must find its place, or loading fails."""
 
+import warnings
 from pathlib import Path
 
 from diffusers import QwenImagePipeline, QwenImageTransformer2DModel
@@ -14,7 +15,10 @@ def add(transformer: QwenImageTransformer2DModel, file: Path, name: str) -> None
     """As the adapter `name`, which can be switched on and off. SettingsError where the file does not fit."""
     try:
         weights = QwenImagePipeline.lora_state_dict(load_file(file))
-        QwenImagePipeline.load_lora_into_transformer(weights, transformer, adapter_name=name)
+        with warnings.catch_warnings():
+            # peft wonders at a second adapter; switching between several is what they are for here.
+            warnings.filterwarnings("ignore", "Already found a `peft_config`")
+            QwenImagePipeline.load_lora_into_transformer(weights, transformer, adapter_name=name)
     except (SafetensorError, OSError, ValueError, RuntimeError, KeyError) as problem:
         raise SettingsError(f"The LoRA {file.name} does not fit the transformer or is damaged") from problem
     asked = len({key.rpartition(".lora_")[0] for key in weights})

@@ -56,7 +56,7 @@ def fixed_timesteps(scheduler_config: dict[str, Any], schedule: Schedule) -> Ten
     return timesteps
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def tabulate(transformer: QwenImageTransformer2DModel, timesteps: Iterable[Tensor]) -> int:
     """Puts tables in place of the weights, exact to the bit on the device that the transformer is on, and returns
     their bytes. `timesteps` are 0 to 1000, several schedules' if need be; any other is refused from then on."""

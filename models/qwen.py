@@ -4,7 +4,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -140,9 +140,10 @@ class Qwen:
         with self._turn(control), _translated():
             if checkpoint.adapters:
                 lora.use(checkpoint.transformer, chosen.schedule.lora.name if chosen.schedule.lora else None)
-            try:
+            pixels = None
+            with suppress(torch.OutOfMemoryError):  # which holds the first try's tensors until it is let go
                 pixels = self._finite(checkpoint, sketch(area), chosen.schedule, sampling, control)
-            except torch.OutOfMemoryError:
+            if pixels is None:
                 log.warning("Out of memory: once more at half the area")
                 self._free()
                 pixels = self._finite(checkpoint, sketch(area * CHEAPER), chosen.schedule, sampling, control)

@@ -40,14 +40,14 @@ def brightness(pixels: Pixels) -> float:
     return float(pixels.mean())
 
 
-@pytest.mark.parametrize("size", SHAPES)
+@pytest.mark.parametrize("size", [(333, 257), (1024, 256), (256, 1024)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_fills_every_shape_of_picture(kind, size):
     scene = draw_scene(kind, size, 1)
     assert scene.pixels.shape == (size[1], size[0], 3)
     assert scene.pixels.dtype == np.uint8
     assert scene.camera.size == size
-    assert scene.pixels.std() > 10
+    assert scene.pixels.std() > 5
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -92,6 +92,7 @@ def test_a_kind_is_understood_in_five_languages(kind, names):
     ("text", "kind"),
     [
         ("kitchen with a dining table", "kitchen"),
+        ("office beside the kitchen", "office"),
         ("living room with a view of the garden", "living_room"),
         ("beach house living room", "living_room"),
         ("Badminton", None),
@@ -214,7 +215,7 @@ def _in_the_way(low: np.ndarray, high: np.ndarray, x: float, z: float) -> bool:
 def test_the_floor_is_well_lit_by_day(kind):
     scene = drawn(f"{kind} nordic", 2)
     x, y = scene.foot
-    assert brightness(scene.pixels[y - 8 : y + 8, x - 40 : x + 40]) > 150
+    assert brightness(scene.pixels[y - 8 : y + 8, x - 40 : x + 40]) > 175
 
 
 def test_a_mirrored_room_is_the_same_room_from_the_other_side():

@@ -2,6 +2,7 @@
 
 import threading
 import warnings
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, QwenImageEditPlusPipeline, QwenImagePipeline
+from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus
+from PIL import Image
 
 from imaging.picture import Picture
 from models import conditioning, tiny
@@ -68,6 +71,22 @@ def stock_edit(parts: Components) -> QwenImageEditPlusPipeline:
     return pipeline
 
 
+def with_positions(text_encoder: Any) -> Any:
+    """The forward that the stock pipeline calls, told what is a picture."""
+    forward = text_encoder.forward
+
+    def told(*, input_ids: Any, **inputs: Any) -> Any:
+        kinds = (input_ids == text_encoder.config.image_token_id).int()
+        return forward(input_ids=input_ids, mm_token_type_ids=kinds, **inputs)
+
+    return told
+
+
+def as_stock(picture: Any) -> torch.Tensor:
+    """As the stock pipeline hands a picture to the VAE."""
+    return torch.from_numpy(picture.astype(np.float32) / 255).permute(2, 0, 1)[None, :, None] * 2 - 1
+
+
 class TestAgainstTheStockPipelines:
     def test_words_alone_are_painted_bit_for_bit_as_the_stock_pipeline_does(self, parts: Components) -> None:
         scheduler = FlowMatchEulerDiscreteScheduler.from_config(parts.edit.scheduler_config)
@@ -92,6 +111,25 @@ class TestAgainstTheStockPipelines:
         ours = embed(parts, "a chair", [ROOM.pixels])
         assert theirs.shape == ours.shape
         assert not torch.allclose(theirs, ours, atol=1e-4), "transformers 5 has learnt the positions: drop our care"
+
+    def test_with_positions_put_right_an_edit_is_painted_bit_for_bit_as_the_stock_pipeline_does(
+        self, parts: Components, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stock, shown = stock_edit(parts), [Image.fromarray(ROOM.pixels), Image.fromarray(TALL.pixels)]
+        monkeypatch.setattr(parts.text_encoder, "forward", with_positions(parts.text_encoder))
+        monkeypatch.setattr(pipeline_qwenimage_edit_plus, "VAE_IMAGE_SIZE", 160 * 96)
+        monkeypatch.setattr(pipeline_qwenimage_edit_plus, "CONDITION_IMAGE_SIZE", 160 * 96)
+        monkeypatch.setattr(conditioning, "SEEN_AREA", 160 * 96)
+        theirs = stock(
+            shown, "a chair", negative_prompt=" ", true_cfg_scale=4.0, width=160, height=96, num_inference_steps=3,
+            generator=torch.Generator().manual_seed(5), output_type="latent",
+        ).images  # fmt: skip
+        pictures = [ROOM.pixels, np.asarray(shown[1].resize((96, 160), Image.Resampling.LANCZOS))]
+        words, against = (embed(parts, prompt, pictures) for prompt in ("a chair", " "))
+        references = [stock._encode_vae_image(as_stock(picture), None) for picture in pictures]
+        brief = Brief(SIZE, words, against, references, Schedule(3, 4.0), seed=5)
+        ours = denoise(parts.edit.transformer, stock.scheduler, brief, Control())
+        assert torch.equal(stock._unpack_latents(theirs, 96, 160, 8), ours)
 
 
 class TestConditioning:
@@ -121,7 +159,7 @@ class TestConditioning:
         assert hostile - plain > 5, "spelt out, byte by byte, and not one token"
 
     def test_a_prompt_of_4000_characters_is_cut_to_what_the_model_takes(self, parts: Components) -> None:
-        assert embed(parts, conditioning.cut(parts, "椅" * 4000), []).shape[1] < 1100
+        assert embed(parts, conditioning.cut(parts, "椅" * 4000), []).shape[1] < 1300
 
 
 class TestSizes:
@@ -248,6 +286,22 @@ class TestFailures:
         transformer = engine._parts.edit.transformer
         monkeypatch.setattr(transformer, "forward", failing_once(torch.OutOfMemoryError(), transformer.forward))
         assert paint(engine).pixels.shape == (96, 160, 3)
+
+    def test_the_second_try_has_the_memory_of_the_first(self, engine: Qwen, monkeypatch: pytest.MonkeyPatch) -> None:
+        transformer = engine._parts.edit.transformer
+        real, activations, alive = transformer.forward, [], []
+
+        def full_at_first(*args: Any, **kwargs: Any) -> Any:
+            if not activations:
+                activation = torch.zeros(1)
+                activations.append(weakref.ref(activation))
+                raise torch.OutOfMemoryError
+            alive.append(activations[0]() is not None)
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(transformer, "forward", full_at_first)
+        paint(engine)
+        assert not any(alive)
 
     def test_memory_that_runs_out_twice_is_an_error(self, engine: Qwen, monkeypatch: pytest.MonkeyPatch) -> None:
         def full(*_: Any, **__: Any) -> Any:

@@ -1,0 +1,55 @@
+"""The product as the room's light shows it: brighter or darker, warmer or cooler, and nothing else."""
+
+from dataclasses import replace
+from typing import cast
+
+import cv2
+import numpy as np
+
+from imaging.camera import Numbers
+from imaging.cutout import CutOut
+from imaging.light import LUMINANCE, Light, Source, encoded, linear
+from imaging.picture import Pixels
+
+_BRIGHT_PRODUCT = 0.6  # linear luminance of the lightest parts of a well exposed product photo
+_BRIGHT_ROOM = 0.58  # the same of a room's light surfaces
+_EXPOSURE, _BRIGHTNESS, _WARMTH = (0.85, 1.25), (0.45, 1.5), (0.89, 1.12)  # how far each may go
+_SAMPLES = 256  # along a side
+
+
+def relight(product: CutOut, light: Light, sun: Source | None) -> CutOut:
+    seen = np.outer(linear(np.arange(256, dtype=np.uint8)), _gain(product, light, sun))
+    table = encoded(_rolled_off(seen, light.brightest))
+    return replace(product, color=cast(Pixels, cv2.LUT(product.color, table[None])))
+
+
+def _gain(product: CutOut, light: Light, sun: Source | None) -> Numbers:
+    """How much brighter (linear, per channel) the room's light shows the product than its photo did.
+
+    Half-way only, and within bounds: the colour is what the shopper buys, and how light the product and the room's
+    surfaces are in themselves is a guess.
+    """
+    exposure = _within(_EXPOSURE, (_BRIGHT_PRODUCT / _lightest(product)) ** 0.4)
+    level = light.level / (1 - sun.share) if sun else light.level
+    brightness = _within(_BRIGHTNESS, (level / _BRIGHT_ROOM) ** 0.5 * exposure)
+    warmth = _within(_WARMTH, light.warmth**0.4)
+    return np.array([warmth * brightness, brightness, brightness / warmth])
+
+
+def _within(limits: tuple[float, float], value: float) -> float:
+    return min(max(value, limits[0]), limits[1])
+
+
+def _lightest(product: CutOut) -> float:
+    """Linear luminance of the product's lightest parts."""
+    step = max(1, max(product.alpha.shape) // _SAMPLES)
+    colours = product.color[::step, ::step][product.alpha[::step, ::step] > 0.9]
+    return max(float(np.percentile(linear(colours) @ LUMINANCE, 95)), 1e-3) if len(colours) else _BRIGHT_PRODUCT
+
+
+def _rolled_off(seen: Numbers, brightest: float) -> Numbers:
+    """Light from half the room's brightest on bends towards that, channel by channel, as in the camera that took the
+    room: nothing but a lamp outshines the window."""
+    knee = brightest / 2
+    over = (seen - knee).clip(0)
+    return np.minimum(seen, knee) + (brightest - knee) * (1 - np.exp(-over / (brightest - knee)))

@@ -1,0 +1,43 @@
+"""A layer set into a frame of another size, exactly: what it covers is the frame, neither more nor less."""
+
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.picture import Box
+
+Layer = NDArray[np.float32]
+"""(height, width) or (height, width, channels)."""
+
+
+def placed(layer: Layer, frame: Box, part: Box) -> Layer:
+    """`layer` scaled to `frame`, on the pixels of `part`; 0 elsewhere."""
+    left, top = max(frame[0], part[0]), max(frame[1], part[1])
+    right, bottom = min(frame[2], part[2]), min(frame[3], part[3])
+    result = np.zeros((part[3] - part[1], part[2] - part[0], *layer.shape[2:]), np.float32)
+    if left < right and top < bottom:
+        target = np.s_[top - part[1] : bottom - part[1], left - part[0] : right - part[0]]
+        result[target] = _scaled(layer, frame, (left, top, right, bottom))
+    return result
+
+
+def _scaled(layer: Layer, frame: Box, seen: Box) -> Layer:
+    """The part `seen` of a layer scaled to `frame`; nothing larger than the layer or that part is ever made."""
+    width, height = frame[2] - frame[0], frame[3] - frame[1]
+    left, top = seen[0] - frame[0], seen[1] - frame[1]
+    size = (seen[2] - seen[0], seen[3] - seen[1])
+    if height <= layer.shape[0] and width <= layer.shape[1]:
+        small = cv2.resize(layer, (width, height), interpolation=cv2.INTER_AREA)
+        return cast(Layer, small[top : top + size[1], left : left + size[0]])
+    across, down = layer.shape[1] / width, layer.shape[0] / height
+    source = np.array([[across, 0, (left + 0.5) * across - 0.5], [0, down, (top + 0.5) * down - 0.5]])
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    return cast(Layer, cv2.warpAffine(layer, source, size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
+
+
+def scaled_box(box: tuple[float, float, float, float], factor: float) -> Box:
+    """`box` in a picture of another size, at least a pixel large."""
+    left, top, right, bottom = (round(side * factor) for side in box)
+    return left, top, max(right, left + 1), max(bottom, top + 1)

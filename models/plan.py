@@ -1,0 +1,141 @@
+"""From a card and a checkpoint to a plan: what is loaded in which precision, and what that takes. `python -m models.plan`
+prints it for every profile and common card."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from models.profiles import PROFILES, Profile
+from models.sizes import Sizes, sizes
+from schemas.jobs import Quality
+from schemas.settings import DeviceMap, Precision, SettingsError
+
+GB = 10**9
+USABLE = 0.94
+"""Of a card's memory: the rest is the driver's, the context's and fragmentation's."""
+
+BYTES: dict[str, float] = {"bf16": 2, "fp8": 1, "int8": 1, "nf4": 0.5 + 1 / 16}
+"""A parameter's; nf4 with a scale in 32 bits for every 64."""
+
+LORA_PARAMETERS = 64 * 60 * 2 * (9 * (3072 + 3072) + 3 * (3072 + 12288)) // 2
+"""Of a published few-step LoRA: rank 64 on 12 linear layers a block."""
+
+DENOISING_BYTES_A_TOKEN = 20 * 3072 * 2
+"""A block's states, its MLP of four times the width and the attention's three inputs, in bf16."""
+
+DECODING_BYTES_A_PIXEL = 2600
+"""Of the VAE's widest layers at full resolution."""
+
+Loras = Literal["fused", "switchable"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One graphics card; `capability` is CUDA's, as (9, 0)."""
+
+    name: str
+    memory: int
+    capability: tuple[int, int]
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`resident` and `peak` are bytes; the peak is an estimate for a 1024x1024 edit with two references."""
+
+    profile: str
+    transformer: str
+    text_encoder: str
+    tabulated: bool
+    loras: Loras
+    device_map: DeviceMap
+    resident: int
+    peak: int
+
+    @property
+    def qualities(self) -> tuple[Quality, ...]:
+        return ("fast",) if self.loras == "fused" else ("fast", "balanced", "best")
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"qualities": list(self.qualities)}
+
+    def __str__(self) -> str:
+        table = ", modulation tabulated" if self.tabulated else ""
+        return (
+            f"{self.profile}: transformer {self.transformer}{table}, text encoder {self.text_encoder}, "
+            f"LoRAs {self.loras}, {self.resident / GB:.1f} GB resident, about {self.peak / GB:.1f} GB at the peak"
+        )
+
+
+def make_plan(profile: Profile, card: Card, precision: Precision = "auto", device_map: DeviceMap = "cuda") -> Plan:
+    """The most exact plan that fits, and of those the one that serves most. SettingsError, with the numbers, where
+    none does."""
+    room = int(card.memory * USABLE) * (card.count if device_map == "balanced" else 1)
+    plans = list(_plans(profile, sizes(), precision, device_map))
+    fitting = [plan for plan in plans if plan.peak <= room]
+    if not fitting:
+        least = min(plans, key=lambda plan: plan.peak)
+        raise SettingsError(
+            f"PRECISION: {profile.name} needs {least.peak / GB:.1f} GB of GPU memory with precision {precision}, "
+            f"of which {card.name} has {room / GB:.1f} GB to give"
+        )
+    return fitting[0]
+
+
+def _plans(profile: Profile, parts: Sizes, precision: Precision, device_map: DeviceMap) -> Iterator[Plan]:
+    """From the most exact to the smallest."""
+    for transformer, text_encoder in _precisions(precision):
+        for tabulated, loras in _savings(transformer):
+            resident = _resident(parts, transformer, text_encoder, tabulated, loras)
+            peak = resident + _working(profile)
+            yield Plan(profile.name, transformer, text_encoder, tabulated, loras, device_map, resident, peak)
+
+
+def _precisions(precision: Precision) -> list[tuple[str, str]]:
+    if precision == "auto":
+        return [("bf16", "bf16"), ("fp8", "bf16"), ("fp8", "nf4"), ("nf4", "nf4")]
+    return [("fp8", "bf16"), ("fp8", "nf4")] if precision == "fp8" else [(precision, precision)]
+
+
+def _savings(transformer: str) -> list[tuple[bool, Loras]]:
+    """A LoRA is fused before fp8 and never into bitsandbytes' formats; what is tabulated serves one schedule."""
+    if transformer in ("int8", "nf4"):
+        return [(False, "switchable")]
+    fused: list[tuple[bool, Loras]] = [(False, "fused"), (True, "fused")]
+    return [(False, "switchable"), *fused] if transformer == "bf16" else fused
+
+
+def _resident(parts: Sizes, transformer: str, text_encoder: str, tabulated: bool, loras: Loras) -> int:
+    rest = parts.transformer - parts.blocks - parts.modulation
+    total = parts.blocks * BYTES[transformer] + rest * 2 + parts.text_encoder * BYTES[text_encoder] + parts.vae * 2
+    total += 0 if tabulated else parts.modulation * BYTES[transformer]
+    total += 2 * LORA_PARAMETERS * 2 if loras == "switchable" else 0
+    return int(total)
+
+
+def _working(profile: Profile) -> int:
+    """Denoising and decoding do not happen at the same time."""
+    tokens = (2 * profile.area + profile.product_area) // 256 + 1024
+    return max(tokens * DENOISING_BYTES_A_TOKEN, profile.area * DECODING_BYTES_A_PIXEL)
+
+
+CARDS = (
+    Card("RTX 4090, 24 GB", 24 * 2**30, (8, 9)),
+    Card("RTX 5090, 32 GB", 32 * 2**30, (12, 0)),
+    Card("L40S, 48 GB", 48 * 2**30, (8, 9)),
+    Card("H100, 80 GB", 80 * 2**30, (9, 0)),
+    Card("H200, 141 GB", 141 * GB, (9, 0)),
+)
+
+
+def main() -> None:
+    count = sizes()
+    print(f"transformer {count.transformer:,} parameters, of which modulation {count.modulation:,}")  # noqa: T201
+    print(f"text encoder {count.text_encoder:,}, VAE {count.vae:,}")  # noqa: T201
+    for profile in PROFILES.values():
+        for card in CARDS:
+            print(f"{card.name:16} {make_plan(profile, card)}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from imaging.camera import Camera
+from imaging.compose import Composite
+from imaging.cutout import CutOut
+from imaging.layout import Placement
+from imaging.picture import Picture, Pixels, Size
+from models.engine import Control, EditTask, Painted, PaintTask, Sampling
+from models.replay import Replay, framed, load
+from schemas.errors import ErrorCode, JobError
+from schemas.settings import SettingsError
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Replay:
+    """Recordings of one colour each, of which the first by name is the last written."""
+    for name, grey in (("b.png", 100), ("c.jpg", 200), ("a.webp", 0)):
+        Image.new("RGB", (1184, 880), (grey, grey, grey)).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("recorded in autumn")
+    return load(tmp_path)
+
+
+def play(engine: Replay, seed: int, size: Size = (1600, 1200), **sampling: object) -> Painted:
+    return engine.paint(PaintTask("", (), size, Sampling(seed=seed, **sampling)), Control())
+
+
+def test_the_seed_counts_through_the_recordings_in_the_order_of_their_names(engine: Replay) -> None:
+    assert [round(play(engine, seed).pixels.mean(), -1) for seed in range(5)] == [0, 100, 200, 0, 100]
+
+
+@pytest.mark.parametrize("size", [(1600, 1200), (4032, 3024), (333, 1001), (1280, 720)])
+def test_the_answer_has_exactly_the_asked_size(engine: Replay, size: Size) -> None:
+    assert play(engine, 1, size).pixels.shape == (size[1], size[0], 3)
+
+
+def test_what_is_finer_than_the_models_working_size_is_lost_as_with_the_model(tmp_path: Path) -> None:
+    stripes = np.zeros((2400, 3200, 3), np.uint8)
+    stripes[:, ::2] = 255
+    Image.fromarray(stripes).save(tmp_path / "stripes.png")
+    assert play(load(tmp_path), 0, (3200, 2400)).pixels.std() < 30
+
+
+def test_a_recording_lies_on_the_photo_frame_to_frame(tmp_path: Path) -> None:
+    photo = _disc((1600, 1200), (1200, 300))
+    Image.fromarray(cv2.resize(photo, (1184, 880), interpolation=cv2.INTER_AREA)).save(tmp_path / "raw.png")
+    played = play(load(tmp_path), 0, (1600, 1200)).pixels
+    assert np.abs(_centre(played) - (1200, 300)).max() < 0.5
+
+
+def test_a_recording_of_another_shape_is_cropped_and_not_stretched() -> None:
+    square = framed(_disc((1600, 1200), (800, 600)), (600, 600))
+    rows, columns = (np.ptp(np.nonzero(square[..., 0] > 127)[axis]) for axis in (0, 1))
+    assert abs(rows - columns) <= 1
+
+
+def test_an_edit_is_in_the_colours_of_the_photos_profile(engine: Replay) -> None:
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    room = Picture(np.zeros((300, 400, 3), np.uint8), icc=lab)
+    task = EditTask(room, room, *_placed(room), "", None, Sampling(seed=1))
+    assert engine.edit(task, Control()).pixels.shape == room.pixels.shape
+
+
+def test_what_has_no_effect_is_said(engine: Replay) -> None:
+    assert not play(engine, 7).warnings
+    assert "negative_prompt" in play(engine, 7, negative_prompt="people").warnings[0]
+
+
+def test_a_cancelled_job_is_not_played(engine: Replay) -> None:
+    control = Control()
+    control.cancelled.set()
+    with pytest.raises(JobError) as stopped:
+        engine.paint(PaintTask("", (), (64, 64), Sampling(seed=0)), control)
+    assert stopped.value.code is ErrorCode.CANCELLED
+
+
+def test_a_damaged_recording_is_the_engines_failure_and_named(engine: Replay, tmp_path: Path) -> None:
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    with pytest.raises(JobError, match=r"b\.png") as problem:
+        play(engine, 1)
+    assert problem.value.code is ErrorCode.GENERATION_ERROR
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="REPLAY_DIR"):
+        load(tmp_path)
+
+
+def test_it_needs_no_torch() -> None:
+    code = "import models.replay, sys; print(sorted({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def _disc(size: Size, centre: tuple[int, int]) -> Pixels:
+    picture = np.zeros((size[1], size[0], 3), np.uint8)
+    cv2.circle(picture, centre, 100, (255, 255, 255), -1, cv2.LINE_AA)
+    return picture
+
+
+def _centre(picture: Pixels) -> np.ndarray:
+    rows, columns = np.indices(picture.shape[:2])
+    weight = picture[..., 0] / picture[..., 0].sum()
+    return np.array([(columns * weight).sum(), (rows * weight).sum()])
