@@ -2,9 +2,9 @@
 
 usage: python bench/placement.py [--json] [CASE_DIR ...]
 
-Each case is placed from its white-ground and its alpha product with only the foot and the real height given. Beside the
-answer stand two references: the naive paste (the product photo squeezed to 200x200, its foot at the coordinates) and the
-oracle paste (the alpha cut-out in the true box, no light, no shadow).
+Each case is placed from its white-ground and its alpha product with only the foot and the real height given. Beside
+the answer stand two references: the naive paste (the product photo squeezed to 200x200, its foot at the coordinates)
+and the oracle paste (the alpha cut-out in the true box, no light, no shadow).
 """
 
 import argparse
@@ -102,8 +102,8 @@ def oracle_paste(case: Case) -> Pixels:
 def pasted(room: Pixels, product: Picture, box: Box) -> Pixels:
     left, top, right, bottom = box
     alpha = product.alpha if product.alpha is not None else np.full(product.pixels.shape[:2], 255, np.uint8)
-    layer = np.dstack([product.pixels * (alpha[..., None] / 255), alpha]).astype(np.float32)
-    layer = cv2.resize(layer, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
+    premultiplied = np.dstack([product.pixels * (alpha[..., None] / 255), alpha]).astype(np.float32)
+    layer = cv2.resize(premultiplied, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
     height, width = room.shape[:2]
     seen = layer[max(0, -top) : height - top, max(0, -left) : width - left]
     result = room.astype(np.float32)
@@ -156,7 +156,7 @@ def error(case: Case, pixels: Pixels) -> float:
 
 
 def apart(a: Pixels, b: Pixels) -> NDArray[np.int16]:
-    return np.abs(a.astype(np.int16) - b).max(axis=2)
+    return np.array(np.abs(a.astype(np.int16) - b).max(axis=2))
 
 
 def lab(pixels: Pixels) -> NDArray[np.float32]:

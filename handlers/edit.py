@@ -11,7 +11,7 @@ from handlers.painting import Made, Painter, doubts, paint_each
 from handlers.requests import EditRequest, samplings
 from imaging.camera import find_camera
 from imaging.colour import in_profile
-from imaging.compose import compose
+from imaging.compose import Composite, compose
 from imaging.cutout import cut_out
 from imaging.layout import Wish, lay_out
 from imaging.picture import Box, Mask, Picture, Pixels
@@ -47,7 +47,7 @@ def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
 
     # 4. All that had no reason to change is the customer's photo again.
     allowed = _may_change(job, guide.changed, request.mask)
-    restored = [_restored(job, room.pixels, made.pixels, allowed, placement.box) for made in outcome.variants]
+    restored = [_restored(job, room.pixels, made.pixels, guide, allowed, placement.box) for made in outcome.variants]
     finished = [pixels for pixels, _ in restored]
     changed = (finished[0] != room.pixels).any(axis=2)
 
@@ -93,8 +93,11 @@ def _may_change(job: EditJob, guide: Mask, mask: Mask | None) -> Mask:
     return allowed if mask is None else allowed & mask
 
 
-def _restored(job: EditJob, photo: Pixels, painted: Pixels, allowed: Mask, box: Box) -> tuple[Pixels, Drift | None]:
-    if not job.preserve_background:
+def _restored(
+    job: EditJob, photo: Pixels, painted: Pixels, guide: Composite, allowed: Mask, box: Box
+) -> tuple[Pixels, Drift | None]:
+    """The guide itself has not drifted; and where the whole photo may change, nothing is brought back."""
+    if painted is guide.pixels or not job.preserve_background:
         return np.where(allowed[..., None], painted, photo), None
     restored = restore(photo, painted, allowed, box)
     return restored.pixels, restored.drift

@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 
 from imaging.backdrop import FARTHEST_WALL_CM, floor_end, wall_distance
-from imaging.camera import Camera
+from imaging.camera import Camera, Numbers
 from imaging.cutout import CutOut
 from imaging.layout import Placement
-from imaging.light import Light, Source, find_light
+from imaging.light import Light, Source, encoded, find_light, linear
 from imaging.picture import Box, Mask, Pixels, Weights
-from imaging.relight import relight
+from imaging.relight import gain, relit
 from imaging.resize import Layer, placed, scaled_box
 from imaging.shade import ABOVE, BESIDE, shade
 from imaging.sun import find_sun
@@ -56,7 +56,9 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
     ground = _dimmed(photo, shade(product, placement, sources, wall_row, part))
 
     # 3. The product over it.
-    colour, alpha = _set_into(relight(product, light, sun), placement.frame, part)
+    colour, alpha = _set_into(product, placement.frame, part)
+    covered = alpha > 0
+    colour[covered] = _relit(colour[covered], alpha[covered, None], gain(product, light, sun), light.brightest)
     made = (ground * (1 - alpha[..., None]) + colour + 0.5).clip(0, 255).astype(np.uint8)
     pixels, changed = room.copy(), np.zeros(room.shape[:2], np.bool_)
     pixels[top:bottom, left:right] = made
@@ -95,7 +97,7 @@ def _around(placement: Placement) -> Box:
 
 def _dimmed(photo: Pixels, kept: Weights) -> Layer:
     """sRGB pixels with only a share of their light kept: exact but for the darkest, which sRGB codes linearly."""
-    factor = np.power(kept.clip(0, 1), np.float32(1 / _GAMMA))[..., None]
+    factor = np.power(kept, np.float32(1 / _GAMMA))[..., None]
     return cast(Layer, np.maximum((photo + np.float32(_TOE)) * factor - np.float32(_TOE), 0))
 
 
@@ -104,3 +106,9 @@ def _set_into(product: CutOut, frame: Box, part: Box) -> tuple[Layer, Weights]:
     alpha = placed(product.alpha, frame, part).clip(0, 1)
     colour = placed(product.color * product.alpha[..., None], frame, part)
     return colour.clip(0, 255 * alpha[..., None]), alpha
+
+
+def _relit(colours: Layer, alpha: Layer, gain: Numbers, brightest: float) -> Layer:
+    """Colours (n, 3), which come and go multiplied by alpha (n, 1), in another light."""
+    straight = (colours / alpha + np.float32(0.5)).clip(0, 255).astype(np.uint8)
+    return encoded(relit(linear(straight), gain, brightest)) * alpha

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.camera import Camera, Numbers
-from imaging.picture import Pixels
+from imaging.picture import Mask, Pixels
 
 Linear = NDArray[np.float32]
 """(height, width, 3), linear light, 0 to 1."""
@@ -20,7 +20,7 @@ _WORKING_SIZE = 160
 _DIMMEST_WHITE = 0.6
 _CEILING_CM, _WINDOW_SILL_CM = 250.0, 100.0
 _SIDE_WALL_CM = 280.0  # to the left or right of the camera, where only a side wall's window shows it
-_WINDOW_EXCESS, _WINDOW_LEVEL = 1.25, 0.6  # over the light walls, and at least
+_OVER_WALLS, _OF_BRIGHTEST, _WINDOW = 1.25, 0.8, 0.6  # how bright a window is: each at least
 _SMALLEST_WINDOW = 0.004  # of the photo
 _DAYLIGHT_SHARE, _LAMP_SHARE = 0.2, 0.6  # a window lights the walls as much as the floor, and they light the rest
 _LAMPLIGHT = 0.3  # rooms less bright than that are lit by their lamps, others by windows, seen or not
@@ -55,10 +55,10 @@ def linear(pixels: Pixels) -> Linear:
     return table[pixels]
 
 
-def encoded(light: NDArray[np.floating]) -> Pixels:
-    """sRGB pixels of linear light, 0 to 1."""
+def encoded(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """sRGB values, 0 to 255, of linear light."""
     bent = np.where(light <= 0.0031308, light * 12.92, 1.055 * np.power(light.clip(0.0031308), 1 / 2.4) - 0.055)
-    return (bent.clip(0, 1) * 255).round().astype(np.uint8)
+    return np.array(bent.clip(0, 1) * 255, np.float32)
 
 
 def find_light(pixels: Pixels, camera: Camera, wall_cm: float) -> Light:
@@ -66,11 +66,11 @@ def find_light(pixels: Pixels, camera: Camera, wall_cm: float) -> Light:
     ceiling in the middle of the room."""
     small = _reduced(pixels)
     luminance = small @ LUMINANCE
-    level = float(np.percentile(luminance, 75))
+    level, brightest = (float(each) for each in np.percentile(luminance, (75, 99.5)))
     view = camera.scaled(small.shape[1] / pixels.shape[1])
-    window = _window(luminance, level, view, wall_cm)
+    window = _window(luminance > max(_OVER_WALLS * level, _OF_BRIGHTEST * brightest, _WINDOW), view, wall_cm)
     lamp = Source((0.0, _CEILING_CM, wall_cm / 2), 45.0, _LAMP_SHARE if level < _LAMPLIGHT else _DAYLIGHT_SHARE)
-    brightest = max(float(np.percentile(luminance, 99.5)), _DIMMEST_WHITE)
+    brightest = max(brightest, _DIMMEST_WHITE)
     return Light(window or lamp, window is not None, level, brightest, _warmth(small, luminance))
 
 
@@ -80,11 +80,10 @@ def _reduced(pixels: Pixels) -> Linear:
     return linear(cast(Pixels, cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)))
 
 
-def _window(luminance: NDArray[np.float32], level: float, camera: Camera, wall_cm: float) -> Source | None:
-    """The largest area that outshines the walls and rises over the horizon, as no sunlit floor does: on the back wall,
-    or on a side wall where that is nearer."""
-    bright = (luminance > max(_WINDOW_EXCESS * level, _WINDOW_LEVEL)).astype(np.uint8)
-    areas = cv2.connectedComponentsWithStats(bright)[2][1:]
+def _window(bright: Mask, camera: Camera, wall_cm: float) -> Source | None:
+    """The largest area that is as bright as a window and rises over the horizon, as no sunlit floor does: on the back
+    wall, or on a side wall where that is nearer."""
+    areas = cv2.connectedComponentsWithStats(bright.astype(np.uint8))[2][1:]
     areas = areas[(areas[:, 4] > _SMALLEST_WINDOW * bright.size) & (areas[:, 1] < camera.horizon)]
     if not len(areas):
         return None

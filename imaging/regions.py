@@ -36,35 +36,53 @@ class Regions(NamedTuple):
     colour: Numbers
     box: NDArray[np.int64]
 
+    @property
+    def width(self) -> Numbers:
+        return (self.box[:, 2] - self.box[:, 0]).astype(np.float64)
+
+    @property
+    def height(self) -> Numbers:
+        return (self.box[:, 3] - self.box[:, 1]).astype(np.float64)
+
+    @property
+    def fill(self) -> Numbers:
+        """How much of its box each region takes."""
+        return self.area / (self.width * self.height)
+
     def mask(self, chosen: Chosen) -> Mask:
         return chosen[self.labels]
 
     def share(self, mask: Mask) -> Numbers:
         """How much of each region is in `mask`, 0 to 1."""
-        return np.bincount(self.labels.ravel(), mask.ravel(), len(self.area)) / self.area.clip(1)
+        return np.bincount(self.labels.ravel(), mask.ravel(), len(self.area)) / np.fmax(self.area, 1)
 
     def only(self, number: int) -> Chosen:
-        return np.arange(len(self.area)) == number
+        chosen = np.zeros(len(self.area), np.bool_)
+        chosen[number] = True
+        return chosen
 
     def like(self, chosen: Chosen, likeness: Likeness) -> Chosen:
         """The regions that look like one of `chosen`."""
-        apart = np.abs(self.colour[:, None] - self.colour[chosen])
-        return ((np.hypot(apart[..., 1], apart[..., 2]) < likeness[0]) & (apart[..., 0] < likeness[1])).any(axis=1)
+        apart = self.colour[:, None] - self.colour[chosen]
+        alike = (np.hypot(apart[..., 1], apart[..., 2]) < likeness[0]) & (np.abs(apart[..., 0]) < likeness[1])
+        return cast(Chosen, alike.any(axis=1))
 
 
 def split(lab: Lab) -> Regions:
     """The regions of at least a few pixels, the largest first; watershed gives them the pixels between."""
-    steepness = _steepness(lab)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((steepness < _PLAIN).astype(np.uint8), connectivity=4)
+    steep = steepness(lab)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((steep < _PLAIN).astype(np.uint8), connectivity=4)
     order = np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:_MOST] + 1
     kept = order[stats[order, cv2.CC_STAT_AREA] >= _SPECK]
     number = np.zeros(count, np.int32)
     number[kept] = np.arange(1, len(kept) + 1)
-    relief = cv2.merge([(16 * steepness).clip(0, 255).astype(np.uint8)] * 3)
-    return _measured(_without_lines(cv2.watershed(relief, number[labels])), lab, len(kept) + 1)
+    relief = cv2.merge([(16 * steep).clip(0, 255).astype(np.uint8)] * 3)
+    flooded = cast(NDArray[np.int32], cv2.watershed(relief, number[labels]))
+    return _measured(_without_lines(flooded), lab, len(kept) + 1)
 
 
-def _steepness(lab: Lab) -> NDArray[np.float32]:
+def steepness(lab: Lab) -> NDArray[np.float32]:
+    """(h, w): CIELAB per pixel."""
     across, down = cv2.Scharr(lab, -1, 1, 0, scale=1 / 32), cv2.Scharr(lab, -1, 0, 1, scale=1 / 32)
     return cast(NDArray[np.float32], np.sqrt((across**2 + down**2).sum(axis=2)))
 
@@ -88,12 +106,11 @@ def _measured(labels: NDArray[np.int32], lab: Lab, count: int) -> Regions:
 
 def evenly_lit(colours: Numbers) -> Numbers:
     """CIELAB with the tint it would have at middle lightness: in the shade it is weaker."""
-    return colours * [1, 0, 0] + colours * [0, 50, 50] / colours[..., :1].clip(15)
+    return colours * [1, 0, 0] + colours * [0, 50, 50] / np.where(colours[..., :1] > 15, colours[..., :1], 15)
 
 
 def _boxes(labels: NDArray[np.int32], count: int) -> NDArray[np.int64]:
-    box = np.zeros((count, 4), np.int64)
-    box[:, :2] = max(labels.shape)
+    box = np.tile(np.array([*labels.shape[::-1], 0, 0], np.int64), (count, 1))
     rows, columns = np.indices(labels.shape)
     for edge, values in enumerate((columns, rows)):
         np.minimum.at(box[:, edge], labels.ravel(), values.ravel())

@@ -1,4 +1,4 @@
-"""Where a painted picture stands against the photo it was painted for, to a small part of a pixel.
+"""How a painted picture differs from its photo where nothing should have changed: in place and in colour.
 
 A diffusion model zooms, shifts and turns the scene a little, relights it and repaints the product: only the structure
 of what stayed can be compared. Both pictures are made even in local contrast, and the homography between them is found
@@ -17,7 +17,9 @@ from imaging.picture import Box, Mask, Pixels, Size
 
 Numbers = NDArray[np.float64]
 Plane = NDArray[np.float32]
-Reals = NDArray[np.floating[Any]]
+
+Levels = NDArray[np.float32]
+"""(height, width, 3), 0 to 255."""
 
 _WORKING_AREA = 1e6  # pixels: what such models paint
 _LEVELS = (16, 8, 4, 2, 1)
@@ -26,11 +28,14 @@ _POINTS = 30_000  # with more come weaker edges, and among them the edges of lig
 _ROW = 256  # cv2.remap takes no more than 32,767 rows
 _STEPS = 15
 _STILL = 0.003  # pixels: the step that is the last
-_SAME_SCENE = 0.6  # correlation; measured: 0.75 and more for one scene, to 0.51 for two rooms built alike
 _LOST = 0.5  # half diagonals: a step that no longer follows the scene
-_NOISE = 5.0  # grey levels of local contrast that are not made even
+_NOISE = 5.0  # grey levels: weaker local contrast is not made even
+_SAME_SCENE = 0.6  # correlation; measured: 0.75 and more for one scene, to 0.51 for two rooms built alike
 _HOMOGRAPHY = np.eye(8)
-_SIMILARITY = np.stack([_HOMOGRAPHY[0] + _HOMOGRAPHY[4], _HOMOGRAPHY[3] - _HOMOGRAPHY[1], _HOMOGRAPHY[2], _HOMOGRAPHY[5]], 1)
+_SIMILARITY = np.stack([_HOMOGRAPHY[0] + _HOMOGRAPHY[4], _HOMOGRAPHY[3] - _HOMOGRAPHY[1], *_HOMOGRAPHY[[2, 5]]], axis=1)
+
+_THUMBNAIL = 128  # pixels of the long side where colours are compared
+_DOUBT = np.diag([8.0, 3.0, 0.75, 0.75])  # samples that speak against each term of a cast
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +63,26 @@ class Registration:
 
 
 @dataclass(frozen=True, eq=False)
+class Cast:
+    """`terms` (3, 4): what to add to each channel is a level, and a share of its own that is a plane over the photo."""
+
+    terms: Numbers
+    misfit: float = 0.0
+    """Levels by which the colours differ still."""
+    distance: float = 0.0
+    """CIELAB 1976, mean over the photo."""
+
+    def taken_off(self, pixels: Pixels, size: Size, part: Box) -> Levels:
+        """From a `part` of a picture of `size`."""
+        x, y = _places(size, part)
+        channels = [
+            (levels - 255 * level) / (1 + share + share_x * x + share_y * y)
+            for levels, (level, share, share_x, share_y) in zip(cv2.split(pixels), self.terms.astype(np.float32), strict=True)
+        ]
+        return cv2.merge(channels)
+
+
+@dataclass(frozen=True, eq=False)
 class _Edges:
     """The photo's strongest: `places` (3, n) homogeneous in the frame, `values` (n,), and `slopes` (n, 8) of the
     values over the parameters of a homography near none."""
@@ -71,7 +96,7 @@ def register(painted: Pixels, photo: Pixels, ignore: Mask | None = None) -> Regi
     """Pixels of the photo under `ignore` are not compared. `painted` may have another size."""
     size, working = size_of(photo), working_size(size_of(photo))
     target, source = _grey(photo, working), _grey(painted, working)
-    use = np.ones_like(target) if ignore is None else 1 - resized(ignore.astype(np.float32), working)
+    use = np.ones_like(target) if ignore is None else (~touched(ignore, working)).astype(np.float32)
     motion, agreement = np.eye(3), 0.0
     for level in _LEVELS:
         if level > 1 and min(working) < level * _NARROWEST:
@@ -90,17 +115,16 @@ def only_resized(painted: Size, photo: Size) -> Registration:
     return Registration(_frame(painted, photo) @ np.linalg.inv(_frame(photo, photo)), photo, painted, 1.0)
 
 
-def aligned(painted: Pixels, registration: Registration, size: Size, part: Box | None = None) -> Pixels:
+def aligned(painted: NDArray[Any], registration: Registration, size: Size, part: Box | None = None) -> NDArray[Any]:
     """`painted` as it lies on the photo at `size`, or that `part` of it. What it does not show is its edge repeated."""
     if size[0] < painted.shape[1]:
         painted = resized(painted, size)
-    photo = registration.photo
-    to_painted = _frame(size_of(painted), photo) @ np.linalg.inv(_frame(registration.painted, photo))
-    to_photo = _frame(photo, photo) @ np.linalg.inv(_frame(size, photo))
     left, top, right, bottom = part or (0, 0, *size)
-    to_size = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]])
-    matrix = to_painted @ registration.matrix @ to_photo @ to_size
-    flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
+    photo = registration.photo
+    from_part = _frame(photo, photo) @ np.linalg.inv(_frame(size, photo)) @ [[1, 0, left], [0, 1, top], [0, 0, 1]]
+    to_painted = _frame(size_of(painted), photo) @ np.linalg.inv(_frame(registration.painted, photo))
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    matrix = to_painted @ registration.matrix @ from_part
     return cv2.warpPerspective(painted, matrix, (right - left, bottom - top), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
@@ -115,7 +139,40 @@ def covered(registration: Registration, size: Size) -> Mask:
     return mask.astype(np.bool_)
 
 
-def size_of(pixels: Pixels) -> Size:
+def colour_cast(own: Pixels, seen: Pixels, usual: Mask) -> Cast:
+    """Between the photo's own pixels and the aligned picture's, over the `usual` ones, which should not have changed."""
+    scale = min(1.0, _THUMBNAIL / max(usual.shape))
+    size = (max(1, round(usual.shape[1] * scale)), max(1, round(usual.shape[0] * scale)))
+    part = (0, 0, *size)
+    own, seen, usual = resized(own, size), resized(seen, size), ~touched(~usual, size)
+    terms = np.stack([_cast_terms(own[..., channel], seen[..., channel], usual) for channel in range(3)])
+    mended = Cast(terms).taken_off(seen, size, part)
+    misfit = spread(cv2.absdiff(mended, own.astype(np.float32))[usual])
+    distance = np.linalg.norm(_lab(mended) - _lab(seen.astype(np.float32)), axis=2).mean()
+    return Cast(terms, misfit, float(distance))
+
+
+def _cast_terms(own: NDArray[np.uint8], seen: NDArray[np.uint8], usual: Mask) -> Numbers:
+    """Robust least squares over one channel. Dark and bright count alike, however much there is of them: the product
+    may be darker or brighter than most of the room."""
+    known = usual & (np.minimum(own, seen) > 4) & (np.maximum(own, seen) < 251)
+    if not known.any():
+        return np.zeros(4)
+    x, y = (np.broadcast_to(place, own.shape)[known] for place in _places(size_of(own), (0, 0, *size_of(own))))
+    levels, wanted = own[known] / 255, (seen[known].astype(np.float64) - own[known]) / 255
+    terms = np.stack([np.ones_like(levels), levels, levels * x, levels * y], axis=1)
+    shade = own[known] // 16
+    rarity = 1 / np.maximum(np.bincount(shade, minlength=16), 20)[shade]
+    rarity *= len(rarity) / rarity.sum()
+    solution = np.zeros(4)
+    for _ in range(_STEPS):
+        errors = wanted - terms @ solution
+        weighted = terms * (rarity * _trust(errors, spread(errors)))[:, None]
+        solution = np.linalg.solve(weighted.T @ terms + _DOUBT, weighted.T @ wanted)
+    return solution
+
+
+def size_of(pixels: NDArray[Any]) -> Size:
     return pixels.shape[1], pixels.shape[0]
 
 
@@ -125,11 +182,48 @@ def working_size(size: Size) -> Size:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
+def resized(plane: NDArray[Any], size: Size) -> NDArray[Any]:
+    """As a camera with larger pixels would see it."""
+    return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+
+
+def touched(mask: Mask, size: Size) -> Mask:
+    """The pixels of a picture of `size` that the mask touches."""
+    return resized(mask.astype(np.uint8) * 255, size) > 0
+
+
+def spread(errors: NDArray[Any]) -> float:
+    """The standard deviation of all but outliers, from the median (P. Huber: Robust Statistics, 1981)."""
+    return 1.4826 * float(np.median(np.abs(errors))) if errors.size else 0.0
+
+
+def _trust(errors: NDArray[Any], usual: float) -> NDArray[Any]:
+    """Weights of Geman and McClure, 0 to 1."""
+    weights: NDArray[Any] = 1 / (1 + (errors / (2 * usual + 1e-3)) ** 2) ** 2
+    return weights
+
+
 def _frame(size: Size, photo: Size) -> Numbers:
     """From the common frame to pixels of `size`: middle at 0, the photo's half diagonal 1 long."""
     half = np.hypot(*photo) / 2
     across, down = half * size[0] / photo[0], half * size[1] / photo[1]
     return np.array([[across, 0, (size[0] - 1) / 2], [0, down, (size[1] - 1) / 2], [0, 0, 1]])
+
+
+def _places(size: Size, part: Box) -> tuple[Plane, Plane]:
+    """x (1, width) and y (height, 1) of a part's pixels, -0.5 to 0.5 over the whole."""
+    left, top, right, bottom = part
+    x = (np.arange(left, right, dtype=np.float32) + 0.5) / size[0] - 0.5
+    y = (np.arange(top, bottom, dtype=np.float32) + 0.5) / size[1] - 0.5
+    return x[None, :], y[:, None]
+
+
+def _lab(levels: Levels) -> Levels:
+    return cv2.cvtColor(np.clip(levels, 0, 255) / 255, cv2.COLOR_RGB2LAB)
+
+
+def _grey(pixels: Pixels, size: Size) -> Plane:
+    return cv2.cvtColor(resized(pixels, size), cv2.COLOR_RGB2GRAY).astype(np.float32)
 
 
 def _structure(grey: Plane) -> Plane:
@@ -143,8 +237,8 @@ def _strongest_edges(structure: Plane, use: Mask, frame: Numbers) -> _Edges:
     across, down = cv2.Sobel(structure, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(structure, cv2.CV_32F, 0, 1, scale=1 / 8)
     strength = np.where(use, across * across + down * down, 0)
     strength[[0, 1, -2, -1]] = strength[:, [0, 1, -2, -1]] = 0
-    weakest = np.partition(strength, -min(_POINTS, strength.size // 4), axis=None)[-min(_POINTS, strength.size // 4)]
-    rows, columns = np.nonzero(strength > max(weakest, 1e-9))
+    rank = -min(_POINTS, strength.size // 4)
+    rows, columns = np.nonzero(strength > max(1e-9, np.partition(strength, rank, axis=None)[rank]))
     rows, columns = rows[: len(rows) // _ROW * _ROW], columns[: len(rows) // _ROW * _ROW]
     places = np.linalg.inv(frame) @ np.stack([columns, rows, np.ones_like(rows)])
     (x, y, _), a, b = places, across[rows, columns] * frame[0, 0], down[rows, columns] * frame[1, 1]
@@ -161,9 +255,9 @@ def _refined(motion: Numbers, edges: _Edges, source: Plane, frame: Numbers, free
         if 2 * np.count_nonzero(inside) <= len(inside):
             return motion, 0.0
         agreement = _correlation(values[inside], edges.values[inside])
-        error = values - edges.values
-        weighted = slopes * (inside * trust(error, error[inside]))[:, None]
-        step = freedom @ np.linalg.solve(weighted.T @ slopes + 1e-6 * np.eye(freedom.shape[1]), weighted.T @ error)
+        errors = values - edges.values
+        weighted = slopes * (inside * _trust(errors, spread(errors[inside])))[:, None]
+        step = freedom @ np.linalg.solve(weighted.T @ slopes + 1e-6 * np.eye(freedom.shape[1]), weighted.T @ errors)
         if np.abs(step).max() > _LOST:
             return motion, 0.0
         motion = motion @ np.linalg.inv(np.eye(3) + np.append(step, 0).reshape(3, 3))
@@ -179,21 +273,5 @@ def _values_at(source: Plane, places: Numbers) -> tuple[Plane, Mask]:
     return values, (x > 2) & (x < source.shape[1] - 3) & (y > 2) & (y < source.shape[0] - 3)
 
 
-def trust(errors: Reals, typical: Reals) -> Reals:
-    """Weights of Geman and McClure, 0 to 1; how far good errors spread is told by the median of the `typical`."""
-    spread = 1.4826 * np.median(np.abs(typical)) + 1e-3
-    weights: Reals = 1 / (1 + (errors / (2 * spread)) ** 2) ** 2
-    return weights
-
-
 def _correlation(one: Plane, other: Plane) -> float:
     return float(one @ other / np.sqrt((one @ one) * (other @ other) + 1e-9))
-
-
-def _grey(pixels: Pixels, size: Size) -> Plane:
-    return cv2.cvtColor(resized(pixels, size), cv2.COLOR_RGB2GRAY).astype(np.float32)
-
-
-def resized(plane: NDArray[Any], size: Size) -> NDArray[Any]:
-    """As a camera with larger pixels would see it."""
-    return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)

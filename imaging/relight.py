@@ -1,15 +1,10 @@
 """The product as the room's light shows it: brighter or darker, warmer or cooler, and nothing else."""
 
-from dataclasses import replace
-from typing import cast
-
-import cv2
 import numpy as np
 
 from imaging.camera import Numbers
 from imaging.cutout import CutOut
-from imaging.light import LUMINANCE, Light, Source, encoded, linear
-from imaging.picture import Pixels
+from imaging.light import LUMINANCE, Light, Linear, Source, linear
 
 _BRIGHT_PRODUCT = 0.6  # linear luminance of the lightest parts of a well exposed product photo
 _BRIGHT_ROOM = 0.58  # the same of a room's light surfaces
@@ -17,13 +12,23 @@ _EXPOSURE, _BRIGHTNESS, _WARMTH = (0.85, 1.25), (0.45, 1.5), (0.89, 1.12)  # how
 _SAMPLES = 256  # along a side
 
 
-def relight(product: CutOut, light: Light, sun: Source | None) -> CutOut:
-    seen = np.outer(linear(np.arange(256, dtype=np.uint8)), _gain(product, light, sun))
-    table = encoded(_rolled_off(seen, light.brightest))
-    return replace(product, color=cast(Pixels, cv2.LUT(product.color, table[None])))
+def relit(colours: Linear, gain: Numbers, brightest: float) -> Linear:
+    """Linear `colours` (n, 3) under `gain` times the light. What would outshine the room's `brightest` spots rolls off
+    below them, as only a lamp outshines the window: half channel by channel, as film and cameras do, which turns blue
+    to cyan, and half in all channels alike, which turns it to violet."""
+    seen = colours * gain.astype(np.float32)
+    peak = seen.max(axis=1, keepdims=True) + np.float32(1e-6)
+    alike = seen * (_rolled_off(peak, brightest) / peak)
+    return np.array((_rolled_off(seen, brightest) + alike) / 2)
 
 
-def _gain(product: CutOut, light: Light, sun: Source | None) -> Numbers:
+def _rolled_off(light: Linear, brightest: float) -> Linear:
+    """Unchanged up to half of `brightest`, then bending towards it."""
+    knee = brightest / 2
+    return np.array(np.minimum(light, knee) - knee * np.expm1(-(light - knee).clip(0) / knee))
+
+
+def gain(product: CutOut, light: Light, sun: Source | None) -> Numbers:
     """How much brighter (linear, per channel) the room's light shows the product than its photo did.
 
     Half-way only, and within bounds: the colour is what the shopper buys, and how light the product and the room's
@@ -45,11 +50,3 @@ def _lightest(product: CutOut) -> float:
     step = max(1, max(product.alpha.shape) // _SAMPLES)
     colours = product.color[::step, ::step][product.alpha[::step, ::step] > 0.9]
     return max(float(np.percentile(linear(colours) @ LUMINANCE, 95)), 1e-3) if len(colours) else _BRIGHT_PRODUCT
-
-
-def _rolled_off(seen: Numbers, brightest: float) -> Numbers:
-    """Light from half the room's brightest on bends towards that, channel by channel, as in the camera that took the
-    room: nothing but a lamp outshines the window."""
-    knee = brightest / 2
-    over = (seen - knee).clip(0)
-    return np.minimum(seen, knee) + (brightest - knee) * (1 - np.exp(-over / (brightest - knee)))

@@ -9,28 +9,27 @@ from numpy.typing import NDArray
 
 from imaging.picture import Box, Mask, Pixels, Size, Weights
 from imaging.register import (
-    Numbers,
+    Cast,
+    Levels,
     Plane,
     Registration,
     aligned,
+    colour_cast,
     covered,
     only_resized,
     register,
     resized,
     size_of,
-    trust,
+    spread,
+    touched,
     working_size,
 )
 
-Levels = NDArray[np.float32]
-"""(height, width, 3), 0 to 255."""
-
 # Lengths are in pixels of the working size, which has a megapixel at most.
-_THUMBNAIL = 128  # the long side where colours are compared
-_DOUBT = (8.0, 3.0, 0.75, 0.75)  # samples that speak against each term of a cast
 _LIGHT = 3.0  # sigma: where the light alone changed, what is finer stays the photo's
-_DARK = 8.0  # levels added before brightnesses are divided
+_DARK = np.float32(8)  # levels added before brightnesses are divided
 _PAINT_FEATHER, _LIGHT_FEATHER = 3.0, 40.0
+_MARGIN = 32  # around what may change, to be compared with it
 _SPECK = 0.03  # of the largest change
 
 
@@ -60,26 +59,6 @@ class Restored:
 
 
 @dataclass(frozen=True, eq=False)
-class _Cast:
-    """By what the colours differ where nothing should have changed. To each channel a level is added, and a share of
-    its own that is a plane over the picture: (3, 4) `terms`."""
-
-    terms: Numbers
-    misfit: float
-    """Levels by which they differ still."""
-    distance: float
-    """CIELAB 1976, mean."""
-
-    def taken_off(self, pixels: Pixels, size: Size, part: Box) -> Levels:
-        x, y = _places(size, part)
-        channels = [
-            levels * (1 + share + share_x * x + share_y * y) + 255 * level
-            for levels, (level, share, share_x, share_y) in zip(cv2.split(pixels), self.terms.astype(np.float32), strict=True)
-        ]
-        return np.clip(cv2.merge(channels), 0, 255)
-
-
-@dataclass(frozen=True, eq=False)
 class _Changes:
     """At the working size: where the picture is `paint`, and by what factors the `light` on the photo changed."""
 
@@ -105,12 +84,155 @@ def restore(photo: Pixels, painted: Pixels, allowed: Mask | None = None, product
     # 2. Its colours against the photo's, where nothing should have changed.
     working = working_size(size)
     own, seen, shown = resized(photo, working), aligned(painted, registration, working), covered(registration, working)
-    usual = shown & ~_touched(asked, working)
-    cast = _colour_cast(seen, own, usual)
+    asked = touched(asked, working)
+    cast = colour_cast(own, seen, shown & ~asked)
 
-    # 3. What was painted anew, and where the light alone changed.
-    limit = shown & ~_touched(~allowed, working)
-    changes = _changes(seen, own, cast, limit, usual)
+    # 3. What was painted anew, where the light alone changed, and that much of it at full resolution.
+    changes = _changes(own, seen, cast, shown & ~touched(~allowed, working), shown, asked)
+    part = _part_of(changes, size)
+    anew = cast.taken_off(aligned(painted, registration, size, part), size, part)
+    return _finished(photo, _composed(photo, anew, changes, part, allowed), registration, cast.distance)
 
-    # 4. That much of it at full resolution.
-    ...
+
+def changed_fraction(photo: Pixels, answer: Pixels) -> float:
+    """Share of the pixels that differ, 0 to 1."""
+    return float(_differing(photo, answer).mean())
+
+
+def _finished(photo: Pixels, pixels: Pixels, registration: Registration, colour: float = 0.0) -> Restored:
+    drift = Drift(*registration.drift, colour, registration.agreement, registration.found)
+    return Restored(pixels, _differing(photo, pixels), drift, registration)
+
+
+def _differing(one: Pixels, other: Pixels) -> Mask:
+    return cv2.inRange(cv2.absdiff(one, other), (0, 0, 0), (0, 0, 0)) == 0
+
+
+def _kept_the_photo(painted: Pixels, photo: Pixels, allowed: Mask) -> bool:
+    """Whether most edges outside are the photo's to the bit, as no model leaves them; judged by every eighth row."""
+    if painted.shape != photo.shape:
+        return False
+    rows, outside = photo[::8], ~allowed[::8, 1:]
+    edges = _largest(cv2.absdiff(rows[:, 1:], rows[:, :-1])) > 8
+    edges &= outside | (not outside.any())
+    return bool(edges.any()) and float(_differing(rows, painted[::8])[:, 1:][edges].mean()) < 0.5
+
+
+def _asked(allowed: Mask, product_box: Box | None) -> Mask:
+    """Where the product is expected: around its box, else what is allowed, unless that is most of the photo."""
+    if product_box is None:
+        return allowed & bool(allowed.mean() < 0.5)
+    left, top, right, bottom = product_box
+    margin = round(0.15 * max(right - left, bottom - top))
+    asked = np.zeros_like(allowed)
+    asked[max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin] = True
+    return asked
+
+
+def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, asked: Mask) -> _Changes:
+    """What was painted anew is unlike all that was around it in the photo, and unlike the photo in another light."""
+    changes = _Changes(np.zeros(limit.shape, np.float32), np.ones((*limit.shape, 3), np.float32))
+    part = _bounds(limit, _MARGIN)
+    here = _inside(part)
+    before, after = own[here].astype(np.float32), cast.taken_off(seen[here], size_of(own), part)
+    limit, usual, product = limit[here], (shown & ~asked)[here], asked[here] if asked.any() else np.ones_like(limit[here])
+
+    light = _light(before, after, np.ones(limit.shape, np.float32))
+    relit = (before + _DARK) * light - _DARK
+    lighter = _largest(cv2.absdiff(relit, before))
+    unlike, unlike_relit = _beyond(before, after), _beyond(relit, after)
+    noise = float(np.percentile(unlike_relit[usual][::8], 95)) if usual.any() else 0.0
+    paint = limit & ((unlike > np.where(product, 8, 25) + 3 * noise) | (unlike_relit > 3 + 2 * noise))
+    shade = limit & (lighter > 1.5 + 3 * cast.misfit)
+
+    region = _great_parts(paint | shade, unlike + lighter, product)
+    paint = _filled(paint & region) & limit
+    away = cv2.distanceTransform((~product).astype(np.uint8), cv2.DIST_L2, 3)
+    changes.paint[here] = _feathered(paint, _PAINT_FEATHER, limit, _PAINT_FEATHER + away)
+    beside = 1 - _feathered(paint, 2 * _PAINT_FEATHER, np.ones_like(limit), 1)
+    share = _feathered(region | paint, _LIGHT_FEATHER, limit, _LIGHT_FEATHER)
+    changes.light[here] += share[..., None] * (_light(before, after, beside) - 1)
+    return changes
+
+
+def _light(before: Levels, after: Levels, share: Weights) -> Levels:
+    """The factors by which the light changed, judged by that share of each pixel."""
+    half = (max(1, share.shape[1] // 2), max(1, share.shape[0] // 2))
+    shares = cv2.merge([share] * 3)
+    dim, bright = (resized((levels + _DARK) * shares, half) for levels in (before, after))
+    factors = (cv2.GaussianBlur(bright, (0, 0), _LIGHT / 2) + 1e-3) / (cv2.GaussianBlur(dim, (0, 0), _LIGHT / 2) + 1e-3)
+    return cv2.resize(factors, share.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _beyond(before: Levels, after: Levels) -> Plane:
+    """Levels by which a pixel leaves the range of those around its place: neither blur nor a small shift counts."""
+    around = np.ones((3, 3), np.uint8)
+    excess = cv2.max(after - cv2.dilate(before, around), cv2.erode(before, around) - after)
+    return cv2.GaussianBlur(cv2.max(_largest(excess), 0), (0, 0), 1.0)
+
+
+def _great_parts(region: Mask, change: Plane, near: Mask) -> Mask:
+    """Those parts of the region that come near, without specks."""
+    joined = cv2.morphologyEx(region.astype(np.uint8), cv2.MORPH_CLOSE, _disc(5))
+    count, labels = cv2.connectedComponents(joined)
+    sums = np.bincount(labels.ravel(), weights=(change * joined).ravel(), minlength=count)
+    sums[np.bincount(labels[near], minlength=count) == 0] = 0
+    great = sums > _SPECK * sums.max()
+    great[0] = False
+    return great[labels]
+
+
+def _filled(paint: Mask) -> Mask:
+    """A product may have the colour of what it stands before: no holes."""
+    filled = cv2.morphologyEx(paint.astype(np.uint8), cv2.MORPH_CLOSE, _disc(9))
+    outlines, _ = cv2.findContours(filled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(filled, outlines, -1, 1, -1).astype(np.bool_)
+
+
+def _feathered(core: Mask, width: float, limit: Mask, fade: Plane | float) -> Weights:
+    """1 in the core, falling to 0 over `width` around it, and within the limit towards it over `fade`."""
+    weights = 1 - cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 3) / width
+    if not limit.all():
+        depth = cv2.distanceTransform(limit.astype(np.uint8), cv2.DIST_L2, 3)
+        weights = np.minimum(weights, depth / np.clip(fade, 1, min(_LIGHT_FEATHER, 1 + 0.3 * depth.max())))
+    weights = np.clip(weights, 0, 1)
+    return weights * weights * (3 - 2 * weights)
+
+
+def _part_of(changes: _Changes, size: Size) -> Box:
+    """The part of a picture of `size` that changes."""
+    working = size_of(changes.paint)
+    left, top, right, bottom = _bounds((changes.paint > 0) | (_largest(np.abs(changes.light - 1)) > 0), 3)
+    across, down = size[0] / working[0], size[1] / working[1]
+    return int(left * across), int(top * down), min(size[0], round(right * across)), min(size[1], round(bottom * down))
+
+
+def _composed(photo: Pixels, anew: Levels, changes: _Changes, part: Box, allowed: Mask) -> Pixels:
+    size, here = size_of(photo), _inside(part)
+    enlarged = only_resized(size_of(changes.paint), size)
+    paint = np.clip(aligned(changes.paint, enlarged, size, part), 0, 1)[..., None]
+    relit = (photo[here] + _DARK) * aligned(changes.light, enlarged, size, part) - _DARK
+    mixed = np.clip(np.rint(relit + paint * (anew - relit)), 0, 255).astype(np.uint8)
+    pixels = photo.copy()
+    pixels[here] = np.where(allowed[here][..., None], mixed, photo[here])
+    return pixels
+
+
+def _bounds(mask: Mask, margin: int) -> Box:
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    right, bottom = min(mask.shape[1], left + width + margin), min(mask.shape[0], top + height + margin)
+    return max(0, left - margin), max(0, top - margin), right, bottom
+
+
+def _inside(part: Box) -> tuple[slice, slice]:
+    left, top, right, bottom = part
+    return slice(top, bottom), slice(left, right)
+
+
+def _largest(channels: NDArray[Any]) -> NDArray[Any]:
+    red, green, blue = cv2.split(channels)
+    return cv2.max(cv2.max(red, green), blue)
+
+
+def _disc(width: int) -> NDArray[np.uint8]:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))

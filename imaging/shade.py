@@ -17,7 +17,6 @@ from imaging.solid import legs_of, solid_of
 BESIDE, ABOVE = 0.36, 0.22
 """How far its shadow reaches, of the product's width and height: beyond that the photo stays as it is."""
 
-_ENDING = 0.85  # of that: where it fades
 _REACH = 5.0  # times the product's height: floor farther behind has no shadow
 _GAP_CM = 10.0  # to the wall: nothing stands closer, and the solid is only a guess
 _DARKNESS, _SHIFT, _BLUR = 0.3, 0.025, 0.02  # of what hangs; the latter two of its size
@@ -101,5 +100,5 @@ def _fading(frame: Box, part: Box) -> Weights:
 
 def _ramp(position: Numbers, start: int, stop: int, share: float) -> Numbers:
     outside = np.maximum(start - position, position + 1 - stop).clip(0) / (share * (stop - start))
-    rest = ((1 - outside) / _ENDING).clip(0, 1)
+    rest = (1 - outside).clip(0)
     return np.array(rest * rest * (3 - 2 * rest))

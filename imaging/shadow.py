@@ -121,7 +121,7 @@ def light_left(camera: Camera, body: list[Stack], sources: tuple[Source, ...], p
     for source in sources:
         lamps = np.array(source.position) + source.radius_cm * _ball()
         left = left + source.share * (1 - ground.blocked(body, lamps))
-    return ground.in_photo(left, camera, part)
+    return ground.in_photo(left.clip(0, 1), camera, part)
 
 
 def _map(camera: Camera, plane: Plane, part: Box) -> _Map:

@@ -1,5 +1,6 @@
-"""What placement words say, in English, German, French, Spanish and Chinese: a phrase book, and the little grammar that
-joins what it finds. It knows no sentences, and takes no notice of words it does not know.
+"""What placement words say, in five languages: a phrase book, and the little grammar that joins what it finds.
+
+It knows no sentences, and takes no notice of words that are not in the book.
 """
 
 import re
@@ -9,11 +10,15 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal, NamedTuple, cast, get_args
 
+from imaging.phrases import ARTICLES, CONTRACTIONS, PHRASES
+
 Surface = Literal["floor", "wall", "tabletop"]
 Side = Literal["left", "right", "centre"]
 Depth = Literal["front", "back"]
 Relation = Literal["next_to", "left_of", "right_of", "in_front_of", "behind", "on", "under", "above", "opposite"]
 Landmark = Literal["window", "sofa", "bed", "chair", "table", "rug", "plant", "wall", "picture", "door"]
+
+Meanings = tuple[str, ...]
 
 
 class Place(NamedTuple):
@@ -33,234 +38,31 @@ class Words:
     unwanted: "Words | None" = None
 
 
-# The phrase book: small letters, no accents. Articles in a text are passed over, contractions taken apart.
-#   left?   a word with other meanings too: counts at the end of a clause, and beside a corner, a wall, a depth
-#   +on     comes right after its landmark, as Chinese has it; does the landmark lack, the phrase's next meaning counts
-#   at      "on" where it is a wall, else "next to"
-#   hang    makes "over the sofa" a place on the wall; stand makes "at the wall" one on the floor
-#   (none)  what only looks like a word of place
-_PHRASES = """
-# English
-left: on left, to left, at left, in left, left side, left hand side, left third, left half, left edge, far left
-left: bottom left, lower left, top left, upper left, on left of picture, on left side of picture, left side of picture
-right: on right, to right, at right, in right, right side, right hand side, right third, right half, right edge, far right
-right: bottom right, lower right, top right, upper right, on right of picture, on right side of picture
-right: right side of picture
-left?: left
-right?: right
-centre: centre, center, middle, middle of
-front: front, foreground, bottom left, bottom right, lower left, lower right, close to camera, near camera
-back: back, background, rear, far end, far wall, far corner, far left corner, far right corner, top left, top right
-back: upper left, upper right
-corner: corner, far corner, far left corner, far right corner
-left_of: left of, left side of, to left of, on left of, on left side of, on left hand side of, left from
-right_of: right of, right side of, to right of, on right of, on right side of, on right hand side of, right from
-next_to: next to, beside, near, by, close to, alongside, adjacent to, along, against, not far from
-in_front_of: in front of
-behind: behind, in back of
-on: on, onto, on top of, upon, atop, middle of
-at: at
-under: under, underneath, below, beneath
-above: above, over
-opposite: opposite, across from, facing
-window: window, windows
-sofa: sofa, couch, settee, loveseat
-bed: bed
-chair: chair, armchair, stool
-table: table, tabletop, desk, coffee table, side table, counter, countertop, sideboard, dresser, nightstand
-rug: rug, carpet
-plant: plant, houseplant, tree, potted plant
-wall: wall, walls, far wall
-picture: picture, pictures, painting, paintings, artwork, frame, frames, mirror, poster
-door: door, doorway
-floor: floor, ground
-hang: hang, hung, mount, mounted
-stand: lean, leaning, stand, standing
-not: not, don t, doesn t, shouldn t, never, avoid, without, instead of, rather than, away from, far from, no, except
-but: but, instead
-or: or, nor
-: don t forget, do not forget, not only, table lamp, floor lamp, floor plan, all right, right away, right now
-: right size, right scale, right place, right spot, right position, right way, right chair, right product, right height
-: right proportions, right angle, right light, right colour, right color, right perspective, it right, looks right
-: look right, just right, is left, are left, be left, was left, been left, space left, room left, left over, left alone
-: the links, html links, no links, any links, these links, and links, links to, links below, its back, back to wall
-: front view, front side, front facing, from front, back side, back view, put back, over time, all over, look at, at all
+_REACH = 4
+"""Words that may stand between a relation and its landmark: "next to the big old leather sofa"."""
 
-# German
-left: links, linke seite, linken seite, linken drittel, linke halfte, linken halfte, linken rand
-right: rechts, rechte seite, rechten seite, rechten drittel, rechte halfte, rechten halfte, rechten rand
-left?: linke, linken, linker, linkes
-right?: rechte, rechten, rechter, rechtes
-centre: mitte, mittig, zentrum, mitte de, mitte von
-front: vorne, vorn, vordergrund, vordere, vorderen, unten
-back: hinten, hintergrund, hintere, hinteren, ruckwand
-corner: ecke, zimmerecke, raumecke
-left_of: links von, links neben, links de, linken seite de, linken seite von
-right_of: rechts von, rechts neben, rechts de, rechten seite de, rechten seite von
-next_to: neben, nahe, bei, seitlich von, in der nahe von, in der nahe de, entlang, gegen, nicht weit von
-in_front_of: vor
-behind: hinter
-on: auf, mitte de, mitte von
-at: an der, an die, an den, an dem, an das
-under: unter, unterhalb
-above: uber, ueber, oberhalb
-opposite: gegenuber, gegenueber
-window: fenster, fensters
-sofa: sofas
-bed: bett, bettes
-chair: stuhl, stuhls, sessel, sessels, hocker
-table: tisch, tisches, couchtisch, couchtisches, esstisch, beistelltisch, schreibtisch, kommode, anrichte, nachttisch
-rug: teppich, teppichs
-plant: pflanze, zimmerpflanze, topfpflanze, baum
-wall: wand, ruckwand
-picture: bild, bilder, bildes, bildern, gemalde, spiegel, spiegels
-door: tur, tuer
-floor: boden, fussboden
-hang: hange, hangen, hangt, haenge, haengen, aufhangen, montiere, montieren
-stand: stell, stelle, stellen, lehn, lehne, lehnen, lehnt
-not: nicht, kein, keine, keinen, nie, niemals, ohne, vermeide, statt, anstatt, ausser, weg von, fern von
-but: sondern, aber
-or: oder, noch
-: nicht vergessen, nicht nur, in dem bild, auf dem bild, vor allem, uber alles, auf jeden fall
-
-# French
-left: a gauche, de gauche, cote gauche, sur gauche, vers gauche, en bas a gauche
-right: a droite, de droite, cote droit, sur droite, vers droite, en bas a droite
-left?: gauche
-right?: droite, droit
-centre: centre, milieu, milieu de, centre de
-front: premier plan, avant, en bas a gauche, en bas a droite
-back: arriere plan, arriere, a le fond, de le fond, de fond
-corner: coin, angle
-left_of: a gauche de, cote gauche de
-right_of: a droite de, cote droit de
-next_to: a cote de, pres de, proche de, contre, long de, non loin de, pas loin de
-in_front_of: devant
-behind: derriere
-on: sur, milieu de, centre de
-under: sous, dessous de
-above: dessus de
-opposite: en face de, face a
-window: fenetre, fenetres, baie vitree
-sofa: canape, divan
-bed: lit
-chair: chaise, fauteuil, tabouret
-table: table basse, bureau, commode, buffet, comptoir, table de chevet
-rug: tapis, moquette
-plant: plante, arbre
-wall: mur, murs
-picture: tableau, tableaux, cadre, miroir, affiche
-door: porte
-floor: sol, plancher, parquet
-hang: accroche, accrocher, accrochez, suspendre, suspends, suspendez, a le mur
-not: ne, n, pas, jamais, sans, evite, eviter, evitez, lieu de, plutot que, loin de, ni
-but: mais
-or: ou
-: lampe de table, tout droit, bien droit, ligne droite, angle droit, fond blanc, sur fond, en avant
-
-# Spanish
-left: izquierda, lado izquierdo
-right: derecha, lado derecho
-left?: izquierdo
-right?: derecho
-centre: centro, medio, centro de, medio de
-front: primer plano, delante, frente, adelante, abajo
-back: a el fondo, en el fondo, de el fondo, fondo de, atras, segundo plano, trasera
-corner: esquina, rincon
-left_of: izquierda de, a izquierda de, lado izquierdo de
-right_of: derecha de, a derecha de, lado derecho de
-next_to: junto a, a lado de, cerca de, contra, pegado a, pegada a, no lejos de, a lo largo de
-in_front_of: delante de, frente a
-behind: detras de, detras
-on: en, sobre, encima de, medio de, centro de
-under: debajo de, bajo
-above: por encima de, arriba de
-opposite: enfrente de
-window: ventana, ventanas, ventanal
-bed: cama
-chair: silla, sillon, butaca, taburete
-table: mesa, mesita, mesilla, escritorio, comoda, aparador, encimera
-rug: alfombra
-plant: planta, arbol
-wall: pared, muro
-picture: cuadro, cuadros, espejo
-door: puerta
-floor: suelo, piso
-hang: cuelga, cuelgalo, cuelgala, cuelgue, colgar, colgado, colgada
-stand: apoya, apoyalo, apoyado, apoyada, apoyar
-not: nunca, sin, evita, evitar, jamas, en lugar de, en vez de, lejos de
-but: sino, pero
-or: o
-: lampara de mesa, todo derecho, angulo derecho, no olvides, fondo blanco, fondo de color
-
-# Chinese
-+left_of: 左边 左侧 左面 左方 左
-+right_of: 右边 右侧 右面 右方 右
-+in_front_of: 前面 前边 前方 面前 前
-+behind: 后面 后边 后方 背后 后
-+on: 上面 上边 上 中间 中央
-+under: 下面 下方 底下 下
-+above: 上方
-+next_to: 旁边 旁 边 边上 附近 侧面
-next_to: 靠近 靠着 靠 紧靠 挨着 贴着 沿着
-+opposite: 对面
-left: 左边 左侧 左面 左方 左手边 左
-right: 右边 右侧 右面 右方 右手边 右
-centre: 中间 中央 正中 中心 居中
-front: 前面 前边 前方 前景 近处 靠前 下方 下角 前角
-back: 后面 后边 后方 远处 靠后 背景 尽头 最里面 上角 后角
-corner: 角落 墙角 屋角 上角 下角 前角 后角
-window: 窗 窗户 窗子 窗口 落地窗
-sofa: 沙发
-bed: 床
-chair: 椅子 椅 扶手椅 凳子
-table: 桌 桌子 桌面 茶几 书桌 餐桌 柜子 边柜 床头柜 台面
-rug: 地毯 毯子
-plant: 植物 盆栽 绿植 树
-wall: 墙 墙壁 墙面
-picture: 画 挂画 装饰画 相框 镜子
-door: 门
-floor: 地 地板 地面
-hang: 挂 悬挂
-not: 不 不要 不能 别 避免 远离 而不是 没有
-but: 而是 但 但是
-or: 或 或者
-: 左右 前后 上下 以前 之前 目前 以后 之后 以上 以下 角度 画面 画质 门店 树脂 床单 不远 不错 不仅 边框 特别 别墅 上传 背面
-"""
-
-_APART = {
-    "vom": "von dem", "im": "in dem", "am": "an dem", "ans": "an das", "beim": "bei dem", "vorm": "vor dem",
-    "aufs": "auf das", "ubers": "uber das", "unterm": "unter dem", "du": "de le", "des": "de les", "d": "de",
-    "au": "a le", "aux": "a les", "del": "de el", "al": "a el",
-}  # fmt: skip
-_ARTICLES = frozenset(
-    "the my our your this that der die das den dem ein eine einen einem einer le la les l un une el los las una 的".split()
-)
-_TOKEN = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]|[,、()]|[.;:!?。\n]")
-_CHINESE = re.compile(r"[\u3400-\u9fff]")
-_LONGEST_PHRASE = 10  # tokens, with the articles in between
-_REACH = 4  # words between a relation and its landmark, like "next to the big old leather sofa"
-_ALONE: dict[str, str] = {"left_of": "left", "right_of": "right", "in_front_of": "front", "behind": "back"}
+_ALONE = {"left_of": "left", "right_of": "right", "in_front_of": "front", "behind": "back"}
 """What a relation says where no landmark follows."""
-
-_BREAKS = frozenset({",", "."})
-_TURNS = frozenset({",", ".", "not", "but", "or"})
-_PROPS = frozenset({"corner", "wall", "front", "back"})
-_SEATS = ("table", "sofa", "bed", "chair")
-_SURFACE_ONLY = (("on", "wall"), ("on", "floor"))
 
 _RELATIONS = (*get_args(Relation), "at")
 _LANDMARKS = (*get_args(Landmark), "floor")
+_TURNS = ("not", "but", "or", ",", ".")
+_BEAR_OUT = frozenset({"corner", "wall", "front", "back", ",", "."})
+_CARRY = ("table", "sofa", "bed", "chair")
+
+_TOKEN = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]|[,、()]|[.;:!?。\n]")
+_BETWEEN_PHRASES = re.compile(r", |(?<=[\u3400-\u9fff]) ")
+_LONGEST_PHRASE = 10  # tokens, with articles between them
 
 
 class _Book(dict[str, "_Book"]):
     """A tree of phrases, word by word; `meanings` are those of the phrase that ends here."""
 
-    meanings: tuple[str, ...] = ()
+    meanings: Meanings = ()
 
 
 def read(instructions: str) -> Words:
-    """What `instructions` say of a place. Of phrases the longest counts, of places for one thing the first."""
+    """What `instructions` say of a place. Of phrases the longest counts, of sides, depths and surfaces the first."""
     listener = _Listener()
     for meanings in _meanings(_tokens(instructions)):
         listener.hear(meanings)
@@ -270,39 +72,37 @@ def read(instructions: str) -> Words:
 
 
 def _tokens(text: str) -> list[str]:
-    """Words, Chinese characters, "," and "."."""
+    """Words and Chinese characters, "," and "."."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
     tokens: list[str] = []
-    for token in _TOKEN.findall(plain):
-        if token.isalnum():
-            tokens += _APART.get(token, token).split()
+    for found in _TOKEN.findall(plain):
+        if found.isalnum():
+            tokens += CONTRACTIONS.get(found, found).split()
         else:
-            tokens.append("," if token in ",、()" else ".")
+            tokens.append("," if found in ",、()" else ".")
     return tokens
 
 
-def _meanings(tokens: list[str]) -> list[tuple[str, ...]]:
-    """Of each phrase its meanings, of each break itself, of other words nothing."""
+def _meanings(tokens: list[str]) -> list[Meanings]:
+    """Of each phrase its meanings, of each break itself, of other words none."""
     places, misleading = _books()
     honest = ["" if meanings else token for token, meanings in _phrases(misleading, tokens)]
     found = [
-        meanings or tuple({token} & _BREAKS)
+        meanings or ((token,) if token in (",", ".") else ())
         for token, meanings in _phrases(places, honest)
-        if meanings or token not in _ARTICLES
+        if meanings or token not in ARTICLES
     ]
-    around = [(".",), *found, (".",)]
-    return [_certain(*around[at : at + 3]) for at in range(len(found))]
+    return [_certain(*three) for three in zip([(".",), *found], found, [*found[1:], (".",)], strict=False)]
 
 
-def _certain(before: tuple[str, ...], meanings: tuple[str, ...], after: tuple[str, ...]) -> tuple[str, ...]:
-    """`meanings` without those that their neighbours do not bear out."""
-    if _BREAKS & {*after} or _PROPS & {*before, *after}:
-        return tuple(meaning.rstrip("?") for meaning in meanings)
-    return tuple(meaning for meaning in meanings if not meaning.endswith("?"))
+def _certain(before: Meanings, meanings: Meanings, after: Meanings) -> Meanings:
+    """`meanings` without those marked "?" that nothing beside them bears out: a break after them or one of the rest."""
+    sure = _BEAR_OUT & {*after} or _BEAR_OUT & {*before} - {",", "."}
+    return tuple(meaning.rstrip("?") for meaning in meanings if sure or not meaning.endswith("?"))
 
 
-def _phrases(book: _Book, tokens: list[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The tokens one after another, or the longest phrase that begins there: its first token and its meanings."""
+def _phrases(book: _Book, tokens: list[str]) -> Iterator[tuple[str, Meanings]]:
+    """Each token that begins no phrase, without meanings, and the first of each phrase with them."""
     at = 0
     while at < len(tokens):
         meanings, length = _longest(book, tokens[at : at + _LONGEST_PHRASE])
@@ -310,13 +110,13 @@ def _phrases(book: _Book, tokens: list[str]) -> Iterator[tuple[str, tuple[str, .
         at += length
 
 
-def _longest(book: _Book, tokens: list[str]) -> tuple[tuple[str, ...], int]:
-    found: tuple[tuple[str, ...], int] = (), 1
+def _longest(book: _Book, tokens: list[str]) -> tuple[Meanings, int]:
+    found: tuple[Meanings, int] = (), 1
     for number, token in enumerate(tokens):
         if token in book:
             book = book[token]
             found = (book.meanings, number + 1) if book.meanings else found
-        elif number == 0 or token not in _ARTICLES:
+        elif number == 0 or token not in ARTICLES:
             break
     return found
 
@@ -325,9 +125,11 @@ def _longest(book: _Book, tokens: list[str]) -> tuple[tuple[str, ...], int]:
 def _books() -> tuple[_Book, _Book]:
     """The phrases of place, and those that only look like them."""
     places, misleading = _Book(), _Book()
-    for line in _PHRASES.splitlines():
-        meaning, _, phrases = line.partition(":")
-        for phrase in re.split(", | " if _CHINESE.search(phrases) else ", ", phrases.strip()):
+    for line in PHRASES.splitlines():
+        meaning, colon, phrases = line.partition(":")
+        if not colon:
+            continue
+        for phrase in _BETWEEN_PHRASES.split(phrases.strip()):
             _write(places if meaning else misleading, _tokens(phrase), meaning or "misleading")
     return places, misleading
 
@@ -344,53 +146,55 @@ class _Listener:
     def __init__(self) -> None:
         self.wanted: list[str | Place] = []
         self.unwanted: list[str | Place] = []
-        self.negated = self.negated_before = False
-        self.relation, self.reach = "", 0
-        self.landmark = ""
+        self._negated = self._negated_before = False
+        self._relation, self._reach = "", 0
+        self._landmark = ""
 
-    def hear(self, meanings: tuple[str, ...]) -> None:
-        landmark, self.landmark = self.landmark, ""
+    def hear(self, meanings: Meanings) -> None:
+        landmark, self._landmark = self._landmark, ""
         for meaning in meanings:
-            if meaning[0] == "+":
+            if meaning.startswith("+"):
                 if landmark:
-                    self.say(_place(meaning[1:], landmark))
-                    return
+                    return self._say(_place(meaning[1:], landmark))
             elif meaning in _RELATIONS:
                 self.let_go()
-                self.relation, self.reach = meaning, _REACH
+                self._relation, self._reach = meaning, _REACH
             elif meaning in _LANDMARKS:
-                self.name(meaning)
+                self._name(meaning)
             elif meaning in _TURNS:
-                self.turn(meaning)
+                self._turn(meaning)
             else:
-                self.say(meaning)
-        self.reach -= not meanings
-        if self.reach < 0:
-            self.let_go()
-
-    def name(self, landmark: str) -> None:
-        if self.relation:
-            self.say(_place(self.relation, landmark))
-        self.relation, self.landmark = "", landmark
-
-    def turn(self, word: str) -> None:
-        """A comma ends a "not", "or" takes it up again."""
-        if word in (".", "but"):
-            self.let_go()
-            self.negated = self.negated_before = False
-        elif word == ",":
-            self.negated, self.negated_before = False, self.negated or self.negated_before
-        else:
-            self.negated = word == "not" or self.negated or self.negated_before
+                self._say(meaning)
+        return self._wait(not meanings)
 
     def let_go(self) -> None:
-        """No landmark followed: a relation to nothing may still be a side or a depth."""
-        if self.relation in _ALONE:
-            self.say(_ALONE[self.relation])
-        self.relation = ""
+        """No landmark will follow: a relation to nothing may still be a side or a depth."""
+        if self._relation in _ALONE:
+            self._say(_ALONE[self._relation])
+        self._relation = ""
 
-    def say(self, what: str | Place) -> None:
-        (self.unwanted if self.negated else self.wanted).append(what)
+    def _wait(self, plain: bool) -> None:
+        self._reach -= plain
+        if self._reach < 0:
+            self.let_go()
+
+    def _name(self, landmark: str) -> None:
+        if self._relation:
+            self._say(_place(self._relation, landmark))
+        self._relation, self._landmark = "", landmark
+
+    def _turn(self, word: str) -> None:
+        """A comma ends a "not", an "or" takes it up again."""
+        if word in (".", "but"):
+            self.let_go()
+            self._negated = self._negated_before = False
+        elif word == ",":
+            self._negated, self._negated_before = False, self._negated or self._negated_before
+        else:
+            self._negated = word == "not" or self._negated or self._negated_before
+
+    def _say(self, what: str | Place) -> None:
+        (self.unwanted if self._negated else self.wanted).append(what)
 
 
 def _place(relation: str, landmark: str) -> Place:
@@ -398,16 +202,16 @@ def _place(relation: str, landmark: str) -> Place:
 
 
 def _words(said: list[str | Place]) -> Words:
-    hung, stood = "hang" in said, "stand" in said
+    hung = "hang" in said
+    stood = "stand" in said and not hung
     places = [_meant(what, hung, stood) for what in said if isinstance(what, Place)]
-    surfaces: list[Surface] = ["wall"] if hung else []
-    surfaces += [surface for place in places if (surface := _surface(place, stood))]
+    surfaces = [surface for place in places if (surface := _surface(place, stood))]
     return Words(
         side=cast(Side | None, _first(said, get_args(Side))),
         depth=cast(Depth | None, _first(said, get_args(Depth))),
         corner="corner" in said,
-        surface=surfaces[0] if surfaces else None,
-        places=tuple(place for place in places if place not in _SURFACE_ONLY),
+        surface="wall" if hung else next(iter(surfaces), None),
+        places=tuple(place for place in places if place not in (("on", "wall"), ("on", "floor"))),
     )
 
 
@@ -416,19 +220,20 @@ def _first(said: list[str | Place], of: tuple[str, ...]) -> str | None:
 
 
 def _meant(place: Place, hung: bool, stood: bool) -> Place:
-    """`place` with "at" and "on" as the landmark and the verb make them."""
-    if cast(str, place.relation) == "at":
-        place = _place("on" if place.landmark == "wall" and not stood else "next_to", place.landmark)
-    if place.relation == "on" and hung and place.landmark in _SEATS:
-        return _place("above", place.landmark)
-    if place.relation == "on" and place.landmark in ("window", "door", "picture", "plant"):
-        return _place("next_to", place.landmark)
+    """`place` with "at" and "on" as its landmark and the verb make them."""
+    relation, landmark = cast(str, place.relation), place.landmark
+    if landmark == "wall" and relation in ("at", "on"):
+        return _place("next_to" if stood else "on", landmark)
+    if relation == "at" or (relation == "on" and landmark in ("window", "door", "picture", "plant")):
+        return _place("next_to", landmark)
+    if relation == "on" and hung and landmark in _CARRY:
+        return _place("above", landmark)
     return place
 
 
 def _surface(place: Place, stood: bool) -> Surface | None:
     relation, landmark = place
     if relation == "on":
-        return "wall" if landmark == "wall" else "tabletop" if landmark in _SEATS else "floor"
-    beside_picture = landmark == "picture" and relation in ("next_to", "left_of", "right_of")
-    return "wall" if relation == "above" or (beside_picture and not stood) else None
+        return "wall" if landmark == "wall" else "tabletop" if landmark in _CARRY else "floor"
+    by_picture = landmark == "picture" and relation in ("next_to", "left_of", "right_of")
+    return "wall" if relation == "above" or (by_picture and not stood) else None

@@ -21,6 +21,8 @@ class Checkpoint:
     scheduler_config: dict[str, Any]
     adapters: frozenset[str] = frozenset()
     fused: str | None = None
+    steps: frozenset[int] = frozenset()
+    """The only numbers of steps that its tables know; empty where it has none."""
 
     def serves(self, schedule: Schedule) -> bool:
         if self.fused is not None or schedule.lora is None:

@@ -82,10 +82,11 @@ def encode(parts: Components, picture: Pixels) -> Tensor:
 
 @torch.inference_mode()
 def decode(parts: Components, latents: Tensor) -> Tensor:
-    """The picture of normalised latents: (height, width, 3), float32, 0 to 255; not finite where the model failed."""
+    """The picture of normalised latents: (height, width, 3), float32, 0 to 255 and beyond; not finite where the model
+    failed."""
     mean, deviation = _statistics(parts)
     values = parts.vae.decode(latents.to(parts.vae.dtype) * deviation + mean, return_dict=False)[0][0, :, 0]
-    return (values.float() * 127.5 + 127.5).clamp(0, 255).permute(1, 2, 0)
+    return (values.float() * 127.5 + 127.5).permute(1, 2, 0)
 
 
 def _statistics(parts: Components) -> tuple[Tensor, Tensor]:

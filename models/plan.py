@@ -1,5 +1,7 @@
-"""From a card and a checkpoint to a plan: what is loaded in which precision, and what that takes. `python -m models.plan`
-prints it for every profile and common card."""
+"""From a card and a checkpoint to a plan: what is loaded in which precision, and what that takes.
+
+`python -m models.plan` prints it for every profile and common card.
+"""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass

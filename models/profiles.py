@@ -108,7 +108,7 @@ PROFILES = {
 }
 
 
-def profile(name: str) -> Profile:
+def find_profile(name: str) -> Profile:
     try:
         return PROFILES[name]
     except KeyError:

@@ -32,7 +32,7 @@ def generate_prompt(environment: str, instructions: str, height_cm: float | None
     size = f" It is {height_cm:g} cm tall; keep the room true to that scale." if height_cm else ""
     wish = f" {instructions}" if instructions else ""
     return (
-        f"Place the product of Picture 1 in {place}, as a photograph for a shop: the whole product in view and in focus, "
-        "standing or hanging as it would be used, with natural shadows. Keep its shape, colour, texture and text exactly "
-        f"as in Picture 1.{size}{wish}"
+        f"Place the product of Picture 1 in {place}, as a photograph for a shop: the whole product in view and in "
+        "focus, standing or hanging as it would be used, with natural shadows. Keep its shape, colour, texture and "
+        f"text exactly as in Picture 1.{size}{wish}"
     )

@@ -23,13 +23,17 @@ from models.cache import TensorCache, digest
 from models.components import Checkpoint, Components
 from models.conditioning import cut, decode, embed, encode
 from models.denoise import Brief, denoise
-from models.engine import Control, EditTask, GenerateTask, Painted, PaintTask, Sampling
+from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Sampling
 from models.grid import Grid, fit
-from models.profiles import Schedule
+from models.loading import load as load_components
+from models.plan import Card, make_plan
+from models.profiles import Schedule, find_profile
 from models.prompts import edit_prompt, generate_prompt
 from models.schedules import choose, qualities
+from models.weights import Shelf
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import Quality
+from schemas.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -79,13 +83,13 @@ class Qwen:
 
     def edit(self, task: EditTask, control: Control) -> Painted:
         """The guide, the room with the product set into it, is Picture 1; the product by itself Picture 2."""
-        profile = self._parts.edit.profile
+        multiple = self._parts.edit.profile.multiple
         guide = in_profile(Picture(task.guide.pixels, icc=task.room.icc), None).pixels
         product = in_profile(Picture(task.cut_out.color, icc=task.room.icc), None).pixels
         prompt = edit_prompt(task.instructions, task.placement.surface, task.harmonize)
 
         def sketch(area: float) -> Canvas:
-            grid = fit(task.room.size, int(area), profile.multiple)
+            grid = fit(task.room.size, int(area), multiple)
             reference = self._product(CutOut(product, task.cut_out.alpha, task.cut_out.confidence))
             return Canvas(prompt, [grid.enter(guide), reference], grid)
 
@@ -109,14 +113,17 @@ class Qwen:
         profile = checkpoint.profile
         if len(task.references) > profile.references:
             message = f"This model takes at most {profile.references} pictures"
-            raise JobError(ErrorCode.INVALID_INPUT, message, ("image",))
+            code = ErrorCode.INVALID_INPUT if profile.references else ErrorCode.NOT_SUPPORTED
+            raise JobError(code, message, ("image",))
         pictures = [in_profile(picture, None).pixels for picture in task.references]
 
         def sketch(area: float) -> Canvas:
             grid = fit(task.size, int(area), profile.multiple)
             if not pictures:
                 return Canvas(task.prompt, [], grid)
-            grids = [fit(picture.shape[1::-1], int(area), profile.multiple) for picture in pictures]
+            shapes = [picture.shape[1::-1] for picture in pictures]
+            areas = [int(area), *[profile.product_area] * (len(pictures) - 1)]
+            grids = [fit(shape, own, profile.multiple) for shape, own in zip(shapes, areas, strict=True)]
             return Canvas(task.prompt, [own.enter(picture) for own, picture in zip(grids, pictures, strict=True)], grid)
 
         return self._paint(checkpoint, sketch, task.sampling, control)
@@ -157,8 +164,9 @@ class Qwen:
             with attention:
                 picture = self._once(checkpoint, canvas, schedule, sampling, control)
             if torch.isfinite(picture).all() and picture.std() >= LEAST_CONTRAST:
-                return canvas.grid.leave(picture.round().byte().cpu().numpy())
+                return canvas.grid.leave(picture.clamp(0, 255).round().byte().cpu().numpy())
             log.warning("The model painted nothing that can be seen")
+            self._cache.clear()  # what the fast kernels broke may be in it
         raise JobError(ErrorCode.GENERATION_ERROR, "The model painted nothing that can be seen")
 
     def _once(
@@ -214,3 +222,22 @@ def _translated() -> Iterator[None]:
         # After one of these every later call of the process fails too.
         message = "The GPU failed and this worker is being replaced"
         raise JobError(ErrorCode.GENERATION_ERROR, message, refresh_worker=True) from problem
+
+
+def load(settings: Settings) -> ImageModel:
+    """The engine of the settings' profile, on this machine's cards. SettingsError where it cannot be."""
+    chosen = find_profile(settings.model_profile)
+    if not torch.cuda.is_available():
+        raise SettingsError("ENGINE: qwen needs a GPU that torch can use, and there is none")
+    plan = make_plan(chosen, _card(), settings.precision, settings.device_map)
+    log.info("%s", plan)
+    shelf = Shelf(settings.qwen_model_dir)
+    parts = load_components(chosen, plan, shelf.folder(settings.qwen_image_edit_location or chosen.repo), shelf, "cuda")
+    engine = Qwen(parts)
+    engine.paint(PaintTask("a chair", (), (256, 256), Sampling(seed=0)), Control())  # proves weights, memory, kernels
+    return engine
+
+
+def _card() -> Card:
+    card = torch.cuda.get_device_properties(0)
+    return Card(card.name, card.total_memory, (card.major, card.minor), torch.cuda.device_count())

@@ -21,22 +21,29 @@ def qualities(checkpoint: Checkpoint) -> tuple[Quality, ...]:
 
 
 def choose(checkpoint: Checkpoint, sampling: Sampling) -> Chosen:
-    """The caller's steps and guidance win over the quality; guidance never meets a few-step LoRA."""
-    schedules = checkpoint.profile.schedules
-    served = qualities(checkpoint)
+    """The caller's steps and guidance win over the quality; guidance never meets a few-step LoRA. What the loaded
+    plan cannot serve is served by the nearest it can, and said."""
+    schedules, served = checkpoint.profile.schedules, qualities(checkpoint)
     quality, warnings = sampling.quality, []
-    if (sampling.true_cfg_scale or 1) > 1 and schedules[quality].lora is not None:
+    wants_guidance = (sampling.true_cfg_scale or 1) > 1
+    if wants_guidance and schedules[quality].lora is not None and "best" in served:
         quality = "best"
+        warnings.append(
+            f"true_cfg_scale needs the schedule of quality best, which took the place of {sampling.quality}"
+        )
     if quality not in served:
         nearest = min(served, key=lambda other: abs(QUALITIES.index(other) - QUALITIES.index(quality)))
-        warnings.append(f"The loaded plan cannot serve the schedule of quality {quality}: {nearest} took its place")
+        warnings.append(f"The loaded plan cannot serve quality {quality}: {nearest} took its place")
         quality = nearest
     schedule = schedules[quality]
-    steps = sampling.steps or schedule.steps
     guidance = sampling.true_cfg_scale or schedule.true_cfg_scale
     if schedule.lora is not None and guidance > 1:
         warnings.append("true_cfg_scale has no effect: guidance is never combined with a few-step LoRA")
         guidance = 1.0
+    steps = sampling.steps or schedule.steps
+    if checkpoint.steps and steps not in checkpoint.steps:
+        steps = min(checkpoint.steps, key=lambda known: abs(known - steps))
+        warnings.append(f"The loaded plan has its schedule tabulated: {steps} steps were taken")
     if sampling.negative_prompt and guidance <= 1:
         warnings.append("negative_prompt has no effect without guidance (true_cfg_scale over 1, or quality best)")
     return Chosen(replace(schedule, steps=steps, true_cfg_scale=guidance), tuple(warnings))

@@ -38,11 +38,16 @@ def written_pictures(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
+def size_of(file: Path) -> tuple[int, int]:
+    with Image.open(file) as image:
+        return image.size
+
+
 def test_a_local_run_leaves_the_picture_and_a_readable_summary(tmp_path: Path) -> None:
     done = worker(env=environment(tmp_path))
     assert done.returncode == 0, done.stderr
     [file] = written_pictures(tmp_path)
-    assert Image.open(file).size == (1024, 768)
+    assert size_of(file) == (1024, 768)
     assert str(file) in done.stdout
     assert "preview" in done.stdout
     assert max(map(len, (done.stdout + done.stderr).splitlines())) < 200
@@ -53,7 +58,7 @@ def test_the_generate_example_runs(tmp_path: Path) -> None:
     done = worker("--test_input", job, env=environment(tmp_path))
     assert done.returncode == 0, done.stderr
     [file] = written_pictures(tmp_path)
-    assert Image.open(file).size == (1280, 720)
+    assert size_of(file) == (1280, 720)
 
 
 def test_a_local_run_writes_every_variant(tmp_path: Path) -> None:

@@ -341,6 +341,13 @@ class TestFailures:
         assert problem.value.code is ErrorCode.GENERATION_ERROR
         assert len(tries) == 2
 
+    def test_broken_embeddings_are_not_kept(self, engine: Qwen, monkeypatch: pytest.MonkeyPatch) -> None:
+        painted = paint(engine).pixels
+        engine._cache.clear()
+        factors = [float("nan"), 1.0]
+        monkeypatch.setattr("models.qwen.embed", lambda *asked: embed(*asked) * factors.pop(0))
+        assert (paint(engine).pixels == painted).mean() > 0.99, "but for the rounding of another kernel"
+
     def test_more_pictures_than_the_model_takes_are_refused(self, engine: Qwen) -> None:
         with pytest.raises(JobError) as problem:
             paint(engine, references=[ROOM] * 4)

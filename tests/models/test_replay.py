@@ -5,21 +5,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image
 
 from imaging.camera import Camera
 from imaging.compose import Composite
 from imaging.cutout import CutOut
 from imaging.layout import Placement
 from imaging.picture import Picture, Pixels, Size
-from models.engine import Control, EditTask, Painted, PaintTask, Sampling
-from models.replay import Replay, framed, load
+from models.engine import Control, EditTask, ImageModel, Painted, PaintTask, Sampling
+from models.replay import framed, load
 from schemas.errors import ErrorCode, JobError
 from schemas.settings import SettingsError
+from tests.profiles import display_p3
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Replay:
+def engine(tmp_path: Path) -> ImageModel:
     """Recordings of one colour each, of which the first by name is the last written."""
     for name, grey in (("b.png", 100), ("c.jpg", 200), ("a.webp", 0)):
         Image.new("RGB", (1184, 880), (grey, grey, grey)).save(tmp_path / name)
@@ -27,16 +28,17 @@ def engine(tmp_path: Path) -> Replay:
     return load(tmp_path)
 
 
-def play(engine: Replay, seed: int, size: Size = (1600, 1200), **sampling: object) -> Painted:
-    return engine.paint(PaintTask("", (), size, Sampling(seed=seed, **sampling)), Control())
+def play(engine: ImageModel, seed: int, size: Size = (1600, 1200), negative_prompt: str = "") -> Painted:
+    task = PaintTask("", (), size, Sampling(seed=seed, negative_prompt=negative_prompt))
+    return engine.paint(task, Control())
 
 
-def test_the_seed_counts_through_the_recordings_in_the_order_of_their_names(engine: Replay) -> None:
+def test_the_seed_counts_through_the_recordings_in_the_order_of_their_names(engine: ImageModel) -> None:
     assert [round(play(engine, seed).pixels.mean(), -1) for seed in range(5)] == [0, 100, 200, 0, 100]
 
 
 @pytest.mark.parametrize("size", [(1600, 1200), (4032, 3024), (333, 1001), (1280, 720)])
-def test_the_answer_has_exactly_the_asked_size(engine: Replay, size: Size) -> None:
+def test_the_answer_has_exactly_the_asked_size(engine: ImageModel, size: Size) -> None:
     assert play(engine, 1, size).pixels.shape == (size[1], size[0], 3)
 
 
@@ -60,19 +62,19 @@ def test_a_recording_of_another_shape_is_cropped_and_not_stretched() -> None:
     assert abs(rows - columns) <= 1
 
 
-def test_an_edit_is_in_the_colours_of_the_photos_profile(engine: Replay) -> None:
-    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    room = Picture(np.zeros((300, 400, 3), np.uint8), icc=lab)
-    task = EditTask(room, room, *_placed(room), "", None, Sampling(seed=1))
-    assert engine.edit(task, Control()).pixels.shape == room.pixels.shape
+def test_an_edit_is_in_the_colours_of_the_photos_profile(tmp_path: Path) -> None:
+    Image.new("RGB", (400, 304), (255, 0, 0)).save(tmp_path / "red.png")
+    room = Picture(np.zeros((304, 400, 3), np.uint8), icc=display_p3())
+    played = load(tmp_path).edit(_task(room), Control()).pixels
+    assert np.abs(played.mean(axis=(0, 1)) - (234, 51, 35)).max() < 8, "sRGB red in Display P3"
 
 
-def test_what_has_no_effect_is_said(engine: Replay) -> None:
+def test_what_has_no_effect_is_said(engine: ImageModel) -> None:
     assert not play(engine, 7).warnings
     assert "negative_prompt" in play(engine, 7, negative_prompt="people").warnings[0]
 
 
-def test_a_cancelled_job_is_not_played(engine: Replay) -> None:
+def test_a_cancelled_job_is_not_played(engine: ImageModel) -> None:
     control = Control()
     control.cancelled.set()
     with pytest.raises(JobError) as stopped:
@@ -80,7 +82,7 @@ def test_a_cancelled_job_is_not_played(engine: Replay) -> None:
     assert stopped.value.code is ErrorCode.CANCELLED
 
 
-def test_a_damaged_recording_is_the_engines_failure_and_named(engine: Replay, tmp_path: Path) -> None:
+def test_a_damaged_recording_is_the_engines_failure_and_named(engine: ImageModel, tmp_path: Path) -> None:
     (tmp_path / "b.png").write_bytes(b"no picture")
     with pytest.raises(JobError, match=r"b\.png") as problem:
         play(engine, 1)
@@ -95,6 +97,15 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
 def test_it_needs_no_torch() -> None:
     code = "import models.replay, sys; print(sorted({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def _task(room: Picture) -> EditTask:
+    box = (10, 10, 20, 20)
+    camera = Camera(room.size, horizon=100, focal=300, height_cm=150, found=False)
+    placement = Placement(box, box, (15, 20), "floor", camera, height_cm=40, distance_cm=300)
+    cut_out = CutOut(room.pixels, np.ones(room.pixels.shape[:2], np.float32), 1.0)
+    guide = Composite(room.pixels, np.ones(room.pixels.shape[:2], np.bool_))
+    return EditTask(room, room, cut_out, placement, guide, "", None, Sampling(seed=0))
 
 
 def _disc(size: Size, centre: tuple[int, int]) -> Pixels:

@@ -1,0 +1,162 @@
+"""From a checkpoint's folder and a plan to components on the GPU: the two large parts at the same time."""
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from accelerate import init_empty_weights
+from diffusers import (
+    AutoencoderKLQwenImage,
+    BitsAndBytesConfig,
+    FlowMatchEulerDiscreteScheduler,
+    QwenImageTransformer2DModel,
+)
+from safetensors.torch import load_file
+from transformers import BitsAndBytesConfig as TextBitsAndBytesConfig
+from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+from models import lora, weights
+from models.components import Checkpoint, Components
+from models.modulation import fixed_timesteps, tabulate
+from models.plan import Plan
+from models.profiles import Lora, Profile
+from models.weights import Shelf
+from schemas.settings import SettingsError
+
+log = logging.getLogger(__name__)
+Part = TypeVar("Part")
+
+
+def load(
+    profile: Profile, plan: Plan, folder: Path, shelf: Shelf, device: str, dtype: torch.dtype = torch.bfloat16
+) -> Components:
+    """SettingsError where anything is missing, damaged or does not fit together."""
+    weights.check(folder, profile.pipeline)
+    loras = {each.name: shelf.file(each.repo, each.file) for each in _loras(profile, plan)}
+    log.info("Loading %s: %.1f GB", profile.name, weights.size(folder) / 1e9)
+    # The libraries patch torch for the whole process while they build a model: only one may build at a time. What is
+    # read from the disk meanwhile is the transformer that was built, empty, before.
+    transformer = _built(folder, plan, dtype, device)
+    with ThreadPoolExecutor(2) as pool:
+        filled = pool.submit(_timed, "transformer", lambda: _filled(transformer, folder, device, dtype))
+        text_encoder = pool.submit(_timed, "text encoder", lambda: _text_encoder(folder, plan, device, dtype))
+        text_encoder.result()
+        vae = AutoencoderKLQwenImage.from_pretrained(folder, subfolder="vae", torch_dtype=dtype).to(device)
+        tokenizer = Qwen2Tokenizer.from_pretrained(folder / "tokenizer")
+        scheduler = FlowMatchEulerDiscreteScheduler.load_config(folder, subfolder="scheduler")
+        processor = folder / "processor"
+        image_processor = (
+            Qwen2VLImageProcessorPil.from_pretrained(processor) if processor.is_dir() else Qwen2VLImageProcessorPil()
+        )
+        checkpoint = Checkpoint(profile, filled.result(), dict(scheduler))
+        parts = Components(
+            edit=_with_loras(checkpoint, plan, loras),
+            text_encoder=text_encoder.result(),
+            vae=vae.eval(),
+            tokenizer=tokenizer,
+            image_processor=image_processor,
+            plan=plan.as_json(),
+        )
+    return replace(parts, edit=_saving(parts.edit, plan))
+
+
+def _loras(profile: Profile, plan: Plan) -> list[Lora]:
+    """Those that the plan's qualities need."""
+    schedules = (profile.schedules[quality] for quality in plan.qualities)
+    return [schedule.lora for schedule in schedules if schedule.lora is not None]
+
+
+def _timed(name: str, load: Callable[[], Part]) -> Part:
+    started = time.monotonic()
+    part = load()
+    log.info("Loaded the %s in %.1f s", name, time.monotonic() - started)
+    return part
+
+
+def _placed(plan: Plan, device: str) -> dict[str, Any]:
+    """Straight to the card, without a copy in main memory."""
+    return {"device_map": "balanced" if plan.device_map == "balanced" else device}
+
+
+def _built(folder: Path, plan: Plan, dtype: torch.dtype, device: str) -> QwenImageTransformer2DModel:
+    """Empty where it can be filled later; whole where it is quantized or spread over cards on its way."""
+    quantized: dict[str, Any] = {}
+    if plan.transformer == "nf4":
+        quantized = {"quantization_config": BitsAndBytesConfig(load_in_4bit=True, **_NF4)}
+    elif plan.transformer == "int8":
+        quantized = {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
+    elif plan.device_map == "cuda":
+        config = QwenImageTransformer2DModel.load_config(folder, subfolder="transformer")
+        with init_empty_weights():
+            return QwenImageTransformer2DModel.from_config(config)
+    placed = _placed(plan, device)
+    return QwenImageTransformer2DModel.from_pretrained(
+        folder, subfolder="transformer", torch_dtype=dtype, **placed, **quantized
+    )
+
+
+def _filled(
+    transformer: QwenImageTransformer2DModel, folder: Path, device: str, dtype: torch.dtype
+) -> QwenImageTransformer2DModel:
+    """Shard by shard straight to the card."""
+    shards = list(weights.shards(folder / "transformer"))
+    total, read = sum(shard.stat().st_size for shard in shards), 0
+    if any(parameter.is_meta for parameter in transformer.parameters()):
+        for shard in shards:
+            state = {name: value.to(dtype) for name, value in load_file(shard, device=device).items()}
+            unexpected = transformer.load_state_dict(state, strict=False, assign=True).unexpected_keys
+            if unexpected:
+                raise SettingsError(f"The checkpoint's transformer has weights that do not fit, like {unexpected[0]}")
+            read += shard.stat().st_size
+            log.info("Transformer: %.1f of %.1f GB", read / 1e9, total / 1e9)
+    missing = [name for name, parameter in transformer.named_parameters() if parameter.is_meta]
+    if missing:
+        raise SettingsError(f"The checkpoint's transformer has no weights for {missing[0]}")
+    return transformer.eval().requires_grad_(False)
+
+
+def _text_encoder(folder: Path, plan: Plan, device: str, dtype: torch.dtype) -> Qwen2_5_VLForConditionalGeneration:
+    quantized: dict[str, Any] = {}
+    if plan.text_encoder == "nf4":
+        quantized = {"quantization_config": TextBitsAndBytesConfig(load_in_4bit=True, **_NF4)}
+    elif plan.text_encoder == "int8":
+        quantized = {"quantization_config": TextBitsAndBytesConfig(load_in_8bit=True)}
+    loaded = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+        folder / "text_encoder", dtype=dtype, **_placed(plan, device), **quantized
+    )
+    return loaded.eval()
+
+
+_NF4 = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": torch.bfloat16}
+
+
+def _with_loras(checkpoint: Checkpoint, plan: Plan, files: dict[str, Path]) -> Checkpoint:
+    if plan.loras == "switchable":
+        for name, file in files.items():
+            lora.add(checkpoint.transformer, file, name)
+        return replace(checkpoint, adapters=frozenset(files))
+    [(name, file)] = files.items()
+    lora.fuse(checkpoint.transformer, file, name)
+    return replace(checkpoint, fused=name)
+
+
+def _saving(checkpoint: Checkpoint, plan: Plan) -> Checkpoint:
+    """What makes room, in the order that keeps it exact: after the LoRA, tables before 8 bits."""
+    steps: frozenset[int] = frozenset()
+    if plan.tabulated:
+        schedules = [checkpoint.profile.schedules[quality] for quality in plan.qualities]
+        table = torch.cat([fixed_timesteps(checkpoint.scheduler_config, schedule) for schedule in schedules])
+        written = tabulate(checkpoint.transformer, table)
+        log.info("Tabulated the modulation: %.1f MB", written / 1e6)
+        steps = frozenset(schedule.steps for schedule in schedules)
+    if plan.transformer == "fp8":
+        checkpoint.transformer.enable_layerwise_casting(
+            storage_dtype=torch.float8_e4m3fn, compute_dtype=checkpoint.transformer.dtype
+        )
+    return replace(checkpoint, steps=steps)

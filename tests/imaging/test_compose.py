@@ -1,0 +1,179 @@
+import time
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from imaging.camera import find_camera
+from imaging.compose import Composite, compose
+from imaging.layout import Placement, Wish, lay_out
+from imaging.light import linear
+from imaging.picture import Mask, Pixels
+from tests.imaging import drawn
+
+CAMERA = drawn.camera()
+ROOM = drawn.room(CAMERA)
+
+
+def made(wish: Wish, product: drawn.CutOut | None = None, room: Pixels = ROOM) -> tuple[Composite, Placement]:
+    product = product or drawn.block(60, 100)
+    placement = lay_out(room, product, CAMERA, wish)
+    return compose(room, product, placement), placement
+
+
+def standing(x: int = 400, y: int = 520, product: drawn.CutOut | None = None, room: Pixels = ROOM) -> Pixels:
+    return made(Wish(coordinates=(x, y), product_height_cm=60), product, room)[0].pixels
+
+
+def lightness(pixels: Pixels) -> np.ndarray:
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)[..., 0].astype(np.int16)
+
+
+def covered(placement: Placement) -> Mask:
+    mask = np.zeros(ROOM.shape[:2], np.bool_)
+    left, top, right, bottom = placement.box
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+WISHES = (
+    Wish(coordinates=(400, 520), product_height_cm=60),
+    Wish(coordinates=(3, 599), product_height_cm=150),
+    Wish(coordinates=(400, 300), surface="wall", product_height_cm=60),
+    Wish(coordinates=(400, 420), surface="tabletop", product_height_cm=20),
+    Wish(coordinates=(400, 100), surface="floor", product_height_cm=60),
+    Wish(box=(790, 590, 800, 600)),
+    Wish(box=(0, 0, 800, 600)),
+)
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_outside_what_changed_the_photo_is_the_same_bit_for_bit(wish: Wish) -> None:
+    composite, _ = made(wish)
+    assert composite.changed.any()
+    assert (composite.pixels[~composite.changed] == ROOM[~composite.changed]).all()
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_a_solid_product_covers_its_box_and_the_rest_is_only_dimmed(wish: Wish) -> None:
+    red = drawn.block(60, 100, (230, 10, 20))
+    composite, placement = made(wish, red)
+    box = covered(placement)
+    is_red = composite.pixels[..., 0].astype(int) - composite.pixels[..., 1] > 90
+    assert (is_red == box).all()
+    assert (composite.pixels[~box] <= ROOM[~box]).all()
+
+
+@pytest.mark.parametrize("case", drawn.CASES)
+def test_pixels_without_a_reason_to_change_are_kept(case: str) -> None:
+    room, told = drawn.photo(case), drawn.told(case)
+    product, camera = drawn.alpha_product(case), find_camera(room, told["camera_height_cm"])
+    wish = Wish(coordinates=tuple(told["foot"]), product_height_cm=told["height_cm"])
+    changed = compose(room, product, lay_out(room, product, camera, wish)).changed
+    left, top, right, bottom = told["box"]
+    beside, above = int(0.6 * (right - left)), int(0.35 * (bottom - top))
+    changed[top - above : bottom + above, left - beside : right + beside] = False
+    assert not changed.any()
+
+
+def test_the_shadow_is_darkest_at_the_foot_and_ends_smoothly() -> None:
+    dimmed = lightness(ROOM) - lightness(standing())
+    below = dimmed[521:560, 400]
+    assert below[:3].mean() > below[8:11].mean() > below[20:23].mean()
+    assert abs(np.diff(dimmed[525:600, 250:550], axis=1)).max() < 12
+
+
+def test_the_shadow_falls_away_from_the_window() -> None:
+    for window, darker in (("left", 1), ("right", -1)):
+        room = drawn.room(CAMERA, window=window)
+        dimmed = lightness(room) - lightness(standing(room=room))
+        left, right = dimmed[500:525, 345:370].sum(), dimmed[500:525, 431:456].sum()
+        assert (right - left) * darker > 0
+
+
+def test_floor_is_dark_under_a_stool_and_at_its_feet() -> None:
+    composite, placement = made(Wish(coordinates=(400, 540), product_height_cm=50), drawn.stool())
+    left, top, right, bottom = placement.frame
+    dimmed = lightness(ROOM) - lightness(composite.pixels)
+    row, width = round(top + 0.8 * (bottom - top)), right - left
+    between_legs = dimmed[row, left + round(0.25 * width)]
+    beside = dimmed[row, left - round(0.2 * width)]
+    assert between_legs > beside + 15
+
+
+def test_a_wall_close_behind_takes_some_of_the_shadow() -> None:
+    composite, placement = made(Wish(coordinates=(400, 425), product_height_cm=90))
+    left, top, _, bottom = placement.frame
+    beside = np.s_[(top + bottom) // 2 : bottom - 30, left - 6 : left - 1]
+    assert (lightness(ROOM) - lightness(composite.pixels))[beside].mean() > 3
+
+
+def test_what_hangs_throws_no_shadow_on_the_floor() -> None:
+    composite, placement = made(Wish(coordinates=(400, 300), surface="wall", product_height_cm=60))
+    left, top, right, bottom = placement.frame
+    size = bottom - top
+    assert (lightness(ROOM) - lightness(composite.pixels))[bottom + 1, (left + right) // 2] > 3
+    assert not composite.changed[bottom + size // 4 :].any()
+
+
+def test_what_can_stand_nowhere_throws_no_shadow() -> None:
+    composite, placement = made(Wish(coordinates=(400, 100), surface="floor", product_height_cm=60))
+    assert (composite.changed == covered(placement)).all()
+
+
+def test_the_edge_has_no_halo() -> None:
+    """Between product and floor there is a mixture of both, nothing brighter or darker."""
+    floor = np.full_like(ROOM, 150)
+    product = drawn.disc(300, (60, 60, 60))
+    pixels = standing(product=product, room=floor)
+    assert pixels.max() <= 150
+    assert pixels.min() >= 40
+
+
+def test_fine_detail_stays_crisp() -> None:
+    stripes = drawn.block(120, 200, (40, 40, 40))
+    stripes.color[:, ::2] = 215
+    composite, placement = made(Wish(box=(300, 300, 420, 500)), stripes)
+    left, top, right, bottom = placement.box
+    inside = composite.pixels[top:bottom, left:right].astype(int)
+    assert (right - left, bottom - top) == (120, 200)
+    assert (np.abs(np.diff(inside[..., 0], axis=1)) > 100).all()
+
+
+def test_the_products_colour_is_kept_in_a_neutral_room() -> None:
+    colour = (60, 120, 90)
+    composite, placement = made(Wish(coordinates=(400, 520), product_height_cm=60), drawn.block(60, 100, colour))
+    left, top, right, bottom = placement.box
+    light = linear(composite.pixels[(top + bottom) // 2, (left + right) // 2])
+    ratios = light / linear(np.array(colour, np.uint8))
+    assert ratios.max() / ratios.min() < 1.2
+    assert 0.7 < ratios.mean() < 1.5
+
+
+def test_the_same_job_gives_the_same_pixels() -> None:
+    assert (standing() == standing()).all()
+
+
+def test_a_transparent_product_changes_nothing_but_light() -> None:
+    ghost = replace(drawn.block(60, 100), alpha=np.zeros((100, 60), np.float32))
+    assert (standing(product=ghost) <= ROOM).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (40, 30), (1, 200), (300, 1)])
+def test_rooms_of_every_size_are_composed(size: tuple[int, int]) -> None:
+    room = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    product = drawn.disc(20)
+    for wish in (Wish(coordinates=(0, size[1] - 1), product_height_cm=500), Wish(box=(0, 0, *size))):
+        placement = lay_out(room, product, find_camera(room), wish)
+        composite = compose(room, product, placement)
+        assert composite.pixels.shape == room.shape
+
+
+def test_a_large_photo_costs_little() -> None:
+    room = cv2.resize(drawn.photo("armchair_daylight"), (4000, 3000), interpolation=cv2.INTER_LINEAR)
+    product = drawn.alpha_product("armchair_daylight")
+    started = time.monotonic()
+    placement = lay_out(room, product, find_camera(room), Wish(coordinates=(1100, 2500), product_height_cm=90))
+    compose(room, product, placement)
+    assert time.monotonic() - started < 3  # 0.3 on two idle cores

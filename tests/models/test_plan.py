@@ -1,0 +1,62 @@
+import pytest
+
+from models.plan import CARDS, Card, make_plan
+from models.profiles import PROFILES, find_profile
+from models.sizes import sizes
+from schemas.settings import SettingsError
+
+EDIT = PROFILES["qwen-image-edit-2511"]
+BY_MEMORY = dict(zip((24, 32, 48, 80, 141), CARDS, strict=True))
+
+
+def test_parameters_are_those_of_the_published_checkpoints() -> None:
+    count = sizes()
+    assert count.transformer == 20_430_401_088
+    assert count.modulation == 60 * 2 * (6 * 3072 * 3072 + 6 * 3072)
+    assert count.text_encoder == pytest.approx(8.292e9, rel=0.001)
+    assert count.vae == pytest.approx(126.9e6, rel=0.001)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("memory", BY_MEMORY)
+def test_every_profile_fits_every_common_card(name: str, memory: int) -> None:
+    card = BY_MEMORY[memory]
+    plan = make_plan(PROFILES[name], card)
+    assert plan.resident < plan.peak < card.memory
+    assert "fast" in plan.qualities
+
+
+def test_a_large_card_gets_the_exact_weights_and_every_quality() -> None:
+    plan = make_plan(EDIT, BY_MEMORY[80])
+    assert (plan.transformer, plan.text_encoder, plan.tabulated) == ("bf16", "bf16", False)
+    assert plan.qualities == ("fast", "balanced", "best")
+    assert plan.resident == pytest.approx(57.7e9 + 1.6e9, rel=0.01), "published: 57.7 GB without LoRAs"
+
+
+def test_exact_tables_come_before_inexact_weights() -> None:
+    plan = make_plan(EDIT, BY_MEMORY[48])
+    assert (plan.transformer, plan.tabulated) == ("bf16", True)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp8", "int8", "nf4"])
+def test_the_asked_precision_is_obeyed(precision: str) -> None:
+    assert make_plan(EDIT, BY_MEMORY[141], precision).transformer == precision  # type: ignore[arg-type]
+
+
+def test_what_cannot_fit_is_refused_with_the_numbers() -> None:
+    with pytest.raises(SettingsError, match=r"needs \d+\.\d GB .* has \d+\.\d GB"):
+        make_plan(EDIT, Card("RTX 4060, 8 GB", 8 * 2**30, (8, 9)))
+    with pytest.raises(SettingsError, match="bf16"):
+        make_plan(EDIT, BY_MEMORY[24], "bf16")
+
+
+def test_two_small_cards_together_take_what_one_cannot() -> None:
+    pair = Card("2 x RTX 5090", 32 * 2**30, (12, 0), count=2)
+    assert make_plan(EDIT, pair, "bf16", "balanced").transformer == "bf16"
+    with pytest.raises(SettingsError):
+        make_plan(EDIT, pair, "bf16", "cuda")
+
+
+def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match="qwen-image-edit-2511"):
+        find_profile("qwen-image-3")

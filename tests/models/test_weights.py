@@ -1,0 +1,187 @@
+"""Finding, proving and loading a checkpoint in the published layout, with tiny weights on disk."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from imaging.picture import Picture
+from models import lora, tiny, weights
+from models.components import Components
+from models.engine import Control, PaintTask, Sampling
+from models.loading import load
+from models.plan import Plan
+from models.qwen import Qwen
+from models.weights import Shelf
+from schemas.settings import SettingsError
+
+ROOM = Picture(np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8))
+PLAN = Plan("tiny", "bf16", "bf16", False, "switchable", "cuda", 0, 0)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models: the checkpoint and its LoRAs, by their full ids."""
+    folder = tmp_path_factory.mktemp("models")
+    tiny.save(folder / "tiny" / "edit")
+    for steps, few in tiny.LORAS.items():
+        tiny.save_lora(folder / few.repo / few.file, seed=steps)
+    return folder
+
+
+@pytest.fixture
+def checkpoint(models: Path, tmp_path: Path) -> Path:
+    """A copy to damage."""
+    return Path(shutil.copytree(models / "tiny" / "edit", tmp_path / "edit"))
+
+
+def loaded(models: Path, plan: Plan = PLAN) -> Components:
+    shelf = Shelf(models, hub=False)
+    return load(tiny.PROFILE, plan, shelf.folder("tiny/edit"), shelf, "cpu", torch.float32)
+
+
+def painted(parts: Components, **sampling: Any) -> Any:
+    task = PaintTask("a chair", (ROOM,), (160, 96), Sampling(**({"seed": 3, "steps": 2} | sampling)))
+    return Qwen(parts).paint(task, Control()).pixels
+
+
+class TestFinding:
+    def test_a_path_wins(self, models: Path) -> None:
+        assert Shelf(hub=False).folder(str(models / "tiny" / "edit")) == models / "tiny" / "edit"
+
+    def test_a_folder_of_models_is_searched_by_id_and_by_name(self, models: Path) -> None:
+        assert Shelf(models, hub=False).folder("tiny/edit") == models / "tiny" / "edit"
+        assert Shelf(models / "tiny", hub=False).folder("somebody/edit") == models / "tiny" / "edit"
+
+    def test_the_platforms_store_has_lower_cased_ids_and_its_main_snapshot_wins(self, tmp_path: Path) -> None:
+        store = tmp_path / "models--qwen--qwen-image-edit-2511"
+        for snapshot in ("aaa", "bbb"):
+            (store / "snapshots" / snapshot).mkdir(parents=True)
+            (store / "snapshots" / snapshot / "model_index.json").write_text("{}")
+        shelf = Shelf(platform_cache=tmp_path, hub=False)
+        assert shelf.folder("Qwen/Qwen-Image-Edit-2511").name == "aaa"
+        (store / "refs").mkdir()
+        (store / "refs" / "main").write_text("bbb")
+        assert shelf.folder("Qwen/Qwen-Image-Edit-2511").name == "bbb"
+
+    def test_the_hubs_cache_is_read_offline(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from huggingface_hub import constants
+
+        snapshot = tmp_path / "models--Qwen--Qwen-Image-Edit-2511" / "snapshots" / ("0" * 40)
+        snapshot.mkdir(parents=True)
+        (snapshot / "model_index.json").write_text("{}")
+        refs = snapshot.parent.parent / "refs"
+        refs.mkdir()
+        (refs / "main").write_text("0" * 40)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+        assert Shelf(hub=False).folder("Qwen/Qwen-Image-Edit-2511") == snapshot
+
+    @pytest.mark.parametrize("location", ["tiny/other", "/no/such/folder", "not an id at all"])
+    def test_what_is_nowhere_ends_the_start_in_one_sentence(self, models: Path, location: str) -> None:
+        with pytest.raises(SettingsError) as problem:
+            Shelf(models, hub=False).folder(location)
+        assert location in str(problem.value)
+
+    def test_a_lora_is_found_like_a_checkpoint_and_never_missing_in_silence(self, models: Path) -> None:
+        few = tiny.LORAS[4]
+        assert Shelf(models, hub=False).file(few.repo, few.file).is_file()
+        assert Shelf(models / few.repo, hub=False).file("other/repo", few.file).is_file()
+        with pytest.raises(SettingsError, match="missing.safetensors"):
+            Shelf(models, hub=False).file(few.repo, "missing.safetensors")
+
+
+class TestProving:
+    def test_a_whole_checkpoint_passes(self, checkpoint: Path) -> None:
+        weights.check(checkpoint, "QwenImageEditPlusPipeline")
+
+    def test_a_missing_shard_is_named(self, checkpoint: Path) -> None:
+        names = {
+            "a": "diffusion_pytorch_model-00001-of-00002.safetensors",
+            "b": "diffusion_pytorch_model-00002-of-00002.safetensors",
+        }
+        whole = checkpoint / "transformer" / "diffusion_pytorch_model.safetensors"
+        whole.rename(checkpoint / "transformer" / names["a"])
+        index = checkpoint / "transformer" / "diffusion_pytorch_model.safetensors.index.json"
+        index.write_text(json.dumps({"weight_map": names}))
+        with pytest.raises(
+            SettingsError, match="transformer/diffusion_pytorch_model-00002-of-00002.safetensors is missing"
+        ):
+            weights.check(checkpoint, "QwenImageEditPlusPipeline")
+
+    @pytest.mark.parametrize("keep", [0, 5, 1000, -10])
+    def test_a_truncated_shard_is_named(self, checkpoint: Path, keep: int) -> None:
+        shard = checkpoint / "text_encoder" / "model.safetensors"
+        shard.write_bytes(shard.read_bytes()[:keep])
+        with pytest.raises(SettingsError, match="text_encoder/model.safetensors is damaged"):
+            weights.check(checkpoint, "QwenImageEditPlusPipeline")
+
+    @pytest.mark.parametrize(
+        "file", ["model_index.json", "scheduler/scheduler_config.json", "tokenizer/tokenizer_config.json"]
+    )
+    def test_a_missing_or_damaged_configuration_is_named(self, checkpoint: Path, file: str) -> None:
+        (checkpoint / file).write_text("{")
+        with pytest.raises(SettingsError, match="damaged"):
+            weights.check(checkpoint, "QwenImageEditPlusPipeline")
+        (checkpoint / file).unlink()
+        with pytest.raises(SettingsError, match=f"{Path(file).name} is missing"):
+            weights.check(checkpoint, "QwenImageEditPlusPipeline")
+
+    def test_a_checkpoint_of_another_pipeline_is_refused(self, checkpoint: Path) -> None:
+        with pytest.raises(SettingsError, match="QwenImageEditPlusPipeline.*QwenImagePipeline"):
+            weights.check(checkpoint, "QwenImagePipeline")
+
+
+class TestLoading:
+    def test_what_was_saved_paints_what_was_made(self, models: Path) -> None:
+        assert (painted(loaded(models), quality="best") == painted(tiny.components(), quality="best")).all()
+
+    def test_switched_and_fused_loras_paint_alike_and_switched_off_they_leave_nothing(self, models: Path) -> None:
+        switchable = loaded(models)
+        fused = loaded(models, replace(PLAN, loras="fused"))
+        few = painted(switchable)
+        assert abs(few.astype(int) - painted(fused)).mean() < 0.5
+        assert (few != painted(switchable, quality="best")).any()
+        assert (painted(switchable, quality="best") == painted(tiny.components(), quality="best")).all()
+
+    def test_a_fused_and_tabulated_plan_serves_what_it_says(self, models: Path) -> None:
+        parts = loaded(models, replace(PLAN, loras="fused", tabulated=True))
+        engine = Qwen(parts)
+        assert engine.qualities == ("fast",)
+        task = PaintTask("a chair", (ROOM,), (160, 96), Sampling(seed=3, quality="best", steps=9))
+        answer = engine.paint(task, Control())
+        assert (answer.steps, answer.true_cfg_scale) == (4, 1.0)
+        assert any("best" in warning for warning in answer.warnings)
+        assert any("4 steps" in warning for warning in answer.warnings)
+        plain = Qwen(loaded(models, replace(PLAN, loras="fused"))).paint(
+            replace(task, sampling=Sampling(seed=3, steps=4)), Control()
+        )
+        assert (answer.pixels == plain.pixels).all()
+
+    def test_eight_bit_storage_paints_nearly_the_same(self, models: Path) -> None:
+        eight = painted(loaded(models, replace(PLAN, loras="fused", transformer="fp8")))
+        plain = painted(loaded(models, replace(PLAN, loras="fused")))
+        assert 0 < abs(eight.astype(int) - plain).mean() < 12
+
+    def test_a_lora_that_matches_nothing_is_refused(self, tmp_path: Path) -> None:
+        other = {"transformer_blocks.9.attn.to_q.lora_down.weight": torch.zeros(4, 64)}
+        other["transformer_blocks.9.attn.to_q.lora_up.weight"] = torch.zeros(64, 4)
+        other["transformer_blocks.9.attn.to_q.alpha"] = torch.tensor(4.0)
+        save_file(other, tmp_path / "other.safetensors")
+        with pytest.raises(SettingsError, match="other.safetensors"):
+            lora.add(tiny.components().edit.transformer, tmp_path / "other.safetensors", "other")
+
+    def test_a_lora_of_another_size_is_refused(self, models: Path, tmp_path: Path) -> None:
+        few = tiny.LORAS[4]
+        wide = {
+            name: torch.cat([value, value], -1) if "down" in name else value
+            for name, value in load_file(models / few.repo / few.file).items()
+        }
+        save_file(wide, tmp_path / "wide.safetensors")
+        with pytest.raises(SettingsError, match="wide.safetensors"):
+            lora.add(tiny.components().edit.transformer, tmp_path / "wide.safetensors", "wide")
