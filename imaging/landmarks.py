@@ -138,7 +138,7 @@ def _rug(regions: Regions, floor: Chosen, ground: Mask, table: _Table | None, ca
     left, top, right, bottom = regions.box[best]
     x, y = (regions.box[:, :2] + regions.box[:, 2:]).T / 2
     parts = flat & (x > left) & (x < right) & (y > top) & (y < bottom) & regions.like(regions.only(best), _LIKE)
-    return parts & (worth[best] > 0)
+    return cast(Chosen, parts & (worth[best] > 0))
 
 
 def _rug_size(mask: Mask, floor: Mask, camera: Camera) -> float:
@@ -209,7 +209,7 @@ def _plant(lab: Lab) -> Mask:
     green = (lab[..., 1] < -6) & (lab[..., 2] > 2)
     parts, stats = cv2.connectedComponentsWithStats(_dilated(green, 7, 7).astype(np.uint8))[1:3]
     area = np.bincount(parts[green], minlength=len(stats))
-    ragged = 1 - area / (stats[:, cv2.CC_STAT_WIDTH] * stats[:, cv2.CC_STAT_HEIGHT])
+    ragged = 1 - area / np.fmax(stats[:, cv2.CC_STAT_WIDTH] * stats[:, cv2.CC_STAT_HEIGHT], 1)
     worth = area * ragged * (ragged > 0.35) * (area > 0.001 * green.size) * (area < 0.1 * green.size)
     worth[0] = 0
     return cast(Mask, green & (parts == worth.argmax()) & (worth.max() > 0))
@@ -242,7 +242,7 @@ def _window(regions: Regions, candidates: Chosen) -> Chosen:
     frame = size**0.5 / 20
     beside = (left < right[best] + frame) & (right > left[best] - frame)
     beside &= (top < bottom[best] + frame) & (bottom > top[best] - frame)
-    return panes & beside & regions.like(regions.only(best), _ONE_WINDOW)
+    return cast(Chosen, panes & beside & regions.like(regions.only(best), _ONE_WINDOW))
 
 
 def _pictures(regions: Regions, candidates: Chosen) -> Chosen:
@@ -252,8 +252,8 @@ def _pictures(regions: Regions, candidates: Chosen) -> Chosen:
     whole = candidates & (left > 0) & (top > 0) & (right < width) & (regions.fill > 0.75)
     area = regions.area * whole * (regions.area < 0.06 * height * width)
     best = int(area.argmax())
-    middle = (top + bottom) / 2
-    return (area > 0.001 * height * width) & (area > 0.4 * area[best]) & (middle > top[best]) & (middle < bottom[best])
+    beside = (top + bottom > 2 * top[best]) & (top + bottom < 2 * bottom[best])
+    return cast(Chosen, beside & (area > 0.4 * area[best]) & (area > 0.001 * height * width))
 
 
 # Masks
@@ -265,7 +265,7 @@ def _dilated(mask: Mask, columns: int, rows: int) -> Mask:
 
 def _ends(mask: Mask) -> NDArray[np.intp]:
     """Of each column, the row after the last in `mask`."""
-    return len(mask) - mask[::-1].argmax(axis=0)
+    return np.array(len(mask) - mask[::-1].argmax(axis=0), np.intp)
 
 
 def _box(mask: Mask) -> Box:

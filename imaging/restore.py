@@ -142,7 +142,9 @@ def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, as
     lighter = _largest(cv2.absdiff(relit, before))
     unlike, unlike_relit = _beyond(before, after), _beyond(relit, after)
     noise = float(np.percentile(unlike_relit[usual][::8], 95)) if usual.any() else 0.0
-    paint = limit & ((unlike > np.where(product, 8, 25) + 3 * noise) | (unlike_relit > 3 + 2 * noise))
+    tint = _largest(light) - _smallest(light)
+    another = unlike > np.where(product, 25, 60) + 3 * noise
+    paint = limit & (another | (unlike_relit > 3 + 2 * noise) | (tint > 0.08 + 3 * spread(tint[usual])))
     shade = limit & (lighter > 1.5 + 3 * cast.misfit)
 
     region = _great_parts(paint | shade, unlike + lighter, product)
@@ -232,6 +234,11 @@ def _inside(part: Box) -> tuple[slice, slice]:
 def _largest(channels: NDArray[Any]) -> NDArray[Any]:
     red, green, blue = cv2.split(channels)
     return cv2.max(cv2.max(red, green), blue)
+
+
+def _smallest(channels: NDArray[Any]) -> NDArray[Any]:
+    red, green, blue = cv2.split(channels)
+    return cv2.min(cv2.min(red, green), blue)
 
 
 def _disc(width: int) -> NDArray[np.uint8]:
