@@ -61,6 +61,11 @@ class Registration:
         shift = np.hypot(x, y) * np.hypot(*self.photo) / 2
         return float(shift), float(100 * (np.sqrt(abs(a * d - b * c)) - 1)), float(np.degrees(np.arctan2(c - b, a + d)))
 
+    def between(self, photo: Size, painted: Size) -> "Registration":
+        """The same between the same two pictures at other sizes."""
+        to_own, to_painted = _rescaling(photo, self.photo), _rescaling(self.painted, painted)
+        return Registration(to_painted @ self.matrix @ to_own, photo, painted, self.agreement)
+
 
 @dataclass(frozen=True, eq=False)
 class Cast:
@@ -93,7 +98,7 @@ class _Edges:
 
 
 def register(painted: Pixels, photo: Pixels, ignore: Mask | None = None) -> Registration:
-    """Pixels of the photo under `ignore` are not compared. `painted` may have another size."""
+    """`painted` and `ignore` may have other sizes than the photo; what lies under `ignore` is not compared."""
     size, working = size_of(photo), working_size(size_of(photo))
     target, source = _grey(photo, working), _grey(painted, working)
     use = np.ones_like(target) if ignore is None else (~touched(ignore, working)).astype(np.float32)
@@ -112,19 +117,18 @@ def register(painted: Pixels, photo: Pixels, ignore: Mask | None = None) -> Regi
 
 def only_resized(painted: Size, photo: Size) -> Registration:
     """That of a picture which differs in size alone."""
-    return Registration(_frame(painted, photo) @ np.linalg.inv(_frame(photo, photo)), photo, painted, 1.0)
+    return Registration(_rescaling(photo, painted), photo, painted, 1.0)
 
 
 def aligned(painted: NDArray[Any], registration: Registration, size: Size, part: Box | None = None) -> NDArray[Any]:
-    """`painted` as it lies on the photo at `size`, or that `part` of it. What it does not show is its edge repeated."""
-    if size[0] < painted.shape[1]:
+    """`painted` as it lies on the photo at `size`, or that `part` of it. What it does not show is its edge repeated.
+
+    Both may have other sizes than at the registration."""
+    if painted.shape[1] > 1.5 * size[0]:
         painted = resized(painted, size)
     left, top, right, bottom = part or (0, 0, *size)
-    photo = registration.photo
-    from_part = _frame(photo, photo) @ np.linalg.inv(_frame(size, photo)) @ [[1, 0, left], [0, 1, top], [0, 0, 1]]
-    to_painted = _frame(size_of(painted), photo) @ np.linalg.inv(_frame(registration.painted, photo))
+    matrix = registration.between(size, size_of(painted)).matrix @ [[1, 0, left], [0, 1, top], [0, 0, 1]]
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    matrix = to_painted @ registration.matrix @ from_part
     return cv2.warpPerspective(painted, matrix, (right - left, bottom - top), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
@@ -132,10 +136,9 @@ def covered(registration: Registration, size: Size) -> Mask:
     """Where `aligned` shows what was painted, and not its edge repeated."""
     right, bottom = registration.painted[0] - 3, registration.painted[1] - 3
     corners = np.array([[[2, 2], [right, 2], [right, bottom], [2, bottom]]], np.float64)
-    photo = registration.photo
-    to_size = _frame(size, photo) @ np.linalg.inv(registration.matrix @ _frame(photo, photo))
+    back = np.linalg.inv(registration.between(size, registration.painted).matrix)
     mask = np.zeros(size[::-1], np.uint8)
-    cv2.fillConvexPoly(mask, np.rint(cv2.perspectiveTransform(corners, to_size)).astype(np.int32), 1)
+    cv2.fillConvexPoly(mask, np.rint(cv2.perspectiveTransform(corners, back)).astype(np.int32), 1)
     return mask.astype(np.bool_)
 
 
@@ -208,6 +211,12 @@ def _frame(size: Size, photo: Size) -> Numbers:
     half = np.hypot(*photo) / 2
     across, down = half * size[0] / photo[0], half * size[1] / photo[1]
     return np.array([[across, 0, (size[0] - 1) / 2], [0, down, (size[1] - 1) / 2], [0, 0, 1]])
+
+
+def _rescaling(size: Size, other: Size) -> Numbers:
+    """From pixels of a picture to pixels of the same at another size, as cv2.resize has it."""
+    across, down = other[0] / size[0], other[1] / size[1]
+    return np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
 
 
 def _places(size: Size, part: Box) -> tuple[Plane, Plane]:

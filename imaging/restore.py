@@ -75,20 +75,21 @@ def restore(photo: Pixels, painted: Pixels, allowed: Mask | None = None, product
         return _finished(photo, np.where(allowed[..., None], painted, photo), only_resized(size, size))
 
     # 1. Where the painted picture lies on the photo.
-    asked = _asked(allowed, product_box)
-    registration = register(painted, photo, asked)
+    working = working_size(size)
+    own, limit = resized(photo, working), ~touched(~allowed, working)
+    asked = _asked(limit, product_box, working[0] / size[0])
+    small = resized(painted, working) if painted.shape[1] > working[0] else painted
+    registration = register(small, own, asked).between(size, size_of(painted))
     if not registration.found:
         plain = aligned(painted, only_resized(size_of(painted), size), size)
         return _finished(photo, np.where(allowed[..., None], plain, photo), registration)
 
     # 2. Its colours against the photo's, where nothing should have changed.
-    working = working_size(size)
-    own, seen, shown = resized(photo, working), aligned(painted, registration, working), covered(registration, working)
-    asked = touched(asked, working)
+    seen, shown = aligned(small, registration, working), covered(registration, working)
     cast = colour_cast(own, seen, shown & ~asked)
 
     # 3. What was painted anew, where the light alone changed, and that much of it at full resolution.
-    changes = _changes(own, seen, cast, shown & ~touched(~allowed, working), shown, asked)
+    changes = _changes(own, seen, cast, shown & limit, shown, asked)
     part = _part_of(changes, size)
     anew = cast.taken_off(aligned(painted, registration, size, part), size, part)
     return _finished(photo, _composed(photo, anew, changes, part, allowed), registration, cast.distance)
@@ -118,13 +119,13 @@ def _kept_the_photo(painted: Pixels, photo: Pixels, allowed: Mask) -> bool:
     return bool(edges.any()) and float(_differing(rows, painted[::8])[:, 1:][edges].mean()) < 0.5
 
 
-def _asked(allowed: Mask, product_box: Box | None) -> Mask:
-    """Where the product is expected: around its box, else what is allowed, unless that is most of the photo."""
+def _asked(limit: Mask, product_box: Box | None, scale: float) -> Mask:
+    """Where the product is expected: around its box, else what may change, unless that is most of the photo."""
     if product_box is None:
-        return allowed & bool(allowed.mean() < 0.5)
-    left, top, right, bottom = product_box
+        return limit & bool(limit.mean() < 0.5)
+    left, top, right, bottom = (round(edge * scale) for edge in product_box)
     margin = round(0.15 * max(right - left, bottom - top))
-    asked = np.zeros_like(allowed)
+    asked = np.zeros_like(limit)
     asked[max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin] = True
     return asked
 
