@@ -9,6 +9,7 @@ import numpy as np
 from imaging.backdrop import FARTHEST_WALL_CM, floor_end, wall_distance
 from imaging.camera import Camera, Numbers
 from imaging.cutout import CutOut
+from imaging.lamp import shade_of
 from imaging.layout import Placement
 from imaging.light import Light, Source, encoded, find_light, linear
 from imaging.picture import Box, Mask, Pixels, Weights
@@ -58,6 +59,7 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
     # 3. The product over it.
     colour, alpha = _set_into(product, placement.frame, part)
     covered = alpha > 0
+    covered[: max(0, _lit_rows(product, placement, light) - top)] = False
     colour[covered] = _relit(colour[covered], alpha[covered, None], gain(product, light, sun), light.brightest)
     made = (ground * (1 - alpha[..., None]) + colour + 0.5).clip(0, 255).astype(np.uint8)
     pixels, changed = room.copy(), np.zeros(room.shape[:2], np.bool_)
@@ -106,6 +108,12 @@ def _set_into(product: CutOut, frame: Box, part: Box) -> tuple[Layer, Weights]:
     alpha = placed(product.alpha, frame, part).clip(0, 1)
     colour = placed(product.color * product.alpha[..., None], frame, part)
     return colour.clip(0, 255 * alpha[..., None]), alpha
+
+
+def _lit_rows(product: CutOut, placement: Placement, light: Light) -> int:
+    """The photo's row down to which the product is a lampshade with its own light in it; 0 for none."""
+    _, top, _, bottom = placement.frame
+    return 0 if light.daylight else round(top + shade_of(product) * (bottom - top))
 
 
 def _relit(colours: Layer, alpha: Layer, gain: Numbers, brightest: float) -> Layer:

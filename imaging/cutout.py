@@ -157,7 +157,7 @@ def _holes(labels: Labels, outer: Chosen, like: Mask, edge: Mask) -> Chosen:
     plain = np.bincount(where, like[enclosed], count)
     sharp = np.bincount(where, (depth < 1.5) & dilated(edge, 3)[enclosed], count)
     thin = _walls(labels, count) < 6 + 1.5 * radius
-    return (area > 5) & (plain > 0.2 * area) & (sharp > 0.5 * rim) & thin & ~_printed(labels, outer)
+    return (plain > 0.2 * area) & (sharp > 0.5 * rim) & thin & ~_printed(labels, outer)
 
 
 def _walls(labels: Labels, count: int) -> Numbers:

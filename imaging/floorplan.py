@@ -11,9 +11,11 @@ from imaging.picture import Box, Mask
 from imaging.words import Landmark, Place, Side, Words
 
 _CELLS = 200
+_MARGIN = 20  # cells before the picture
 _CELL = 1 / 30  # of the camera's height: 5 cm under the usual one
 _CLEAR, _ROOMY, _PLAIN = 45.0, 90.0, 40.0  # cm to other things: what most products need, what looks good; to edges
 _BESIDE, _BEFORE, _OPPOSITE = 65.0, 130.0, 220.0  # cm from a landmark
+_INSIDE = 50.0  # cm from the picture's last row
 _EXACT = 30.0  # cm: how exactly a place is meant
 _AVOIDED = 60.0  # cm to keep from where nothing is wanted
 _FRONT, _BACK = 0.7, 0.33  # where foreground begins and background ends, from the floor's far to its near row
@@ -42,8 +44,8 @@ def steps_to(target: Mask) -> Numbers:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """The floor in square cells of `cell` cm: their `x` and `z` in cm, the pixel `column` and `row` that show them, and
-    whether these are `seen`, in the picture."""
+    """The floor in square cells of `cell` cm: their `x` and `z` in cm, the pixel `column` and `row` that show them,
+    whether they lie `ahead`, and whether they are `seen`: in the picture, not before it."""
 
     room: Room
     cell: float
@@ -51,13 +53,14 @@ class _Plan:
     z: Numbers
     column: Numbers
     row: Numbers
+    ahead: Mask
     seen: Mask
 
     def sampled(self, mask: Mask) -> Mask:
-        """A mask of the picture, from above."""
+        """A mask of the picture, from above; before the picture goes on as it ends."""
         height, width = mask.shape
         rows, columns = self.row.clip(0, height - 1).astype(np.intp), self.column.clip(0, width - 1).astype(np.intp)
-        return mask[rows, columns] & self.seen
+        return mask[rows, columns] & self.ahead
 
     def from_cells(self, target: Mask) -> Numbers:
         """How far in cm each cell is from the nearest of `target`."""
@@ -92,7 +95,7 @@ def best_on_floor(room: Room, words: Words) -> tuple[float, float]:
     plan = _plan(room)
     if not plan.seen.any():
         return room.camera.size[0] / 2, room.camera.size[1]
-    cost = _crampedness(plan) + 0.15 * plan.from_point(0, row_distance(room, 0.5))
+    cost = _crampedness(plan) + 0.25 * plan.from_point(0, row_distance(room, 0.5))
     for away in _away(plan, words):
         cost += 3 * away
     for away in _away(plan, words.unwanted or Words()):
@@ -102,21 +105,23 @@ def best_on_floor(room: Room, words: Words) -> tuple[float, float]:
 
 
 def _plan(room: Room) -> _Plan:
-    """From just before the picture's last row on."""
+    """From a little before the picture's last row on."""
     camera, (height, width) = room.camera, room.ground.shape
     cell = camera.height_cm * _CELL
     steps = np.arange(_CELLS) * cell
     nearest = camera.distance(height - 0.5)
-    x, z = np.meshgrid(steps - steps.mean(), steps + (nearest - 2 * cell if np.isfinite(nearest) else cell))
+    x, z = np.meshgrid(steps - steps.mean(), steps + max(nearest - _MARGIN * cell if np.isfinite(nearest) else 0, cell))
     column, row = camera.project(x, np.zeros_like(x), z)
-    seen = (column >= 0) & (column < width) & (row > camera.horizon) & (row < height)
-    return _Plan(room, cell, x, z, column, row, seen)
+    ahead = (column >= 0) & (column < width) & (row > camera.horizon)
+    return _Plan(room, cell, x, z, column, row, ahead, ahead & (row < height))
 
 
 def _crampedness(plan: _Plan) -> Numbers:
     clearance = plan.from_cells(~plan.sampled(plan.room.free))
     plain = plan.from_cells(plan.sampled(plan.room.edges))
-    return 6 * positive(_CLEAR - clearance) + positive(_ROOMY - clearance) + 1.5 * positive(_PLAIN - plain)
+    front = plan.z - plan.z[plan.seen].min()
+    cramped = 6 * positive(_CLEAR - clearance) + positive(_ROOMY - clearance)
+    return cramped + positive(_PLAIN - plain) + 2 * positive(_INSIDE - front)
 
 
 # How far in cm each cell is from what is said

@@ -47,6 +47,10 @@ class Light:
     brightest: float
     warmth: float
 
+    @property
+    def daylight(self) -> bool:
+        return self.window or self.level >= _LAMPLIGHT
+
 
 def linear(pixels: Pixels) -> Linear:
     """Linear light of sRGB pixels."""

@@ -30,9 +30,8 @@ def matte(pixels: Pixels, product: Mask) -> Matte:
     front = _front(gap, product, core)[rim]
     strength = np.square(front).sum(axis=1)
     mix = ((gap[rim] * front).sum(axis=1) / strength.clip(1) - 0.04) / 0.9
-    depth = cv2.distanceTransform(product.astype(np.uint8), cv2.DIST_L2, 5)[rim]
     alpha = product.astype(np.float32)
-    alpha[rim] = np.maximum(mix, (depth - 2) / 3).clip(0, 1)
+    alpha[rim] = mix.clip(0, 1)
     color = pixels.copy()
     color[rim] = np.rint(pixels[rim] + (1 - alpha[rim])[:, None] * front).clip(0, 255)
     clear = float((strength > 25**2).mean()) if rim.any() else 1.0

@@ -4,7 +4,8 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,37 +34,56 @@ log = logging.getLogger(__name__)
 Part = TypeVar("Part")
 
 
-def load(
-    profile: Profile, plan: Plan, folder: Path, shelf: Shelf, device: str, dtype: torch.dtype = torch.bfloat16
-) -> Components:
-    """SettingsError where anything is missing, damaged or does not fit together."""
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A checkpoint's files on this machine."""
+
+    profile: Profile
+    folder: Path
+    loras: dict[str, Path]
+
+
+def source(profile: Profile, plan: Plan, location: str | None, shelf: Shelf) -> Source:
+    """SettingsError where anything is missing or damaged."""
+    folder = shelf.folder(location or profile.repo)
     weights.check(folder, profile.pipeline)
-    loras = {each.name: shelf.file(each.repo, each.file) for each in _loras(profile, plan)}
-    log.info("Loading %s: %.1f GB", profile.name, weights.size(folder) / 1e9)
+    return Source(profile, folder, {each.name: shelf.file(each.repo, each.file) for each in _loras(profile, plan)})
+
+
+def load(
+    edit: Source, plan: Plan, device: str, dtype: torch.dtype = torch.bfloat16, text: Source | None = None
+) -> Components:
+    """SettingsError where what is there does not fit together."""
+    log.info("Loading %s: %.1f GB", edit.profile.name, weights.size(edit.folder) / 1e9)
     # The libraries patch torch for the whole process while they build a model: only one may build at a time. What is
-    # read from the disk meanwhile is the transformer that was built, empty, before.
-    transformer = _built(folder, plan, dtype, device)
+    # read from the disk meanwhile is the transformers that were built, empty, before.
+    built = {source: _built(source.folder, plan, dtype, device) for source in (edit, text) if source is not None}
     with ThreadPoolExecutor(2) as pool:
-        filled = pool.submit(_timed, "transformer", lambda: _filled(transformer, folder, device, dtype))
-        text_encoder = pool.submit(_timed, "text encoder", lambda: _text_encoder(folder, plan, device, dtype))
-        text_encoder.result()
-        vae = AutoencoderKLQwenImage.from_pretrained(folder, subfolder="vae", torch_dtype=dtype).to(device)
-        tokenizer = Qwen2Tokenizer.from_pretrained(folder / "tokenizer")
-        scheduler = FlowMatchEulerDiscreteScheduler.load_config(folder, subfolder="scheduler")
-        processor = folder / "processor"
-        image_processor = (
+        filled = {
+            source: pool.submit(_timed, "transformer", partial(_filled, empty, source.folder, device, dtype))
+            for source, empty in built.items()
+        }
+        text_encoder = _timed("text encoder", lambda: _text_encoder(edit.folder, plan, device, dtype))
+        vae = AutoencoderKLQwenImage.from_pretrained(edit.folder, subfolder="vae", torch_dtype=dtype).to(device)
+        ready = {source: _checkpoint(source, future.result(), plan) for source, future in filled.items()}
+    processor = edit.folder / "processor"
+    return Components(
+        edit=ready[edit],
+        text=None if text is None else ready[text],
+        text_encoder=text_encoder,
+        vae=vae.eval(),
+        tokenizer=Qwen2Tokenizer.from_pretrained(edit.folder / "tokenizer"),
+        image_processor=(
             Qwen2VLImageProcessorPil.from_pretrained(processor) if processor.is_dir() else Qwen2VLImageProcessorPil()
-        )
-        checkpoint = Checkpoint(profile, filled.result(), dict(scheduler))
-        parts = Components(
-            edit=_with_loras(checkpoint, plan, loras),
-            text_encoder=text_encoder.result(),
-            vae=vae.eval(),
-            tokenizer=tokenizer,
-            image_processor=image_processor,
-            plan=plan.as_json(),
-        )
-    return replace(parts, edit=_saving(parts.edit, plan))
+        ),
+        plan=plan.as_json(),
+    )
+
+
+def _checkpoint(source: Source, transformer: QwenImageTransformer2DModel, plan: Plan) -> Checkpoint:
+    scheduler = FlowMatchEulerDiscreteScheduler.load_config(source.folder, subfolder="scheduler")
+    bare = Checkpoint(source.profile, transformer, dict(scheduler))
+    return _saving(_with_loras(bare, plan, source.loras), plan)
 
 
 def _loras(profile: Profile, plan: Plan) -> list[Lora]:

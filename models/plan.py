@@ -69,11 +69,13 @@ class Plan:
         )
 
 
-def make_plan(profile: Profile, card: Card, precision: Precision = "auto", device_map: DeviceMap = "cuda") -> Plan:
-    """The most exact plan that fits, and of those the one that serves most. SettingsError, with the numbers, where
-    none does."""
+def make_plan(
+    profile: Profile, card: Card, precision: Precision = "auto", device_map: DeviceMap = "cuda", transformers: int = 1
+) -> Plan:
+    """The most exact plan that fits, and of those the one that serves most; `transformers` is 2 with a text-to-image
+    checkpoint beside the edit one. SettingsError, with the numbers, where none fits."""
     room = int(card.memory * USABLE) * (card.count if device_map == "balanced" else 1)
-    plans = list(_plans(profile, sizes(), precision, device_map))
+    plans = list(_plans(profile, precision, device_map, transformers))
     fitting = [plan for plan in plans if plan.peak <= room]
     if not fitting:
         least = min(plans, key=lambda plan: plan.peak)
@@ -84,11 +86,11 @@ def make_plan(profile: Profile, card: Card, precision: Precision = "auto", devic
     return fitting[0]
 
 
-def _plans(profile: Profile, parts: Sizes, precision: Precision, device_map: DeviceMap) -> Iterator[Plan]:
+def _plans(profile: Profile, precision: Precision, device_map: DeviceMap, transformers: int) -> Iterator[Plan]:
     """From the most exact to the smallest."""
     for transformer, text_encoder in _precisions(precision):
         for tabulated, loras in _savings(transformer):
-            resident = _resident(parts, transformer, text_encoder, tabulated, loras)
+            resident = _resident(sizes(), transformer, text_encoder, tabulated, loras, transformers)
             peak = resident + _working(profile)
             yield Plan(profile.name, transformer, text_encoder, tabulated, loras, device_map, resident, peak)
 
@@ -107,12 +109,14 @@ def _savings(transformer: str) -> list[tuple[bool, Loras]]:
     return [(False, "switchable"), *fused] if transformer == "bf16" else fused
 
 
-def _resident(parts: Sizes, transformer: str, text_encoder: str, tabulated: bool, loras: Loras) -> int:
+def _resident(
+    parts: Sizes, transformer: str, text_encoder: str, tabulated: bool, loras: Loras, transformers: int
+) -> int:
     rest = parts.transformer - parts.blocks - parts.modulation
-    total = parts.blocks * BYTES[transformer] + rest * 2 + parts.text_encoder * BYTES[text_encoder] + parts.vae * 2
-    total += 0 if tabulated else parts.modulation * BYTES[transformer]
-    total += 2 * LORA_PARAMETERS * 2 if loras == "switchable" else 0
-    return int(total)
+    each = parts.blocks * BYTES[transformer] + rest * 2
+    each += 0 if tabulated else parts.modulation * BYTES[transformer]
+    each += 2 * LORA_PARAMETERS * 2 if loras == "switchable" else 0
+    return int(each * transformers + parts.text_encoder * BYTES[text_encoder] + parts.vae * 2)
 
 
 def _working(profile: Profile) -> int:

@@ -26,6 +26,7 @@ from models.denoise import Brief, denoise
 from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Sampling
 from models.grid import Grid, fit
 from models.loading import load as load_components
+from models.loading import source
 from models.plan import Card, make_plan
 from models.profiles import Schedule, find_profile
 from models.prompts import edit_prompt, generate_prompt
@@ -38,6 +39,9 @@ from schemas.settings import Settings, SettingsError
 log = logging.getLogger(__name__)
 
 CACHE_BYTES = 512 * 1024 * 1024
+TEXT_TO_IMAGE = "qwen-image-2512"
+"""The profile of QWEN_IMAGE_LOCATION."""
+
 CHEAPER = 0.5
 """Of the area, for the second try when memory ran out."""
 
@@ -229,10 +233,12 @@ def load(settings: Settings) -> ImageModel:
     chosen = find_profile(settings.model_profile)
     if not torch.cuda.is_available():
         raise SettingsError("ENGINE: qwen needs a GPU that torch can use, and there is none")
-    plan = make_plan(chosen, _card(), settings.precision, settings.device_map)
+    beside = settings.qwen_image_location
+    plan = make_plan(chosen, _card(), settings.precision, settings.device_map, transformers=2 if beside else 1)
     log.info("%s", plan)
     shelf = Shelf(settings.qwen_model_dir)
-    parts = load_components(chosen, plan, shelf.folder(settings.qwen_image_edit_location or chosen.repo), shelf, "cuda")
+    text = source(find_profile(TEXT_TO_IMAGE), plan, beside, shelf) if beside else None
+    parts = load_components(source(chosen, plan, settings.qwen_image_edit_location, shelf), plan, "cuda", text=text)
     engine = Qwen(parts)
     engine.paint(PaintTask("a chair", (), (256, 256), Sampling(seed=0)), Control())  # proves weights, memory, kernels
     return engine

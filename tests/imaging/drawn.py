@@ -73,6 +73,17 @@ def stool() -> CutOut:
     return CutOut(np.full((200, 180, 3), (120, 80, 50), np.uint8), alpha, 1.0)
 
 
+def lamp(shade: tuple[int, int, int] = (240, 238, 230), pole: int = 6) -> CutOut:
+    """A shade on a pole on a foot."""
+    alpha = np.zeros((300, 80), np.float32)
+    alpha[:60] = 1
+    alpha[:, 40 - pole // 2 : 40 + pole // 2] = 1
+    alpha[290:, 20:60] = 1
+    color = np.full((300, 80, 3), (120, 90, 40), np.uint8)
+    color[:60] = shade
+    return CutOut(color, alpha, 1.0)
+
+
 def photo(case: str, name: str = "room.png") -> Pixels:
     return np.array(Image.open(PHOTOS / case / name).convert("RGB"))
 

@@ -29,7 +29,9 @@ def test_a_sofa_before_the_wall_ends_the_floor() -> None:
 
 
 def test_nothing_is_said_where_floor_and_wall_look_alike() -> None:
-    assert floor_end(np.full((600, 800, 3), 180, np.uint8), drawn.camera(), (350, 450), 580) is None
+    room = np.full((600, 800, 3), 180, np.uint8)
+    room[430:] = 186
+    assert floor_end(room, drawn.camera(), (350, 450), 580) is None
 
 
 @pytest.mark.parametrize(

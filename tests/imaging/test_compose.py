@@ -151,6 +151,15 @@ def test_the_products_colour_is_kept_in_a_neutral_room() -> None:
     assert 0.7 < ratios.mean() < 1.5
 
 
+def test_a_lampshade_is_bright_in_lamplight_and_a_white_cabinet_is_not() -> None:
+    evening = (ROOM * 0.45).astype(np.uint8)
+    lamp, cabinet = drawn.lamp(), drawn.block(50, 200, (240, 238, 230))
+    for product, bright in ((lamp, True), (cabinet, False)):
+        composite, placement = made(Wish(coordinates=(400, 500), product_height_cm=150), product, evening)
+        shade = composite.pixels[placement.frame[1] + 5, placement.foot[0]]
+        assert (shade.min() > 215) == bright
+
+
 def test_the_same_job_gives_the_same_pixels() -> None:
     assert (standing() == standing()).all()
 

@@ -208,6 +208,12 @@ def test_a_soft_shadow_is_not_product(ground, quality):
     assert agreement(cut_out(picture), alpha) > 0.98
 
 
+def test_a_shadow_may_be_warmer_than_its_ground():
+    warm = soft_shadow(depth=0.3)[..., None] ** (0.85, 1, 1.4)
+    picture, alpha = chair().taken(np.array((240, 230, 205)) * warm)
+    assert agreement(cut_out(picture), alpha) > 0.98
+
+
 def test_a_grey_mug_loses_its_shadow_and_nothing_else():
     mug = Sketch().disc(235, 150, 45, GREY).disc(235, 150, 32, None).box(90, 80, 220, 230, GREY)
     picture, alpha = mug.taken((235, 235, 235), soft_shadow(width=90))
@@ -244,6 +250,13 @@ def test_the_ground_shows_through_every_compartment_of_a_shelf():
     assert agreement(cut_out(picture), alpha) > 0.98
 
 
+def test_grey_panels_in_a_frame_are_no_holes():
+    cabinet = Sketch().box(60, 60, 260, 262, WOOD)
+    cabinet.box(68, 68, 156, 254, GREY).box(164, 68, 252, 254, GREY)
+    picture, alpha = cabinet.taken()
+    assert agreement(cut_out(picture), alpha) > 0.99
+
+
 def test_a_white_label_amid_a_product_is_no_hole():
     picture, alpha = Sketch().box(70, 60, 250, 280, RED).box(135, 140, 185, 180, WHITE).taken()
     assert agreement(cut_out(picture), alpha) > 0.99
@@ -275,11 +288,16 @@ def test_white_on_white_is_found_by_its_last_two_levels_and_trusted_less():
     assert cut.confidence < 0.8
 
 
-def test_a_white_ball_that_fades_into_white_is_no_shadow():
+def faded_ball(rim, middle):
     y, x = np.mgrid[0 : SIDE * FINE, 0 : SIDE * FINE] / FINE - 160
     ball = Sketch().disc(160, 160, 90, WHITE)
-    ball.color *= (1 - 0.25 * (1 - (x * x + y * y) / 90**2).clip(0))[..., None]
-    picture, alpha = ball.taken()
+    ball.color *= (rim + (middle - rim) * (1 - (x * x + y * y) / 90**2).clip(0))[..., None] / 255
+    return ball
+
+
+@pytest.mark.parametrize(("rim", "middle", "ground"), [(255, 190, 255), (205, 250, 200)])
+def test_a_ball_that_fades_into_the_ground_is_no_shadow(rim, middle, ground):
+    picture, alpha = faded_ball(rim, middle).taken((ground, ground, ground))
     assert agreement(cut_out(picture), alpha) > 0.9
 
 
@@ -364,7 +382,7 @@ def test_where_nothing_comes_apart_the_whole_picture_is_the_answer_and_not_trust
     "picture",
     [
         Picture(np.full((50, 80, 3), 255, np.uint8)),
-        Picture(np.rint(vignette()).astype(np.uint8)),
+        Picture(np.rint(vignette(strength=0.4)).astype(np.uint8)),
         Picture(jpeg(np.random.default_rng(0).normal(200, 3, (90, 90, 3)).clip(0, 255).astype(np.uint8), 80)),
         Picture(np.zeros((50, 80, 3), np.uint8), np.zeros((50, 80), np.uint8)),
     ],

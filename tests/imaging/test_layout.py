@@ -126,6 +126,12 @@ def test_without_a_place_a_free_one_inside_the_photo_is_found() -> None:
     assert placement.frame[3] > CAMERA.horizon
 
 
+@pytest.mark.parametrize("words", ["", "in the left corner", "on the far right"])
+def test_a_place_of_ours_keeps_the_whole_product_in_the_photo(words: str) -> None:
+    placement = placed(Wish(instructions=words), drawn.block(300, 60))
+    assert placement.box == placement.frame
+
+
 def test_a_point_above_the_horizon_is_on_the_wall() -> None:
     placement = placed(Wish(coordinates=(400, 150), product_height_cm=60))
     assert placement.surface == "wall"
@@ -140,8 +146,10 @@ def test_a_floor_above_the_horizon_is_a_guess_and_is_said() -> None:
 
 
 def test_what_has_no_effect_is_said() -> None:
-    assert placed(Wish(box=(0, 0, 90, 90), product_height_cm=50)).warnings
-    assert placed(Wish(coordinates=(400, 500), scale=0.5, product_height_cm=50)).warnings
+    for wish in (Wish(box=(0, 400, 90, 490), product_height_cm=50), Wish(box=(0, 400, 90, 490), scale=0.5)):
+        assert any("placement_box decides the size" in warning for warning in placed(wish).warnings)
+    both = placed(Wish(coordinates=(400, 500), scale=0.5, product_height_cm=50))
+    assert any("product_scale has no effect" in warning for warning in both.warnings)
     assert not placed(Wish(coordinates=(400, 500), product_height_cm=50)).warnings
 
 
@@ -166,6 +174,11 @@ def test_the_box_is_what_is_seen_of_the_product_and_not_of_its_frame() -> None:
     cut = placed(Wish(coordinates=(400, 50), surface="floor", scale=0.5), replace(lamp, alpha=alpha))
     assert cut.frame == (250, -249, 550, 51)
     assert cut.box == (385, 0, 415, 51)
+
+
+def test_of_a_product_without_a_solid_pixel_the_frame_is_the_box() -> None:
+    ghost = replace(drawn.block(50, 50), alpha=np.full((50, 50), 0.1, np.float32))
+    assert placed(Wish(coordinates=(0, 599), scale=0.5), ghost).box == (0, 300, 150, 600)
 
 
 @pytest.mark.parametrize("height_cm", [1, 1000])

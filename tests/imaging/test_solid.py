@@ -22,6 +22,12 @@ def test_a_thin_product_has_no_depth_to_speak_of() -> None:
     assert solid_of(cylinder(5, 300)).depths.max() < 0.02
 
 
+def test_a_wide_product_is_not_as_deep_as_it_is_wide() -> None:
+    solid = solid_of(drawn.block(400, 100).alpha)
+    assert solid.radii.max() == pytest.approx(2, rel=0.2)
+    assert solid.depths.max() < 0.6
+
+
 @pytest.mark.parametrize(("radius", "height"), [(25, 40), (20, 150), (45, 90)])
 @pytest.mark.parametrize("distance", [220, 500])
 def test_a_solid_stands_where_its_foot_is_seen(radius: float, height: float, distance: float) -> None:

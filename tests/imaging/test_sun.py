@@ -13,14 +13,16 @@ WINDOW = Source((-drawn.HALF_CM, 150.0, 300.0), 80.0, 0.2)
 FLOOR_ROW = 255
 
 
-def sunlit(azimuth: float) -> Pixels:
+def sunlit(azimuth: float, light: int = 165) -> Pixels:
     """A floor with a patch of sun whose long edges run in the direction `azimuth` (degrees, from x to z)."""
     picture = np.full((360, 480, 3), (120, 115, 108), np.uint8)
     along = np.array([np.cos(np.radians(azimuth)), np.sin(np.radians(azimuth))])
     across = np.array([-along[1], along[0]])
     middle = np.array([-20.0, 300.0])
     corners = [middle + a * 80 * along + b * 40 * across for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
-    cv2.fillConvexPoly(picture, on_floor(CAMERA, np.array(corners)), (165, 158, 148), cv2.LINE_AA)
+    cv2.fillConvexPoly(
+        picture, on_floor(CAMERA, np.array(corners)), (light, round(0.96 * light), round(0.9 * light)), cv2.LINE_AA
+    )
     return picture
 
 
@@ -43,13 +45,21 @@ def test_the_sun_shines_along_the_edges_of_its_patch(azimuth: float) -> None:
 
 
 def test_the_sun_adds_what_the_shade_lacks() -> None:
-    sun = find_sun(sunlit(170), CAMERA, WINDOW, frame_at(-20, 290), FLOOR_ROW)
-    assert sun is not None
-    assert sun.share == pytest.approx(1 - (115 / 158) ** 2.2, abs=0.04)
+    for light in (145, 190):
+        sun = find_sun(sunlit(170, light), CAMERA, WINDOW, frame_at(-20, 290), FLOOR_ROW)
+        assert sun is not None
+        assert sun.share == pytest.approx(1 - (120 / light) ** 2.2, abs=0.04)
 
 
 def test_beside_its_patch_there_is_no_sun() -> None:
     assert find_sun(sunlit(170), CAMERA, WINDOW, frame_at(40, 220), FLOOR_ROW) is None
+
+
+def test_in_the_half_shade_beside_the_sun_there_is_none() -> None:
+    picture = sunlit(170, 150)
+    column, row = frame_at(-20, 290)[0], frame_at(-20, 290)[3]
+    picture[row - 20 : row + 20, column - 45 : column - 5] = (200, 192, 180)
+    assert find_sun(picture, CAMERA, WINDOW, frame_at(-20, 290), FLOOR_ROW) is None
 
 
 def test_an_even_floor_is_not_sunlit() -> None:
@@ -58,7 +68,8 @@ def test_an_even_floor_is_not_sunlit() -> None:
 
 def test_a_white_rug_is_no_sun() -> None:
     picture = drawn.room(CAMERA)
-    picture[280:340, 150:350] = (225, 224, 222)
+    left, _, right, bottom = frame_at(-20, 290)
+    picture[bottom - 25 : bottom + 15, left - 8 : right + 8] = (225, 224, 222)
     assert find_sun(picture, CAMERA, WINDOW, frame_at(-20, 290), FLOOR_ROW) is None
 
 

@@ -15,7 +15,7 @@ from imaging.picture import Picture
 from models import lora, tiny, weights
 from models.components import Components
 from models.engine import Control, PaintTask, Sampling
-from models.loading import load
+from models.loading import load, source
 from models.plan import Plan
 from models.qwen import Qwen
 from models.weights import Shelf
@@ -43,11 +43,11 @@ def checkpoint(models: Path, tmp_path: Path) -> Path:
 
 def loaded(models: Path, plan: Plan = PLAN) -> Components:
     shelf = Shelf(models, hub=False)
-    return load(tiny.PROFILE, plan, shelf.folder("tiny/edit"), shelf, "cpu", torch.float32)
+    return load(source(tiny.PROFILE, plan, "tiny/edit", shelf), plan, "cpu", torch.float32)
 
 
 def painted(parts: Components, **sampling: Any) -> Any:
-    task = PaintTask("a chair", (ROOM,), (160, 96), Sampling(**({"seed": 3, "steps": 2} | sampling)))
+    task = PaintTask("a chair", (ROOM,), (160, 96), Sampling(**({"seed": 3, "steps": 1} | sampling)))
     return Qwen(parts).paint(task, Control()).pixels
 
 
@@ -92,7 +92,7 @@ class TestFinding:
         few = tiny.LORAS[4]
         assert Shelf(models, hub=False).file(few.repo, few.file).is_file()
         assert Shelf(models / few.repo, hub=False).file("other/repo", few.file).is_file()
-        with pytest.raises(SettingsError, match="missing.safetensors"):
+        with pytest.raises(SettingsError, match=r"missing\.safetensors"):
             Shelf(models, hub=False).file(few.repo, "missing.safetensors")
 
 
@@ -110,7 +110,7 @@ class TestProving:
         index = checkpoint / "transformer" / "diffusion_pytorch_model.safetensors.index.json"
         index.write_text(json.dumps({"weight_map": names}))
         with pytest.raises(
-            SettingsError, match="transformer/diffusion_pytorch_model-00002-of-00002.safetensors is missing"
+            SettingsError, match=r"transformer/diffusion_pytorch_model-00002-of-00002\.safetensors is missing"
         ):
             weights.check(checkpoint, "QwenImageEditPlusPipeline")
 
@@ -118,7 +118,7 @@ class TestProving:
     def test_a_truncated_shard_is_named(self, checkpoint: Path, keep: int) -> None:
         shard = checkpoint / "text_encoder" / "model.safetensors"
         shard.write_bytes(shard.read_bytes()[:keep])
-        with pytest.raises(SettingsError, match="text_encoder/model.safetensors is damaged"):
+        with pytest.raises(SettingsError, match=r"text_encoder/model\.safetensors is damaged"):
             weights.check(checkpoint, "QwenImageEditPlusPipeline")
 
     @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ class TestProving:
             weights.check(checkpoint, "QwenImageEditPlusPipeline")
 
     def test_a_checkpoint_of_another_pipeline_is_refused(self, checkpoint: Path) -> None:
-        with pytest.raises(SettingsError, match="QwenImageEditPlusPipeline.*QwenImagePipeline"):
+        with pytest.raises(SettingsError, match=r"QwenImageEditPlusPipeline.*QwenImagePipeline"):
             weights.check(checkpoint, "QwenImagePipeline")
 
 
@@ -168,12 +168,26 @@ class TestLoading:
         plain = painted(loaded(models, replace(PLAN, loras="fused")))
         assert 0 < abs(eight.astype(int) - plain).mean() < 12
 
+    def test_a_text_to_image_checkpoint_beside_it_shares_everything_else(self, models: Path) -> None:
+        shelf = Shelf(models, hub=False)
+        edit, text = (source(tiny.PROFILE, PLAN, "tiny/edit", shelf) for _ in range(2))
+        parts = load(edit, PLAN, "cpu", torch.float32, text=text)
+        assert parts.text is not None
+        assert parts.text.transformer is not parts.edit.transformer
+        words = PaintTask("a chair", (), (160, 96), Sampling(seed=3, steps=2))
+        assert (Qwen(parts).paint(words, Control()).pixels == Qwen(loaded(models)).paint(words, Control()).pixels).all()
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="bitsandbytes quantizes on a GPU only")
+    def test_four_bits_load_and_paint(self, models: Path) -> None:
+        parts = loaded(models, replace(PLAN, transformer="nf4", text_encoder="nf4"))
+        assert painted(parts, quality="best").shape == (96, 160, 3)
+
     def test_a_lora_that_matches_nothing_is_refused(self, tmp_path: Path) -> None:
         other = {"transformer_blocks.9.attn.to_q.lora_down.weight": torch.zeros(4, 64)}
         other["transformer_blocks.9.attn.to_q.lora_up.weight"] = torch.zeros(64, 4)
         other["transformer_blocks.9.attn.to_q.alpha"] = torch.tensor(4.0)
         save_file(other, tmp_path / "other.safetensors")
-        with pytest.raises(SettingsError, match="other.safetensors"):
+        with pytest.raises(SettingsError, match=r"other\.safetensors"):
             lora.add(tiny.components().edit.transformer, tmp_path / "other.safetensors", "other")
 
     def test_a_lora_of_another_size_is_refused(self, models: Path, tmp_path: Path) -> None:
@@ -183,5 +197,5 @@ class TestLoading:
             for name, value in load_file(models / few.repo / few.file).items()
         }
         save_file(wide, tmp_path / "wide.safetensors")
-        with pytest.raises(SettingsError, match="wide.safetensors"):
+        with pytest.raises(SettingsError, match=r"wide\.safetensors"):
             lora.add(tiny.components().edit.transformer, tmp_path / "wide.safetensors", "wide")
