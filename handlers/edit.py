@@ -75,7 +75,7 @@ def _wish(request: EditRequest) -> Wish:
         instructions=job.instructions,
         coordinates=request.coordinates,
         box=request.box,
-        surface=None if job.placement_surface == "auto" else job.placement_surface,
+        surface=job.placement_surface,
         mask=request.mask,
         scale=job.product_scale,
         product_height_cm=job.product_height_cm,

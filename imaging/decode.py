@@ -6,7 +6,7 @@ from functools import cache
 from io import BytesIO
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from imaging.colour import rgb_profile, to_srgb
 from imaging.picture import Picture
@@ -74,7 +74,7 @@ def _know_every_format() -> None:
 
 def _reason(problem: BaseException) -> str:
     # Pillow's own texts can quote the file; these three cases cover what a caller can act on.
-    if isinstance(problem, Image.UnidentifiedImageError):
+    if isinstance(problem, UnidentifiedImageError):
         return "not a picture of a known format"
     if "truncated" in str(problem).lower():
         return "the file is truncated"
