@@ -83,11 +83,13 @@ def _on_white(product: Picture) -> MatLike:
 def _off_ground(pixels: Pixels, ground: Pixels) -> CutOut:
     like, noise = _like_ground(pixels, ground)
     box = _box_around(~like)
+    framed = _sides_touched(box, like.shape) < 3
     pixels, ground, like = (_cropped(field, box, margin=16) for field in (pixels, ground, like))
     product = _product(pixels, ground, like, noise)
     color, alpha, clear = matte(pixels, product)
     box = _box_around(alpha > 0.02)
     confidence = 0.95 * (0.4 + 0.6 * clear) * (0.5 if _white_may_be_lost(product, ground, box) else 1)
+    confidence *= 1 if framed else 0.5
     return CutOut(_cropped(color, box), _cropped(alpha, box), confidence)
 
 
@@ -122,7 +124,7 @@ def _product(pixels: Pixels, ground: Pixels, like: Mask, noise: float) -> Mask:
     outer = np.zeros(labels.max() + 1, bool)
     outer[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
     outer[0] = False
-    free = (outer | _holes(labels, outer, like, edge))[labels]
+    free = (outer | _holes(labels, outer, edge))[labels]
     shade = free & ~like
     return _without_dust(~(free & like | _shadow(shade, ~free, like, edge)), shade)
 
@@ -135,29 +137,30 @@ def _edges(smooth: MatLike, least: float) -> Mask:
 
 
 def _dimmed(smooth: MatLike, ground: Pixels) -> Mask:
-    """Where a pixel is the ground in less light: darker by nearly as much in each channel."""
+    """Where a pixel is the ground in other light: darker by nearly as much in each channel, but not black."""
     ratio = cv2.divide(smooth, ground, scale=_LIT)
     most, least = _strongest(ratio), 255 - _strongest(cv2.bitwise_not(ratio))
     loss = _LIT - most.astype(np.float32)
-    return (loss >= 0) & (loss < 0.75 * _LIT) & (most - least < 10 + (0.6 * loss).clip(0, 16))
+    return (loss < 0.75 * _LIT) & (most - least < 10 + (0.6 * loss).clip(0, 16))
 
 
-def _holes(labels: Labels, outer: Chosen, like: Mask, edge: Mask) -> Chosen:
+def _holes(labels: Labels, outer: Chosen, edge: Mask) -> Chosen:
     """Which regions are ground seen through the product; the other enclosed ones are its own white parts.
 
     A glint fades into the product where a hole has an edge; a label lies in the midst of the product or bears print,
     where a hole lies behind rails and rungs.
     """
     enclosed = (labels > 0) & ~outer[labels]
+    if not enclosed.any():
+        return np.zeros_like(outer)
     where, count = labels[enclosed], outer.size
     depth = cv2.distanceTransform(enclosed.astype(np.uint8), cv2.DIST_L2, 5)[enclosed]
     radius = np.zeros(count)
     np.maximum.at(radius, where, depth)
-    area, rim = np.bincount(where, minlength=count), np.bincount(where[depth < 1.5], minlength=count)
-    plain = np.bincount(where, like[enclosed], count)
+    rim = np.bincount(where, depth < 1.5, count)
     sharp = np.bincount(where, (depth < 1.5) & dilated(edge, 3)[enclosed], count)
     thin = _walls(labels, count) < 6 + 1.5 * radius
-    return (plain > 0.2 * area) & (sharp > 0.5 * rim) & thin & ~_printed(labels, outer)
+    return (sharp > 0.5 * rim) & thin & ~_printed(labels, outer)
 
 
 def _walls(labels: Labels, count: int) -> Numbers:
@@ -202,6 +205,12 @@ def _without_dust(product: Mask, shade: Mask) -> Mask:
     mostly_shade = np.bincount(labels[shade], minlength=area.size) > 0.5 * area
     least = np.where(mostly_shade, 0.05, 0.001) * area.max()
     return cast(Mask, (area >= least.clip(12))[labels])
+
+
+def _sides_touched(box: Box, shape: tuple[int, ...]) -> int:
+    """Of the picture: what runs out of it on three is a room with plain walls rather than a product."""
+    left, top, right, bottom = box
+    return (left == 0) + (top == 0) + (right == shape[1]) + (bottom == shape[0])
 
 
 def _white_may_be_lost(product: Mask, ground: Pixels, box: Box) -> bool:

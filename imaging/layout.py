@@ -204,10 +204,10 @@ def _largest(product: CutOut, box: Box) -> int:
 def _usual_rows(perspective: _Perspective, product: CutOut, size: Size, surface: Surface) -> float:
     """A height that products of this shape usually have, kept to what looks at home in the photo."""
     height, width = product.alpha.shape
-    shapes, heights = np.array(_USUAL_HEIGHTS[surface]).T
+    shapes, heights = zip(*_USUAL_HEIGHTS[surface], strict=True)
     usual_cm = float(np.interp(np.log(width / height), np.log(shapes), heights))
-    largest = _LARGEST_SHARE * min(size[1], size[0] * height / width)
-    return min(max(perspective.rows(usual_cm), _SMALLEST_SHARE * size[1]), largest)
+    smallest, largest = _SMALLEST_SHARE * size[1], _LARGEST_SHARE * min(size[1], size[0] * height / width)
+    return float(np.clip(perspective.rows(usual_cm), min(smallest, largest), largest))
 
 
 def _frame(product: CutOut, spot: _Spot, rows: int) -> Box:

@@ -19,7 +19,7 @@ USABLE = 0.94
 BYTES: dict[str, float] = {"bf16": 2, "fp8": 1, "int8": 1, "nf4": 0.5 + 1 / 16}
 """A parameter's; nf4 with a scale in 32 bits for every 64."""
 
-LORA_PARAMETERS = 64 * 60 * 2 * (9 * (3072 + 3072) + 3 * (3072 + 12288)) // 2
+LORA_PARAMETERS = 64 * 60 * (8 * (3072 + 3072) + 4 * (3072 + 12288))
 """Of a published few-step LoRA: rank 64 on 12 linear layers a block."""
 
 DENOISING_BYTES_A_TOKEN = 20 * 3072 * 2

@@ -188,7 +188,9 @@ class Qwen:
             schedule=schedule,
             seed=sampling.seed,
         )
-        scheduler = FlowMatchEulerDiscreteScheduler.from_config(checkpoint.scheduler_config, **schedule.scheduler)
+        # Stretched to a last value of its own, a single step would be divided by nothing.
+        settings = schedule.scheduler | ({"shift_terminal": None} if schedule.steps == 1 else {})
+        scheduler = FlowMatchEulerDiscreteScheduler.from_config(checkpoint.scheduler_config, **settings)
         return decode(self._parts, denoise(checkpoint.transformer, scheduler, brief, control))
 
     def _embedded(self, prompt: str, pictures: Sequence[Pixels]) -> Tensor:

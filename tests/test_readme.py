@@ -12,7 +12,8 @@ from schemas.version import VERSION
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-ROWS = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", README, re.MULTILINE))
+FIELDS = README[: README.index("### The answer")]
+ROWS = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", FIELDS, re.MULTILINE))
 
 
 @pytest.mark.parametrize("job", [EditJob, GenerateJob])

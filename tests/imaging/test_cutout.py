@@ -172,7 +172,7 @@ GROUNDS = {
     "cream with noise": {"ground": (240, 230, 205), "noise": 2.0},
     "coloured, JPEG": {"ground": (90, 140, 190), "quality": 80},
     "dark": {"ground": (20, 22, 26), "noise": 1.0},
-    "vignette": {"ground": vignette(strength=0.3), "quality": 90},
+    "vignette": {"ground": vignette(strength=1.0), "quality": 90},
     "studio sweep": {"ground": sweep(), "noise": 1.0},
     "white, JPEG": {"quality": 70},
 }
@@ -214,6 +214,11 @@ def test_a_shadow_may_be_warmer_than_its_ground():
     assert agreement(cut_out(picture), alpha) > 0.98
 
 
+def test_no_shred_of_a_shadow_on_a_vignette_makes_the_product_larger():
+    picture, alpha = chair().taken(vignette() * soft_shadow(depth=0.3)[..., None], quality=85)
+    assert cut_out(picture).alpha.shape == pytest.approx(np.ptp(np.argwhere(alpha > 0.02), axis=0) + 1, abs=6)
+
+
 def test_a_grey_mug_loses_its_shadow_and_nothing_else():
     mug = Sketch().disc(235, 150, 45, GREY).disc(235, 150, 32, None).box(90, 80, 220, 230, GREY)
     picture, alpha = mug.taken((235, 235, 235), soft_shadow(width=90))
@@ -239,6 +244,13 @@ def test_a_thin_pole_keeps_its_own_colour():
 def test_the_ground_shows_through_a_ring():
     picture, alpha = Sketch().disc(160, 160, 100, WOOD).disc(160, 160, 80, None).taken((215, 215, 215), quality=70)
     assert agreement(cut_out(picture), alpha) > 0.97
+
+
+def test_the_ground_shows_through_a_black_frame():
+    picture, alpha = (
+        Sketch().box(70, 50, 250, 270, (40, 35, 30)).box(82, 62, 238, 258, None).taken(vignette(), quality=90)
+    )
+    assert agreement(cut_out(picture), alpha) > 0.98
 
 
 def test_the_ground_shows_through_every_compartment_of_a_shelf():

@@ -90,6 +90,10 @@ def test_words_that_only_look_like_places_say_nothing(said: str) -> None:
     assert read(said) == Words()
 
 
+def test_a_landmark_far_off_belongs_to_nothing() -> None:
+    assert read("Put it on display for all your dear customers, the sofa goes out of stock") == Words()
+
+
 def test_the_longest_phrase_wins() -> None:
     assert read("right next to the plant") == Words(places=(Place("next_to", "plant"),))
     assert read("the right wall").side == "right"

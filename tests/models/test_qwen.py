@@ -219,6 +219,11 @@ class TestSchedules:
         assert (paint(engine).pixels == before).all()
 
 
+    @pytest.mark.parametrize("quality", ["fast", "best"])
+    def test_a_single_step_is_a_schedule_too(self, engine: Qwen, quality: str) -> None:
+        assert paint(engine, quality=quality, steps=1).pixels.std() > 1
+
+
 class TestOneGpu:
     def test_two_threads_never_meet_in_the_transformer(self, engine: Qwen, monkeypatch: pytest.MonkeyPatch) -> None:
         inside, alone = threading.Lock(), []
