@@ -119,7 +119,8 @@ def _summary(answer: dict[str, Any]) -> str:
 @cache
 def _door() -> Door:
     settings = read_settings()
-    logging.basicConfig(level=settings.log_level, format="%(levelname)-7s| %(message)s")
+    logging.basicConfig(format="%(levelname)-7s| %(message)s")
+    logging.getLogger().setLevel(settings.log_level)  # whoever configured logging first
     door = Door(settings, build_router(settings, build(settings)))
     _quiet_sdk(settings, "INFO")
     return door

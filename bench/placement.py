@@ -8,7 +8,11 @@ and the oracle paste (the alpha cut-out in the true box, no light, no shadow).
 """
 
 import argparse
+import asyncio
+import base64
+import io
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,17 +21,17 @@ from typing import Any, cast
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
+os.environ.setdefault("RUNPOD_LOG_LEVEL", "ERROR")  # the SDK logs to where the table goes
+os.environ.setdefault("LOG_LEVEL", "WARNING")
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
+from runpod.serverless.modules.rp_job import run_job  # noqa: E402
 
-from imaging.camera import find_camera  # noqa: E402
-from imaging.compose import compose  # noqa: E402
-from imaging.cutout import cut_out  # noqa: E402
-from imaging.layout import Wish, lay_out  # noqa: E402
 from imaging.picture import Box, Mask, Picture, Pixels, Point  # noqa: E402
+from rp_handler import handler  # noqa: E402
 
 PRODUCTS = ("white", "alpha")
 COLUMNS = (
@@ -47,7 +51,6 @@ class Case:
     foot: Point
     box: Box
     height_cm: float
-    camera_height_cm: float
 
     @property
     def near(self) -> Mask:
@@ -60,11 +63,19 @@ class Case:
 
 
 def answer(case: Case, product_file: Path) -> tuple[Pixels, Box]:
-    """The product placed as a caller would have it placed."""
-    product = cut_out(picture(product_file))
-    wish = Wish(coordinates=case.foot, product_height_cm=case.height_cm)
-    placement = lay_out(case.room, product, find_camera(case.room, case.camera_height_cm), wish)
-    return compose(case.room, product, placement).pixels, placement.box
+    """What a caller of the job interface gets, by way of the SDK's own runner."""
+    job = {
+        "product_image": base64.b64encode(product_file.read_bytes()).decode(),
+        "room_image": base64.b64encode((case.folder / "room.png").read_bytes()).decode(),
+        "placement_coordinates": list(case.foot),
+        "product_height_cm": case.height_cm,
+        "output_format": "png",
+    }
+    done = asyncio.run(run_job(handler, {"id": "bench", "input": job}))
+    if "error" in done:
+        raise SystemExit(done["error"])
+    pixels = np.array(Image.open(io.BytesIO(base64.b64decode(done["output"]["processed_image"]))))
+    return pixels, cast(Box, tuple(done["output"]["placement_info"]["box"]))
 
 
 def picture(file: Path) -> Picture:
@@ -80,7 +91,7 @@ def read_case(folder: Path) -> Case:
         raise SystemExit(f"{folder / 'mask.png'} has no alpha")
     room, truth = (picture(folder / name).pixels for name in ("room.png", "truth.png"))
     foot, box = cast(Point, tuple(told["foot"])), cast(Box, tuple(told["box"]))
-    return Case(folder, room, truth, mask, foot, box, told["height_cm"], told["camera_height_cm"])
+    return Case(folder, room, truth, mask, foot, box, told["height_cm"])
 
 
 # The references

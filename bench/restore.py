@@ -112,7 +112,8 @@ def enlarged(scene: Scene) -> Scene:
         as_pixels(cv2.resize(each, size, interpolation=cv2.INTER_CUBIC) * texture) for each in (scene.room, scene.truth)
     )
     product, near = (
-        cv2.resize(each.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for each in (scene.product, scene.near)
+        cv2.resize(each.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        for each in (scene.product, scene.near)
     )
     box = cast(Box, tuple(round(edge * scale) for edge in scene.box))
     return Scene(scene.name, room, truth, product, near, box)
@@ -141,7 +142,9 @@ def painted(model: Model, scene: Scene) -> Pixels:
     raw = repainted(scene) if model.repaint else scene.truth
     raw = as_pixels(raw * (1 + model.gradient * plane(scene)[..., None])) if model.gradient else raw
     if not np.array_equal(motion(model, scene), np.eye(3)):
-        raw = cv2.warpPerspective(raw, motion(model, scene), size, flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT)
+        raw = cv2.warpPerspective(
+            raw, motion(model, scene), size, flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT
+        )
     raw = as_pixels(raw * np.array([1.05, 1.0, 0.93]) + np.array([3, -4, 5])) if model.cast else raw
     if model.megapixel:
         raw = cv2.resize(raw, model_size(scene), interpolation=cv2.INTER_AREA)

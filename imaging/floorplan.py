@@ -70,7 +70,7 @@ class _Plan:
         return np.hypot(self.x - x, self.z - z)
 
     def from_line(self, points: Numbers) -> Numbers:
-        """From the nearest of positions (n, 2) as (x, z)."""
+        """From the nearest of positions (n, 2) as (x, z); 0 everywhere where none is on the plan."""
         cells = np.rint((points - [self.x[0, 0], self.z[0, 0]]) / self.cell).clip(-1, _CELLS).astype(np.intp)
         columns, rows = cells[((cells >= 0) & (cells < _CELLS)).all(axis=1)].T
         mask = np.zeros(self.x.shape, np.bool_)

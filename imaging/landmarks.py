@@ -30,7 +30,7 @@ _OWN_TINT, _FULL_TINT = 5.0, 20.0  # CIELAB from the floor: what a rug has at le
 class Room:
     """A reduced photo and its `camera`. `ground` is the floor with all that stands on it, `free` the part of it that
     shows and can bear something, `rug` a part of that, `wall` where nothing hangs, `edges` are those of things and
-    patterns. `boxes` holds what else was found; `tabletop` is the upper face of the table."""
+    patterns. `boxes` holds what else was found, as sofa the largest piece of furniture; `tabletop` is the table's face."""
 
     camera: Camera
     ground: Mask
@@ -70,18 +70,14 @@ def look(pixels: Pixels, camera: Camera) -> Room:
         "rug": regions.mask(rug),
         "plant": plant,
         "table": under,
-        "sofa": furniture,
     }
-    return Room(
-        camera,
-        ground,
-        free=_without_joints(regions.mask(floor | rug) & ground & ~under) & ~plant & ~under,
-        rug=masks["rug"],
-        wall=regions.mask(walls),
-        edges=_dilated(steepness(lab) > _EDGE, 5, 5),
-        boxes={name: _standing(mask) if name == "sofa" else _box(mask) for name, mask in masks.items() if mask.any()},
-        tabletop=table.box if table else None,
-    )
+    boxes = {name: _box(mask) for name, mask in masks.items() if mask.any()}
+    if furniture.any():
+        boxes["sofa"] = _standing(furniture)
+    free = _without_joints(regions.mask(floor | rug)) & ground & ~under & ~plant
+    edges = _dilated(steepness(lab) > _EDGE, 5, 5)
+    top = table.box if table else None
+    return Room(camera, ground, free, masks["rug"], regions.mask(walls), edges, boxes, top)
 
 
 # The floor
@@ -89,23 +85,25 @@ def look(pixels: Pixels, camera: Camera) -> Room:
 
 def _floor(regions: Regions, lab: Lab, camera: Camera) -> tuple[Chosen, Mask]:
     """The floor's regions, and the ground: the convex hull of what is surely floor, since most rooms are convex."""
-    low = regions.share(_below(regions.labels.shape, camera.horizon)) > 0.97
-    bottom = regions.labels[-max(2, len(regions.labels) // 40) :]
-    touching = np.bincount(bottom.ravel(), minlength=len(low)) * (regions.area > 0)
-    if not (touching * low).any():
-        halfway = (max(camera.horizon, 0) + len(regions.labels)) / 2
-        return touching > 0.1 * bottom.size, _below(regions.labels.shape, halfway)
-    touching = touching * low
+    shape = regions.labels.shape
+    touching = np.bincount(regions.labels[-max(2, shape[0] // 40) :].ravel(), minlength=len(regions.area))
+    touching[0] = 0
+    low = regions.share(_below(shape, camera.horizon)) > 0.97
     low &= (touching > 0) | (regions.width > regions.height)
-    main = max(
-        map(int, np.flatnonzero(touching)), key=lambda one: touching[regions.like(regions.only(one), _LIKE)].sum()
-    )
-    seeds = (regions.like(regions.only(main), _LIKE) & (touching > 0)) | regions.only(main)
+    if not touching[low].any():  # a backdrop without an edge, or a wall right before the camera
+        return touching > 0.1 * touching.sum(), _below(shape, (max(camera.horizon, 0) + shape[0]) / 2)
+    seeds = _seeds(regions, touching * low)
     across = contrasts(regions, lab)
     sure = grown(seeds, low & regions.like(seeds, _SAME), across < _SEAMLESS)
     ground = _hull(regions.mask(sure))
     likely = low & regions.like(sure, _LIKE) & (regions.share(ground) > 0.9)
     return grown(sure, likely, np.isfinite(across)), ground
+
+
+def _seeds(regions: Regions, touching: NDArray[np.intp]) -> Chosen:
+    """Of the regions at the photo's bottom, `touching` it so much, those that look like most of it."""
+    rivals = [regions.like(regions.only(int(one)), _LIKE) for one in np.flatnonzero(touching)]
+    return max(rivals, key=lambda alike: int(touching[alike].sum())) & (touching > 0)
 
 
 def _below(shape: tuple[int, ...], row: float) -> Mask:
@@ -159,7 +157,7 @@ def _table(regions: Regions, lab: Lab, camera: Camera) -> _Table | None:
     """The largest wide low region from both ends of which something goes straight down, legs or sides."""
     upright = _dilated(np.abs(cv2.Sobel(lab[..., 0], -1, 1, 0, scale=1 / 4)) > _LEG, 3, 7)
     _, top, _, bottom = regions.box.T
-    wide = (regions.width > 0.05 * upright.shape[1]) & (regions.width > 1.5 * regions.height)
+    wide = (regions.width > max(8, 0.05 * upright.shape[1])) & (regions.width > 1.5 * regions.height)
     low = (top > camera.horizon) & (bottom < 0.95 * len(upright))
     tables = []
     for number in np.flatnonzero(wide & low & (regions.fill > 0.5)):
