@@ -36,7 +36,8 @@ class CutOut:
     Transparent pixels carry the nearest product colour, so scaling bleeds nothing of the old ground into the edge.
     `confidence`, 0 to 1, says how far to trust the outline. With an alpha of its own it is 1, less where all of the
     product is faint. Off a plain ground it is 0.95 where the whole outline stands out, falls to 0.38 with the share
-    that hardly does, and is halved where white may be lost in white. Out of a scene it is at most 0.45, and 0.05
+    that hardly does, and is halved where white may be lost in white and where it runs out of the picture on three
+    sides. Out of a scene it is at most 0.45, and 0.05
     where nothing came apart and this is the whole picture.
     """
 

@@ -82,7 +82,9 @@ class Cast:
         x, y = _places(size, part)
         channels = [
             (levels - 255 * level) / (1 + share + share_x * x + share_y * y)
-            for levels, (level, share, share_x, share_y) in zip(cv2.split(pixels), self.terms.astype(np.float32), strict=True)
+            for levels, (level, share, share_x, share_y) in zip(
+                cv2.split(pixels), self.terms.astype(np.float32), strict=True
+            )
         ]
         return cv2.merge(channels)
 
@@ -129,7 +131,9 @@ def aligned(painted: NDArray[Any], registration: Registration, size: Size, part:
     left, top, right, bottom = part or (0, 0, *size)
     matrix = registration.between(size, size_of(painted)).matrix @ [[1, 0, left], [0, 1, top], [0, 0, 1]]
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    return cv2.warpPerspective(painted, matrix, (right - left, bottom - top), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpPerspective(
+        painted, matrix, (right - left, bottom - top), flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def covered(registration: Registration, size: Size) -> Mask:
@@ -243,7 +247,10 @@ def _structure(grey: Plane) -> Plane:
 
 
 def _strongest_edges(structure: Plane, use: Mask, frame: Numbers) -> _Edges:
-    across, down = cv2.Sobel(structure, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(structure, cv2.CV_32F, 0, 1, scale=1 / 8)
+    across, down = (
+        cv2.Sobel(structure, cv2.CV_32F, 1, 0, scale=1 / 8),
+        cv2.Sobel(structure, cv2.CV_32F, 0, 1, scale=1 / 8),
+    )
     strength = np.where(use, across * across + down * down, 0)
     strength[[0, 1, -2, -1]] = strength[:, [0, 1, -2, -1]] = 0
     rank = -min(_POINTS, strength.size // 4)

@@ -89,7 +89,7 @@ def restore(photo: Pixels, painted: Pixels, allowed: Mask | None = None, product
     cast = colour_cast(own, seen, shown & ~asked)
 
     # 3. What was painted anew, where the light alone changed, and that much of it at full resolution.
-    changes = _changes(own, seen, cast, shown & limit, shown, asked)
+    changes = _changes(own, seen, cast, limit, shown, asked)
     part = _part_of(changes, size)
     anew = cast.taken_off(aligned(painted, registration, size, part), size, part)
     return _finished(photo, _composed(photo, anew, changes, part, allowed), registration, cast.distance)
@@ -136,23 +136,24 @@ def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, as
     part = _bounds(limit, _MARGIN)
     here = _inside(part)
     before, after = own[here].astype(np.float32), cast.taken_off(seen[here], size_of(own), part)
-    limit, usual, product = limit[here], (shown & ~asked)[here], asked[here] if asked.any() else np.ones_like(limit[here])
+    limit, shown, asked = limit[here], shown[here], asked[here]
+    usual, product = shown & ~asked, asked if asked.any() else np.ones_like(asked)
 
-    light = _light(before, after, np.ones(limit.shape, np.float32))
+    light = _light(before, after, shown.astype(np.float32))
     relit = (before + _DARK) * light - _DARK
     lighter = _largest(cv2.absdiff(relit, before))
     unlike, unlike_relit = _beyond(before, after), _beyond(relit, after)
     noise = float(np.percentile(unlike_relit[usual][::8], 95)) if usual.any() else 0.0
     tint = _largest(light) - _smallest(light)
     another = unlike > np.where(product, 25, 60) + 3 * noise
-    paint = limit & (another | (unlike_relit > 3 + 2 * noise) | (tint > 0.08 + 3 * spread(tint[usual])))
-    shade = limit & (lighter > 1.5 + 3 * cast.misfit)
+    paint = limit & shown & (another | (unlike_relit > 3 + 2 * noise) | (tint > 0.08 + 3 * spread(tint[usual])))
+    shade = limit & shown & (lighter > 1.5 + 3 * cast.misfit)
 
     region = _great_parts(paint | shade, unlike + lighter, product)
-    paint = _filled(paint & region) & limit
+    paint = _filled(paint & region) & limit & shown
     away = cv2.distanceTransform((~product).astype(np.uint8), cv2.DIST_L2, 3)
-    changes.paint[here] = _feathered(paint, _PAINT_FEATHER, limit, _PAINT_FEATHER + away)
-    beside = 1 - _feathered(paint, 2 * _PAINT_FEATHER, np.ones_like(limit), 1)
+    changes.paint[here] = _feathered(paint, _PAINT_FEATHER, limit & shown, _PAINT_FEATHER + away)
+    beside = shown * (1 - _feathered(paint, 2 * _PAINT_FEATHER, np.ones_like(limit), 1))
     share = _feathered(region | paint, _LIGHT_FEATHER, limit, _LIGHT_FEATHER)
     changes.light[here] += share[..., None] * (_light(before, after, beside) - 1)
     return changes
@@ -162,9 +163,15 @@ def _light(before: Levels, after: Levels, share: Weights) -> Levels:
     """The factors by which the light changed, judged by that share of each pixel."""
     half = (max(1, share.shape[1] // 2), max(1, share.shape[0] // 2))
     shares = cv2.merge([share] * 3)
-    dim, bright = (resized((levels + _DARK) * shares, half) for levels in (before, after))
-    factors = (cv2.GaussianBlur(bright, (0, 0), _LIGHT / 2) + 1e-3) / (cv2.GaussianBlur(dim, (0, 0), _LIGHT / 2) + 1e-3)
-    return cv2.resize(factors, share.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    dim, bright = (_soft(resized((levels + _DARK) * shares, half)) for levels in (before, after))
+    return cv2.resize(bright / dim, share.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _soft(half: Levels) -> Levels:
+    """From a picture of half the size: without what is finer than light; where there is nothing, what is around it."""
+    quarter = (max(1, half.shape[1] // 8), max(1, half.shape[0] // 8))
+    wide = cv2.GaussianBlur(resized(half, quarter), (0, 0), _LIGHT)
+    return cv2.GaussianBlur(half, (0, 0), _LIGHT / 2) + 1e-3 * cv2.resize(wide, half.shape[1::-1]) + 1e-6
 
 
 def _beyond(before: Levels, after: Levels) -> Plane:

@@ -101,9 +101,7 @@ def read_settings() -> Settings:
 
 def example() -> str:
     """The text of `.env.example`: every setting with its default and its one line."""
-    lines = [
-        "# Settings of the worker. Copy to .env; what is commented out shows the default."
-    ]
+    lines = ["# Settings of the worker. Copy to .env; what is commented out shows the default."]
     for name, field in Settings.model_fields.items():
         if not field.exclude:
             default = "" if field.default in (None, ()) else field.default

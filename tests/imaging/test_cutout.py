@@ -377,6 +377,11 @@ def test_a_product_in_a_scene_is_found_but_little_trusted():
     assert 0.1 < cut.confidence <= 0.5
 
 
+def test_a_room_with_plain_walls_is_no_product():
+    room = cv2.cvtColor(cv2.imread(str(PHOTOS / "armchair_daylight" / "room.png")), cv2.COLOR_BGR2RGB)
+    assert cut_out(Picture(room)).confidence < 0.5
+
+
 def test_the_same_scene_gives_the_same_bytes():
     first, second = (cut_out(scene()[0]) for _ in range(2))
     assert first.alpha.tobytes() == second.alpha.tobytes()

@@ -218,7 +218,6 @@ class TestSchedules:
         paint(engine, steps=5, quality="best")
         assert (paint(engine).pixels == before).all()
 
-
     @pytest.mark.parametrize("quality", ["fast", "best"])
     def test_a_single_step_is_a_schedule_too(self, engine: Qwen, quality: str) -> None:
         assert paint(engine, quality=quality, steps=1).pixels.std() > 1
