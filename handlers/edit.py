@@ -107,7 +107,7 @@ def _checks(changed: Mask, allowed: Mask, drift: Drift | None) -> dict[str, Any]
     """Measured, not promised. Drift is that of the engine's picture before it was brought back."""
     outside = ~allowed
     identical = 1.0 - float(changed[outside].mean()) if outside.any() else 1.0
-    return {"background_identical": identical, "drift": None if drift is None else asdict(drift)}
+    return {"background_identical": identical} | ({"drift": asdict(drift)} if drift else {})
 
 
 def _alike(pictures: list[Pixels]) -> list[str]:

@@ -15,6 +15,7 @@ _MARGIN = 20  # cells before the picture
 _CELL = 1 / 30  # of the camera's height: 5 cm under the usual one
 _CLEAR, _ROOMY, _PLAIN = 45.0, 90.0, 40.0  # cm to other things: what most products need, what looks good; to edges
 _BESIDE, _BEFORE, _OPPOSITE = 65.0, 130.0, 220.0  # cm from a landmark
+_TAKEN = 300.0  # what standing on no floor costs
 _INSIDE = 50.0  # cm from the picture's last row
 _EXACT = 30.0  # cm: how exactly a place is meant
 _AVOIDED = 60.0  # cm to keep from where nothing is wanted
@@ -119,8 +120,8 @@ def _plan(room: Room) -> _Plan:
 def _crampedness(plan: _Plan) -> Numbers:
     clearance = plan.from_cells(~plan.sampled(plan.room.free))
     plain = plan.from_cells(plan.sampled(plan.room.edges))
-    front = plan.z - plan.z[plan.seen].min()
-    cramped = 6 * positive(_CLEAR - clearance) + positive(_ROOMY - clearance)
+    front = plan.z - float(plan.z[plan.seen].min())
+    cramped = 6 * positive(_CLEAR - clearance) + positive(_ROOMY - clearance) + np.where(clearance > 0, 0, _TAKEN)
     return cramped + positive(_PLAIN - plain) + 2 * positive(_INSIDE - front)
 
 

@@ -30,7 +30,7 @@ _OWN_TINT, _FULL_TINT = 5.0, 20.0  # CIELAB from the floor: what a rug has at le
 class Room:
     """A reduced photo and its `camera`. `ground` is the floor with all that stands on it, `free` the part of it that
     shows and can bear something, `rug` a part of that, `wall` where nothing hangs, `edges` are those of things and
-    patterns. `boxes` holds what else was found, as sofa the largest piece of furniture; `tabletop` is the table's face."""
+    patterns. `boxes` holds what else was found, as sofa the largest piece of furniture, `tabletop` a table's face."""
 
     camera: Camera
     ground: Mask

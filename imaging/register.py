@@ -266,7 +266,7 @@ def _strongest_edges(structure: Plane, use: Mask, frame: Numbers) -> _Edges:
 def _refined(motion: Numbers, edges: _Edges, source: Plane, frame: Numbers, freedom: Numbers) -> tuple[Numbers, float]:
     """The motion that takes the edges' places to their likes in `source`, and the correlation there."""
     slopes, agreement = edges.slopes @ freedom, 0.0
-    for _ in range(_STEPS):
+    for _ in range(_STEPS if len(slopes) else 0):
         values, inside = _values_at(source, frame @ motion @ edges.places)
         if 2 * np.count_nonzero(inside) <= len(inside):
             return motion, 0.0

@@ -135,7 +135,8 @@ def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, as
     changes = _Changes(np.zeros(limit.shape, np.float32), np.ones((*limit.shape, 3), np.float32))
     part = _bounds(limit, _MARGIN)
     here = _inside(part)
-    before, after = own[here].astype(np.float32), cast.taken_off(seen[here], size_of(own), part)
+    before = own[here].astype(np.float32)
+    after = _beyond_clipping(seen[here], cast.taken_off(seen[here], size_of(own), part), before)
     limit, shown, asked = limit[here], shown[here], asked[here]
     usual, product = shown & ~asked, asked if asked.any() else np.ones_like(asked)
 
@@ -157,6 +158,12 @@ def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, as
     share = _feathered(region | paint, _LIGHT_FEATHER, limit, _LIGHT_FEATHER)
     changes.light[here] += share[..., None] * (_light(before, after, beside) - 1)
     return changes
+
+
+def _beyond_clipping(seen: Pixels, mended: Levels, before: Levels) -> Levels:
+    """Black may stand for anything darker, and white for anything brighter: what it was before, where it can."""
+    mended = np.where(seen < 3, np.minimum(mended, before), mended)
+    return np.where(seen > 252, np.maximum(mended, before), mended)
 
 
 def _light(before: Levels, after: Levels, share: Weights) -> Levels:
