@@ -252,7 +252,7 @@ def _strongest_edges(structure: Plane, use: Mask, frame: Numbers) -> _Edges:
         cv2.Sobel(structure, cv2.CV_32F, 0, 1, scale=1 / 8),
     )
     strength = np.where(use, across * across + down * down, 0)
-    strength[[0, 1, -2, -1]] = strength[:, [0, 1, -2, -1]] = 0
+    strength[:2] = strength[-2:] = strength[:, :2] = strength[:, -2:] = 0
     rank = -min(_POINTS, strength.size // 4)
     rows, columns = np.nonzero(strength > max(1e-9, np.partition(strength, rank, axis=None)[rank]))
     rows, columns = rows[: len(rows) // _ROW * _ROW], columns[: len(rows) // _ROW * _ROW]

@@ -111,7 +111,7 @@ def _differing(one: Pixels, other: Pixels) -> Mask:
 
 def _kept_the_photo(painted: Pixels, photo: Pixels, allowed: Mask) -> bool:
     """Whether most edges outside are the photo's to the bit, as no model leaves them; judged by every eighth row."""
-    if painted.shape != photo.shape:
+    if painted.shape != photo.shape or photo.shape[1] < 2:
         return False
     rows, outside = photo[::8], ~allowed[::8, 1:]
     edges = _largest(cv2.absdiff(rows[:, 1:], rows[:, :-1])) > 8
@@ -162,8 +162,8 @@ def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, as
 
 def _beyond_clipping(seen: Pixels, mended: Levels, before: Levels) -> Levels:
     """Black may stand for anything darker, and white for anything brighter: what it was before, where it can."""
-    mended = np.where(seen < 3, np.minimum(mended, before), mended)
-    return np.where(seen > 252, np.maximum(mended, before), mended)
+    mended = np.where(seen < 6, np.minimum(mended, before), mended)
+    return np.where(seen > 249, np.maximum(mended, before), mended)
 
 
 def _light(before: Levels, after: Levels, share: Weights) -> Levels:

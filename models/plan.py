@@ -28,6 +28,8 @@ DENOISING_BYTES_A_TOKEN = 20 * 3072 * 2
 DECODING_BYTES_A_PIXEL = 2600
 """Of the VAE's widest layers at full resolution."""
 
+FEW_STEPS = 4
+
 Loras = Literal["fused", "switchable"]
 
 
@@ -137,6 +139,8 @@ CARDS = (
 def main() -> None:
     count = sizes()
     print(f"transformer {count.transformer:,} parameters, of which modulation {count.modulation:,}")  # noqa: T201
+    table = count.modulation // 3072 * 3 // 2 * 2 * FEW_STEPS
+    print(f"tables of {FEW_STEPS} timesteps in place of the modulation: {table / 1e6:.1f} MB in bf16")  # noqa: T201
     print(f"text encoder {count.text_encoder:,}, VAE {count.vae:,}")  # noqa: T201
     for profile in PROFILES.values():
         for card in CARDS:

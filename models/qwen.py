@@ -233,6 +233,10 @@ def _translated() -> Iterator[None]:
 def load(settings: Settings) -> ImageModel:
     """The engine of the settings' profile, on this machine's cards. SettingsError where it cannot be."""
     chosen = find_profile(settings.model_profile)
+    if not chosen.references:
+        raise SettingsError(
+            f"MODEL_PROFILE: {chosen.name} cannot edit; it stands beside one that can: QWEN_IMAGE_LOCATION"
+        )
     if not torch.cuda.is_available():
         raise SettingsError("ENGINE: qwen needs a GPU that torch can use, and there is none")
     beside = settings.qwen_image_location

@@ -23,6 +23,12 @@ def test_what_is_seen_of_a_frame_is_that_piece_of_the_whole(scale: float) -> Non
     assert np.allclose(seen[: frame[3], : frame[2]], whole[height // 2 :, width // 4 :], atol=1e-3)
 
 
+def test_an_enlarged_layer_is_not_shifted() -> None:
+    symmetric = np.array([[0, 1, 0], [1, 3, 1], [0, 1, 0]], np.float32)
+    large = placed(symmetric, (0, 0, 30, 30), (0, 0, 30, 30))
+    assert np.allclose(large, large[::-1, ::-1], atol=0.02)
+
+
 def test_an_enormous_frame_costs_what_is_seen_of_it() -> None:
     assert placed(np.ones((5, 5), np.float32), (-(10**6), -(10**6), 10**6, 10**6), (0, 0, 40, 30)).mean() == 1
 

@@ -49,6 +49,14 @@ def test_a_wall_behind_is_darkened_beside_the_body() -> None:
     assert kept[:, 10].min() > 0.9
 
 
+def test_on_the_wall_the_shadow_is_about_as_tall_as_the_body() -> None:
+    top = 200
+    kept = around(plane=Plane("wall", 330), part=(200, top, 600, 500))
+    rows = CAMERA.project(np.zeros(2), np.array([30.0, 90.0]), np.full(2, 330.0))[1].round().astype(int) - top
+    assert kept[rows[0], 200] < 0.7
+    assert kept[rows[1], 200] > 0.95
+
+
 def test_two_bodies_hide_no_more_than_there_is() -> None:
     body = [pole(0, 300, 20, 60), pole(0, 300, 20, 60)]
     twice = light_left(CAMERA, body, (LEFT,), Plane("floor"), PART)

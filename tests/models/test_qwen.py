@@ -20,8 +20,9 @@ from models.conditioning import embed, encode
 from models.denoise import Brief, denoise
 from models.engine import Control, Painted, PaintTask, Progress, Sampling
 from models.profiles import Schedule
-from models.qwen import Qwen
+from models.qwen import Qwen, load
 from schemas.errors import ErrorCode, JobError
+from schemas.settings import Settings, SettingsError
 
 SIZE = (160, 96)
 ROOM = Picture(np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8))
@@ -365,3 +366,18 @@ def test_tiny_components_are_the_same_each_time_and_leave_the_random_state_alone
     assert torch.equal(before, torch.random.get_rng_state())
     for a, b in zip(first.edit.transformer.parameters(), second.edit.transformer.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"model_profile": "qwen-image-2512"}, "QWEN_IMAGE_LOCATION"),
+        ({"model_profile": "qwen-image-9"}, "qwen-image-edit-2511"),
+        ({}, "no GPU|needs a GPU"),
+    ],
+)
+def test_what_cannot_be_loaded_ends_the_start_in_one_sentence(settings: dict[str, str], sentence: str) -> None:
+    if not settings and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(SettingsError, match=sentence):
+        load(Settings(_env_file=None, **settings))
