@@ -100,7 +100,8 @@ class _Edges:
 
 
 def register(painted: Pixels, photo: Pixels, ignore: Mask | None = None) -> Registration:
-    """`painted` and `ignore` may have other sizes than the photo; what lies under `ignore` is not compared."""
+    """`painted` and `ignore` may have other sizes than the photo; what lies under `ignore` is not compared. Where no
+    common structure is found, it is that of a picture which differs in size alone."""
     size, working = size_of(photo), working_size(size_of(photo))
     target, source = _grey(photo, working), _grey(painted, working)
     use = np.ones_like(target) if ignore is None else (~touched(ignore, working)).astype(np.float32)
@@ -113,6 +114,8 @@ def register(painted: Pixels, photo: Pixels, ignore: Mask | None = None) -> Regi
         edges = _strongest_edges(_structure(resized(target, small)), resized(use, small) > 0.99, frame)
         freedom = _SIMILARITY if level > 2 else _HOMOGRAPHY
         motion, agreement = _refined(motion, edges, _structure(resized(source, small)), frame, freedom)
+    if agreement < _SAME_SCENE:
+        motion = np.eye(3)
     matrix = _frame(size_of(painted), size) @ motion @ np.linalg.inv(_frame(size, size))
     return Registration(matrix / matrix[2, 2], size, size_of(painted), agreement)
 

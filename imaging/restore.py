@@ -80,13 +80,12 @@ def restore(photo: Pixels, painted: Pixels, allowed: Mask | None = None, product
     asked = _asked(limit, product_box, working[0] / size[0])
     small = resized(painted, working) if painted.shape[1] > working[0] else painted
     registration = register(small, own, asked).between(size, size_of(painted))
-    if not registration.found:
-        plain = aligned(painted, only_resized(size_of(painted), size), size)
-        return _finished(photo, np.where(allowed[..., None], plain, photo), registration)
 
     # 2. Its colours against the photo's, where nothing should have changed.
     seen, shown = aligned(small, registration, working), covered(registration, working)
     cast = colour_cast(own, seen, shown & ~asked)
+    if not registration.found and cast.misfit > _UNLIKE:
+        return _finished(photo, np.where(allowed[..., None], aligned(painted, registration, size), photo), registration, False)
 
     # 3. What was painted anew, where the light alone changed, and that much of it at full resolution.
     changes = _changes(own, seen, cast, limit, shown, asked)
