@@ -34,6 +34,7 @@ _SAME_SCENE = 0.6  # correlation; measured: 0.75 and more for one scene, to 0.51
 _HOMOGRAPHY = np.eye(8)
 _SIMILARITY = np.stack([_HOMOGRAPHY[0] + _HOMOGRAPHY[4], _HOMOGRAPHY[3] - _HOMOGRAPHY[1], *_HOMOGRAPHY[[2, 5]]], axis=1)
 
+_DIMMEST = np.float32(0.3)
 _THUMBNAIL = 128  # pixels of the long side where colours are compared
 _DOUBT = np.diag([8.0, 3.0, 0.75, 0.75])  # samples that speak against each term of a cast
 
@@ -81,7 +82,7 @@ class Cast:
         """From a `part` of a picture of `size`."""
         x, y = _places(size, part)
         channels = [
-            (levels - 255 * level) / (1 + share + share_x * x + share_y * y)
+            (levels - 255 * level) / np.maximum(1 + share + share_x * x + share_y * y, _DIMMEST)
             for levels, (level, share, share_x, share_y) in zip(
                 cv2.split(pixels), self.terms.astype(np.float32), strict=True
             )

@@ -30,6 +30,8 @@ _LIGHT = 3.0  # sigma: where the light alone changed, what is finer stays the ph
 _DARK = np.float32(8)  # levels added before brightnesses are divided
 _PAINT_FEATHER, _LIGHT_FEATHER = 3.0, 40.0
 _MARGIN = 32  # around what may change, to be compared with it
+_ANOTHER_SCENE = 4.0  # levels of misfit where no common structure is found: measured 10 and more
+_SMALLEST = 24  # of a photo's sides
 _SPECK = 0.03  # of the largest change
 
 
@@ -83,9 +85,12 @@ def restore(photo: Pixels, painted: Pixels, allowed: Mask | None = None, product
 
     # 2. Its colours against the photo's, where nothing should have changed.
     seen, shown = aligned(small, registration, working), covered(registration, working)
-    cast = colour_cast(own, seen, shown & ~asked)
-    if not registration.found and cast.misfit > _UNLIKE:
-        return _finished(photo, np.where(allowed[..., None], aligned(painted, registration, size), photo), registration, False)
+    usual = shown & ~asked
+    cast = colour_cast(own, seen, usual)
+    comparable = min(working) >= _SMALLEST and usual.any()
+    if not registration.found and (cast.misfit > _ANOTHER_SCENE or not comparable):
+        plain = aligned(painted, registration, size)
+        return _finished(photo, np.where(allowed[..., None], plain, photo), registration, found=False)
 
     # 3. What was painted anew, where the light alone changed, and that much of it at full resolution.
     changes = _changes(own, seen, cast, limit, shown, asked)
@@ -99,8 +104,10 @@ def changed_fraction(photo: Pixels, answer: Pixels) -> float:
     return float(_differing(photo, answer).mean())
 
 
-def _finished(photo: Pixels, pixels: Pixels, registration: Registration, colour: float = 0.0) -> Restored:
-    drift = Drift(*registration.drift, colour, registration.agreement, registration.found)
+def _finished(
+    photo: Pixels, pixels: Pixels, registration: Registration, colour: float = 0.0, *, found: bool = True
+) -> Restored:
+    drift = Drift(*registration.drift, colour, registration.agreement, found)
     return Restored(pixels, _differing(photo, pixels), drift, registration)
 
 
@@ -130,33 +137,45 @@ def _asked(limit: Mask, product_box: Box | None, scale: float) -> Mask:
 
 
 def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, asked: Mask) -> _Changes:
-    """What was painted anew is unlike all that was around it in the photo, and unlike the photo in another light."""
+    """Within the limit, and where the painted picture is shown; the light is taken on to where it is not."""
     changes = _Changes(np.zeros(limit.shape, np.float32), np.ones((*limit.shape, 3), np.float32))
     part = _bounds(limit, _MARGIN)
     here = _inside(part)
+    limit, shown, asked = limit[here], shown[here], asked[here]
     before = own[here].astype(np.float32)
     after = _beyond_clipping(seen[here], cast.taken_off(seen[here], size_of(own), part), before)
-    limit, shown, asked = limit[here], shown[here], asked[here]
-    usual, product = shown & ~asked, asked if asked.any() else np.ones_like(asked)
 
-    light = _light(before, after, shown.astype(np.float32))
-    relit = (before + _DARK) * light - _DARK
-    lighter = _largest(cv2.absdiff(relit, before))
-    unlike, unlike_relit = _beyond(before, after), _beyond(relit, after)
-    noise = float(np.percentile(unlike_relit[usual][::8], 95)) if usual.any() else 0.0
-    tint = _largest(light) - _smallest(light)
-    another = unlike > np.where(product, 25, 60) + 3 * noise
-    paint = limit & shown & (another | (unlike_relit > 3 + 2 * noise) | (tint > 0.08 + 3 * spread(tint[usual])))
-    shade = limit & shown & (lighter > 1.5 + 3 * cast.misfit)
-
-    region = _great_parts(paint | shade, unlike + lighter, product)
-    paint = _filled(paint & region) & limit & shown
+    product = asked if asked.any() else np.ones_like(asked)
+    paint, region = _paint_and_region(before, after, limit & shown, shown & ~asked, product, cast.misfit)
     away = cv2.distanceTransform((~product).astype(np.uint8), cv2.DIST_L2, 3)
     changes.paint[here] = _feathered(paint, _PAINT_FEATHER, limit & shown, _PAINT_FEATHER + away)
     beside = shown * (1 - _feathered(paint, 2 * _PAINT_FEATHER, np.ones_like(limit), 1))
-    share = _feathered(region | paint, _LIGHT_FEATHER, limit, _LIGHT_FEATHER)
-    changes.light[here] += share[..., None] * (_light(before, after, beside) - 1)
+    lit = _feathered(region, _LIGHT_FEATHER, limit, _LIGHT_FEATHER)
+    changes.light[here] += lit[..., None] * (_light(before, after, beside) - 1)
     return changes
+
+
+def _paint_and_region(
+    before: Levels, after: Levels, limit: Mask, usual: Mask, product: Mask, misfit: float
+) -> tuple[Mask, Mask]:
+    """What was painted anew, and with it what stands in another light.
+
+    Paint is not explained by light: it has other structure, another hue, or is far brighter or darker than light makes
+    the place of the product. How far each differs anyway is told by the `usual` pixels.
+    """
+    light = _light(before, after, np.ones(limit.shape, np.float32))
+    relit = (before + _DARK) * light - _DARK
+    unlike, unlike_relit = _beyond(before, after), _beyond(relit, after)
+    tint, lighter = _largest(light) + _largest(-light), _largest(cv2.absdiff(relit, before))
+    noise = float(np.percentile(unlike_relit[usual][::8], 95)) if usual.any() else 0.0
+
+    structure = unlike_relit > 3 + 2 * noise
+    hue = tint > 0.08 + 3 * spread(tint[usual])
+    strong = unlike > np.where(product, 25, 60) + 3 * noise
+    shade = lighter > 1.5 + 3 * misfit
+    region = _great_parts(limit & (structure | hue | strong | shade), unlike + lighter, product)
+    paint = _filled(region & limit & (structure | hue | strong)) & limit
+    return paint, region | paint
 
 
 def _beyond_clipping(seen: Pixels, mended: Levels, before: Levels) -> Levels:
@@ -248,11 +267,6 @@ def _inside(part: Box) -> tuple[slice, slice]:
 def _largest(channels: NDArray[Any]) -> NDArray[Any]:
     red, green, blue = cv2.split(channels)
     return cv2.max(cv2.max(red, green), blue)
-
-
-def _smallest(channels: NDArray[Any]) -> NDArray[Any]:
-    red, green, blue = cv2.split(channels)
-    return cv2.min(cv2.min(red, green), blue)
 
 
 def _disc(width: int) -> NDArray[np.uint8]:

@@ -23,7 +23,7 @@ class Preview:
     def edit(self, task: EditTask, control: Control) -> Painted:
         """The guide is already the picture."""
         control.progress("compose", 1, 1)
-        return Painted(task.guide.pixels, 0, 1.0, tuple(_without_effect(task.sampling)))
+        return Painted(task.guide.pixels, 0, 1.0, tuple(_without_effect(task.sampling, task.harmonize)))
 
     def generate(self, task: GenerateTask, control: Control) -> Painted:
         control.progress("draw", 0, 2)
@@ -31,7 +31,7 @@ class Preview:
         control.progress("compose", 1, 2)
         wish = Wish(coordinates=scene.foot, surface=scene.surface, product_height_cm=task.product_height_cm)
         placement = lay_out(scene.pixels, task.cut_out, scene.camera, wish)
-        warnings = [*_without_effect(task.sampling), *placement.warnings]
+        warnings = [*_without_effect(task.sampling, task.harmonize), *placement.warnings]
         if task.instructions:
             warnings.append("instructions have no effect on the rooms that the preview engine draws")
         return Painted(compose(scene.pixels, task.cut_out, placement).pixels, 0, 1.0, tuple(warnings))
@@ -44,12 +44,13 @@ class Preview:
         return Painted(scene.pixels, 0, 1.0, tuple(_without_effect(task.sampling)))
 
 
-def _without_effect(sampling: Sampling) -> Iterator[str]:
+def _without_effect(sampling: Sampling, harmonize: float | None = None) -> Iterator[str]:
     asked = {
         "quality": sampling.quality != "fast",
         "num_inference_steps": sampling.steps is not None,
         "true_cfg_scale": sampling.true_cfg_scale is not None,
         "negative_prompt": bool(sampling.negative_prompt),
+        "harmonize": harmonize is not None,
     }
     for field, is_asked in asked.items():
         if is_asked:

@@ -5,7 +5,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import cv2
@@ -99,7 +99,9 @@ class Qwen:
 
         painted = self._paint(self._parts.edit, sketch, task.sampling, control)
         pixels = in_profile(Picture(painted.pixels), task.room.icc).pixels
-        return Painted(pixels, painted.steps, painted.true_cfg_scale, painted.warnings)
+        free = task.harmonize in (None, 0, 1)
+        warnings = () if free else ("harmonize is obeyed as 0 or 1 only: this engine was left free (1)",)
+        return Painted(pixels, painted.steps, painted.true_cfg_scale, painted.warnings + warnings)
 
     def generate(self, task: GenerateTask, control: Control) -> Painted:
         """An edit of the product's picture, Picture 1, at the asked size."""
@@ -109,7 +111,9 @@ class Qwen:
         def sketch(area: float) -> Canvas:
             return Canvas(prompt, [self._product(task.cut_out)], fit(task.size, int(area), multiple))
 
-        return self._paint(self._parts.edit, sketch, task.sampling, control)
+        painted = self._paint(self._parts.edit, sketch, task.sampling, control)
+        unheard = () if task.harmonize is None else ("harmonize has no effect on generate",)
+        return replace(painted, warnings=painted.warnings + unheard)
 
     def paint(self, task: PaintTask, control: Control) -> Painted:
         """The first reference is the canvas: it lies on the grid of the picture to paint."""

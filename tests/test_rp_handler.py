@@ -174,6 +174,17 @@ class TestGenerate:
         assert problem["fields"] == ["output_size"]
         assert problem["error"].startswith("Generate processing failed: Invalid output_size: ")
 
+    def test_what_the_preview_cannot_obey_is_named(self) -> None:
+        fields = {
+            "quality": "best",
+            "num_inference_steps": 9,
+            "true_cfg_scale": 3,
+            "negative_prompt": "x",
+            "harmonize": 0,
+        }
+        warnings = " ".join(answer(door(), small_edit(**fields))["warnings"])
+        assert [field for field in fields if field not in warnings] == []
+
     def test_what_cannot_have_an_effect_is_named(self) -> None:
         job = small_generate(camera_height_cm=120, instructions="make it cosy", negative_prompt="people")
         warnings = " ".join(answer(door(), job)["warnings"])
