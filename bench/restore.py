@@ -147,10 +147,11 @@ def painted(model: Model, scene: Scene) -> Pixels:
         )
     raw = as_pixels(raw * np.array([1.05, 1.0, 0.93]) + np.array([3, -4, 5])) if model.cast else raw
     if model.megapixel:
-        raw = cv2.resize(raw, model_size(scene), interpolation=cv2.INTER_AREA)
+        raw = as_pixels(cv2.resize(raw, model_size(scene), interpolation=cv2.INTER_AREA))
     if model.jpeg:
-        raw = cv2.imdecode(cv2.imencode(".jpg", raw, [cv2.IMWRITE_JPEG_QUALITY, model.jpeg])[1], cv2.IMREAD_COLOR)
-    return cv2.resize(raw, size, interpolation=cv2.INTER_CUBIC) if model.megapixel else raw
+        coded = cv2.imencode(".jpg", raw, [cv2.IMWRITE_JPEG_QUALITY, model.jpeg])[1]
+        raw = cast(Pixels, cv2.imdecode(coded, cv2.IMREAD_COLOR))
+    return as_pixels(cv2.resize(raw, size, interpolation=cv2.INTER_CUBIC)) if model.megapixel else raw
 
 
 def model_size(scene: Scene) -> tuple[int, int]:
@@ -179,7 +180,7 @@ def plane(scene: Scene) -> Reals:
     return np.linspace(-0.6, 0.6, width)[None, :] + np.linspace(-0.4, 0.4, height)[:, None]
 
 
-def as_pixels(values: Reals) -> Pixels:
+def as_pixels(values: NDArray[Any]) -> Pixels:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 

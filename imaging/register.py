@@ -87,7 +87,7 @@ class Cast:
                 cv2.split(pixels), self.terms.astype(np.float32), strict=True
             )
         ]
-        return cv2.merge(channels)
+        return np.asarray(cv2.merge(channels), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +151,7 @@ def covered(registration: Registration, size: Size) -> Mask:
 
 
 def colour_cast(own: Pixels, seen: Pixels, usual: Mask) -> Cast:
-    """Between the photo's own pixels and the aligned picture's, over the `usual` ones, which should not have changed."""
+    """Between the photo's own pixels and the aligned picture's, over the `usual` ones: those that should be alike."""
     scale = min(1.0, _THUMBNAIL / max(usual.shape))
     size = (max(1, round(usual.shape[1] * scale)), max(1, round(usual.shape[0] * scale)))
     part = (0, 0, *size)
@@ -230,13 +230,12 @@ def _rescaling(size: Size, other: Size) -> Numbers:
 def _places(size: Size, part: Box) -> tuple[Plane, Plane]:
     """x (1, width) and y (height, 1) of a part's pixels, -0.5 to 0.5 over the whole."""
     left, top, right, bottom = part
-    x = (np.arange(left, right, dtype=np.float32) + 0.5) / size[0] - 0.5
-    y = (np.arange(top, bottom, dtype=np.float32) + 0.5) / size[1] - 0.5
-    return x[None, :], y[:, None]
+    x, y = (np.arange(left, right) + 0.5) / size[0] - 0.5, (np.arange(top, bottom) + 0.5) / size[1] - 0.5
+    return x[None, :].astype(np.float32), y[:, None].astype(np.float32)
 
 
 def _lab(levels: Levels) -> Levels:
-    return cv2.cvtColor(np.clip(levels, 0, 255) / 255, cv2.COLOR_RGB2LAB)
+    return np.asarray(cv2.cvtColor(np.clip(levels, 0, 255) / 255, cv2.COLOR_RGB2LAB), np.float32)
 
 
 def _grey(pixels: Pixels, size: Size) -> Plane:
@@ -260,7 +259,7 @@ def _strongest_edges(structure: Plane, use: Mask, frame: Numbers) -> _Edges:
     rank = -min(_POINTS, strength.size // 4)
     rows, columns = np.nonzero(strength > max(1e-9, np.partition(strength, rank, axis=None)[rank]))
     rows, columns = rows[: len(rows) // _ROW * _ROW], columns[: len(rows) // _ROW * _ROW]
-    places = np.linalg.inv(frame) @ np.stack([columns, rows, np.ones_like(rows)])
+    places = np.linalg.inv(frame) @ np.stack([columns, rows, np.ones_like(rows)]).astype(np.float64)
     (x, y, _), a, b = places, across[rows, columns] * frame[0, 0], down[rows, columns] * frame[1, 1]
     along = a * x + b * y
     slopes = np.stack([a * x, a * y, a, b * x, b * y, b, -x * along, -y * along], axis=1)
@@ -289,8 +288,10 @@ def _refined(motion: Numbers, edges: _Edges, source: Plane, frame: Numbers, free
 def _values_at(source: Plane, places: Numbers) -> tuple[Plane, Mask]:
     """Between the pixels, and whether the place lies within the picture."""
     x, y = (places[:2] / places[2]).astype(np.float32)
-    values = cv2.remap(source, x.reshape(-1, _ROW), y.reshape(-1, _ROW), cv2.INTER_LINEAR).ravel()
-    return values, (x > 2) & (x < source.shape[1] - 3) & (y > 2) & (y < source.shape[0] - 3)
+    values = cv2.remap(source, x.reshape(-1, _ROW), y.reshape(-1, _ROW), cv2.INTER_LINEAR)
+    return np.asarray(values, np.float32).ravel(), (x > 2) & (x < source.shape[1] - 3) & (y > 2) & (
+        y < source.shape[0] - 3
+    )
 
 
 def _correlation(one: Plane, other: Plane) -> float:

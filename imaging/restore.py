@@ -112,7 +112,7 @@ def _finished(
 
 
 def _differing(one: Pixels, other: Pixels) -> Mask:
-    return cv2.inRange(cv2.absdiff(one, other), (0, 0, 0), (0, 0, 0)) == 0
+    return np.asarray(cv2.inRange(cv2.absdiff(one, other), (0, 0, 0), (0, 0, 0)) == 0)
 
 
 def _kept_the_photo(painted: Pixels, photo: Pixels, allowed: Mask) -> bool:
@@ -144,6 +144,7 @@ def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, as
     limit, shown, asked = limit[here], shown[here], asked[here]
     before = own[here].astype(np.float32)
     after = _beyond_clipping(seen[here], cast.taken_off(seen[here], size_of(own), part), before)
+    after[~shown] = before[~shown]
 
     product = asked if asked.any() else np.ones_like(asked)
     paint, region = _paint_and_region(before, after, limit & shown, shown & ~asked, product, cast.misfit)
@@ -189,21 +190,22 @@ def _light(before: Levels, after: Levels, share: Weights) -> Levels:
     half = (max(1, share.shape[1] // 2), max(1, share.shape[0] // 2))
     shares = cv2.merge([share] * 3)
     dim, bright = (_soft(resized((levels + _DARK) * shares, half)) for levels in (before, after))
-    return cv2.resize(bright / dim, share.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.resize(bright / dim, share.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _soft(half: Levels) -> Levels:
     """From a picture of half the size: without what is finer than light; where there is nothing, what is around it."""
     quarter = (max(1, half.shape[1] // 8), max(1, half.shape[0] // 8))
     wide = cv2.GaussianBlur(resized(half, quarter), (0, 0), _LIGHT)
-    return cv2.GaussianBlur(half, (0, 0), _LIGHT / 2) + 1e-3 * cv2.resize(wide, half.shape[1::-1]) + 1e-6
+    near = cv2.GaussianBlur(half, (0, 0), _LIGHT / 2)
+    return np.asarray(near + 1e-3 * cv2.resize(wide, half.shape[1::-1]) + 1e-6, np.float32)
 
 
 def _beyond(before: Levels, after: Levels) -> Plane:
     """Levels by which a pixel leaves the range of those around its place: neither blur nor a small shift counts."""
     around = np.ones((3, 3), np.uint8)
     excess = cv2.max(after - cv2.dilate(before, around), cv2.erode(before, around) - after)
-    return cv2.GaussianBlur(cv2.max(_largest(excess), 0), (0, 0), 1.0)
+    return np.asarray(cv2.GaussianBlur(np.maximum(_largest(np.asarray(excess)), 0), (0, 0), 1.0), np.float32)
 
 
 def _great_parts(region: Mask, change: Plane, near: Mask) -> Mask:
@@ -214,7 +216,7 @@ def _great_parts(region: Mask, change: Plane, near: Mask) -> Mask:
     sums[np.bincount(labels[near], minlength=count) == 0] = 0
     great = sums > _SPECK * sums.max()
     great[0] = False
-    return great[labels]
+    return np.asarray(great[labels])
 
 
 def _filled(paint: Mask) -> Mask:
@@ -231,7 +233,7 @@ def _feathered(core: Mask, width: float, limit: Mask, fade: Plane | float) -> We
         depth = cv2.distanceTransform(limit.astype(np.uint8), cv2.DIST_L2, 3)
         weights = np.minimum(weights, depth / np.clip(fade, 1, min(_LIGHT_FEATHER, 1 + 0.3 * depth.max())))
     weights = np.clip(weights, 0, 1)
-    return weights * weights * (3 - 2 * weights)
+    return np.asarray(weights * weights * (3 - 2 * weights), np.float32)
 
 
 def _part_of(changes: _Changes, size: Size) -> Box:
@@ -266,8 +268,8 @@ def _inside(part: Box) -> tuple[slice, slice]:
 
 def _largest(channels: NDArray[Any]) -> NDArray[Any]:
     red, green, blue = cv2.split(channels)
-    return cv2.max(cv2.max(red, green), blue)
+    return np.asarray(cv2.max(cv2.max(red, green), blue))
 
 
-def _disc(width: int) -> NDArray[np.uint8]:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+def _disc(width: int) -> NDArray[Any]:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
