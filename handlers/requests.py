@@ -31,7 +31,7 @@ class GenerateRequest:
 
 def edit_request(job: EditJob, reader: PictureReader) -> EditRequest:
     """Raises JobError for a picture that is none and for a place outside the photo."""
-    room = reader.picture(job.room_image, "room_image")
+    room = reader.picture(job.room_image, "room_image").on_white()
     return EditRequest(
         job=job,
         room=room,

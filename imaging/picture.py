@@ -36,3 +36,11 @@ class Picture:
     def size(self) -> Size:
         height, width = self.pixels.shape[:2]
         return width, height
+
+    def on_white(self) -> "Picture":
+        """Without alpha: what a viewer shows of it on a white page. Opaque pixels stay as they are, bit for bit."""
+        if self.alpha is None:
+            return self
+        share = self.alpha[..., None].astype(np.uint16)
+        mixed = (self.pixels * share + 255 * (255 - share) + 127) // 255
+        return Picture(mixed.astype(np.uint8), None, self.icc)

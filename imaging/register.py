@@ -259,7 +259,7 @@ def _strongest_edges(structure: Plane, use: Mask, frame: Numbers) -> _Edges:
     rank = -min(_POINTS, strength.size // 4)
     rows, columns = np.nonzero(strength > max(1e-9, np.partition(strength, rank, axis=None)[rank]))
     rows, columns = rows[: len(rows) // _ROW * _ROW], columns[: len(rows) // _ROW * _ROW]
-    places = np.linalg.inv(frame) @ np.stack([columns, rows, np.ones_like(rows)]).astype(np.float64)
+    places = np.asarray(np.linalg.inv(frame) @ np.stack([columns, rows, np.ones_like(rows)]), np.float64)
     (x, y, _), a, b = places, across[rows, columns] * frame[0, 0], down[rows, columns] * frame[1, 1]
     along = a * x + b * y
     slopes = np.stack([a * x, a * y, a, b * x, b * y, b, -x * along, -y * along], axis=1)

@@ -366,6 +366,14 @@ class TestInputPictures:
         assert problem["error_code"] == "IMAGE_FETCH_FAILED"
         assert problem["fields"] == ["room_image"]
 
+    def test_what_is_hidden_under_a_rooms_alpha_stays_hidden(self) -> None:
+        room = plain_room().convert("RGBA")
+        room.paste((255, 0, 255, 0), (0, 0, 40, 40))
+        out = answer(door(), small_edit(room_image=as_base64(file_of(room)), placement_coordinates=[110, 110]))
+        made = pixels(out["processed_image"])
+        assert (made[:40, :40] == 255).all()
+        assert (made[:40, 60:] == ROOM[:40, 60:]).all()
+
     def test_a_mask_of_another_size_is_refused(self) -> None:
         mask = as_base64(file_of(Image.new("L", (80, 60), 255)))
         assert failure(door(), small_edit(mask=mask))["fields"] == ["mask"]
