@@ -33,7 +33,6 @@ from imaging.register import only_resized, size_of  # noqa: E402
 from imaging.restore import Restored, restore  # noqa: E402
 
 Matrix = NDArray[np.float64]
-Reals = NDArray[np.floating[Any]]
 
 LARGE = 12e6
 MODEL_AREA, MODEL_GRID = 2**20, 32
@@ -142,9 +141,8 @@ def painted(model: Model, scene: Scene) -> Pixels:
     raw = repainted(scene) if model.repaint else scene.truth
     raw = as_pixels(raw * (1 + model.gradient * plane(scene)[..., None])) if model.gradient else raw
     if not np.array_equal(motion(model, scene), np.eye(3)):
-        raw = cv2.warpPerspective(
-            raw, motion(model, scene), size, flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT
-        )
+        flags, border = cv2.INTER_LANCZOS4, cv2.BORDER_REFLECT
+        raw = as_pixels(cv2.warpPerspective(raw, motion(model, scene), size, flags=flags, borderMode=border))
     raw = as_pixels(raw * np.array([1.05, 1.0, 0.93]) + np.array([3, -4, 5])) if model.cast else raw
     if model.megapixel:
         raw = as_pixels(cv2.resize(raw, model_size(scene), interpolation=cv2.INTER_AREA))
@@ -174,14 +172,14 @@ def repainted(scene: Scene) -> Pixels:
     return np.where((scene.product | outline)[..., None], another, scene.truth)
 
 
-def plane(scene: Scene) -> Reals:
+def plane(scene: Scene) -> Matrix:
     """-1 in one corner to 1 in the other."""
     height, width = scene.product.shape
     return np.linspace(-0.6, 0.6, width)[None, :] + np.linspace(-0.4, 0.4, height)[:, None]
 
 
 def as_pixels(values: NDArray[Any]) -> Pixels:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
 # The measures

@@ -65,12 +65,14 @@ def disc(size: int, colour: tuple[int, int, int] = (160, 60, 50)) -> CutOut:
     return CutOut(np.full((size, size, 3), colour, np.uint8), alpha, 1.0)
 
 
-def stool() -> CutOut:
+def stool(seat: tuple[int, int, int] = (120, 80, 50)) -> CutOut:
     """A seat on three legs, the middle one in front."""
     alpha = np.zeros((200, 180), np.float32)
     alpha[:60] = 1
     alpha[:170, 10:22] = alpha[:, 84:96] = alpha[:170, 158:170] = 1
-    return CutOut(np.full((200, 180, 3), (120, 80, 50), np.uint8), alpha, 1.0)
+    color = np.full((200, 180, 3), (120, 80, 50), np.uint8)
+    color[:60] = seat
+    return CutOut(color, alpha, 1.0)
 
 
 def lamp(shade: tuple[int, int, int] = (240, 238, 230), pole: int = 6) -> CutOut:

@@ -100,6 +100,8 @@ def test_floor_is_dark_under_a_stool_and_at_its_feet() -> None:
     between_legs = dimmed[row, left + round(0.25 * width)]
     beside = dimmed[row, left - round(0.2 * width)]
     assert between_legs > beside + 15
+    at_foot = dimmed[bottom : bottom + 4, left + width // 2]
+    assert at_foot.mean() > dimmed[bottom : bottom + 4, left + width // 4].mean() + 5
 
 
 def test_a_wall_close_behind_takes_some_of_the_shadow() -> None:

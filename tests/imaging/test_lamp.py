@@ -9,7 +9,9 @@ def test_a_pale_shade_on_a_pole_is_a_lamp() -> None:
     assert shade_of(drawn.alpha_product("floor_lamp_evening")) == pytest.approx(0.21, abs=0.03)
 
 
-@pytest.mark.parametrize("product", [drawn.block(50, 200, (240,) * 3), drawn.disc(100, (240,) * 3), drawn.stool()])
+@pytest.mark.parametrize(
+    "product", [drawn.block(50, 200, (240,) * 3), drawn.disc(100, (240,) * 3), drawn.stool((240,) * 3)]
+)
 def test_other_white_things_are_none(product: drawn.CutOut) -> None:
     assert shade_of(product) == 0
 

@@ -38,7 +38,9 @@ def test_a_dark_room_is_lit_from_its_ceiling() -> None:
 
 
 def test_a_bright_room_without_a_window_has_soft_shadows() -> None:
-    assert find_light(drawn.room(drawn.camera()), drawn.camera(), drawn.WALL_CM).source.share < 0.3
+    light = find_light(np.full((60, 80, 3), 205, np.uint8), drawn.camera((80, 60), 25, 56), 500)
+    assert not light.window
+    assert light.source.share < 0.3
 
 
 def test_lamplight_is_warm_and_daylight_is_not() -> None:

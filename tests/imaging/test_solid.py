@@ -58,6 +58,12 @@ def test_what_stands_on_its_body_has_no_legs(product: drawn.CutOut) -> None:
     assert legs_of(product.alpha) == []
 
 
+def test_broad_feet_are_no_legs() -> None:
+    alpha = np.ones((200, 180), np.float32)
+    alpha[180:, 80:100] = 0
+    assert legs_of(alpha) == []
+
+
 def test_legs_stand_around_the_axis_though_one_is_seen_below_the_others() -> None:
     solid = solid_of(drawn.stool().alpha)
     assert solid.radii[0] == pytest.approx(solid.radii[len(solid.radii) // 3], rel=0.15)
