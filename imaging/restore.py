@@ -32,7 +32,7 @@ _PAINT_FEATHER, _LIGHT_FEATHER = 3.0, 40.0
 _MARGIN = 32  # around what may change, to be compared with it
 _ANOTHER_SCENE = 4.0  # levels of misfit where no common structure is found: measured 10 and more
 _SMALLEST = 24  # of a photo's sides
-_SPECK = 0.03  # of the largest change
+_SPECK, _NOISE = 0.03, 2000  # smaller sums of change than that share of the largest, or than levels, are none
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def _great_parts(region: Mask, change: Plane, near: Mask) -> Mask:
     count, labels = cv2.connectedComponents(joined)
     sums = np.bincount(labels.ravel(), weights=(change * joined).ravel(), minlength=count)
     sums[np.bincount(labels[near], minlength=count) == 0] = 0
-    great = sums > _SPECK * sums.max()
+    great = sums > max(_SPECK * sums.max(), _NOISE)
     great[0] = False
     return np.asarray(great[labels])
 

@@ -1,0 +1,188 @@
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from bench.restore import Model, Scene, as_pixels, brought_back, painted, psnr, read_scene
+from imaging.picture import Mask, Pixels, Size
+from imaging.restore import changed_fraction, restore
+from tests.pictures import CHAIR, PHOTOS
+
+CASES = sorted(file.parent for file in PHOTOS.glob("*/case.json"))
+ROOM = read_scene(CHAIR)
+LAMP, VASE = (read_scene(PHOTOS / name) for name in ("floor_lamp_evening", "vase_loft"))
+MIXTURE = Model("", 0.98, (0.012, -0.015), 0.4, cast=True, jpeg=80, megapixel=True)
+
+
+def same(one: Pixels, other: Pixels) -> Mask:
+    return (one == other).all(axis=2)
+
+
+@pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
+@pytest.mark.parametrize(
+    "model",
+    [MIXTURE, replace(MIXTURE, zoom=1.03, gradient=0.15), replace(MIXTURE, degrees=-0.5, repaint=True)],
+    ids=["mixture", "uneven light", "repainted"],
+)
+def test_a_drifted_picture_costs_less_than_a_decibel_and_no_pixel_outside(folder: Path, model: Model) -> None:
+    scene = read_scene(folder)
+    answer = brought_back(scene, painted(model, scene))
+    undrifted = brought_back(scene, painted(model.without_drift, scene))
+    assert same(answer.pixels, scene.room)[~scene.near].all()
+    assert psnr(scene, answer.pixels) > psnr(scene, undrifted.pixels) - 1
+
+
+def test_the_drift_is_told() -> None:
+    drift = brought_back(ROOM, painted(MIXTURE, ROOM)).drift
+    assert drift.pixels == pytest.approx(np.hypot(0.012 * 1024, 0.015 * 768), abs=0.2)
+    assert drift.percent == pytest.approx(-2, abs=0.02)
+    assert drift.degrees == pytest.approx(0.4, abs=0.02)
+    assert drift.colour > 4
+    assert drift.found
+
+
+@pytest.mark.parametrize("scene", [ROOM, VASE], ids=lambda scene: scene.name)
+def test_without_any_layout_the_product_and_its_shadow_are_found_by_difference(scene: Scene) -> None:
+    answer = restore(scene.room, painted(MIXTURE, scene))
+    truly = np.abs(scene.truth.astype(int) - scene.room).max(axis=2) > 20
+    assert answer.changed[truly & scene.near].mean() > 0.97
+    assert answer.changed.mean() < truly.mean() + 0.15
+    assert psnr(scene, answer.pixels) > 38
+
+
+def test_a_thin_pole_is_kept() -> None:
+    answer = brought_back(LAMP, painted(replace(MIXTURE, jpeg=None), LAMP))
+    _, top, _, bottom = LAMP.box
+    pole = np.zeros_like(LAMP.product)
+    pole[top + 60 : bottom - 20] = LAMP.product[top + 60 : bottom - 20]
+    apart = np.abs(answer.pixels.astype(int) - LAMP.truth)[pole].mean()
+    assert apart < 0.2 * np.abs(LAMP.room.astype(int) - LAMP.truth)[pole].mean()
+
+
+def test_changed_is_exactly_what_differs_from_the_photo() -> None:
+    answer = brought_back(VASE, painted(MIXTURE, VASE))
+    assert np.array_equal(answer.changed, ~same(answer.pixels, VASE.room))
+    assert changed_fraction(VASE.room, answer.pixels) == answer.changed.mean()
+
+
+def test_a_picture_that_kept_the_photo_is_taken_as_it_is() -> None:
+    composite = np.where(ROOM.near[..., None], ROOM.truth, ROOM.room)
+    for allowed in (ROOM.near, None):
+        answer = restore(ROOM.room, composite, allowed, ROOM.box)
+        assert np.array_equal(answer.pixels, composite)
+    narrower = ROOM.near.copy()
+    narrower[:, :250] = False
+    answer = restore(ROOM.room, composite, narrower)
+    assert np.array_equal(answer.pixels, np.where(narrower[..., None], composite, ROOM.room))
+    assert answer.drift.pixels == answer.drift.colour == 0
+
+
+def test_where_nothing_was_painted_the_photo_stays_whole() -> None:
+    nothing = replace(ROOM, truth=ROOM.room)
+    for raw in (
+        ROOM.room,
+        painted(replace(MIXTURE, cast=False), nothing),
+        painted(Model("", 1.02, cast=True), nothing),
+    ):
+        assert not restore(ROOM.room, raw).changed.any()
+
+
+def test_where_nothing_may_change_nothing_does() -> None:
+    answer = restore(ROOM.room, painted(MIXTURE, ROOM), np.zeros_like(ROOM.near))
+    assert np.array_equal(answer.pixels, ROOM.room)
+
+
+def test_what_was_changed_far_from_the_product_is_left_out() -> None:
+    truth = ROOM.truth.copy()
+    truth[200:260, 900:960] = (200, 30, 30)
+    raw = painted(MIXTURE, replace(ROOM, truth=truth))
+    assert restore(ROOM.room, raw).changed[200:260, 900:960].all()
+    assert not restore(ROOM.room, raw, None, ROOM.box).changed[150:310, 850:1010].any()
+
+
+def test_specks_are_left_out() -> None:
+    truth = ROOM.truth.copy()
+    truth[200:204, 900:904] = truth[60:63, 300:303] = (200, 30, 30)
+    changed = restore(ROOM.room, painted(MIXTURE, replace(ROOM, truth=truth))).changed
+    assert not changed[180:224, 880:924].any()
+    assert not changed[40:83, 280:323].any()
+
+
+def test_light_leaves_the_photo_its_grain() -> None:
+    """A soft shadow on a grainy wall, which the model painted smooth."""
+    grain = np.random.default_rng(1).normal(0, 6, (*LAMP.product.shape, 1))
+    room = as_pixels(LAMP.room + grain)
+    y, x = np.indices(LAMP.product.shape)
+    shadow = 1 - 0.2 * np.exp(-(((x - 300) / 60) ** 2) - ((y - 250) / 60) ** 2)[..., None]
+    answer = restore(room, painted(MIXTURE, replace(LAMP, truth=as_pixels(LAMP.room * shadow)))).pixels
+    inside = np.s_[210:290, 260:340, 1]
+    assert answer[inside].mean() == pytest.approx((LAMP.room * shadow)[inside].mean(), abs=2)
+    fine = answer[inside] - cv2.GaussianBlur(answer[inside].astype(float), (0, 0), 3)
+    assert np.corrcoef(fine.ravel(), grain[inside[:2]].ravel())[0, 1] > 0.9
+
+
+def test_a_shadow_fades_towards_the_end_of_what_may_change() -> None:
+    left, top, right, bottom = VASE.box
+    allowed = np.zeros_like(VASE.product)
+    allowed[top - 20 : bottom + 20, left - 20 : right + 45] = True
+    before = VASE.room.astype(int)
+    change = np.abs(restore(VASE.room, painted(MIXTURE, VASE), allowed, VASE.box).pixels - before).max(axis=2)
+    assert change[bottom - 25 : bottom - 5, right + 5].max() > 20
+    assert change[bottom - 25 : bottom - 5, right + 40 : right + 45].max() < 12
+
+
+def test_a_black_corner_that_a_cast_cut_off_is_not_taken_for_light() -> None:
+    room = ROOM.room.copy()
+    room[:200, 700:] //= 40
+    raw = painted(replace(MIXTURE, jpeg=None), replace(ROOM, room=room, truth=room))
+    assert not restore(room, raw).changed[20:180, 720:1000].any()
+
+
+def test_another_scene_is_used_as_it_is_and_said_to_be_one() -> None:
+    raw = cv2.resize(VASE.truth, (1184, 896))
+    answer = restore(ROOM.room, raw, ROOM.near)
+    assert not answer.drift.found
+    assert same(answer.pixels, ROOM.room)[~ROOM.near].all()
+    resized = cv2.resize(raw, (1024, 768), interpolation=cv2.INTER_AREA)
+    assert np.abs(answer.pixels.astype(int) - resized)[ROOM.near].mean() < 2
+
+
+def test_on_a_plain_wall_there_is_no_drift_to_find_but_a_cast() -> None:
+    y, x = np.indices((500, 700))
+    wall = (210 - 25 * x / 700 - 15 * y / 500)[..., None] * np.array([1, 0.97, 0.92])
+    picture = wall.copy()
+    picture[150:350, 250:450] = (60, 120, 160)
+    noisy = as_pixels(wall + np.random.default_rng(2).normal(0, 3, wall.shape))
+    answer = restore(noisy, as_pixels(picture * np.array([1.06, 1, 0.93]) - 4), None, (250, 150, 450, 350))
+    assert answer.drift.found
+    assert np.array_equal(answer.pixels[:100], noisy[:100])
+    assert np.abs(answer.pixels[160:340, 260:440].astype(int) - (60, 120, 160)).max() < 12
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (31, 97), (307, 229), (1201, 401), (401, 1201), (1009, 757)])
+def test_the_answer_has_the_photos_size_whatever_the_painted_picture_has(size: Size) -> None:
+    room, truth = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (ROOM.room, ROOM.truth))
+    for painted_size in ((512, 384), (1184, 896), size):
+        answer = restore(room, cv2.resize(truth, painted_size, interpolation=cv2.INTER_AREA))
+        assert answer.pixels.shape == room.shape
+        assert np.abs(answer.pixels.astype(int) - truth).mean() < 3
+
+
+def test_a_large_photo_keeps_its_own_pixels_and_gets_the_product_enlarged() -> None:
+    large = (2560, 1920)
+    room, truth = (cv2.resize(each, large, interpolation=cv2.INTER_CUBIC) for each in (ROOM.room, ROOM.truth))
+    near, product = (
+        cv2.resize(each.astype(np.uint8), large, interpolation=cv2.INTER_NEAREST) > 0
+        for each in (ROOM.near, ROOM.product)
+    )
+    raw = cv2.resize(painted(replace(MIXTURE, jpeg=None), ROOM), (1152, 864), interpolation=cv2.INTER_CUBIC)
+    answer = restore(room, raw, near)
+    assert same(answer.pixels, room)[~near].all()
+    assert np.abs(answer.pixels.astype(int) - truth)[product].mean() < 3
+
+
+def test_equal_input_gives_equal_bytes() -> None:
+    raw = painted(MIXTURE, VASE)
+    assert np.array_equal(brought_back(VASE, raw).pixels, brought_back(VASE, raw).pixels)
