@@ -21,8 +21,6 @@ from typing import Any, cast
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
-os.environ.setdefault("RUNPOD_LOG_LEVEL", "ERROR")  # the SDK logs to where the table goes
-os.environ.setdefault("LOG_LEVEL", "WARNING")
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
@@ -199,6 +197,8 @@ def print_table(rows: list[dict[str, Any]], mean: dict[str, float]) -> None:
 
 
 def main() -> None:
+    os.environ.setdefault("RUNPOD_LOG_LEVEL", "ERROR")  # the SDK logs to where the table goes
+    os.environ.setdefault("LOG_LEVEL", "WARNING")
     parser = argparse.ArgumentParser(description="scores placements against ground truth")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     parser.add_argument("cases", nargs="*", type=Path, help="folders as in examples/photos, which is the default")

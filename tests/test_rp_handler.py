@@ -593,6 +593,7 @@ class TestLogs:
     def test_no_picture_and_no_word_of_the_caller_is_logged(
         self, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
     ) -> None:
+        asyncio.run(rp_handler.handler({"id": "job-0", "input": {"action": "health_check"}}))  # sets the level
         caplog.set_level("DEBUG")
         job = small_edit(instructions="a secret wish", seed=3)
         for job_input in (job, job | {"colour": "red"}, job | {"placement_box": [1, 1, 500, 500]}):
