@@ -27,6 +27,7 @@ import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
 from runpod.serverless.modules.rp_job import run_job  # noqa: E402
+from runpod.serverless.modules.rp_logger import RunPodLogger  # noqa: E402
 
 from imaging.picture import Box, Mask, Picture, Pixels, Point  # noqa: E402
 from rp_handler import handler  # noqa: E402
@@ -197,7 +198,7 @@ def print_table(rows: list[dict[str, Any]], mean: dict[str, float]) -> None:
 
 
 def main() -> None:
-    os.environ.setdefault("RUNPOD_LOG_LEVEL", "ERROR")  # the SDK logs to where the table goes
+    RunPodLogger().level = os.environ["RUNPOD_LOG_LEVEL"] = "ERROR"  # the SDK logs to where the table goes
     os.environ.setdefault("LOG_LEVEL", "WARNING")
     parser = argparse.ArgumentParser(description="scores placements against ground truth")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
