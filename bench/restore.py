@@ -26,8 +26,8 @@ sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
+from PIL import Image  # noqa: E402
 
-from bench.placement import read_case  # noqa: E402
 from imaging.picture import Box, Mask, Pixels  # noqa: E402
 from imaging.register import only_resized, size_of  # noqa: E402
 from imaging.restore import Restored, restore  # noqa: E402
@@ -80,6 +80,8 @@ MODELS = (
 
 @dataclass(frozen=True, eq=False)
 class Scene:
+    """`near` is where a product at `box`, its shadow and its light may change the photo."""
+
     name: str
     room: Pixels
     truth: Pixels
@@ -97,8 +99,13 @@ def brought_back(scene: Scene, raw: Pixels) -> Restored:
 
 
 def read_scene(folder: Path) -> Scene:
-    case = read_case(folder)
-    return Scene(folder.name, case.room, case.truth, case.mask > 127, case.near, case.box)
+    room, truth = (np.array(Image.open(folder / name).convert("RGB")) for name in ("room.png", "truth.png"))
+    product = np.array(Image.open(folder / "mask.png").getchannel("A")) > 127
+    left, top, right, bottom = json.loads((folder / "case.json").read_text())["box"]
+    beside, above = round(0.6 * (right - left)), round(0.35 * (bottom - top))
+    near = np.zeros_like(product)
+    near[max(0, top - above) : bottom + above, max(0, left - beside) : right + beside] = True
+    return Scene(folder.name, room, truth, product, near, (left, top, right, bottom))
 
 
 def enlarged(scene: Scene) -> Scene:

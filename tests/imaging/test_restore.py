@@ -72,6 +72,10 @@ def test_a_picture_that_kept_the_photo_is_taken_as_it_is() -> None:
     for allowed in (ROOM.near, None):
         answer = restore(ROOM.room, composite, allowed, ROOM.box)
         assert np.array_equal(answer.pixels, composite)
+    plain = np.full_like(ROOM.room, 200)
+    plain[:, 900:910] = 100
+    busy = np.where(ROOM.near[..., None], ROOM.truth, plain)
+    assert np.array_equal(restore(plain, busy, ROOM.near).pixels, busy)
     narrower = ROOM.near.copy()
     narrower[:, :250] = False
     answer = restore(ROOM.room, composite, narrower)
@@ -133,11 +137,52 @@ def test_a_shadow_fades_towards_the_end_of_what_may_change() -> None:
     assert change[bottom - 25 : bottom - 5, right + 40 : right + 45].max() < 12
 
 
-def test_a_black_corner_that_a_cast_cut_off_is_not_taken_for_light() -> None:
+def test_light_fades_out_where_the_painted_picture_does_not_reach() -> None:
+    y, x = np.indices(ROOM.product.shape)
+    shadow = 1 - 0.11 * np.exp(-((x / 80) ** 2) - ((y - 600) / 60) ** 2)[..., None]
+    truth = as_pixels(ROOM.room * shadow)
+    answer = restore(ROOM.room, painted(Model("", shift=(-0.02, 0.0)), replace(ROOM, truth=truth))).pixels
+    missing = np.abs(answer.astype(int) - truth)[580:620].mean(axis=(0, 2))
+    assert missing[25:60].max() < 1.5
+    assert missing[10] < 12 < missing[0]
+    assert np.diff(missing[:25]).min() > -2.5
+
+
+def test_the_product_leaves_no_halo() -> None:
+    around = cv2.dilate(VASE.product.astype(np.uint8), np.ones((25, 25))) > VASE.product
+    answer = brought_back(VASE, painted(replace(MIXTURE, jpeg=None), VASE)).pixels
+    assert np.abs(answer.astype(int) - VASE.truth)[around].mean() < 1
+
+
+@pytest.mark.parametrize("colour", [(1.0, 1.0, 1.0), (0.9, 1.0, 1.08), (1.15, 1.15, 1.15)])
+def test_no_grain_of_the_photo_shows_through_a_product(colour: tuple[float, float, float]) -> None:
+    """A smooth disc before a grainy wall, framed in black: of the wall's colour, bluer, brighter."""
+    grain = np.random.default_rng(1).normal(0, 6, (*LAMP.product.shape, 1))
+    room = as_pixels(LAMP.room + grain)
+    truth = cv2.circle(LAMP.room.copy(), (310, 300), 60, (20, 20, 20), -1)
+    disc = cv2.circle(np.zeros(LAMP.product.shape, np.uint8), (310, 300), 55, 1, -1) > 0
+    truth[disc] = np.clip(LAMP.room[300, 310] * np.array(colour), 0, 255)
+    answer = restore(room, painted(replace(MIXTURE, jpeg=None), replace(LAMP, truth=truth))).pixels
+    inner = cv2.erode(disc.astype(np.uint8), np.ones((15, 15))) > 0
+    assert answer[..., 1][inner].std() < 1.5
+
+
+def test_a_hue_is_no_light() -> None:
+    """A tint without an edge on a grainy wall is paint."""
+    grain = np.random.default_rng(1).normal(0, 6, (*LAMP.product.shape, 1))
+    y, x = np.indices(LAMP.product.shape)
+    near = np.exp(-((((x - 300) / 60) ** 2 + ((y - 250) / 60) ** 2) ** 2))[..., None]
+    truth = as_pixels(LAMP.room * (1 + near * np.array([-0.1, 0, 0.12])))
+    answer = restore(as_pixels(LAMP.room + grain), painted(replace(MIXTURE, jpeg=None), replace(LAMP, truth=truth)))
+    inside = np.s_[230:270, 280:320, 1]
+    assert np.corrcoef(answer.pixels[inside].ravel(), grain[inside[:2]].ravel())[0, 1] < 0.3
+
+
+def test_black_that_a_cast_cut_off_is_not_taken_for_another_light() -> None:
     room = ROOM.room.copy()
-    room[:200, 700:] //= 40
-    raw = painted(replace(MIXTURE, jpeg=None), replace(ROOM, room=room, truth=room))
-    assert not restore(room, raw).changed[20:180, 720:1000].any()
+    room[:200, 700:] //= 30
+    answer = restore(room, painted(Model("", 0.98), replace(ROOM, truth=as_pixels(room - 15.0))))
+    assert not answer.changed[20:180, 720:1000].any()
 
 
 def test_another_scene_is_used_as_it_is_and_said_to_be_one() -> None:
@@ -171,16 +216,14 @@ def test_the_answer_has_the_photos_size_whatever_the_painted_picture_has(size: S
 
 
 def test_a_large_photo_keeps_its_own_pixels_and_gets_the_product_enlarged() -> None:
-    large = (2560, 1920)
+    large = (2561, 1913)
     room, truth = (cv2.resize(each, large, interpolation=cv2.INTER_CUBIC) for each in (ROOM.room, ROOM.truth))
-    near, product = (
-        cv2.resize(each.astype(np.uint8), large, interpolation=cv2.INTER_NEAREST) > 0
-        for each in (ROOM.near, ROOM.product)
-    )
+    product = cv2.resize(ROOM.product.astype(np.uint8), large, interpolation=cv2.INTER_NEAREST) > 0
+    near = cv2.circle(np.zeros(large[::-1], np.uint8), (617, 1327), 601, 1, -1) > 0
     raw = cv2.resize(painted(replace(MIXTURE, jpeg=None), ROOM), (1152, 864), interpolation=cv2.INTER_CUBIC)
     answer = restore(room, raw, near)
     assert same(answer.pixels, room)[~near].all()
-    assert np.abs(answer.pixels.astype(int) - truth)[product].mean() < 3
+    assert np.abs(answer.pixels.astype(int) - truth)[product & near].mean() < 3
 
 
 def test_equal_input_gives_equal_bytes() -> None:
