@@ -25,10 +25,12 @@ _TOE = 0.055 * 255  # sRGB values v + _TOE are a pure power of the light, but fo
 
 @dataclass(frozen=True, eq=False)
 class Composite:
-    """`pixels` equal the room's outside `changed`."""
+    """`pixels` equal the room's outside `changed`. `alpha` is the product's within `part`, 0 to 1, and 0 outside."""
 
     pixels: Pixels
     changed: Mask
+    part: Box
+    alpha: Weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,7 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
     pixels, changed = room.copy(), np.zeros(room.shape[:2], np.bool_)
     pixels[top:bottom, left:right] = made
     changed[top:bottom, left:right] = (made != photo).any(axis=2)
-    return Composite(pixels, changed)
+    return Composite(pixels, changed, part, alpha)
 
 
 def _view(room: Pixels, placement: Placement) -> _View:

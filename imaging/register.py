@@ -112,9 +112,9 @@ def register(painted: Pixels, photo: Pixels, ignore: Mask | None = None) -> Regi
             continue
         small = (round(working[0] / level), round(working[1] / level))
         frame = _frame(small, size)
-        edges = _strongest_edges(_structure(resized(target, small)), resized(use, small) > 0.99, frame)
+        edges = _strongest_edges(structure(resized(target, small)), resized(use, small) > 0.99, frame)
         freedom = _SIMILARITY if level > 2 else _HOMOGRAPHY
-        motion, agreement = _refined(motion, edges, _structure(resized(source, small)), frame, freedom)
+        motion, agreement = _refined(motion, edges, structure(resized(source, small)), frame, freedom)
     if agreement < _SAME_SCENE:
         motion = np.eye(3)
     matrix = _frame(size_of(painted), size) @ motion @ np.linalg.inv(_frame(size, size))
@@ -242,7 +242,7 @@ def _grey(pixels: Pixels, size: Size) -> Plane:
     return cv2.cvtColor(resized(pixels, size), cv2.COLOR_RGB2GRAY).astype(np.float32)
 
 
-def _structure(grey: Plane) -> Plane:
+def structure(grey: Plane) -> Plane:
     """What is finer than light and shadow, of even contrast."""
     soft = cv2.GaussianBlur(grey, (0, 0), 1.0)
     detail = soft - cv2.GaussianBlur(soft, (0, 0), 2.0)
@@ -273,7 +273,7 @@ def _refined(motion: Numbers, edges: _Edges, source: Plane, frame: Numbers, free
         values, inside = _values_at(source, frame @ motion @ edges.places)
         if 2 * np.count_nonzero(inside) <= len(inside):
             return motion, 0.0
-        agreement = _correlation(values[inside], edges.values[inside])
+        agreement = correlation(values[inside], edges.values[inside])
         errors = values - edges.values
         weighted = slopes * (inside * _trust(errors, spread(errors[inside])))[:, None]
         step = freedom @ np.linalg.solve(weighted.T @ slopes + 1e-6 * np.eye(freedom.shape[1]), weighted.T @ errors)
@@ -294,5 +294,5 @@ def _values_at(source: Plane, places: Numbers) -> tuple[Plane, Mask]:
     )
 
 
-def _correlation(one: Plane, other: Plane) -> float:
+def correlation(one: Plane, other: Plane) -> float:
     return float(one @ other / np.sqrt((one @ one) * (other @ other) + 1e-9))

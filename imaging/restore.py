@@ -1,6 +1,6 @@
 """Brings a painted picture back into the photo it was painted for: what had no reason to change is the photo's own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -29,6 +29,7 @@ from imaging.register import (
 _LIGHT = 3.0  # sigma: where the light alone changed, what is finer stays the photo's
 _DARK = np.float32(8)  # levels added before brightnesses are divided
 _PAINT_FEATHER, _LIGHT_FEATHER = 3.0, 40.0
+_PAINTED = 0.5  # the share from which a pixel counts as painted anew
 _MARGIN = 32  # around what may change, to be compared with it
 _ANOTHER_SCENE = 4.0  # levels of misfit where no common structure is found: measured 10 and more
 _SMALLEST = 24  # of a photo's sides
@@ -49,13 +50,18 @@ class Drift:
     found: bool
     """Whether it shows the photo's scene at all. What does not is used as it is."""
 
+    def worst_percent(self, side: int) -> float:
+        """Shift over a photo's side, or zoom."""
+        return max(100 * self.pixels / side, abs(self.percent))
+
 
 @dataclass(frozen=True, eq=False)
 class Restored:
-    """`pixels` are the photo's own outside `changed`, bit for bit."""
+    """`pixels` are the photo's own outside `changed`, bit for bit; `anew` bounds what was painted and not only lit."""
 
     pixels: Pixels
     changed: Mask
+    anew: Box | None
     drift: Drift
     registration: Registration
 
@@ -67,9 +73,20 @@ class _Changes:
     paint: Weights
     light: Levels
 
+    @property
+    def any(self) -> Mask:
+        return np.asarray((self.paint > 0) | (_largest(np.abs(self.light - 1)) > 0))
 
-def restore(photo: Pixels, painted: Pixels, allowed: Mask | None = None, product_box: Box | None = None) -> Restored:
-    """The photo with what `painted`, of any size, really changed within `allowed` and near `product_box`."""
+
+def restore(
+    photo: Pixels,
+    painted: Pixels,
+    allowed: Mask | None = None,
+    product_box: Box | None = None,
+    repaint: float = 1.0,
+) -> Restored:
+    """The photo with what `painted`, of any size, really changed within `allowed` and near `product_box`: the light,
+    and the share `repaint` of what was painted anew."""
     size = size_of(photo)
     if allowed is None:
         allowed = np.ones(photo.shape[:2], np.bool_)
@@ -94,9 +111,13 @@ def restore(photo: Pixels, painted: Pixels, allowed: Mask | None = None, product
 
     # 3. What was painted anew, where the light alone changed, and that much of it at full resolution.
     changes = _changes(own, seen, cast, limit, shown, asked)
-    part = _part_of(changes, size)
+    part = _bounds_at(changes.any, size, 3)
+    if part is None:
+        return _finished(photo, photo.copy(), registration, cast.distance)
     anew = cast.taken_off(aligned(painted, registration, size, part), size, part)
-    return _finished(photo, _composed(photo, anew, changes, part, allowed), registration, cast.distance)
+    box = _bounds_at(changes.paint > _PAINTED, size)
+    changes = replace(changes, paint=np.float32(repaint) * changes.paint)
+    return _finished(photo, _composed(photo, anew, changes, part, allowed), registration, cast.distance, box)
 
 
 def changed_fraction(photo: Pixels, answer: Pixels) -> float:
@@ -105,10 +126,16 @@ def changed_fraction(photo: Pixels, answer: Pixels) -> float:
 
 
 def _finished(
-    photo: Pixels, pixels: Pixels, registration: Registration, colour: float = 0.0, *, found: bool = True
+    photo: Pixels,
+    pixels: Pixels,
+    registration: Registration,
+    colour: float = 0.0,
+    anew: Box | None = None,
+    *,
+    found: bool = True,
 ) -> Restored:
     drift = Drift(*registration.drift, colour, registration.agreement, found)
-    return Restored(pixels, _differing(photo, pixels), drift, registration)
+    return Restored(pixels, _differing(photo, pixels), anew, drift, registration)
 
 
 def _differing(one: Pixels, other: Pixels) -> Mask:
@@ -236,11 +263,12 @@ def _feathered(core: Mask, width: float, limit: Mask, fade: Plane | float) -> We
     return np.asarray(weights * weights * (3 - 2 * weights), np.float32)
 
 
-def _part_of(changes: _Changes, size: Size) -> Box:
-    """The part of a picture of `size` that changes."""
-    working = size_of(changes.paint)
-    left, top, right, bottom = _bounds((changes.paint > 0) | (_largest(np.abs(changes.light - 1)) > 0), 3)
-    across, down = size[0] / working[0], size[1] / working[1]
+def _bounds_at(mask: Mask, size: Size, margin: int = 0) -> Box | None:
+    """In pixels of `size`."""
+    if not mask.any():
+        return None
+    left, top, right, bottom = _bounds(mask, margin)
+    across, down = size[0] / mask.shape[1], size[1] / mask.shape[0]
     return int(left * across), int(top * down), min(size[0], round(right * across)), min(size[1], round(bottom * down))
 
 
