@@ -16,8 +16,8 @@ from imaging.picture import Box, Mask, Pixels
 from imaging.restore import Drift, restore
 from models.engine import Painted
 
-SURROUNDINGS = 0.25
-"""Of what the guide changes, how far beyond it an engine may."""
+BESIDE, ABOVE = 0.55, 0.32
+"""Of the product's width and height, how far around it an engine may change the photo."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +61,14 @@ class Finished:
         return -len(self.failed), self.verdict.likeness
 
 
-def may_change(request: EditRequest, guide: Mask, by_words: bool) -> Mask:
-    """With the background preserved, the guide's surroundings: an engine's shadow may fall further than the guide's."""
-    allowed = np.ones_like(guide)
+def may_change(request: EditRequest, frame: Box, by_words: bool) -> Mask:
+    """With the background preserved, the surroundings that a product's shadow and reflection reach."""
+    allowed = np.ones(request.room.pixels.shape[:2], np.bool_)
     if request.job.preserve_background and not by_words:
-        left, top, right, bottom = _bounds(guide)
-        margin = round(SURROUNDINGS * max(right - left, bottom - top))
+        left, top, right, bottom = frame
+        beside, above = round(BESIDE * (right - left)), round(ABOVE * (bottom - top))
         allowed[:] = False
-        allowed[max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin] = True
+        allowed[max(0, top - above) : bottom + above, max(0, left - beside) : right + beside] = True
     return allowed if request.mask is None else allowed & request.mask
 
 
@@ -106,7 +106,7 @@ def _brought_back(scene: Scene, painted: Painted, own_share: float) -> tuple[Pix
     restored = restore(photo[window], painted.pixels, scene.allowed[window], asked, repaint=1 - own_share)
     pixels = photo.copy()
     pixels[window] = restored.pixels
-    return pixels, restored.drift, restored.anew and _moved(restored.anew, left, top)
+    return pixels, restored.drift.moved(left, top), restored.anew and _moved(restored.anew, left, top)
 
 
 def _with_own_product(pixels: Pixels, scene: Scene, share: float) -> Pixels:

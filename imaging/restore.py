@@ -49,6 +49,14 @@ class Drift:
     """Correlation of the structure outside the product, to 1."""
     found: bool
     """Whether it shows the photo's scene at all. What does not is used as it is."""
+    homography: tuple[float, ...]
+    """By rows: from pixels of the photo to those of the painted picture."""
+
+    def moved(self, across: int, down: int) -> "Drift":
+        """The same, where both pictures are parts of larger ones that begin so much farther to the left and above."""
+        there = np.array([[1, 0, across], [0, 1, down], [0, 0, 1]])
+        matrix = there @ np.reshape(self.homography, (3, 3)) @ np.linalg.inv(there)
+        return replace(self, homography=tuple((matrix / matrix[2, 2]).ravel().tolist()))
 
     def worst_percent(self, side: int) -> float:
         """Shift over a photo's side, or zoom."""
@@ -134,7 +142,8 @@ def _finished(
     *,
     found: bool = True,
 ) -> Restored:
-    drift = Drift(*registration.drift, colour, registration.agreement, found)
+    homography = tuple(registration.matrix.ravel().tolist())
+    drift = Drift(*registration.drift, colour, registration.agreement, found, homography)
     return Restored(pixels, _differing(photo, pixels), anew, drift, registration)
 
 
