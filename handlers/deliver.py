@@ -3,15 +3,15 @@
 import json
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from handlers.painting import Made
 from handlers.pictures import as_base64, as_data_url
 from imaging.encode import DigitalSource, ImageFile, encode, encode_within
 from imaging.picture import Picture
-from schemas.answers import PlacementInfo, Variant
+from schemas.answers import PaintingInfo, PlacementInfo, Variant
 from schemas.errors import ErrorCode, JobError
-from schemas.jobs import EditJob, GenerateJob
+from schemas.jobs import EditJob, GenerateJob, OutputFormat, ResponseFormat
 from transport.bucket import Bucket
 from transport.folder import Folder
 
@@ -47,56 +47,100 @@ class Delivery:
             raise _too_large(size, self.limit)
 
 
+class Wanted(Protocol):
+    """How the caller wants pictures sent."""
+
+    @property
+    def action(self) -> str: ...
+
+    @property
+    def output_format(self) -> OutputFormat: ...
+
+    @property
+    def output_quality(self) -> int: ...
+
+    @property
+    def response_format(self) -> ResponseFormat: ...
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A picture as text: base64, a data URL, a URL of the bucket or a path."""
+
+    text: str
+    file: ImageFile
+    seed: int
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """`as_urls`: the pictures are in the bucket."""
+
+    pictures: list[Sent]
+    warnings: list[str]
+    as_urls: bool
+
+
 def deliver(made: Made, job: EditJob | GenerateJob, delivery: Delivery) -> dict[str, Any]:
     """The keys of the answer that hold pictures, and `warnings`."""
     copies = job.n + 1 if job.n > 1 else 1  # the first of several stands in the answer twice
+    parcel = send(made, job, delivery, copies)
+    first = parcel.pictures[0]
+    return {
+        "processed_image": first.text,
+        "mime_type": first.file.mime_type,
+        "lossless": first.file.lossless,
+        "images": _variants(parcel.pictures) if job.n > 1 else None,
+        "warnings": parcel.warnings or None,
+    }
+
+
+def send(made: Made, wanted: Wanted, delivery: Delivery, copies: int) -> Parcel:
+    """The pictures on their way, each within its share where the answer holds so many `copies` of them."""
     share = (delivery.limit - TEXT_BYTES) // copies * 3 // 4
-    to_bucket = job.response_format == "url"
+    to_bucket = wanted.response_format == "url"
     inline = not to_bucket and delivery.folder is None
-    files = [_file(picture, job, share if inline else NO_LIMIT, source_of(made)) for picture in made.pictures]
+    files = [_file(picture, wanted, share if inline else NO_LIMIT, source_of(made)) for picture in made.pictures]
     warnings = list(made.warnings)
     if inline and any(len(file.data) > share for file in files):
         if delivery.bucket is None:
             raise _too_large(sum(len(file.data) for file in files) * 4 // 3, delivery.limit)
         to_bucket = True
         warnings.append("The answer is over the platform's limit: its pictures are in the bucket, as URLs")
-    texts = [_sent(file, seed, job, delivery, to_bucket) for file, seed in zip(files, made.seeds, strict=True)]
-    return {
-        "processed_image": texts[0],
-        "mime_type": files[0].mime_type,
-        "lossless": files[0].lossless,
-        "images": _variants(texts, files, made.seeds) if job.n > 1 else None,
-        "warnings": list(dict.fromkeys(warnings)) or None,
-    }
+    pictures = [
+        Sent(_text(file, seed, wanted, delivery, to_bucket), file, seed)
+        for file, seed in zip(files, made.seeds, strict=True)
+    ]
+    return Parcel(pictures, list(dict.fromkeys(warnings)), to_bucket)
 
 
 def source_of(made: Made) -> DigitalSource:
     if made.info.engine == "preview":
         return "composite"
-    return "compositeWithTrainedAlgorithmicMedia" if isinstance(made.info, PlacementInfo) else "trainedAlgorithmicMedia"
+    shows_a_photo = isinstance(made.info, PlacementInfo) or (
+        isinstance(made.info, PaintingInfo) and made.info.references > 0
+    )
+    return "compositeWithTrainedAlgorithmicMedia" if shows_a_photo else "trainedAlgorithmicMedia"
 
 
-def _file(picture: Picture, job: EditJob | GenerateJob, max_bytes: int, source: DigitalSource) -> ImageFile:
-    if job.output_format != "auto":
-        return encode(picture, job.output_format, job.output_quality, source)
+def _file(picture: Picture, wanted: Wanted, max_bytes: int, source: DigitalSource) -> ImageFile:
+    if wanted.output_format != "auto":
+        return encode(picture, wanted.output_format, wanted.output_quality, source)
     return encode_within(picture, max_bytes, source)
 
 
-def _sent(file: ImageFile, seed: int, job: EditJob | GenerateJob, delivery: Delivery, to_bucket: bool) -> str:
+def _text(file: ImageFile, seed: int, wanted: Wanted, delivery: Delivery, to_bucket: bool) -> str:
     extension = file.mime_type.removeprefix("image/")
     if to_bucket:
-        unguessable = f"{job.action}-{secrets.token_hex(16)}.{extension}"
+        unguessable = f"{wanted.action}-{secrets.token_hex(16)}.{extension}"
         return delivery.require_bucket().put(file.data, file.mime_type, unguessable)
     if delivery.folder is not None:
-        return delivery.folder.put(file.data, f"{job.action}-{seed}.{extension}")
-    return as_data_url(file) if job.response_format == "data_url" else as_base64(file)
+        return delivery.folder.put(file.data, f"{wanted.action}-{seed}.{extension}")
+    return as_data_url(file) if wanted.response_format == "data_url" else as_base64(file.data)
 
 
-def _variants(texts: list[str], files: list[ImageFile], seeds: list[int]) -> list[Variant]:
-    return [
-        Variant(image=text, mime_type=file.mime_type, seed=seed)
-        for text, file, seed in zip(texts, files, seeds, strict=True)
-    ]
+def _variants(pictures: list[Sent]) -> list[Variant]:
+    return [Variant(image=sent.text, mime_type=sent.file.mime_type, seed=sent.seed) for sent in pictures]
 
 
 def _too_large(size: int, limit: int) -> JobError:

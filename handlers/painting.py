@@ -12,7 +12,7 @@ from imaging.cutout import CutOut
 from imaging.picture import Picture
 from models.engine import Control, ImageModel, Painted, Question
 from models.resident import Resident
-from schemas.answers import GenerationInfo, PlacementInfo
+from schemas.answers import GenerationInfo, PaintingInfo, PlacementInfo
 from schemas.errors import ErrorCode, JobError
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class Made:
 
     pictures: list[Picture]
     seeds: list[int]
-    info: PlacementInfo | GenerationInfo
+    info: PlacementInfo | GenerationInfo | PaintingInfo
     warnings: list[str]
 
 

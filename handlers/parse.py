@@ -20,11 +20,11 @@ def parse(raw: object) -> EditJob | GenerateJob | HealthJob:
     action = action_of(raw)
     if action not in ACTIONS:
         supported = ", ".join(ACTIONS)
-        raise JobError(ErrorCode.INVALID_ACTION, f"Invalid action: {_shown(action)}. Supported actions: {supported}")
+        raise JobError(ErrorCode.INVALID_ACTION, f"Invalid action: {shown(action)}. Supported actions: {supported}")
     try:
         return ACTIONS[action].model_validate(dict(raw) | {"action": action})
     except ValidationError as problem:
-        raise _in_words(problem) from None
+        raise in_words(problem) from None
 
 
 def action_of(raw: object) -> str:
@@ -33,7 +33,7 @@ def action_of(raw: object) -> str:
     return "edit" if action is None else str(action)
 
 
-def _in_words(problem: ValidationError) -> JobError:
+def in_words(problem: ValidationError) -> JobError:
     errors = problem.errors(include_input=False, include_url=False)
     fields = tuple(dict.fromkeys(_field(error) for error in errors))
     sentences = list(dict.fromkeys(_sentence(error) for error in errors))
@@ -43,7 +43,7 @@ def _in_words(problem: ValidationError) -> JobError:
 
 
 def _field(error: ErrorDetails) -> str:
-    return _shown(str(error["loc"][0])) if error["loc"] else "input"
+    return shown(str(error["loc"][0])) if error["loc"] else "input"
 
 
 def _sentence(error: ErrorDetails) -> str:
@@ -59,7 +59,7 @@ def _sentence(error: ErrorDetails) -> str:
             return f"Invalid {field}{where}: it {reason.removeprefix('it ')}"
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """A caller's own word, short and without anything that could break a log line."""
     plain = re.sub(r"[^\w .:/-]", "?", name)
     return plain if len(plain) <= SHOWN_NAME else f"{plain[:SHOWN_NAME]}..."

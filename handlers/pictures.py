@@ -49,12 +49,12 @@ class PictureReader:
         return _from_base64(text, field, self.limits.max_bytes)
 
 
-def as_base64(file: ImageFile) -> str:
-    return base64.b64encode(file.data).decode("ascii")
+def as_base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
 
 
 def as_data_url(file: ImageFile) -> str:
-    return f"data:{file.mime_type};base64,{as_base64(file)}"
+    return f"data:{file.mime_type};base64,{as_base64(file.data)}"
 
 
 def _from_base64(text: str, field: str, max_bytes: int) -> bytes:

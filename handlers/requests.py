@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from handlers.pictures import PictureReader
 from imaging.picture import Box, Mask, Picture, Point, Size
@@ -29,6 +29,19 @@ class GenerateRequest:
     seed: int
 
 
+@dataclass(frozen=True, eq=False)
+class PaintRequest:
+    """Words and pictures to pictures of `size`. With a mask, of the first reference's size, nothing but what it lets
+    change differs from that. `first` is the sampling of the first of `n` variants."""
+
+    prompt: str
+    references: tuple[Picture, ...]
+    mask: Mask | None
+    size: Size
+    first: Sampling
+    n: int
+
+
 def edit_request(job: EditJob, reader: PictureReader) -> EditRequest:
     """Raises JobError for a picture that is none and for a place outside the photo."""
     room = reader.picture(job.room_image, "room_image").on_white()
@@ -39,7 +52,7 @@ def edit_request(job: EditJob, reader: PictureReader) -> EditRequest:
         mask=None if job.mask is None else reader.mask(job.mask, "mask", room.size),
         coordinates=_inside(job.placement_coordinates, room.size),
         box=_box_inside(job.placement_box, room.size),
-        seed=_drawn(job.seed),
+        seed=drawn(job.seed),
     )
 
 
@@ -51,22 +64,28 @@ def generate_request(job: GenerateJob, reader: PictureReader, max_pixels: int) -
             f"Invalid output_size: {width}x{height} is over the limit of {max_pixels / 1e6:g} megapixels",
             ("output_size",),
         )
-    return GenerateRequest(job, reader.picture(job.product_image, "product_image"), _drawn(job.seed))
+    return GenerateRequest(job, reader.picture(job.product_image, "product_image"), drawn(job.seed))
 
 
 def samplings(job: PictureJob, seed: int) -> Iterator[Sampling]:
-    """One a variant, with the seeds seed, seed+1, ..., counted round at their largest value."""
-    for variant in range(job.n):
-        yield Sampling(
-            seed=(seed + variant) % (MAX_SEED + 1),
-            quality=job.quality,
-            steps=job.num_inference_steps,
-            true_cfg_scale=job.true_cfg_scale,
-            negative_prompt=job.negative_prompt,
-        )
+    """One a variant."""
+    first = Sampling(
+        seed=seed,
+        quality=job.quality,
+        steps=job.num_inference_steps,
+        true_cfg_scale=job.true_cfg_scale,
+        negative_prompt=job.negative_prompt,
+    )
+    return counted_up(first, job.n)
 
 
-def _drawn(seed: int | None) -> int:
+def counted_up(first: Sampling, n: int) -> Iterator[Sampling]:
+    """`first` and its variants, with the seeds seed, seed+1, ..., counted round at their largest value."""
+    for variant in range(n):
+        yield replace(first, seed=(first.seed + variant) % (MAX_SEED + 1))
+
+
+def drawn(seed: int | None) -> int:
     return secrets.randbelow(MAX_SEED + 1) if seed is None or seed == RANDOM_SEED else seed
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ from handlers.edit import edit
 from handlers.generate import generate
 from handlers.health import health
 from handlers.once import Once
+from handlers.openai import MODELS, Studio, models, openai_route, read_body
 from handlers.painting import Made, Painter
 from handlers.parse import action_of, parse
 from handlers.pictures import PictureReader
@@ -23,6 +25,7 @@ from models.resident import Resident
 from schemas.answers import ErrorAnswer, GenerationInfo, PictureAnswer, PlacementInfo
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import EditJob, GenerateJob, HealthJob
+from schemas.openai import EditBody, GenerationBody
 from schemas.settings import MEGA, Settings, SettingsError
 from transport.bucket import Bucket
 from transport.fetch import Fetcher
@@ -55,17 +58,45 @@ class Router:
     def answer(self, raw: object, call: Call) -> dict[str, Any]:
         """Blocks until the job is done. Raises only what is a bug."""
         started = time.monotonic()
-        try:
-            answer = self._routed(raw, call)
-            log.info(
-                "%s %s done in %.2f s", call.job_id, answer.get("action", "health_check"), time.monotonic() - started
-            )
-        except JobError as problem:
-            answer = error_answer(action_of(raw), problem, refresh=self.painter.tally.engine_is_broken)
-            log.warning("%s failed after %.2f s: %s", call.job_id, time.monotonic() - started, problem.code)
+        answer = self.answer_unlogged(raw, call)
+        seconds = time.monotonic() - started
+        if "error_code" in answer:
+            log.warning("%s failed after %.2f s: %s", call.job_id, seconds, answer["error_code"])
+        else:
+            log.info("%s %s done in %.2f s", call.job_id, _doing(raw), seconds)
         return answer
 
+    def answer_unlogged(self, raw: object, call: Call) -> dict[str, Any]:
+        try:
+            return self._routed(raw, call)
+        except JobError as problem:
+            return error_answer(action_of(raw), problem, refresh=self.painter.tally.engine_is_broken)
+
+    def paint(self, body: GenerationBody | EditBody, call: Call) -> dict[str, Any]:
+        """The answer of OpenAI's images API. Raises JobError."""
+        with self.painter.tally.job():
+            delivery = Delivery(call.response_limit, self._bucket(call.s3_config), call.folder)
+            max_pixels = int(self.settings.max_output_megapixels * MEGA)
+            answer = Studio(self.painter, self.reader, delivery, max_pixels).answer(body, call.control)
+            delivery.check(answer)
+            return answer
+
+    def models(self) -> dict[str, Any]:
+        return models(self.painter.resident)
+
+    def _openai(self, job: Mapping[str, Any], call: Call) -> dict[str, Any]:
+        """What the platform hands over of a call to its /openai path. A queue has no streams."""
+        route = openai_route(job["openai_route"])
+        if route == MODELS:
+            return self.models()
+        body = read_body(route, job.get("openai_input"))
+        if body.stream:
+            raise JobError(ErrorCode.NOT_SUPPORTED, "stream is not possible through a queue", ("stream",))
+        return self.paint(body, call)
+
     def _routed(self, raw: object, call: Call) -> dict[str, Any]:
+        if isinstance(raw, Mapping) and "openai_route" in raw:
+            return self._openai(raw, call)
         match parse(raw):
             case HealthJob():
                 return health(self.painter.resident, self.painter.tally)
@@ -117,6 +148,10 @@ class Router:
             expiry_seconds=self.settings.bucket_expiry_seconds,
             allow_private=self.settings.allow_private_image_hosts,
         )
+
+
+def _doing(raw: object) -> str:
+    return "openai" if isinstance(raw, Mapping) and "openai_route" in raw else action_of(raw)
 
 
 def error_answer(action: str, problem: JobError, *, refresh: bool = False) -> dict[str, Any]:

@@ -37,6 +37,10 @@ class Control:
     cancelled: threading.Event = field(default_factory=threading.Event)
     span: tuple[float, float] = (0.0, 100.0)
     """The percent of the whole job that this part of it stands for."""
+    show: Callable[[Pixels], None] | None = None
+    """Takes a look at the unfinished picture, in any size."""
+    looks: int = 0
+    """How many such looks are wanted, spread over the denoising."""
 
     def progress(self, stage: str, step: int, of: int) -> None:
         """Raises JobError CANCELLED or TIMEOUT where the job is not to go on."""
@@ -49,6 +53,11 @@ class Control:
             raise JobError(ErrorCode.CANCELLED, "The job was cancelled")
         if time.monotonic() > self.deadline:
             raise JobError(ErrorCode.TIMEOUT, "The job ran longer than this worker allows")
+
+    def wants_look(self, step: int, of: int) -> bool:
+        """Whether to show the picture after so many of the steps; never the last, which is the picture itself."""
+        due = [round(look * of / (self.looks + 1)) for look in range(1, self.looks + 1)]
+        return self.show is not None and 0 < step < of and step in due
 
     def between(self, start: float, end: float) -> "Control":
         """The part of this one from share `start` to share `end`, 0 to 1."""

@@ -42,6 +42,20 @@ class GenerationInfo(PaintedInfo):
     output_size: tuple[int, int]
 
 
+class PaintingInfo(AnswerPart):
+    """Of pictures painted from words and `references` pictures."""
+
+    engine: str
+    seed: int
+    steps: int
+    true_cfg_scale: float
+    references: int
+    size: tuple[int, int]
+    fallback_used: Literal[True] | None = None
+    fallback_reason: str | None = None
+    processing_time: float
+
+
 class Variant(AnswerPart):
     image: str
     mime_type: str

@@ -31,7 +31,40 @@ class HealthJob(Job):
     action: Literal["health_check"]
 
 
-class PictureJob(Job):
+class ScaledJob(Job):
+    """The product's real height, and how much of it may change."""
+
+    product_height_cm: float | None = Field(None, ge=1, le=1000, description="the product's real height")
+    camera_height_cm: float = Field(150, ge=10, le=1000, description="the height the photo was taken from")
+    harmonize: float | None = Field(
+        None, ge=0, le=1, description="0 keeps the product's pixels, 1 frees the model; the engine's own if absent"
+    )
+
+
+class PlacedJob(ScaledJob):
+    """Where a product goes in a photo."""
+
+    placement_coordinates: AskedPoint | None = Field(None, description="[x, y] where the product's base stands")
+    placement_box: AskedBox | None = Field(
+        None, description="[left, top, right, bottom] to stand in; wins over coordinates"
+    )
+    placement_surface: AskedSurface = Field("auto", description="what the product stands on or hangs at")
+    product_scale: float | None = Field(
+        None, ge=0.02, le=1, description="product height as a share of the photo's height"
+    )
+    preserve_background: bool = Field(True, description="outside the product and its light the photo stays as it is")
+
+    @field_validator("placement_box")
+    @classmethod
+    def _box_has_an_area(
+        cls, box: tuple[float, float, float, float] | None
+    ) -> tuple[float, float, float, float] | None:
+        if box and (box[2] - box[0] < 1 or box[3] - box[1] < 1):
+            raise ValueError("it must be [left, top, right, bottom] with left < right and top < bottom")
+        return box
+
+
+class PictureJob(ScaledJob):
     """What `edit` and `generate` share."""
 
     product_image: ImageText = Field(description="the product: a cut-out with alpha, or a photo on a plain background")
@@ -52,11 +85,6 @@ class PictureJob(Job):
     output_quality: int = Field(95, ge=1, le=100, description="for jpeg and webp")
     response_format: ResponseFormat = Field("b64", description="url uploads to the bucket")
     fallback: bool = Field(True, description="answer with the preview when the model fails, and say so")
-    product_height_cm: float | None = Field(None, ge=1, le=1000, description="the product's real height")
-    camera_height_cm: float = Field(150, ge=10, le=1000, description="the height the photo was taken from")
-    harmonize: float | None = Field(
-        None, ge=0, le=1, description="0 keeps the product's pixels, 1 frees the model; the engine's own if absent"
-    )
     idempotency_key: str | None = Field(
         None, min_length=1, max_length=255, description="a repeat within ten minutes gets the stored answer"
     )
@@ -66,28 +94,10 @@ class PictureJob(Job):
         return field in self.model_fields_set and getattr(self, field) != type(self).model_fields[field].default
 
 
-class EditJob(PictureJob):
+class EditJob(PictureJob, PlacedJob):
     action: Literal["edit"] = "edit"
     room_image: ImageText = Field(description="the room photo; the answer has exactly its upright size")
-    placement_coordinates: AskedPoint | None = Field(None, description="[x, y] where the product's base stands")
-    placement_box: AskedBox | None = Field(
-        None, description="[left, top, right, bottom] to stand in; wins over coordinates"
-    )
-    placement_surface: AskedSurface = Field("auto", description="what the product stands on or hangs at")
     mask: ImageText | None = Field(None, description="where the photo may change: transparent, or white without alpha")
-    product_scale: float | None = Field(
-        None, ge=0.02, le=1, description="product height as a share of the photo's height"
-    )
-    preserve_background: bool = Field(True, description="outside the product and its light the photo stays as it is")
-
-    @field_validator("placement_box")
-    @classmethod
-    def _box_has_an_area(
-        cls, box: tuple[float, float, float, float] | None
-    ) -> tuple[float, float, float, float] | None:
-        if box and (box[2] - box[0] < 1 or box[3] - box[1] < 1):
-            raise ValueError("it must be [left, top, right, bottom] with left < right and top < bottom")
-        return box
 
 
 class GenerateJob(PictureJob):

@@ -82,6 +82,16 @@ class Settings(BaseSettings):
     bucket_prefix: str = Field("", description="folder inside the bucket")
     bucket_expiry_seconds: int = Field(604_800, ge=1, le=604_800, description="how long an answer's URL works")
 
+    host: str = Field("0.0.0.0", description="HTTP: address to listen at")  # noqa: S104  it serves from containers
+    port: int = Field(8000, ge=0, le=65535, description="HTTP: port to listen at")
+    port_health: int | None = Field(None, ge=0, le=65535, description="HTTP: a second port for /ping alone")
+    api_key: SecretStr | None = Field(None, description="HTTP: what callers must send, as Bearer or Basic password")
+    queue_limit: PositiveInt = Field(32, description="HTTP: how many jobs may wait; the next is answered 429")
+    max_request_mb: PositiveFloat = Field(64, description="HTTP: largest request, in MB")
+    studio: bool = Field(True, description="HTTP: 0 turns the page at / off")
+    reload: bool = Field(False, description="HTTP: 1 restarts the server when its code changes: for development")
+    log_format: Literal["human", "json"] = Field("human", description="HTTP: how the log is written")
+
     output_dir: Path = Field(Path("outputs"), description="where local runs write their pictures")
 
     runpod_log_level: str | None = Field(None, description="how much the RunPod SDK logs; its DEBUG shows pictures")

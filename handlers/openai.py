@@ -1,0 +1,244 @@
+"""OpenAI's images API in our verbs: its bodies to requests, what was made to its answers."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from handlers.deliver import Delivery, Parcel, send
+from handlers.edit import edit
+from handlers.paint import paint
+from handlers.painting import Made, Painter
+from handlers.parse import in_words, shown
+from handlers.pictures import PictureReader
+from handlers.requests import EditRequest, PaintRequest, drawn, edit_request
+from imaging.picture import Size
+from models.engine import Control, Sampling
+from models.resident import Resident
+from schemas.answers import PlacementInfo
+from schemas.errors import ErrorCode, JobError
+from schemas.jobs import EditJob, OutputFormat, PlacedJob, ResponseFormat
+from schemas.openai import (
+    QUALITIES,
+    THEIR_QUALITIES,
+    EditBody,
+    GenerationBody,
+    ImagesAnswer,
+    Model,
+    Models,
+    PaintBody,
+    PaintedImage,
+    Usage,
+    sides_of,
+)
+from schemas.version import SERVICE
+
+MODELS = "/v1/models"
+BODIES: dict[str, type[GenerationBody | EditBody]] = {
+    "/v1/images/generations": GenerationBody,
+    "/v1/images/edits": EditBody,
+}
+
+WITHOUT_EFFECT = {
+    "guidance_scale": "this checkpoint is not guidance-distilled: true_cfg_scale guides it",
+    "max_sequence_length": "prompts may be as long as the checkpoint can read",
+    "input_fidelity": "pictures are always seen as they are",
+    "style": "say it in the prompt",
+    "moderation": "nothing is moderated here",
+    "user": "callers are not told apart",
+    "safety_identifier": "callers are not told apart",
+}
+"""Fields that are understood and change nothing, and why."""
+
+
+def openai_route(asked: object) -> str:
+    """One of ours, whatever stands before its /v1. Raises JobError."""
+    text = str(asked)
+    route = text[text.find("/v1/") :] if "/v1/" in text else text
+    if route not in (MODELS, *BODIES):
+        message = f"Invalid openai_route: {shown(text)}. Supported routes: {', '.join((MODELS, *BODIES))}"
+        raise JobError(ErrorCode.INVALID_INPUT, message, ("openai_route",))
+    return route
+
+
+def read_body(route: str, raw: object, *, is_form: bool = False) -> GenerationBody | EditBody:
+    """A form's values are strings. Raises JobError INVALID_INPUT with every field at fault."""
+    if not isinstance(raw, dict):
+        raise JobError(ErrorCode.INVALID_INPUT, "Invalid body: it must be a JSON object", ("body",))
+    try:
+        body = BODIES[route].model_validate(raw, strict=False if is_form else None)
+    except ValidationError as problem:
+        raise in_words(problem) from None
+    if body.background == "transparent":
+        raise _not_supported("background", "this model paints no transparency")
+    if isinstance(body, EditBody):
+        _check_pictures(body)
+    return body
+
+
+def _check_pictures(body: EditBody) -> None:
+    if not body.image and not body.images:
+        raise JobError(ErrorCode.INVALID_INPUT, "Missing image", ("image",))
+    if body.image and body.images:
+        message = "Invalid images: send image (one edit that sees all pictures) or images (each on its own), not both"
+        raise JobError(ErrorCode.INVALID_INPUT, message, ("images",))
+    if body.output_type == "pt":
+        raise _not_supported("output_type", "tensors do not travel as JSON: pil answers with pictures")
+    if body.is_placed and len(body.image) != 2:
+        field = next(name for name in PlacedJob.model_fields if name in body.model_fields_set)
+        message = f"Invalid {field}: placing needs two pictures in image, the room and then the product"
+        raise JobError(ErrorCode.INVALID_INPUT, message, (field,))
+
+
+def _not_supported(field: str, reason: str) -> JobError:
+    return JobError(ErrorCode.NOT_SUPPORTED, f"Invalid {field}: {reason}", (field,))
+
+
+def models(resident: Resident) -> dict[str, Any]:
+    name = resident.loaded.name if resident.loaded else resident.engine
+    return Models(data=[Model(id=name, created=0, owned_by=SERVICE)]).as_json()
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """How the pictures of a body are to be sent."""
+
+    action: str
+    output_format: OutputFormat
+    output_quality: int
+    response_format: ResponseFormat
+
+
+@dataclass(frozen=True)
+class Studio:
+    """`max_pixels` of the largest picture that is painted to an asked size."""
+
+    painter: Painter
+    reader: PictureReader
+    delivery: Delivery
+    max_pixels: int
+
+    def answer(self, body: GenerationBody | EditBody, control: Control) -> dict[str, Any]:
+        started = time.monotonic()
+        if body.response_format == "url":
+            self.delivery.require_bucket()
+        control.progress("decode", 0, 1)
+        batch = [[picture] for picture in body.images] if isinstance(body, EditBody) and body.images else [None]
+        within = control.between(0.05, 0.95)
+        seed = drawn(body.seed)
+        made = _joined(
+            [
+                self._made(body, pictures, seed, within.between(i / len(batch), (i + 1) / len(batch)))
+                for i, pictures in enumerate(batch)
+            ]
+        )
+        control.progress("encode", 95, 100)
+        parcel = send(made, _wanted(body), self.delivery, len(made.pictures))
+        return _answer(body, made, parcel, time.monotonic() - started)
+
+    def _made(self, body: GenerationBody | EditBody, batched: list[str] | None, seed: int, control: Control) -> Made:
+        if isinstance(body, GenerationBody):
+            return paint(self._generation(body, seed), self.painter, control)
+        pictures = batched or body.image
+        if body.is_placed or (body.mask is not None and len(pictures) == 2):
+            return edit(self._placement(body, seed), self.painter, control)
+        return paint(self._edit(body, pictures, seed), self.painter, control)
+
+    def _generation(self, body: GenerationBody, seed: int) -> PaintRequest:
+        return PaintRequest(body.prompt, (), None, self._allowed(body.wanted_size), _sampling(body, seed), body.n)
+
+    def _edit(self, body: EditBody, texts: list[str], seed: int) -> PaintRequest:
+        field = "images" if body.images else "image"
+        pictures = tuple(self.reader.picture(text, field).on_white() for text in texts)
+        own = pictures[0].size
+        mask = None if body.mask is None else self.reader.mask(body.mask, "mask", own)
+        asked = sides_of(body.size)
+        size = self._allowed(asked) if asked and mask is None else own
+        return PaintRequest(body.prompt, pictures, mask, size, _sampling(body, seed), body.n)
+
+    def _placement(self, body: EditBody, seed: int) -> EditRequest:
+        room, product = body.image
+        placing = {name: getattr(body, name) for name in PlacedJob.model_fields if name in body.model_fields_set}
+        job = EditJob(
+            room_image=room,
+            product_image=product,
+            mask=body.mask,
+            instructions=body.prompt,
+            negative_prompt=body.negative_prompt,
+            num_inference_steps=body.num_inference_steps,
+            true_cfg_scale=body.true_cfg_scale,
+            quality=QUALITIES[body.quality],
+            seed=seed,
+            n=body.n,
+            fallback=body.fallback,
+            **placing,
+        )
+        return edit_request(job, self.reader)
+
+    def _allowed(self, size: Size) -> Size:
+        if size[0] * size[1] > self.max_pixels:
+            message = f"Invalid size: {size[0]}x{size[1]} is over the limit of {self.max_pixels / 1e6:g} megapixels"
+            raise JobError(ErrorCode.INVALID_INPUT, message, ("size",))
+        return size
+
+
+def _sampling(body: PaintBody, seed: int) -> Sampling:
+    return Sampling(
+        seed=seed,
+        quality=QUALITIES[body.quality],
+        steps=body.num_inference_steps,
+        true_cfg_scale=body.true_cfg_scale,
+        negative_prompt=body.negative_prompt.strip(),
+    )
+
+
+def _wanted(body: PaintBody) -> _Wanted:
+    return _Wanted(
+        action="paint",
+        output_format=body.output_format,
+        output_quality=max(1, body.output_compression),
+        response_format="url" if body.response_format == "url" else "b64",
+    )
+
+
+def _joined(batch: list[Made]) -> Made:
+    """The pictures of all, in order; of what is said of them the first's."""
+    return Made(
+        pictures=[picture for made in batch for picture in made.pictures],
+        seeds=[seed for made in batch for seed in made.seeds],
+        info=batch[0].info,
+        warnings=[warning for made in batch for warning in made.warnings],
+    )
+
+
+def _answer(body: GenerationBody | EditBody, made: Made, parcel: Parcel, seconds: float) -> dict[str, Any]:
+    width, height = made.pictures[0].size
+    key = "url" if parcel.as_urls else "b64_json"
+    return ImagesAnswer(
+        created=int(time.time()),
+        data=[PaintedImage(**{key: sent.text, "seed": sent.seed}) for sent in parcel.pictures],
+        usage=Usage(
+            processing_time_seconds=round(seconds, 3),
+            input_images=len(body.image) + len(body.images) if isinstance(body, EditBody) else 0,
+            generated_images=len(parcel.pictures),
+        ),
+        model=made.info.engine,
+        output_format=parcel.pictures[0].file.mime_type.removeprefix("image/"),
+        quality=THEIR_QUALITIES[QUALITIES[body.quality]],
+        size=f"{width}x{height}",
+        placement_info=made.info if isinstance(made.info, PlacementInfo) else None,
+        warnings=[*_unheard(body, made, parcel), *parcel.warnings] or None,
+    ).as_json()
+
+
+def _unheard(body: GenerationBody | EditBody, made: Made, parcel: Parcel) -> Iterator[str]:
+    for field in (name for name in WITHOUT_EFFECT if name in body.model_fields_set):
+        yield f"{field} has no effect: {WITHOUT_EFFECT[field]}"
+    if "output_compression" in body.model_fields_set and parcel.pictures[0].file.lossless:
+        yield "output_compression has no effect on PNG"
+    if isinstance(body, EditBody) and sides_of(body.size) not in (None, made.pictures[0].size):
+        yield "size has no effect: what is placed or masked keeps the size of the first picture"
+    if body.partial_images and not body.stream:
+        yield "partial_images has no effect without stream"

@@ -1,0 +1,210 @@
+"""OpenAI's images API: bodies as its clients send them, answers and events as they read them."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from schemas.answers import AnswerPart, PlacementInfo
+from schemas.jobs import MAX_SEED, RANDOM_SEED, ImageText, Job, OutputFormat, PlacedJob, Quality
+
+AskedQuality = Literal[
+    "auto", "low", "medium", "high", "xhigh", "max", "standard", "hd", "fast", "balanced", "best"
+]  # fmt: skip
+OpenAIQuality = Literal["low", "medium", "high"]
+
+QUALITIES: dict[AskedQuality, Quality] = {
+    "auto": "fast", "low": "fast", "medium": "balanced", "high": "best", "xhigh": "best", "max": "best",
+    "standard": "fast", "hd": "best", "fast": "fast", "balanced": "balanced", "best": "best",
+}  # fmt: skip
+"""Their words to ours."""
+
+THEIR_QUALITIES: dict[Quality, OpenAIQuality] = {"fast": "low", "balanced": "medium", "best": "high"}
+
+DEFAULT_SIZE = (1664, 928)
+SIZE = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
+LEAST_SIDE, MOST_SIDE = 256, 4096
+
+Side = Annotated[int, Field(ge=LEAST_SIDE, le=MOST_SIDE)]
+
+
+class PaintBody(Job):
+    """What both routes share. Null means absent."""
+
+    prompt: str = Field(min_length=1, max_length=4000, description="what to paint, in any language")
+    negative_prompt: str = Field("", max_length=4000, description="what to avoid")
+    n: int = Field(1, ge=1, le=10, description="variants of each picture, with the seeds seed, seed+1, ...")
+    size: str = Field("auto", description="WIDTHxHEIGHT or auto", pattern=r"^(auto|[0-9]{1,5}x[0-9]{1,5})$")
+    quality: AskedQuality = Field("auto", description="low, medium, high; auto is low")
+    num_inference_steps: int | None = Field(
+        None, ge=1, le=200, description="denoising steps; the quality's own if absent"
+    )
+    true_cfg_scale: float | None = Field(
+        None, ge=1, le=20, description="classifier-free guidance, 1 = off; the quality's own if absent"
+    )
+    seed: int | None = Field(None, ge=RANDOM_SEED, le=MAX_SEED, description="random and reported if absent or -1")
+    response_format: Literal["b64_json", "url"] = Field("b64_json", description="url uploads to the bucket")
+    output_format: OutputFormat = Field("auto", description="auto: PNG, through a queue the best that fits")
+    output_compression: int = Field(95, ge=0, le=100, description="quality of jpeg and webp")
+    background: Literal["auto", "opaque", "transparent"] = Field("auto", description="transparent is refused")
+    stream: bool = Field(False, description="answer with server-sent events")
+    partial_images: int = Field(0, ge=0, le=3, description="how many unfinished pictures a stream shows")
+
+    model: str | None = Field(None, max_length=200, description="any name; the answer says what painted")
+    user: str | None = Field(None, max_length=1000, description="accepted, without effect")
+    safety_identifier: str | None = Field(None, max_length=1000, description="accepted, without effect")
+    moderation: Literal["low", "auto"] | None = Field(None, description="accepted, without effect")
+    guidance_scale: float | None = Field(None, ge=0, le=100, description="for guidance-distilled checkpoints only")
+    max_sequence_length: int | None = Field(None, ge=1, le=4096, description="accepted, without effect")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, body: Any) -> Any:
+        return {name: value for name, value in body.items() if value is not None} if isinstance(body, dict) else body
+
+    @field_validator("size")
+    @classmethod
+    def _sides_are_in_range(cls, size: str) -> str:
+        sides = sides_of(size)
+        if sides and not all(LEAST_SIDE <= side <= MOST_SIDE for side in sides):
+            raise ValueError(f"each side must be {LEAST_SIDE} to {MOST_SIDE} pixels")
+        return size
+
+
+class GenerationBody(PaintBody):
+    """POST /v1/images/generations."""
+
+    width: Side | None = Field(None, description=f"wins over size; {DEFAULT_SIZE[0]} if neither is given")
+    height: Side | None = Field(None, description=f"wins over size; {DEFAULT_SIZE[1]} if neither is given")
+    style: Literal["vivid", "natural"] | None = Field(None, description="accepted, without effect")
+
+    @property
+    def wanted_size(self) -> tuple[int, int]:
+        width, height = sides_of(self.size) or DEFAULT_SIZE
+        return self.width or width, self.height or height
+
+
+class EditBody(PaintBody, PlacedJob):
+    """POST /v1/images/edits, as JSON; as a form the pictures are files, and lists may be flattened."""
+
+    image: list[ImageText] = Field([], max_length=16, description="one edit that sees all of them; the first is kept")
+    images: list[ImageText] = Field([], max_length=16, description="a batch: each is edited on its own")
+    mask: ImageText | None = Field(
+        None, description="where the first picture may change: transparent, or white without alpha"
+    )
+    output_type: Literal["pil", "pt"] = Field("pil", description="pt is refused")
+    input_fidelity: Literal["low", "high"] | None = Field(None, description="accepted, without effect")
+    fallback: bool = Field(True, description="place with the preview when the model fails, and say so")
+
+    @field_validator("image", "images", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, pictures: Any) -> Any:
+        return [pictures] if isinstance(pictures, str) else pictures
+
+    @property
+    def is_placed(self) -> bool:
+        return bool(self.model_fields_set & PlacedJob.model_fields.keys())
+
+
+def sides_of(size: str) -> tuple[int, int] | None:
+    """Width and height of WxH; None for what is none."""
+    sides = SIZE.fullmatch(size)
+    return (int(sides[1]), int(sides[2])) if sides else None
+
+
+class InputTokens(AnswerPart):
+    text_tokens: int = 0
+    image_tokens: int = 0
+
+
+class Usage(AnswerPart):
+    """Nothing here is paid by the token: the keys are there for clients that read them."""
+
+    processing_time_seconds: float
+    input_images: int
+    generated_images: int
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    input_tokens_details: InputTokens = InputTokens()
+
+
+class PaintedImage(AnswerPart):
+    """One of the two, as response_format asked."""
+
+    b64_json: str | None = None
+    url: str | None = None
+    seed: int
+
+
+class ImagesAnswer(AnswerPart):
+    """`model` is what painted. The keys from `background` on are OpenAI's, as the pictures are."""
+
+    created: int
+    data: list[PaintedImage]
+    usage: Usage
+    model: str
+    background: Literal["opaque"] = "opaque"
+    output_format: str
+    quality: OpenAIQuality
+    size: str
+    placement_info: PlacementInfo | None = None
+    warnings: list[str] | None = None
+
+
+class PartialImageEvent(AnswerPart):
+    type: Literal["image_generation.partial_image", "image_edit.partial_image"]
+    b64_json: str
+    partial_image_index: int
+    created_at: int
+    background: Literal["opaque"] = "opaque"
+    output_format: str
+    quality: OpenAIQuality
+    size: str
+
+
+class CompletedEvent(AnswerPart):
+    type: Literal["image_generation.completed", "image_edit.completed"]
+    b64_json: str | None = None
+    url: str | None = None
+    seed: int
+    created_at: int
+    model: str
+    background: Literal["opaque"] = "opaque"
+    output_format: str
+    quality: OpenAIQuality
+    size: str
+    usage: Usage
+    placement_info: PlacementInfo | None = None
+    warnings: list[str] | None = None
+
+
+class ErrorDetail(AnswerPart):
+    error: str
+    message: str
+
+
+class OpenAIErrorBody(AnswerPart):
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class OpenAIError(AnswerPart):
+    """`error` is what OpenAI's clients parse, `detail` what those of the Qwen Image Edit API read."""
+
+    error: OpenAIErrorBody
+    detail: ErrorDetail
+
+
+class Model(AnswerPart):
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+
+
+class Models(AnswerPart):
+    object: Literal["list"] = "list"
+    data: list[Model]
