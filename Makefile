@@ -21,8 +21,8 @@ fix: .venv/.dev  ## format, and mend what ruff can
 	$(IN)/ruff check --fix .
 	$(IN)/python -m schemas.settings
 
-serve: .venv/.preview  ## RunPod's local API on http://localhost:8000
-	$(IN)/python rp_handler.py --rp_serve_api
+serve: .venv/.preview  ## OpenAI's images API and the job actions on http://localhost:8000
+	$(IN)/python server.py
 
 bench: .venv/.dev  ## placement scored against ground truth
 	$(IN)/python -m bench.placement

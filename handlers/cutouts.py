@@ -17,12 +17,14 @@ class CutOuts:
         self._max_bytes = max_bytes
         self._known: OrderedDict[bytes, CutOut] = OrderedDict()
         self._bytes = 0
+        self.hits = 0
         self._lock = threading.Lock()
 
     def of(self, product: Picture) -> CutOut:
         key = _digest(product)
         with self._lock:
             if key in self._known:
+                self.hits += 1
                 self._known.move_to_end(key)
                 return self._known[key]
         made = cut_out(product)

@@ -11,7 +11,7 @@ from schemas.version import SERVICE, VERSION
 
 def health(resident: Resident, tally: Tally) -> dict[str, Any]:
     model, cards = resident.loaded, graphics()
-    status = _status(resident, tally)
+    status = status_of(resident, tally)
     return {
         "status": status,
         "service": SERVICE,
@@ -30,7 +30,7 @@ def health(resident: Resident, tally: Tally) -> dict[str, Any]:
     }
 
 
-def _status(resident: Resident, tally: Tally) -> str:
+def status_of(resident: Resident, tally: Tally) -> str:
     if tally.engine_is_broken or resident.status == "failed":
         return "unhealthy"
     return "loading" if resident.status == "loading" else "healthy"

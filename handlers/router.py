@@ -9,7 +9,7 @@ from typing import Any
 from handlers.deliver import NO_LIMIT, Delivery, deliver
 from handlers.edit import edit
 from handlers.generate import generate
-from handlers.health import health
+from handlers.health import health, status_of
 from handlers.once import Once
 from handlers.openai import MODELS, Studio, models, openai_route, read_body
 from handlers.painting import Made, Painter
@@ -80,6 +80,11 @@ class Router:
             answer = Studio(self.painter, self.reader, delivery, max_pixels).answer(body, call.control)
             delivery.check(answer)
             return answer
+
+    @property
+    def status(self) -> str:
+        """`healthy`, `loading` or `unhealthy`."""
+        return status_of(self.painter.resident, self.painter.tally)
 
     def models(self) -> dict[str, Any]:
         return models(self.painter.resident)

@@ -1,0 +1,366 @@
+"""The HTTP door, `python server.py` or `uvicorn server:app`: OpenAI's images API, the job actions, probes, metrics."""
+
+import asyncio
+import json
+import logging
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, TypeVar
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse, StreamingResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+
+from handlers.openai import MODELS, read_body
+from handlers.router import Call, Router, build_router
+from models.build import build
+from models.engine import Control, Progress
+from schemas.answers import PictureAnswer
+from schemas.errors import ErrorCode, JobError
+from schemas.jobs import EditJob, GenerateJob
+from schemas.openai import EditBody, GenerationBody, ImagesAnswer, Model, Models
+from schemas.settings import MEGA, Settings, SettingsError, read_settings
+from schemas.version import SERVICE, VERSION
+from web.docs import JOB_ERRORS, OPENAI_ERRORS, edit_body, json_body
+from web.errors import error_response, json_response, retry_headers, status_of
+from web.events import Events
+from web.forms import is_form, read_form, read_json
+from web.front import Front
+from web.line import Line
+from web.logs import set_up
+from web.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+GENERATIONS, EDITS = "/v1/images/generations", "/v1/images/edits"
+
+BEGIN_SECONDS = 2.0
+"""How long a stream waits for its job to begin, so that one that cannot is answered with a status of its own."""
+
+T = TypeVar("T")
+Work = Callable[[Control], dict[str, Any]]
+
+
+@dataclass
+class Desk:
+    """Takes a request's work to the line of jobs and its answer back."""
+
+    settings: Settings
+    router: Router
+    line: Line = field(init=False)
+    metrics: Metrics = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.line = Line(self.settings.queue_limit)
+        self.metrics = Metrics(self.router.painter, self.line)
+
+    async def images(self, request: Request, route: str) -> Response:
+        form = is_form(request) and route == EDITS
+        raw = await read_form(request, int(self.settings.max_request_mb * MEGA)) if form else await read_json(request)
+        body = await asyncio.to_thread(read_body, route, raw, is_form=form)
+        if body.stream:
+            return await self._streamed(request, body)
+        answer, text = await self._answered(request, lambda control: self._paint(request, body, control))
+        request.state.seed = answer["data"][0]["seed"]
+        return json_response(text)
+
+    async def job(self, request: Request, action: str) -> Response:
+        """The answer of the job interface, under the status that fits its code."""
+        raw = await read_json(request)
+        if isinstance(raw, dict) and raw.get("action", action) != action:
+            raise JobError(ErrorCode.INVALID_INPUT, f"Invalid action: this route is {action}", ("action",))
+        job = raw | {"action": action} if isinstance(raw, dict) else raw
+        answer, text = await self._answered(
+            request, lambda control: self.router.answer_unlogged(job, self._call(request, control))
+        )
+        info = answer.get("placement_info") or answer.get("generation_info") or {}
+        request.state.seed = info.get("seed")
+        code = answer.get("error_code")
+        status = status_of(ErrorCode(code), answer.get("fields")) if code else 200
+        return json_response(text, status, retry_headers(status, self.line.seconds_a_job))
+
+    def _paint(self, request: Request, body: GenerationBody | EditBody, control: Control) -> dict[str, Any]:
+        return self.router.paint(body, self._call(request, control))
+
+    def _call(self, request: Request, control: Control) -> Call:
+        return Call(request.state.request_id, control)
+
+    async def _answered(self, request: Request, work: Work) -> tuple[dict[str, Any], bytes]:
+        """The answer, and its text. Raises the job's JobError, and CANCELLED when the caller hangs up."""
+        cancelled = threading.Event()
+        job = self.line.join(self._job(lambda control: _with_text(work(control)), Control(cancelled=cancelled)))
+        hung_up = asyncio.create_task(_hung_up(request))
+        try:
+            waited_for: set[asyncio.Future[Any]] = {job, hung_up}
+            await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
+            if not job.done():
+                raise JobError(ErrorCode.CANCELLED, "The caller hung up")
+            return job.result()
+        finally:
+            cancelled.set()
+            hung_up.cancel()
+
+    async def _streamed(self, request: Request, body: GenerationBody | EditBody) -> Response:
+        """The job ends with its stream: a caller that hangs up cancels it."""
+        events, cancelled = Events(body), threading.Event()
+        control = Control(events.report, cancelled=cancelled, show=events.show, looks=body.partial_images)
+
+        def work(control: Control) -> None:
+            answer = self._paint(request, body, control)
+            request.state.seed = answer["data"][0]["seed"]
+            events.finish(answer)
+
+        job = self.line.join(self._job(work, control))
+        job.add_done_callback(lambda done: events.end(_problem(done)))
+        hung_up = asyncio.create_task(_hung_up(request))
+        hung_up.add_done_callback(lambda _: cancelled.set())
+
+        async def texts() -> AsyncIterator[bytes]:
+            try:
+                async for text in events.texts(begun):
+                    yield text
+            finally:
+                cancelled.set()
+                hung_up.cancel()
+
+        try:
+            begun = await events.begun(BEGIN_SECONDS)
+        except JobError:
+            hung_up.cancel()
+            raise
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        return StreamingResponse(texts(), media_type="text/event-stream", headers=headers)
+
+    def _job(self, work: Callable[[Control], T], control: Control) -> Callable[[], T]:
+        """The work as the line runs it: timed, stopped in time, and failing with JobErrors alone."""
+        clock = self.metrics.clock()
+
+        def report(progress: Progress) -> None:
+            clock.see(progress)
+            control.report(progress)
+
+        def run() -> T:
+            deadline = time.monotonic() + self.settings.job_timeout_seconds
+            try:
+                control.check()
+                return work(replace(control, report=report, deadline=deadline))
+            except JobError:
+                raise
+            except Exception:
+                log.exception("A job failed for a reason nobody foresaw")
+                raise JobError(ErrorCode.INTERNAL_ERROR, "Something went wrong inside the server") from None
+            finally:
+                clock.stop()
+
+        return run
+
+
+def _with_text(answer: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """Made on the job's thread: pictures are long."""
+    return answer, json.dumps(answer).encode()
+
+
+def _problem(job: "asyncio.Future[None]") -> JobError | None:
+    if job.cancelled():
+        return JobError(ErrorCode.CANCELLED, "The server is going down")
+    problem = job.exception()
+    assert problem is None or isinstance(problem, JobError)
+    return problem
+
+
+async def _hung_up(request: Request) -> None:
+    """Returns when the caller is gone. The body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def create_app(settings: Settings, router: Router) -> FastAPI:
+    desk = Desk(settings, router)
+    app = FastAPI(
+        title=SERVICE,
+        version=VERSION,
+        lifespan=lambda _: _life(settings, desk),
+        separate_input_output_schemas=False,  # keys that have nothing to say are left out
+    )
+    key = settings.api_key
+    app.add_middleware(
+        Front,
+        key=key.get_secret_value().encode() if key else None,
+        max_bytes=int(settings.max_request_mb * MEGA),
+        count=desk.metrics.count,
+    )
+    _translate_errors(app, desk)
+    _add_pictures(app, desk)
+    _add_models(app, desk)
+    _add_probes(app, desk)
+    return app
+
+
+def _translate_errors(app: FastAPI, desk: Desk) -> None:
+    @app.exception_handler(JobError)
+    async def of_jobs(_request: Request, problem: JobError) -> Response:
+        return error_response(problem, desk.line.seconds_a_job)
+
+    @app.exception_handler(HTTPException)
+    async def of_routing(_request: Request, problem: HTTPException) -> Response:
+        answer = error_response(JobError(ErrorCode.INVALID_INPUT, problem.detail), 1, problem.status_code)
+        answer.headers.update(problem.headers or {})
+        return answer
+
+    @app.exception_handler(Exception)
+    async def of_ours(_request: Request, _problem: Exception) -> Response:
+        return error_response(JobError(ErrorCode.INTERNAL_ERROR, "Something went wrong inside the server"), 1)
+
+
+def _add_pictures(app: FastAPI, desk: Desk) -> None:
+    images: dict[str, Any] = {"response_model": ImagesAnswer, "responses": OPENAI_ERRORS, "tags": ["OpenAI"]}
+    jobs: dict[str, Any] = {"response_model": PictureAnswer, "responses": JOB_ERRORS, "tags": ["jobs"]}
+
+    @app.post(GENERATIONS, openapi_extra=json_body(GenerationBody), **images)
+    async def generations(request: Request) -> Response:
+        """Words to pictures."""
+        return await desk.images(request, GENERATIONS)
+
+    @app.post(EDITS, openapi_extra=edit_body(), **images)
+    async def edits(request: Request) -> Response:
+        """Pictures and words to pictures."""
+        return await desk.images(request, EDITS)
+
+    @app.post("/v1/edit", openapi_extra=json_body(EditJob), **jobs)
+    async def edit(request: Request) -> Response:
+        """The job `edit`: a product into a room photo."""
+        return await desk.job(request, "edit")
+
+    @app.post("/v1/generate", openapi_extra=json_body(GenerateJob), **jobs)
+    async def generate(request: Request) -> Response:
+        """The job `generate`: a new room around a product."""
+        return await desk.job(request, "generate")
+
+
+def _add_models(app: FastAPI, desk: Desk) -> None:
+    refusals: dict[int | str, dict[str, Any]] = {status: OPENAI_ERRORS[status] for status in (400, 401)}
+
+    @app.get(MODELS, response_model=Models, responses=refusals, tags=["OpenAI"])
+    async def models() -> Response:
+        """What paints here."""
+        return json_response(json.dumps(desk.router.models()).encode())
+
+    @app.get(MODELS + "/{name:path}", response_model=Model, responses=refusals, tags=["OpenAI"])
+    async def model(name: str) -> Response:  # noqa: ARG001  any is accepted
+        """What paints here, by whatever name."""
+        [only] = desk.router.models()["data"]
+        return json_response(json.dumps(only).encode())
+
+
+def _add_probes(app: FastAPI, desk: Desk) -> None:
+    @app.get("/health", tags=["probes"])
+    async def health() -> Response:
+        """200 while the process lives."""
+        return _probe({"status": "healthy", "timestamp": _now(), "version": VERSION})
+
+    @app.get("/ready", tags=["probes"], responses={503: OPENAI_ERRORS[503]})
+    async def ready() -> Response:
+        """200 when the model is loaded and can be trusted, else 503."""
+        status = desk.router.status
+        told = {"status": status, "model_loaded": desk.router.painter.resident.status == "ready", "timestamp": _now()}
+        if status == "healthy":
+            return _probe(told | {"status": "ready"})
+        problem = JobError(ErrorCode.MODEL_NOT_READY, f"The model is not ready: {status}")
+        return error_response(problem, 1, beside=told)
+
+    @app.get("/ping", tags=["probes"], responses={204: {"description": "loading"}, 503: OPENAI_ERRORS[503]})
+    async def ping() -> Response:
+        """For load balancers: 200 when ready, 204 while loading, 503 for a worker to be replaced."""
+        match desk.router.status:
+            case "healthy":
+                return _probe({"status": "ready"})
+            case "loading":
+                return Response(status_code=204)
+            case _:
+                return error_response(JobError(ErrorCode.MODEL_NOT_READY, "This worker is broken"), 1)
+
+    @app.get("/metrics", tags=["probes"], responses={401: OPENAI_ERRORS[401]}, response_class=PlainTextResponse)
+    def metrics() -> Response:
+        """For Prometheus."""
+        return PlainTextResponse(desk.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _probe(told: dict[str, Any]) -> Response:
+    return json_response(json.dumps(told).encode())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@asynccontextmanager
+async def _life(settings: Settings, desk: Desk) -> AsyncIterator[None]:
+    """Load balancers may ask for their pings at a port of their own."""
+    port = settings.port_health
+    if port is None or port == settings.port:
+        yield
+    else:
+        async with _served(_pings(desk), settings.host, port):
+            yield
+    desk.line.close()
+
+
+def _pings(desk: Desk) -> FastAPI:
+    app = FastAPI(openapi_url=None)
+    _add_probes(app, desk)
+    return app
+
+
+@asynccontextmanager
+async def _served(app: FastAPI, host: str, port: int) -> AsyncIterator[None]:
+    server = _Beside(uvicorn.Config(app, host, port, log_config=None, access_log=False, lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+class _Beside(uvicorn.Server):
+    """Signals are the main server's business."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@cache
+def _app() -> FastAPI:
+    settings = read_settings()
+    set_up(settings)
+    return create_app(settings, build_router(settings, build(settings)))
+
+
+def __getattr__(name: str) -> FastAPI:
+    """`app`, for `uvicorn server:app`: made when it is asked for."""
+    if name == "app":
+        return _app()
+    raise AttributeError(name)
+
+
+def main() -> None:
+    """Ends the process with one sentence where it cannot serve."""
+    try:
+        settings = read_settings()
+        app = "server:app" if settings.reload else _app()
+    except SettingsError as problem:
+        sys.exit(str(problem))
+    uvicorn.run(app, host=settings.host, port=settings.port, reload=settings.reload, log_config=None, access_log=False)
+
+
+if __name__ == "__main__":
+    main()

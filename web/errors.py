@@ -1,0 +1,79 @@
+"""Failures as HTTP: the status that fits a code, and the shape that OpenAI's clients parse."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from schemas.errors import ErrorCode, JobError
+from schemas.openai import ErrorDetail, OpenAIError, OpenAIErrorBody
+
+STATUS: dict[ErrorCode, int] = {
+    ErrorCode.INVALID_ACTION: 400,
+    ErrorCode.INVALID_INPUT: 400,
+    ErrorCode.IMAGE_TOO_LARGE: 413,
+    ErrorCode.IMAGE_FETCH_FAILED: 400,
+    ErrorCode.RESPONSE_TOO_LARGE: 400,
+    ErrorCode.MODEL_NOT_READY: 503,
+    ErrorCode.OUT_OF_MEMORY: 500,
+    ErrorCode.GENERATION_ERROR: 500,
+    ErrorCode.UPLOAD_FAILED: 500,
+    ErrorCode.NOT_SUPPORTED: 400,
+    ErrorCode.CANCELLED: 499,  # nobody reads it: the caller is gone
+    ErrorCode.TIMEOUT: 500,
+    ErrorCode.INTERNAL_ERROR: 500,
+    ErrorCode.UNAUTHORIZED: 401,
+    ErrorCode.TOO_MANY_REQUESTS: 429,
+}
+
+TYPES = {401: "authentication_error", 429: "rate_limit_error", 500: "server_error", 503: "server_error"}
+
+LOADING_SECONDS = 5
+"""After which to ask again for a model that loads."""
+
+
+def status_of(code: ErrorCode, fields: object) -> int:
+    """An upload that was asked for where there is no bucket is the caller's mistake."""
+    return 400 if code is ErrorCode.UPLOAD_FAILED and fields else STATUS[code]
+
+
+def error_body(problem: JobError, status: int | None = None) -> dict[str, Any]:
+    """`param` is there also where it is null."""
+    status = status or status_of(problem.code, problem.fields)
+    return OpenAIError(
+        error=OpenAIErrorBody(
+            message=problem.message,
+            type=TYPES.get(status, "invalid_request_error"),
+            param=problem.fields[0] if problem.fields else None,
+            code=problem.code,
+        ),
+        detail=ErrorDetail(error=problem.code, message=problem.message),
+    ).model_dump(mode="json")
+
+
+def error_response(
+    problem: JobError, retry_seconds: int, status: int | None = None, beside: Mapping[str, Any] | None = None
+) -> Response:
+    """`retry_seconds` after which a full line should have moved on; `beside` stands in the body beside the error."""
+    status = status or status_of(problem.code, problem.fields)
+    body = error_body(problem, status) | dict(beside or {})
+    return json_response(json.dumps(body).encode(), status, retry_headers(status, retry_seconds))
+
+
+def json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(body, status, dict(headers or {}), "application/json")
+
+
+def retry_headers(status: int, retry_seconds: int) -> dict[str, str]:
+    match status:
+        case 401:
+            return {"WWW-Authenticate": 'Basic realm="images", charset="UTF-8"'}
+        case 429:
+            return {"Retry-After": str(retry_seconds)}
+        case 500:
+            return {"x-should-retry": "false"}  # it has cost the GPU's time, and would again
+        case 503:
+            return {"Retry-After": str(LOADING_SECONDS)}
+        case _:
+            return {}

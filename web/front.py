@@ -1,0 +1,124 @@
+"""What every request passes: its id, the key, the size limit, and the line in the log when it is answered."""
+
+import base64
+import binascii
+import hmac
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from schemas.errors import ErrorCode, JobError
+from web.errors import error_response
+
+log = logging.getLogger("server")
+
+OPEN = frozenset({"/health", "/ready", "/ping"})
+"""Routes that probes must reach without a key."""
+
+OWN_ID = re.compile(r"[\w.-]{1,128}", re.ASCII)
+ELSEWHERE = "elsewhere"
+"""In place of routes that do not exist, of which there is no end."""
+
+Count = Callable[[str, int, float], None]
+"""Takes the route, the status and the seconds of an answered request."""
+
+
+@dataclass(frozen=True)
+class Front:
+    """An ASGI application around another. `key` None lets everybody in."""
+
+    app: ASGIApp
+    key: bytes | None
+    max_bytes: int
+    count: Count
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, status = time.monotonic(), 499
+        headers = Headers(scope=scope)
+        request_id = scope.setdefault("state", {})["request_id"] = _own_id(headers) or uuid4().hex
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        try:
+            if self._may_enter(scope["path"], headers):
+                await self.app(scope, self._limited(receive), send_marked)
+            else:
+                refusal = JobError(ErrorCode.UNAUTHORIZED, "Missing or wrong API key")
+                await error_response(refusal, 1)(scope, receive, send_marked)
+        finally:
+            seconds = time.monotonic() - started
+            self.count(_route(scope), status, seconds)
+            _log(scope, request_id, status, seconds)
+
+    def _may_enter(self, path: str, headers: Headers) -> bool:
+        if self.key is None or path in OPEN:
+            return True
+        return hmac.compare_digest(_key(headers.get("authorization", "")), self.key)
+
+    def _limited(self, receive: Receive) -> Receive:
+        """What is over the limit is read as far as twice that and dropped: a caller that is still sending does not
+        listen."""
+        read = 0
+
+        async def receive_limited() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read <= self.max_bytes:
+                return message
+            while read <= 2 * self.max_bytes and message.get("more_body"):
+                message = await receive()
+                read += len(message.get("body", b""))
+            text = f"The request has more than {self.max_bytes / 1e6:g} MB, the limit"
+            raise JobError(ErrorCode.IMAGE_TOO_LARGE, text)
+
+        return receive_limited
+
+
+def _own_id(headers: Headers) -> str | None:
+    asked = headers.get("x-request-id", "")
+    return asked if OWN_ID.fullmatch(asked) else None
+
+
+def _key(authorization: str) -> bytes:
+    """Of Bearer the token, of Basic the password; nothing of anything else."""
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return given.strip().encode()
+    if scheme.lower() != "basic":
+        return b""
+    try:
+        return base64.b64decode(given.strip(), validate=True).partition(b":")[2]
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _route(scope: Scope) -> str:
+    return str(getattr(scope.get("route"), "path", ELSEWHERE))
+
+
+def _log(scope: Scope, request_id: str, status: int, seconds: float) -> None:
+    seed = scope["state"].get("seed")
+    told = {
+        "request": request_id,
+        "route": f"{scope['method']} {_route(scope)}",
+        "code": status,
+        "seconds": round(seconds, 3),
+    }
+    told |= {} if seed is None else {"seed": seed}
+    level = logging.DEBUG if scope["path"] in OPEN else logging.INFO
+    log.log(level, "%s", " ".join(f"{name}={value}" for name, value in told.items()), extra={"told": told})
