@@ -76,11 +76,13 @@ class Events:
             yield text
         if END in begun:
             return
-        while (text := await self._next(QUIET_SECONDS)) != END:
-            if isinstance(text, JobError):
-                yield b"event: error\ndata: " + json.dumps(error_body(text)).encode() + b"\n\n"
+        while True:
+            came = await self._next(QUIET_SECONDS)
+            if isinstance(came, JobError):
+                yield b"event: error\ndata: " + json.dumps(error_body(came)).encode() + b"\n\n"
+            if isinstance(came, JobError) or came == END:
                 return
-            yield text or b": waiting\n\n"
+            yield came or b": waiting\n\n"
 
     async def _next(self, patience: float) -> bytes | JobError | None:
         """None when nothing came in so many seconds."""

@@ -98,7 +98,7 @@ def _key(authorization: str) -> bytes:
     """Of Bearer the token, of Basic the password; nothing of anything else."""
     scheme, _, given = authorization.partition(" ")
     if scheme.lower() == "bearer":
-        return given.strip().encode()
+        return given.strip().encode("latin-1")
     if scheme.lower() != "basic":
         return b""
     try:

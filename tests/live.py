@@ -1,0 +1,104 @@
+"""A server on loopback, and its callers."""
+
+import base64
+import io
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import openai
+import uvicorn
+from numpy.typing import NDArray
+from PIL import Image
+
+from handlers.router import build_router
+from models.engine import Control, ImageModel, Painted, PaintTask
+from models.preview import Preview
+from models.resident import Resident
+from schemas.settings import Settings
+from server import create_app
+
+
+class Echo(Preview):
+    """Paints each picture one colour, which its prompt names as "r,g,b", or its first reference darker."""
+
+    name = "echo"
+
+    def __init__(self, steps: int = 4, seconds: float = 0.0) -> None:
+        self.steps, self.seconds = steps, seconds
+        self.done_steps = 0
+        self.tasks: list[PaintTask] = []
+        self.started = threading.Event()
+        self.inside = threading.Lock()
+
+    def paint(self, task: PaintTask, control: Control) -> Painted:
+        assert self.inside.acquire(blocking=False), "two jobs on one GPU"
+        try:
+            self.tasks.append(task)
+            pixels = self._painted(task)
+            self.started.set()
+            for step in range(self.steps):
+                control.progress("denoising", step, self.steps)
+                if control.show and control.wants_look(step, self.steps):
+                    control.show(pixels)
+                time.sleep(self.seconds)
+                self.done_steps += 1
+            return Painted(pixels, self.steps, task.sampling.true_cfg_scale or 1.0)
+        finally:
+            self.inside.release()
+
+    def _painted(self, task: PaintTask) -> NDArray[np.uint8]:
+        width, height = task.size
+        if task.references:
+            colour = 255 - task.references[0].pixels.reshape(-1, 3).mean(axis=0)
+        else:
+            colour = np.array([int(value) for value in task.prompt.split(",")])
+        colour = colour.astype(np.uint8)
+        colour[2] = task.sampling.seed % 256
+        return np.full((height, width, 3), colour, np.uint8)
+
+
+@dataclass
+class Live:
+    port: int
+    server: uvicorn.Server
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, key: str = "none", **options: Any) -> openai.OpenAI:
+        return openai.OpenAI(base_url=self.url + "/v1", api_key=key, **{"max_retries": 0, **options})
+
+
+@contextmanager
+def serving(load: Callable[[], ImageModel] = Echo, **settings: Any) -> Iterator[Live]:
+    chosen = Settings(_env_file=None, **settings)
+    app = create_app(chosen, build_router(chosen, Resident("test", load, chosen.ready_wait_seconds)))
+    line = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [line]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield Live(line.getsockname()[1], server)
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        line.close()
+
+
+def painted(text: str) -> Image.Image:
+    image = Image.open(io.BytesIO(base64.b64decode(text)))
+    image.load()
+    return image
+
+
+def colour_of(text: str) -> tuple[int, ...]:
+    return tuple(int(value) for value in np.asarray(painted(text).convert("RGB"))[0, 0])

@@ -1,0 +1,378 @@
+"""The HTTP door: the official client, unmodified, and the requests of those who come from elsewhere."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import numpy as np
+import openai
+import pytest
+from openai.types import ImagesResponse
+from PIL import Image
+
+from models.preview import Preview
+from tests.fakes import Failing, never
+from tests.live import Echo, Live, colour_of, painted, serving
+from tests.pictures import as_base64, file_of, plain_room, red_vase
+from tests.shop import answer, door, failure, small_edit, small_generate
+
+RED = file_of(Image.new("RGB", (320, 256), (200, 10, 10)))
+BLUE = file_of(Image.new("RGB", (300, 260), (10, 10, 200)))
+SMALL = {"width": 320, "height": 256}
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[Live]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(live: Live) -> Iterator[openai.OpenAI]:
+    with live.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def locked() -> Iterator[Live]:
+    with serving(api_key="s3cret-ü") as server:
+        yield server
+
+
+class TestGenerations:
+    def test_words_become_a_picture_of_the_default_size(self, client: openai.OpenAI) -> None:
+        made = client.images.generate(prompt="10,20,30", extra_body={"seed": 7})
+        assert painted(made.data[0].b64_json).size == (1664, 928)
+        assert colour_of(made.data[0].b64_json) == (10, 20, 7)
+        assert made.usage.total_tokens == 0
+        assert made.size == "1664x928"
+        assert made.quality == "low"
+        assert made.model == "echo"
+
+    def test_variants_count_the_seed_up(self, client: openai.OpenAI) -> None:
+        made = client.images.generate(prompt="1,2,3", n=3, size="256x256", extra_body={"seed": 5})
+        assert [colour_of(each.b64_json)[2] for each in made.data] == [5, 6, 7]
+        assert [each.seed for each in made.data] == [5, 6, 7]
+        assert made.usage.generated_images == 3
+
+    def test_width_and_height_win_over_size(self, client: openai.OpenAI) -> None:
+        made = client.images.generate(prompt="1,2,3", size="1024x1024", extra_body=SMALL)
+        assert painted(made.data[0].b64_json).size == (320, 256)
+
+    def test_the_asked_format_comes_and_png_without_one(self, client: openai.OpenAI) -> None:
+        for asked, name in ((None, "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP")):
+            made = client.images.generate(prompt="1,2,3", output_format=asked, extra_body=SMALL)
+            assert painted(made.data[0].b64_json).format == name
+            assert made.output_format == name.lower()
+
+    def test_null_is_as_good_as_nothing(self, client: openai.OpenAI) -> None:
+        made = client.images.generate(prompt="1,2,3", n=None, quality=None, background=None, extra_body=SMALL)
+        assert len(made.data) == 1
+
+    def test_what_has_no_effect_is_named(self, client: openai.OpenAI) -> None:
+        made = client.images.generate(prompt="1,2,3", user="u", style="vivid", extra_body=SMALL | {"guidance_scale": 3})
+        assert [warning.split()[0] for warning in made.warnings] == ["guidance_scale", "style", "user"]
+
+    @pytest.mark.parametrize(
+        ("asked", "quality"),
+        [("low", "fast"), ("medium", "balanced"), ("high", "best"), ("hd", "best"), ("best", "best")],
+    )
+    def test_their_qualities_are_our_schedules(self, asked: str, quality: str) -> None:
+        echo = Echo()
+        with serving(lambda: echo) as live, live.client() as client:
+            client.images.generate(prompt="1,2,3", quality=asked, extra_body=SMALL)
+        assert echo.tasks[0].sampling.quality == quality
+
+    def test_the_preview_draws_and_says_that_it_did(self) -> None:
+        with serving(Preview) as live, live.client() as client:
+            made = client.images.generate(prompt="a bedroom", extra_body=SMALL)
+        assert made.model == "preview"
+        assert painted(made.data[0].b64_json).size == (320, 256)
+
+
+class TestEdits:
+    def test_one_picture_keeps_its_size(self, client: openai.OpenAI) -> None:
+        made = client.images.edit(image=("red.png", RED), prompt="turn it", extra_body={"seed": 1})
+        assert painted(made.data[0].b64_json).size == (320, 256)
+        assert colour_of(made.data[0].b64_json) == (55, 245, 1)
+        assert made.usage.input_images == 1
+
+    def test_the_asked_size_comes(self, client: openai.OpenAI) -> None:
+        made = client.images.edit(image=("red.png", RED), prompt="turn it", size="512x512")
+        assert painted(made.data[0].b64_json).size == (512, 512)
+
+    def test_several_pictures_are_one_edit_that_sees_them_all(self) -> None:
+        echo = Echo()
+        with serving(lambda: echo) as live, live.client() as client:
+            made = client.images.edit(image=[("a.png", RED), ("b.png", BLUE)], prompt="join them", n=2)
+        assert len(made.data) == 2
+        assert made.usage.input_images == 2
+        assert [[each.size for each in task.references] for task in echo.tasks] == [[(320, 256), (300, 260)]] * 2
+
+    def test_nothing_changes_outside_the_mask(self, client: openai.OpenAI) -> None:
+        mask = Image.new("RGBA", (160, 120), (0, 0, 0, 255))
+        mask.paste((0, 0, 0, 0), (40, 50, 90, 110))
+        room = plain_room()
+        made = client.images.edit(
+            image=("room.png", file_of(room)), mask=("mask.png", file_of(mask)), prompt="a rug", size="1024x1024"
+        )
+        changed = (np.asarray(painted(made.data[0].b64_json)) != np.asarray(room)).any(axis=2)
+        assert changed[50:110, 40:90].all()
+        changed[50:110, 40:90] = False
+        assert not changed.any()
+        assert made.warnings == ["size has no effect: what is placed or masked keeps the size of the first picture"]
+
+    @pytest.mark.parametrize(
+        "placing",
+        [
+            {"placement_coordinates": [80, 100], "product_scale": 0.3},
+            {"placement_coordinates": "[80, 100]", "product_scale": "0.3", "preserve_background": "true"},
+        ],
+    )
+    def test_placement_fields_make_it_the_edit_action(self, client: openai.OpenAI, placing: dict[str, object]) -> None:
+        room, product = file_of(plain_room()), file_of(red_vase())
+        made = client.images.edit(image=[("r.png", room), ("p.png", product)], prompt="a vase", extra_body=placing)
+        assert made.placement_info["coordinates"] == [80, 100]
+        assert painted(made.data[0].b64_json).size == (160, 120)
+
+    def test_a_mask_and_two_pictures_too(self, client: openai.OpenAI) -> None:
+        room, product = file_of(plain_room()), file_of(red_vase())
+        mask = file_of(Image.new("L", (160, 120), 255))
+        made = client.images.edit(image=[("r.png", room), ("p.png", product)], mask=("m.png", mask), prompt="a vase")
+        assert made.placement_info["engine"] == "echo"
+
+    def test_placing_without_a_product_is_refused(self, client: openai.OpenAI) -> None:
+        with pytest.raises(openai.BadRequestError) as refused:
+            client.images.edit(image=("r.png", RED), prompt="a vase", extra_body={"product_scale": 0.3})
+        assert refused.value.param == "product_scale"
+
+    def test_json_with_base64_pictures_is_an_edit(self, client: openai.OpenAI) -> None:
+        for image in (as_base64(RED), [as_base64(RED)], "data:image/png;base64," + as_base64(RED)):
+            made = client.post("/images/edits", body={"image": image, "prompt": "turn", "seed": 3}, cast_to=object)
+            assert colour_of(made["data"][0]["b64_json"]) == (55, 245, 3)
+
+
+class TestErrors:
+    def test_a_wrong_value_is_a_bad_request_that_names_the_field(self, client: openai.OpenAI) -> None:
+        with pytest.raises(openai.BadRequestError) as refused:
+            client.images.generate(prompt="1,2,3", n=11)
+        assert refused.value.param == "n"
+        assert refused.value.code == "INVALID_INPUT"
+        assert refused.value.type == "invalid_request_error"
+
+    def test_an_unknown_field_is_refused_by_name(self, client: openai.OpenAI) -> None:
+        with pytest.raises(openai.BadRequestError, match="Unknown field sede"):
+            client.images.generate(prompt="1,2,3", extra_body={"sede": 1})
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("background", "transparent"),
+            ("output_type", "pt"),
+            ("response_format", "url"),
+            ("mask", "!"),
+            ("size", "9x9"),
+        ],
+    )
+    def test_what_cannot_be_served_is_refused_and_named(self, client: openai.OpenAI, field: str, value: str) -> None:
+        with pytest.raises(openai.BadRequestError) as refused:
+            client.images.edit(image=("r.png", RED), prompt="turn", extra_body={field: value})
+        assert refused.value.param == field
+
+    def test_what_is_no_picture_is_refused(self, client: openai.OpenAI) -> None:
+        with pytest.raises(openai.BadRequestError, match="Failed to decode image"):
+            client.images.edit(image=("r.png", b"no picture"), prompt="turn")
+
+    def test_a_preview_does_not_pretend_to_edit_by_words(self) -> None:
+        with serving(Preview) as live, live.client() as client, pytest.raises(openai.BadRequestError) as refused:
+            client.images.edit(image=("r.png", RED), prompt="turn")
+        assert refused.value.code == "NOT_SUPPORTED"
+
+    def test_a_failed_engine_is_an_error_that_is_not_to_be_retried(self) -> None:
+        failing = Failing(lambda: RuntimeError("secret"))
+        with serving(lambda: failing) as live, live.client(max_retries=2) as client:
+            with pytest.raises(openai.InternalServerError) as failed:
+                client.images.generate(prompt="1,2,3")
+        assert failed.value.code == "GENERATION_ERROR"
+        assert failed.value.response.headers["x-should-retry"] == "false"
+        assert failed.value.response.json()["detail"]["error"] == "GENERATION_ERROR"
+        assert "secret" not in failed.value.response.text
+
+    def test_a_model_that_is_not_ready_says_when_to_come_back(self) -> None:
+        with serving(never, ready_wait_seconds=0.1) as live, live.client() as client:
+            with pytest.raises(openai.InternalServerError) as failed:
+                client.images.generate(prompt="1,2,3")
+            assert (failed.value.status_code, failed.value.code) == (503, "MODEL_NOT_READY")
+            assert failed.value.response.headers["retry-after"]
+            assert get(live, "/ping").status_code == 204
+            assert get(live, "/health").json().keys() == {"status", "timestamp", "version"}
+            loading = get(live, "/ready")
+        assert loading.status_code == 503
+        assert loading.json()["model_loaded"] is False
+        assert loading.json()["detail"]["error"] == "MODEL_NOT_READY"
+
+    def test_a_job_over_its_time_ends(self) -> None:
+        with serving(lambda: Echo(50, 0.05), job_timeout_seconds=0.2) as live, live.client() as client:
+            with pytest.raises(openai.InternalServerError) as failed:
+                client.images.generate(prompt="1,2,3", extra_body=SMALL)
+        assert failed.value.code == "TIMEOUT"
+
+    def test_a_request_over_the_limit_is_refused_while_it_is_read(self) -> None:
+        with serving(max_request_mb=0.1) as live, live.client() as client:
+            with pytest.raises(openai.APIStatusError) as refused:
+                client.images.edit(image=("r.png", b"x" * 150_000), prompt="turn")
+            assert refused.value.status_code == 413
+            chunks = (b" " * 10_000 for _ in range(15))
+            assert httpx2.post(live.url + "/v1/edit", content=chunks).status_code == 413
+
+    @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"NaN", b"[" * 100_000, b"\xff", b'{"prompt": "\\ud800"}'])
+    @pytest.mark.parametrize("route", ["images/generations", "images/edits", "edit", "generate"])
+    def test_a_body_that_is_none_is_a_bad_request(self, live: Live, route: str, body: bytes) -> None:
+        answer = httpx2.post(f"{live.url}/v1/{route}", content=body)
+        assert answer.status_code == 400
+        assert answer.json()["error"]
+
+    def test_a_broken_form_is_a_bad_request(self, live: Live) -> None:
+        for kind in ("multipart/form-data", "multipart/form-data; boundary=x"):
+            answer = httpx2.post(live.url + "/v1/images/edits", content=b"--y\r\n", headers={"Content-Type": kind})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_INPUT")
+
+    def test_a_route_that_does_not_exist_is_said_in_the_same_shape(self, live: Live) -> None:
+        assert get(live, "/v1/nothing").json()["error"]["type"] == "invalid_request_error"
+        wrong = get(live, "/v1/edit")
+        assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+
+
+class TestKeys:
+    def test_the_clients_bearer_key_opens(self) -> None:
+        with serving(api_key="s3cret") as live, live.client("s3cret") as client:
+            assert client.models.list().data[0].id == "echo"
+
+    def test_basic_auth_with_any_name_opens(self, locked: Live) -> None:
+        answer = httpx2.get(locked.url + "/v1/models", auth=("anybody", "s3cret-ü"))
+        assert answer.status_code == 200
+
+    @pytest.mark.parametrize("given", ["Bearer wrong", "Basic !", "Basic d3Jvbmc=", "s3cret-ü", "Bearer", ""])
+    def test_nothing_else_does(self, locked: Live, given: str) -> None:
+        headers = {"Authorization": given.encode()}
+        for route in ("/v1/models", "/metrics", "/docs", "/openapi.json", "/nothing"):
+            answer = httpx2.get(locked.url + route, headers=headers)
+            assert answer.status_code == 401
+            assert answer.json()["error"]["code"] == "UNAUTHORIZED"
+
+    def test_the_client_raises_its_own_exception(self, locked: Live) -> None:
+        with locked.client("wrong") as client, pytest.raises(openai.AuthenticationError):
+            client.images.generate(prompt="1,2,3")
+
+    def test_probes_stay_open(self, locked: Live) -> None:
+        assert [get(locked, route).status_code for route in ("/health", "/ready", "/ping")] == [200] * 3
+
+
+class TestOtherSystems:
+    """What their users send: `-F` and `-d` of their curl lines."""
+
+    def test_b_generates_by_width_and_height(self, live: Live) -> None:
+        body = {"prompt": "1,2,3", "width": 640, "height": 384, "negative_prompt": "", "num_inference_steps": 50}
+        answer = httpx2.post(
+            live.url + "/v1/images/generations", json=body | {"true_cfg_scale": 4.0, "seed": 42}
+        ).json()
+        assert answer["created"]
+        assert painted(answer["data"][0]["b64_json"]).size == (640, 384)
+
+    def test_b_edits_with_all_its_fields(self, live: Live) -> None:
+        fields = {"prompt": "turn", "negative_prompt": " ", "num_inference_steps": "50", "true_cfg_scale": "4.0"}
+        answer = form(live, fields | {"seed": "42"}, [("image", RED)])
+        assert colour_of(answer["data"][0]["b64_json"]) == (55, 245, 42)
+
+    def test_c_edits_with_a_prompt_alone(self, live: Live) -> None:
+        assert len(form(live, {"prompt": "turn"}, [("images", RED)])["data"]) == 1
+
+    @pytest.mark.parametrize("names", [["images"] * 3, ["images[]"] * 3, ["images[0]", "images[1]", "images[2]"]])
+    def test_c_gets_six_answers_for_three_pictures_and_two_variants(self, live: Live, names: list[str]) -> None:
+        pictures = [file_of(Image.new("RGB", (64, 64), (shade, 0, 0))) for shade in (0, 100, 200)]
+        answer = form(live, {"prompt": "turn", "n": "2", "seed": "1"}, list(zip(names, pictures, strict=True)))
+        colours = [colour_of(each["b64_json"]) for each in answer["data"]]
+        assert [(red, seed) for red, _, seed in colours] == [(255, 1), (255, 2), (155, 1), (155, 2), (55, 1), (55, 2)]
+        usage = answer["usage"]
+        assert (usage["input_images"], usage["generated_images"]) == (3, 6)
+        assert usage["processing_time_seconds"] > 0
+
+    def test_c_sends_its_full_list(self, live: Live) -> None:
+        fields = {
+            "prompt": "turn", "negative_prompt": "blurry", "size": "512x384", "n": "1", "num_inference_steps": "30",
+            "guidance_scale": "1.0", "true_cfg_scale": "4.0", "output_type": "pil", "max_sequence_length": "512",
+        }  # fmt: skip
+        answer = form(live, fields, [("images", RED)])
+        assert painted(answer["data"][0]["b64_json"]).size == (512, 384)
+        assert [warning.split()[0] for warning in answer["warnings"]] == ["guidance_scale", "max_sequence_length"]
+
+    def test_flattened_coordinates_are_coordinates(self, live: Live) -> None:
+        fields = {"prompt": "", "placement_coordinates[0]": "80", "placement_coordinates[1]": "100"}
+        pictures = [("image[0]", file_of(plain_room())), ("image[1]", file_of(red_vase()))]
+        assert form(live, fields | {"prompt": "a vase"}, pictures)["placement_info"]["coordinates"] == [80, 100]
+
+    def test_image_and_images_together_are_refused(self, live: Live) -> None:
+        answer = httpx2.post(
+            live.url + "/v1/images/edits", data={"prompt": "p"}, files=[("image", RED), ("images", RED)]
+        )
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "images")
+
+
+class TestJobs:
+    def test_the_edit_action_answers_as_a_job_does(self, live: Live) -> None:
+        answer = httpx2.post(live.url + "/v1/edit", json=small_edit(seed=4))
+        assert answer.status_code == 200
+        assert answer.json()["success"] is True
+        assert answer.json()["placement_info"]["seed"] == 4
+
+    def test_the_generate_action_needs_no_action(self, live: Live) -> None:
+        job = {name: value for name, value in small_generate().items() if name != "action"}
+        assert httpx2.post(live.url + "/v1/generate", json=job).json()["action"] == "generate"
+
+    def test_errors_are_the_jobs_own_under_their_status(self, live: Live) -> None:
+        answer = httpx2.post(live.url + "/v1/edit", json={})
+        assert answer.status_code == 400
+        assert answer.json()["error"].startswith("Edit processing failed: Missing")
+        wrong = httpx2.post(live.url + "/v1/edit", json=small_edit(action="generate"))
+        assert wrong.status_code == 400
+
+
+class TestQueue:
+    """What RunPod hands over of a call to its /openai path."""
+
+    def test_generations_models_and_edits_are_plain_answers(self) -> None:
+        worker = door(Echo)
+        made = answer(worker, {"openai_route": "/v1/images/generations", "openai_input": {"prompt": "1,2,3", **SMALL}})
+        assert ImagesResponse.model_validate(made).data
+        assert answer(worker, {"openai_route": "/v1/models"})["data"][0]["id"] == "echo"
+        body = {"prompt": "turn", "images": [as_base64(RED), as_base64(BLUE)], "seed": 1}
+        made = answer(worker, {"openai_route": "/openai/v1/images/edits", "openai_input": body})
+        assert [colour_of(each["b64_json"])[0] for each in made["data"]] == [55, 245]
+
+    @pytest.mark.parametrize(
+        ("route", "body", "sentence"),
+        [
+            ("/v1/images/generations", {}, "Missing prompt [INVALID_INPUT]"),
+            ("/v1/images/generations", {"prompt": "p", "stream": True}, "stream is not possible through a queue"),
+            ("/v1/chat/completions", {}, "Supported routes: /v1/models"),
+            (None, None, "Invalid openai_route"),
+        ],
+    )
+    def test_errors_are_sentences(self, route: object, body: object, sentence: str) -> None:
+        assert sentence in failure(door(Echo), {"openai_route": route, "openai_input": body})["error"]
+
+    def test_what_does_not_fit_is_sent_as_jpeg(self) -> None:
+        worker = door(Preview, response_limit_mb=0.3)
+        body = {"prompt": "a bedroom", "size": "1024x768"}
+        made = answer(worker, {"openai_route": "/v1/images/generations", "openai_input": body})
+        assert made["output_format"] == "jpeg"
+
+
+def get(live: Live, route: str) -> httpx2.Response:
+    return httpx2.get(live.url + route)
+
+
+def form(live: Live, fields: dict[str, str], pictures: list[tuple[str, bytes]]) -> dict[str, Any]:
+    answer = httpx2.post(live.url + "/v1/images/edits", data=fields, files=pictures)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
