@@ -1,7 +1,7 @@
 """From noise to latents: the loop of diffusers' QwenImageEditPlusPipeline and QwenImagePipeline in one, with the sizes
 of the references its caller's, progress at every step and no state that outlives it. Equal to theirs bit for bit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,9 +33,14 @@ class Brief:
 
 @torch.inference_mode()
 def denoise(
-    transformer: QwenImageTransformer2DModel, scheduler: FlowMatchEulerDiscreteScheduler, brief: Brief, control: Control
+    transformer: QwenImageTransformer2DModel,
+    scheduler: FlowMatchEulerDiscreteScheduler,
+    brief: Brief,
+    control: Control,
+    look: Callable[[Tensor], None] = lambda _foreseen: None,
 ) -> Tensor:
-    """Normalised latents of a picture of the brief's size. `scheduler` keeps its place in the schedule: one a call."""
+    """Normalised latents of a picture of the brief's size. `scheduler` keeps its place in the schedule: one a call.
+    Where the control wants a look, `look` is given the latents that the step foresees at the end."""
     device, dtype = brief.words.device, brief.words.dtype
     rows, columns = brief.size[1] // VAE_SCALE, brief.size[0] // VAE_SCALE
     channels = transformer.config.in_channels // PATCH**2
@@ -61,6 +66,8 @@ def denoise(
         direction = velocity(brief.words, time)
         if brief.against is not None:
             direction = _guided(direction, velocity(brief.against, time), brief.schedule.true_cfg_scale)
+        if control.wants_look(step + 1, len(timesteps)):
+            look(unpacked(latents - time / 1000 * direction, rows, columns))
         latents = scheduler.step(direction, time, latents, return_dict=False)[0].to(dtype)
     return unpacked(latents, rows, columns)
 

@@ -10,6 +10,7 @@ from imaging.compose import Composite
 from imaging.cutout import CutOut
 from imaging.layout import Placement
 from imaging.picture import Box, Picture, Pixels, Size
+from imaging.resize import set_into
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import Quality
 
@@ -58,6 +59,11 @@ class Control:
         """Whether to show the picture after so many of the steps; never the last, which is the picture itself."""
         due = [round(look * of / (self.looks + 1)) for look in range(1, self.looks + 1)]
         return self.show is not None and 0 < step < of and step in due
+
+    def showing(self, photo: Pixels, part: Box) -> "Control":
+        """This one for an engine that paints a part of a photo: its looks are seen in their place."""
+        show = self.show
+        return replace(self, show=lambda pixels: show(set_into(photo, part, pixels))) if show else self
 
     def between(self, start: float, end: float) -> "Control":
         """The part of this one from share `start` to share `end`, 0 to 1."""

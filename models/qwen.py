@@ -46,6 +46,9 @@ TEXT_TO_IMAGE = "qwen-image-2512"
 CHEAPER = 0.5
 """Of the area, for the second try when memory ran out."""
 
+LOOK = 64
+"""About how many latents long an unfinished picture is shown, at eight pixels each."""
+
 LEAST_CONTRAST = 1.0
 """Standard deviation of a picture's values, 0 to 255, under which it shows nothing."""
 
@@ -106,7 +109,7 @@ class Qwen:
             reference = self._product(CutOut(product, task.cut_out.alpha, task.cut_out.confidence))
             return Canvas(prompt, [grid.enter(canvas), reference], grid)
 
-        painted = self._paint(self._parts.edit, sketch, task.sampling, control)
+        painted = self._paint(self._parts.edit, sketch, task.sampling, control.showing(task.room.pixels, part))
         return replace(painted, pixels=in_profile(Picture(painted.pixels), icc).pixels, window=part)
 
     def generate(self, task: GenerateTask, control: Control) -> Painted:
@@ -205,7 +208,14 @@ class Qwen:
         # Stretched to a last value of its own, a single step would be divided by nothing.
         settings = schedule.scheduler | ({"shift_terminal": None} if schedule.steps == 1 else {})
         scheduler = FlowMatchEulerDiscreteScheduler.from_config(checkpoint.scheduler_config, **settings)
-        return decode(self._parts, denoise(checkpoint.transformer, scheduler, brief, control))
+
+
+        def look(foreseen: Tensor) -> None:
+            shown = decode(self._parts, _smaller(foreseen)).clamp(0, 255).round().byte().cpu().numpy()
+            assert control.show
+            control.show(shown)
+
+        return decode(self._parts, denoise(checkpoint.transformer, scheduler, brief, control, look))
 
     def _embedded(self, prompt: str, pictures: Sequence[Pixels]) -> Tensor:
         words = cut(self._parts, prompt)
@@ -229,6 +239,12 @@ class Qwen:
             yield
         finally:
             self._lock.release()
+
+
+def _smaller(latents: Tensor) -> Tensor:
+    """Decoding costs by the pixel, and a look is not worth a step."""
+    shrink = max(1, round(max(latents.shape[-2:]) / LOOK))
+    return torch.nn.functional.avg_pool3d(latents, (1, shrink, shrink))
 
 
 @contextmanager
