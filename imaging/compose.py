@@ -6,6 +6,7 @@ from typing import cast
 import cv2
 import numpy as np
 
+from imaging import glow, shade
 from imaging.backdrop import FARTHEST_WALL_CM, floor_end, wall_distance
 from imaging.camera import Camera, Numbers
 from imaging.cutout import CutOut
@@ -15,7 +16,6 @@ from imaging.light import Light, Source, encoded, find_light, linear
 from imaging.picture import Box, Mask, Pixels, Weights
 from imaging.relight import gain, relit
 from imaging.resize import Layer, placed, scaled_box
-from imaging.shade import ABOVE, BESIDE, shade
 from imaging.sun import find_sun
 
 _VIEW = 480  # pixels along the longer side of the reduced photo
@@ -46,20 +46,27 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
     """Only the surroundings of the product are worked on: a large photo costs little more than a small one."""
     # 1. The room's light.
     view = _view(room, placement)
-    light = find_light(view.pixels, view.camera, _wall_cm(view))
+    wall_cm = _wall_cm(view)
+    light = find_light(view.pixels, view.camera, wall_cm)
     sun = _sun(view, light) if placement.surface == "floor" else None
     sources = (light.source,) if sun is None else (light.source, sun)
 
-    # 2. The ground in the product's shadow.
-    left, top, right, bottom = part = _around(placement)
+    # 2. The ground in the product's shadow, and in the light of a lamp.
+    lampshade = 0.0 if light.daylight else shade_of(product)
+    glowing = lampshade > 0 and placement.surface != "wall"
+    left, top, right, bottom = part = _around(placement, glow.AROUND if glowing else shade.AROUND)
     photo = room[top:bottom, left:right]
     wall_row = None if view.wall_row is None else round(view.wall_row * room.shape[0] / view.pixels.shape[0])
-    ground = _dimmed(photo, shade(product, placement, sources, wall_row, part))
+    kept = shade.shade(product, placement, sources, wall_row, part)[..., None]
+    if glowing:
+        near_cm = wall_cm if view.wall_row is None else view.camera.distance(view.wall_row)
+        kept = kept + glow.glow(product, placement, lampshade, light, near_cm, part)
+    ground = _lit(photo, kept)
 
     # 3. The product over it.
     colour, alpha = _set_into(product, placement.frame, part)
     covered = alpha > 0
-    covered[: max(0, _lit_rows(product, placement, light) - top)] = False
+    covered[: max(0, round(lampshade * (placement.frame[3] - placement.frame[1])) + placement.frame[1] - top)] = False
     colour[covered] = _relit(colour[covered], alpha[covered, None], gain(product, light, sun), light.brightest)
     made = (ground * (1 - alpha[..., None]) + colour + 0.5).clip(0, 255).astype(np.uint8)
     pixels, changed = room.copy(), np.zeros(room.shape[:2], np.bool_)
@@ -89,18 +96,19 @@ def _sun(view: _View, light: Light) -> Source | None:
     return find_sun(view.pixels, view.camera, light.source, view.frame, floor_row)
 
 
-def _around(placement: Placement) -> Box:
-    """The part of the photo that product and shadow stay in."""
+def _around(placement: Placement, reach: tuple[float, float]) -> Box:
+    """The part of the photo that product, shadow and light stay in."""
     left, top, right, bottom = placement.frame
-    beside, above = int(BESIDE * (right - left)), int(ABOVE * (bottom - top))
+    beside, above = int(reach[0] * (right - left)), int(reach[1] * (bottom - top))
     width, height = placement.camera.size
     return max(0, left - beside), max(0, top - above), min(width, right + beside), min(height, bottom + above)
 
 
-def _dimmed(photo: Pixels, kept: Weights) -> Layer:
-    """sRGB pixels with only a share of their light kept: exact but for the darkest, which sRGB codes linearly."""
-    factor = np.power(kept, np.float32(1 / _GAMMA))[..., None]
-    return cast(Layer, np.maximum((photo + np.float32(_TOE)) * factor - np.float32(_TOE), 0))
+def _lit(photo: Pixels, share: Layer) -> Layer:
+    """sRGB pixels with only a share of their light, or more than it: exact but for the darkest, which sRGB codes
+    linearly."""
+    factor = np.power(share, np.float32(1 / _GAMMA))
+    return cast(Layer, np.clip((photo + np.float32(_TOE)) * factor - np.float32(_TOE), 0, 255))
 
 
 def _set_into(product: CutOut, frame: Box, part: Box) -> tuple[Layer, Weights]:
@@ -108,12 +116,6 @@ def _set_into(product: CutOut, frame: Box, part: Box) -> tuple[Layer, Weights]:
     alpha = placed(product.alpha, frame, part).clip(0, 1)
     colour = placed(product.color * product.alpha[..., None], frame, part)
     return colour.clip(0, 255 * alpha[..., None]), alpha
-
-
-def _lit_rows(product: CutOut, placement: Placement, light: Light) -> int:
-    """The photo's row down to which the product is a lampshade with its own light in it; 0 for none."""
-    _, top, _, bottom = placement.frame
-    return 0 if light.daylight else round(top + shade_of(product) * (bottom - top))
 
 
 def _relit(colours: Layer, alpha: Layer, gain: Numbers, brightest: float) -> Layer:
