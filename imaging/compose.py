@@ -51,24 +51,26 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
     sun = _sun(view, light) if placement.surface == "floor" else None
     sources = (light.source,) if sun is None else (light.source, sun)
 
-    # 2. The ground in the product's shadow, and in the light of a lamp.
+    # 2. The ground in the product's shadow, and in a lamp's light.
     lampshade = 0.0 if light.daylight else shade_of(product)
-    glowing = lampshade > 0 and placement.surface != "wall"
-    left, top, right, bottom = part = _around(placement, glow.AROUND if glowing else shade.AROUND)
+    lit = glow.reach(placement, lampshade) if lampshade and placement.surface == "floor" else None
+    left, top, right, bottom = part = _around(placement, lit)
     photo = room[top:bottom, left:right]
     wall_row = None if view.wall_row is None else round(view.wall_row * room.shape[0] / view.pixels.shape[0])
-    kept = shade.shade(product, placement, sources, wall_row, part)[..., None]
-    if glowing:
-        near_cm = wall_cm if view.wall_row is None else view.camera.distance(view.wall_row)
-        kept = kept + glow.glow(product, placement, lampshade, light, near_cm, part)
-    ground = _lit(photo, kept)
+    share = shade.shade(product, placement, sources, wall_row, part)[..., None]
+    if lit:
+        share = share + glow.glow(product, placement, lampshade, light, _behind_cm(view, wall_cm), part)
+    ground = _in_light(photo, share)
 
     # 3. The product over it.
-    colour, alpha = _set_into(product, placement.frame, part)
+    frame = _clipped(placement.frame, part)
+    colour, alpha = _set_into(product, placement.frame, frame)
     covered = alpha > 0
-    covered[: max(0, round(lampshade * (placement.frame[3] - placement.frame[1])) + placement.frame[1] - top)] = False
+    covered[: max(0, _lit_rows(placement, lampshade) - frame[1])] = False
     colour[covered] = _relit(colour[covered], alpha[covered, None], gain(product, light, sun), light.brightest)
-    made = (ground * (1 - alpha[..., None]) + colour + 0.5).clip(0, 255).astype(np.uint8)
+    behind = ground[frame[1] - top : frame[3] - top, frame[0] - left : frame[2] - left]
+    behind[:] = behind * (1 - alpha[..., None]) + colour
+    made = (ground + np.float32(0.5)).clip(0, 255).astype(np.uint8)
     pixels, changed = room.copy(), np.zeros(room.shape[:2], np.bool_)
     pixels[top:bottom, left:right] = made
     changed[top:bottom, left:right] = (made != photo).any(axis=2)
@@ -96,15 +98,26 @@ def _sun(view: _View, light: Light) -> Source | None:
     return find_sun(view.pixels, view.camera, light.source, view.frame, floor_row)
 
 
-def _around(placement: Placement, reach: tuple[float, float]) -> Box:
-    """The part of the photo that product, shadow and light stay in."""
+def _behind_cm(view: _View, wall_cm: float) -> float:
+    return wall_cm if view.wall_row is None else view.camera.distance(view.wall_row)
+
+
+def _around(placement: Placement, lit: Box | None) -> Box:
+    """The part of the photo that product, shadow and the part `lit` by it stay in."""
     left, top, right, bottom = placement.frame
-    beside, above = int(reach[0] * (right - left)), int(reach[1] * (bottom - top))
-    width, height = placement.camera.size
-    return max(0, left - beside), max(0, top - above), min(width, right + beside), min(height, bottom + above)
+    beside, above = int(shade.BESIDE * (right - left)), int(shade.ABOVE * (bottom - top))
+    shadow = left - beside, top - above, right + beside, bottom + above
+    lit = lit or shadow
+    whole = min(shadow[0], lit[0]), min(shadow[1], lit[1]), max(shadow[2], lit[2]), max(shadow[3], lit[3])
+    return _clipped(whole, (0, 0, *placement.camera.size))
 
 
-def _lit(photo: Pixels, share: Layer) -> Layer:
+def _clipped(box: Box, part: Box) -> Box:
+    left, top = (min(max(box[i], part[i]), part[i + 2]) for i in (0, 1))
+    return left, top, max(left, min(box[2], part[2])), max(top, min(box[3], part[3]))
+
+
+def _in_light(photo: Pixels, share: Layer) -> Layer:
     """sRGB pixels with only a share of their light, or more than it: exact but for the darkest, which sRGB codes
     linearly."""
     factor = np.power(share, np.float32(1 / _GAMMA))
@@ -116,6 +129,12 @@ def _set_into(product: CutOut, frame: Box, part: Box) -> tuple[Layer, Weights]:
     alpha = placed(product.alpha, frame, part).clip(0, 1)
     colour = placed(product.color * product.alpha[..., None], frame, part)
     return colour.clip(0, 255 * alpha[..., None]), alpha
+
+
+def _lit_rows(placement: Placement, lampshade: float) -> int:
+    """The photo's row down to which the product is a lampshade with its own light in it."""
+    _, top, _, bottom = placement.frame
+    return round(top + lampshade * (bottom - top)) if lampshade else 0
 
 
 def _relit(colours: Layer, alpha: Layer, gain: Numbers, brightest: float) -> Layer:

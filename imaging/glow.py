@@ -1,4 +1,4 @@
-"""How a lit lampshade brightens the wall and the floor around it."""
+"""How a lit floor lamp brightens the wall and the floor around it."""
 
 from typing import cast
 
@@ -13,57 +13,67 @@ from imaging.light import Light
 from imaging.picture import Box
 from imaging.resize import Layer
 
-AROUND = 0.55, 0.32
-"""How far it reaches, of the product's width and height."""
-
-_SIDES, _ENDS = 0.8, 3.0  # luminance over what is drawn: 800 lm in a room of 150 lx, a quarter out of each open end
+_REACH = 0.8  # of the lamp's height: beyond that the photo stays as it is
+_FADE = 1.6  # the farther part of the reach, 1 / _FADE of it, fades out
+# Luminances over what the shade is drawn with, of its sides and of its open top and bottom: an upright bulb of 800 lm,
+# which its socket shades below, in a room of some 100 lx.
+_SIDES, _UP, _DOWN = 1.0, 5.0, 2.0
 _ALBEDO = 0.6  # of the room's light surfaces
-_BRIGHTEST = 1.5  # times the light that is there
-_GAP_CM = 10.0  # to the wall
+_DARKEST = 0.03  # linear luminance of these in a photo that tells of the room's light
+_MOST = 1.5  # times the light that is there: the eye and the camera adapt to more
+_GAP_CM = 10.0  # to the wall: nothing stands closer
 _POINTS = 6  # along the shade
-_CELLS = 160
+_CELLS = 128
+
+
+def reach(placement: Placement, shade: float) -> Box:
+    """The part of the photo, and beyond, that the light of a lamp falls on whose upper `shade` is its shade."""
+    x, y, far = _circle(placement, shade)
+    return int(x - far), int(y - far), int(x + far) + 1, int(y + far) + 1
 
 
 def glow(product: CutOut, placement: Placement, shade: float, light: Light, wall_cm: float, part: Box) -> Layer:
-    """The light (height, width, 3) that each pixel of `part` gains, as a share of what it has: from the upper `shade`
-    of a lamp that stands before a wall `wall_cm` away."""
+    """The light (height, width, 3) that each pixel of `part` gains, as a share of what it has; the wall behind the lamp
+    is `wall_cm` from the camera."""
     size = (part[2] - part[0], part[3] - part[1])
-    factor = min(1.0, _CELLS / max(size))
-    columns, rows = (max(1, round(side * factor)) for side in size)
-    x = part[0] + (np.arange(columns) + 0.5) * size[0] / columns
-    y = part[1] + (np.arange(rows) + 0.5) * size[1] / rows
-    solid_angle = _lit(placement, shade, wall_cm, *np.meshgrid(x, y))
-    gained = solid_angle[..., None] * colour_of(product, shade) * _ALBEDO / max(light.level, 0.02)
-    kept_down = _BRIGHTEST * -np.expm1(-gained / _BRIGHTEST) * _fading(placement.frame, x, y)[..., None]
-    return cast(Layer, cv2.resize(kept_down.astype(np.float32), size, interpolation=cv2.INTER_CUBIC))
+    columns, rows = (max(1, round(side * min(1.0, _CELLS / max(size)))) for side in size)
+    across = part[0] + (np.arange(columns) + 0.5) * size[0] / columns - 0.5
+    down = part[1] + (np.arange(rows) + 0.5) * size[1] / rows - 0.5
+    x, y = np.meshgrid(across, down)
+    there = max(light.level, _DARKEST) / _ALBEDO
+    gained = _received(placement, shade, wall_cm, x, y)[..., None] * colour_of(product, shade) / there
+    bounded = -_MOST * np.expm1(-gained / _MOST) * _fading(placement, shade, x, y)[..., None]
+    return cast(Layer, cv2.resize(bounded.astype(np.float32), size, interpolation=cv2.INTER_LINEAR))
 
 
-def _lit(placement: Placement, shade: float, wall_cm: float, x: Numbers, y: Numbers) -> Numbers:
-    """The form factor from pixels to the shade, a row of points that shine as a cylinder does: with its sides, and
-    with its open ends up and down."""
+def _received(placement: Placement, shade: float, wall_cm: float, x: Numbers, y: Numbers) -> Numbers:
+    """What white wall and floor at the pixels reflect of the lamp's light: of points along the shade's axis that shine
+    as its sides and its open ends do."""
     camera, distance, height_cm = placement.camera, placement.distance_cm, placement.height_cm
     left, _, right, bottom = placement.frame
     radius = (right - left) * distance / camera.focal / 2
+    sides, end = _SIDES * 2 * radius * shade * height_cm, np.pi * radius**2
     to_right, up = camera.ray(x, y)
     wall = max(wall_cm, distance + radius + _GAP_CM)
     z = np.minimum(wall, camera.height_cm / np.maximum(-up, 1e-6))
-    on_wall = z == wall
-    across, deep, here = to_right * z - camera.slants((left + right) / 2, bottom)[0] * distance, z - distance, camera.height_cm + up * z
-    sides, ends = _SIDES * 2 * radius * shade * height_cm, _ENDS * np.pi * radius**2
+    behind, here = z - distance, camera.height_cm + up * z
+    level = np.hypot(to_right * z - camera.slants((left + right) / 2, bottom)[0] * distance, behind)
     total = np.zeros(z.shape)
-    for height in height_cm * (1 - shade * (np.arange(_POINTS) + 0.5) / _POINTS):
-        rise = height - here
-        level = np.hypot(across, deep)
-        away = np.hypot(level, rise)
-        seen = (sides * level + ends * np.abs(rise)) / away
-        total += seen * np.where(on_wall, deep, rise).clip(0) / away**3
+    for share in (np.arange(_POINTS) + 0.5) / _POINTS:
+        above = height_cm * (1 - shade * share) - here
+        ends = end * np.where(above > 0, _DOWN * above, -_UP * above)
+        facing = np.where(z == wall, behind, above).clip(0)
+        total += (sides * level + ends) * facing / np.hypot(level, above) ** 4
     return total / (np.pi * _POINTS)
 
 
-def _fading(frame: Box, x: Numbers, y: Numbers) -> Numbers:
-    """1 within the frame, falling smoothly and roundly to 0 at how far the light reaches."""
-    left, top, right, bottom = frame
-    across = np.maximum(left - x, x - right).clip(0) / (AROUND[0] * (right - left))
-    along = np.maximum(top - y, y - bottom).clip(0) / (AROUND[1] * (bottom - top))
-    rest = (1 - np.hypot(across, along[:, None])).clip(0)
+def _fading(placement: Placement, shade: float, x: Numbers, y: Numbers) -> Numbers:
+    middle_x, middle_y, far = _circle(placement, shade)
+    rest = (_FADE * (1 - np.hypot(x - middle_x, y - middle_y) / far)).clip(0, 1)
     return np.array(rest * rest * (3 - 2 * rest))
+
+
+def _circle(placement: Placement, shade: float) -> tuple[float, float, float]:
+    """The shade's middle (x, y) in the photo, and how many pixels around it are lit."""
+    left, top, right, bottom = placement.frame
+    return (left + right) / 2, top + shade / 2 * (bottom - top), _REACH * (bottom - top)

@@ -14,7 +14,7 @@ from imaging.resize import placed, scaled_box
 from imaging.shadow import Plane, Stack, light_left, pole, stack_of
 from imaging.solid import legs_of, solid_of
 
-AROUND = 0.36, 0.22
+BESIDE, ABOVE = 0.36, 0.22
 """How far its shadow reaches, of the product's width and height: beyond that the photo stays as it is."""
 
 _REACH = 5.0  # times the product's height: floor farther behind has no shadow
@@ -93,8 +93,8 @@ def _hanging(product: CutOut, placement: Placement, source: Source, part: Box) -
 
 def _fading(frame: Box, part: Box) -> Weights:
     """1 near the product, falling smoothly to 0 where its shadow may reach no farther."""
-    columns = _ramp(np.arange(part[0], part[2], dtype=np.float64), frame[0], frame[2], AROUND[0])
-    rows = _ramp(np.arange(part[1], part[3], dtype=np.float64), frame[1], frame[3], AROUND[1])
+    columns = _ramp(np.arange(part[0], part[2], dtype=np.float64), frame[0], frame[2], BESIDE)
+    rows = _ramp(np.arange(part[1], part[3], dtype=np.float64), frame[1], frame[3], ABOVE)
     return np.outer(rows, columns).astype(np.float32)
 
 
