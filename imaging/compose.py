@@ -73,7 +73,8 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
     made = (ground + np.float32(0.5)).clip(0, 255).astype(np.uint8)
     pixels, changed = room.copy(), np.zeros(room.shape[:2], np.bool_)
     pixels[top:bottom, left:right] = made
-    changed[top:bottom, left:right] = (made != photo).any(axis=2)
+    other = made != photo
+    changed[top:bottom, left:right] = other[..., 0] | other[..., 1] | other[..., 2]  # any(axis=2) takes thrice as long
     return Composite(pixels, changed)
 
 
