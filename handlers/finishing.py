@@ -12,7 +12,7 @@ from imaging.compose import Composite
 from imaging.cutout import CutOut
 from imaging.judge import agreement, likeness, pasted
 from imaging.layout import Placement
-from imaging.picture import Box, Mask, Pixels
+from imaging.picture import Box, Mask, Pixels, Weights
 from imaging.restore import Drift, restore
 from models.engine import Painted
 
@@ -103,10 +103,19 @@ def _brought_back(scene: Scene, painted: Painted, own_share: float) -> tuple[Pix
     left, top, right, bottom = painted.window or (0, 0, photo.shape[1], photo.shape[0])
     window = np.s_[top:bottom, left:right]
     asked = None if scene.by_words else _moved(scene.placement.box, -left, -top)
-    restored = restore(photo[window], painted.pixels, scene.allowed[window], asked, repaint=1 - own_share)
+    repaint = _freedom(scene, own_share)[window] if own_share else None
+    restored = restore(photo[window], painted.pixels, scene.allowed[window], asked, repaint)
     pixels = photo.copy()
     pixels[window] = restored.pixels
     return pixels, restored.drift.moved(left, top), restored.anew and _moved(restored.anew, left, top)
+
+
+def _freedom(scene: Scene, own_share: float) -> Weights:
+    """How much of what the engine painted is taken: all of it under the product, which is mixed afterwards."""
+    freedom = np.full(scene.photo.shape[:2], 1 - own_share, np.float32)
+    left, top, right, bottom = scene.guide.part
+    freedom[top:bottom, left:right][scene.guide.alpha > 0] = 1
+    return freedom
 
 
 def _with_own_product(pixels: Pixels, scene: Scene, share: float) -> Pixels:
