@@ -12,7 +12,7 @@ from imaging.compose import Composite
 from imaging.cutout import CutOut
 from imaging.judge import agreement, likeness, pasted
 from imaging.layout import Placement
-from imaging.picture import Box, Mask, Pixels, Weights
+from imaging.picture import Box, Mask, Pixels, Weights, differing
 from imaging.restore import Drift, restore
 from models.engine import Painted
 
@@ -50,7 +50,6 @@ class Finished:
 
     pixels: Pixels
     box: Box | None
-    changed: Mask
     verdict: Verdict
     checks: dict[str, Any]
     failed: tuple[str, ...]
@@ -92,9 +91,9 @@ def finish(scene: Scene, painted: Painted, thresholds: Thresholds) -> Finished:
         box_agreement=None if scene.by_words or own_share == 1 else agreement(anew, scene.placement.box),
         product=likeness(photo, pixels, meant) if box else None,
     )
-    changed = (pixels != photo).any(axis=2)
+    changed = differing(pixels, photo)
     failed = tuple(verdict.failed(thresholds, max(photo.shape)))
-    return Finished(pixels, box, changed, verdict, _checks(changed, scene.allowed, verdict, failed), failed)
+    return Finished(pixels, box, verdict, _checks(changed, scene.allowed, verdict, failed), failed)
 
 
 def _brought_back(scene: Scene, painted: Painted, own_share: float) -> tuple[Pixels, Drift, Box | None]:
@@ -133,8 +132,8 @@ def _checks(changed: Mask, allowed: Mask, verdict: Verdict, failed: tuple[str, .
     """Measured, not promised."""
     outside = ~allowed
     told: dict[str, Any] = {
-        "background_identical": 1.0 - float(changed[outside].mean()) if outside.any() else 1.0,
-        "changed_fraction": round(float(changed.mean()), 6),
+        "background_identical": 1.0 - np.count_nonzero(changed & outside) / max(1, int(outside.sum())),
+        "changed_fraction": round(np.count_nonzero(changed) / changed.size, 6),
     }
     measured = {name: value for name, value in asdict(verdict).items() if value is not None}
     return told | measured | {"failed": list(failed)}

@@ -12,7 +12,7 @@ from imaging.cutout import CutOut
 from imaging.lamp import shade_of
 from imaging.layout import Placement
 from imaging.light import Light, Source, encoded, find_light, linear
-from imaging.picture import Box, Mask, Pixels, Weights
+from imaging.picture import Box, Mask, Pixels, Weights, differing
 from imaging.relight import gain, relit
 from imaging.resize import Layer, placed, scaled_box
 from imaging.shade import ABOVE, BESIDE, shade
@@ -66,7 +66,7 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
     made = (ground * (1 - alpha[..., None]) + colour + 0.5).clip(0, 255).astype(np.uint8)
     pixels, changed = room.copy(), np.zeros(room.shape[:2], np.bool_)
     pixels[top:bottom, left:right] = made
-    changed[top:bottom, left:right] = (made != photo).any(axis=2)
+    changed[top:bottom, left:right] = differing(made, photo)
     return Composite(pixels, changed, part, alpha)
 
 

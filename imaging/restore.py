@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.picture import Box, Mask, Pixels, Size, Weights
+from imaging.picture import Box, Mask, Pixels, Size, Weights, differing
 from imaging.register import (
     Cast,
     Levels,
@@ -136,7 +136,7 @@ def restore(
 
 def changed_fraction(photo: Pixels, answer: Pixels) -> float:
     """Share of the pixels that differ, 0 to 1."""
-    return float(_differing(photo, answer).mean())
+    return float(differing(photo, answer).mean())
 
 
 def _composited(photo: Pixels, pixels: Pixels) -> Box | None:
@@ -157,11 +157,7 @@ def _finished(
 ) -> Restored:
     homography = tuple(registration.matrix.ravel().tolist())
     drift = Drift(*registration.drift, colour, registration.agreement, found, homography)
-    return Restored(pixels, _differing(photo, pixels), anew, drift, registration)
-
-
-def _differing(one: Pixels, other: Pixels) -> Mask:
-    return np.asarray(cv2.inRange(cv2.absdiff(one, other), (0, 0, 0), (0, 0, 0)) == 0)
+    return Restored(pixels, differing(photo, pixels), anew, drift, registration)
 
 
 def _kept_the_photo(painted: Pixels, photo: Pixels, allowed: Mask) -> bool:
@@ -171,7 +167,7 @@ def _kept_the_photo(painted: Pixels, photo: Pixels, allowed: Mask) -> bool:
     rows, outside = photo[::8], ~allowed[::8, 1:]
     edges = _largest(cv2.absdiff(rows[:, 1:], rows[:, :-1])) > 8
     edges &= outside | (not outside.any())
-    return bool(edges.any()) and float(_differing(rows, painted[::8])[:, 1:][edges].mean()) < 0.5
+    return bool(edges.any()) and float(differing(rows, painted[::8])[:, 1:][edges].mean()) < 0.5
 
 
 def _asked(limit: Mask, product_box: Box | None, scale: float) -> Mask:
