@@ -105,3 +105,19 @@ class Talking(Preview):
         if isinstance(self.reply, JobError):
             raise self.reply
         return self.reply
+
+
+class Waiting(Scripted):
+    """One job at a time, as on a GPU, and none finishes before `go`."""
+
+    name = "waiting"
+
+    def __init__(self, result: Pixels) -> None:
+        super().__init__(result, result)
+        self.busy, self.go, self.gpu = threading.Event(), threading.Event(), threading.Lock()
+
+    def edit(self, task: EditTask, control: Control) -> Painted:
+        with self.gpu:
+            self.busy.set()
+            assert self.go.wait(30)
+            return super().edit(task, control)

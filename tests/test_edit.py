@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from handlers.router import Call
 from models import replay, tiny
-from models.engine import ImageModel
+from models.engine import Control, ImageModel
 from schemas.errors import ErrorCode, JobError
-from tests.fakes import Scripted, Talking
+from tests.fakes import Scripted, Talking, Waiting
 from tests.pictures import CHAIR, as_base64, case, file_of, pixels, plain_room, red_vase
 from tests.shop import answer, door, small_edit
 
@@ -393,3 +395,20 @@ def test_an_engine_is_told_what_may_change(chair: dict[str, np.ndarray]) -> None
     assert kept[0] < left < right < kept[2]
     assert kept[1] < top < bottom < kept[3]
     assert free is None
+
+
+def test_what_needs_no_model_is_done_while_the_gpu_is_busy_with_the_job_before(chair: dict[str, np.ndarray]) -> None:
+    engine = Waiting(chair["truth"])
+    router = door(lambda: engine).router
+    stages: list[str] = []
+    first = Call("first")
+    second = Call("second", Control(report=lambda progress: stages.append(progress.stage)))
+    with ThreadPoolExecutor() as threads:
+        answers = [threads.submit(router.answer, chair_job(seed=0), first)]
+        assert engine.busy.wait(10)
+        answers.append(threads.submit(router.answer, chair_job(seed=0), second))
+        while "layout" not in stages:
+            assert not wait(answers, timeout=0.02).done, "the engine waits for us"
+        engine.go.set()
+        one, other = (each.result()["processed_image"] for each in answers)
+    assert one == other
