@@ -261,6 +261,12 @@ class TestWords:
         made = pixels(out["processed_image"])
         assert (made[:200] == chair["room"][:200]).all()
 
+    def test_the_diffusion_engine_is_shown_the_room_as_it_is(self) -> None:
+        job = small_edit(instructions="above the door", product_height_cm=40, product_scale=0.5, seed=1, fallback=False)
+        out = answer(door(tiny.load), job | {"harmonize": 0})
+        said = " ".join(out["warnings"])
+        assert all(words in said for words in ("the model chose it", "product_scale has no effect", "harmonize has no"))
+
     def test_the_preview_puts_it_at_a_likely_place_and_says_so(self) -> None:
         out = answer(door(), chair_job(placement_box=None, instructions="above the door"))
         assert "a likely one was chosen" in " ".join(out["warnings"])
