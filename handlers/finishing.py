@@ -113,7 +113,7 @@ def _freedom(scene: Scene, own_share: float) -> Weights:
     """How much of what the engine painted is taken: all of it under the product, which is mixed afterwards."""
     freedom = np.full(scene.photo.shape[:2], 1 - own_share, np.float32)
     left, top, right, bottom = scene.guide.part
-    freedom[top:bottom, left:right][scene.guide.alpha > 0] = 1
+    freedom[top:bottom, left:right] += np.float32(own_share) * scene.guide.alpha
     return freedom
 
 

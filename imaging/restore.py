@@ -98,7 +98,7 @@ def restore(
     repaint: Weights | None = None,
 ) -> Restored:
     """The photo with what `painted`, of any size, really changed within `allowed` and near `product_box`: the light,
-    and of what was painted anew the share `repaint`, of the photo's size; None takes all."""
+    and of things painted anew the share `repaint`, of the photo's size; None takes all."""
     size = size_of(photo)
     if allowed is None:
         allowed = np.ones(photo.shape[:2], np.bool_)
@@ -130,7 +130,8 @@ def restore(
     anew = cast.taken_off(aligned(painted, registration, size, part), size, part)
     box = _bounds_at(changes.thing, size)
     if repaint is not None:
-        changes = replace(changes, paint=changes.paint * resized(repaint, working))
+        thing = _feathered(changes.thing, 3 * _PAINT_FEATHER, np.ones_like(limit), 1)
+        changes = replace(changes, paint=changes.paint * (1 - thing * (1 - resized(repaint, working))))
     return _finished(photo, _composed(photo, anew, changes, part, allowed), registration, cast.distance, box)
 
 
