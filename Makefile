@@ -24,8 +24,10 @@ fix: .venv/.dev  ## format, and mend what ruff can
 serve: .venv/.preview  ## RunPod's local API on http://localhost:8000
 	$(IN)/python rp_handler.py --rp_serve_api
 
-bench: .venv/.dev  ## placement scored against ground truth
+bench: .venv/.dev  ## placement and restoring scored against ground truth, and what they cost
 	$(IN)/python -m bench.placement
+	$(IN)/python -m bench.restore
+	$(IN)/python -m bench.stages
 
 clean:
 	rm -rf .venv outputs

@@ -1,27 +1,28 @@
 """`edit`: the product into the customer's own room photo."""
 
 import time
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
 
-import cv2
 import numpy as np
 
-from handlers.painting import Made, Painter, doubts, paint_each
+from handlers.finishing import Finished, Scene, finish, may_change
+from handlers.painting import Made, Outcome, Painter, doubts, paint_each
+from handlers.placing import place
 from handlers.requests import EditRequest, samplings
-from imaging.camera import find_camera
 from imaging.colour import in_profile
-from imaging.compose import Composite, compose
-from imaging.cutout import cut_out
-from imaging.layout import Wish, lay_out
-from imaging.picture import Box, Mask, Picture, Pixels
-from imaging.restore import Drift, restore
-from models.engine import Control, EditTask
+from imaging.compose import compose
+from imaging.layout import NOT_FOUND, foot_of
+from imaging.picture import Picture, Pixels
+from models.engine import Control, EditTask, Sampling
 from schemas.answers import PlacementInfo
-from schemas.jobs import EditJob
+from schemas.errors import ErrorCode, JobError
+from schemas.jobs import MAX_SEED, RANDOM_SEED
 
-SURROUNDINGS = 0.25
-"""Of what the guide changes, how far beyond it an engine may."""
+CHOSEN_BY_ENGINE = "The place was not found in the photo: the model chose it by the instructions"
+
+PATIENCE = 1.5
+"""Times the seconds of the first try that must be left for a second."""
 
 
 def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
@@ -30,84 +31,114 @@ def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
 
     # 1. The product without its background, in the room's colours.
     product = in_profile(request.product, room.icc)
-    cutting = cut_out(product)
+    cutting = painter.cut_outs.of(product)
     control.progress("cut-out", 1, 10)
 
     # 2. Where it stands, how large, and how the compositor sees it there.
-    placement = lay_out(room.pixels, cutting, find_camera(room.pixels, job.camera_height_cm), _wish(request))
+    placement = place(request, cutting, painter, control.between(0.1, 0.2))
     guide = compose(room.pixels, cutting, placement)
+    by_words = bool(job.instructions) and not placement.found
+    allowed = may_change(request, placement.frame, guide, by_words)
+    scene = Scene(request, cutting, placement, guide, allowed, by_words)
     control.progress("layout", 2, 10)
 
-    # 3. The engine makes it belong.
-    tasks = [
-        EditTask(room, product, cutting, placement, guide, job.instructions, job.harmonize, sampling)
-        for sampling in samplings(job, request.seed)
-    ]
-    outcome = painter.paint(lambda model: paint_each(model.edit, tasks, control.between(0.2, 1)), fallback=job.fallback)
+    # 3. The engine makes it belong, and all that had no reason to change is the customer's photo again.
+    tasks = [_task(scene, product, sampling) for sampling in samplings(job, request.seed)]
+    outcome = _painted(painter, tasks, control.between(0.2, 0.95), fallback=job.fallback)
+    finished = [finish(scene, painted, painter.thresholds) for painted in outcome.variants]
+    seeds, said = [task.sampling.seed for task in tasks], [*_said(scene, outcome)]
 
-    # 4. All that had no reason to change is the customer's photo again.
-    allowed = _may_change(job, guide.changed, request.mask)
-    restored = [_restored(job, room.pixels, made.pixels, guide, allowed, placement.box) for made in outcome.variants]
-    finished = [pixels for pixels, _ in restored]
-    changed = (finished[0] != room.pixels).any(axis=2)
+    # 4. A picture that fails its checks gets one more try.
+    if _tries_again(scene, outcome, finished, control, time.monotonic() - started):
+        seeds[0], finished[0], told = _better(scene, tasks[0], finished[0], painter, control.between(0.95, 1))
+        said.append(told)
 
+    first = finished[0]
+    box = first.box or placement.box
     info = PlacementInfo(
         instructions=job.instructions,
-        coordinates=placement.foot,
-        box=placement.box,
+        coordinates=foot_of(box, placement.surface) if box != placement.box else placement.foot,
+        box=box,
         surface=placement.surface,
         original_size=room.size,
-        seed=request.seed,
+        seed=seeds[0],
         cutout_confidence=round(cutting.confidence, 3),
-        changed_fraction=round(float(changed.mean()), 6),
-        checks=_checks(changed, allowed, restored[0][1]),
+        changed_fraction=first.checks["changed_fraction"],
+        checks=first.checks,
         processing_time=round(time.monotonic() - started, 3),
         **outcome.shared_info,
     )
-    pictures = [Picture(pixels, icc=room.icc) for pixels in finished]
-    seeds = [task.sampling.seed for task in tasks]
-    return Made(pictures, seeds, info, [*doubts(cutting), *placement.warnings, *outcome.warnings, *_alike(finished)])
+    pictures = [Picture(each.pixels, icc=room.icc) for each in finished]
+    said += [*_failures(finished, seeds), *_alike([each.pixels for each in finished])]
+    return Made(pictures, seeds, info, [*doubts(cutting), *said])
 
 
-def _wish(request: EditRequest) -> Wish:
-    job = request.job
-    return Wish(
+def _task(scene: Scene, product: Picture, sampling: Sampling) -> EditTask:
+    job = scene.request.job
+    return EditTask(
+        room=scene.request.room,
+        product=product,
+        cut_out=scene.product,
+        placement=scene.placement,
+        guide=scene.guide,
         instructions=job.instructions,
-        coordinates=request.coordinates,
-        box=request.box,
-        surface=job.placement_surface,
-        mask=request.mask,
-        scale=job.product_scale,
         product_height_cm=job.product_height_cm,
+        harmonize=job.harmonize,
+        sampling=sampling,
+        region=scene.region,
+        by_words=scene.by_words,
     )
 
 
-def _may_change(job: EditJob, guide: Mask, mask: Mask | None) -> Mask:
-    """With the background preserved, the guide's surroundings: an engine's shadow may fall further than the guide's."""
-    allowed = np.ones_like(guide)
-    if job.preserve_background:
-        left, top, width, height = cv2.boundingRect(guide.astype(np.uint8))
-        margin = round(SURROUNDINGS * max(width, height))
-        allowed[:] = False
-        allowed[max(0, top - margin) : top + height + margin, max(0, left - margin) : left + width + margin] = True
-    return allowed if mask is None else allowed & mask
+def _painted(painter: Painter, tasks: list[EditTask], control: Control, *, fallback: bool) -> Outcome:
+    return painter.paint(lambda model: paint_each(model.edit, tasks, control), fallback=fallback)
 
 
-def _restored(
-    job: EditJob, photo: Pixels, painted: Pixels, guide: Composite, allowed: Mask, box: Box
-) -> tuple[Pixels, Drift | None]:
-    """The guide itself has not drifted; and where the whole photo may change, nothing is brought back."""
-    if painted is guide.pixels or not job.preserve_background:
-        return np.where(allowed[..., None], painted, photo), None
-    restored = restore(photo, painted, allowed, box)
-    return restored.pixels, restored.drift
+def _tries_again(scene: Scene, outcome: Outcome, finished: list[Finished], control: Control, seconds: float) -> bool:
+    """A seed that the caller gave is never replaced, and what no seed changes is not tried twice."""
+    job = scene.request.job
+    by_compositor = outcome.variants[0].pixels is scene.guide.pixels
+    if job.seed not in (None, RANDOM_SEED) or job.n > 1 or by_compositor:
+        return False
+    return bool(finished[0].failed) and time.monotonic() + PATIENCE * seconds < control.deadline
 
 
-def _checks(changed: Mask, allowed: Mask, drift: Drift | None) -> dict[str, Any]:
-    """Measured, not promised. Drift is that of the engine's picture before it was brought back."""
-    outside = ~allowed
-    identical = 1.0 - float(changed[outside].mean()) if outside.any() else 1.0
-    return {"background_identical": identical} | ({"drift": asdict(drift)} if drift else {})
+def _better(
+    scene: Scene, task: EditTask, first: Finished, painter: Painter, control: Control
+) -> tuple[int, Finished, str]:
+    """The better of `first` and a second try, its seed, and what to say of it."""
+    sampling = replace(task.sampling, seed=(task.sampling.seed + 1) % (MAX_SEED + 1))
+    reasons = ", ".join(first.failed)
+    try:
+        outcome = _painted(painter, [replace(task, sampling=sampling)], control, fallback=False)
+    except JobError as problem:
+        if problem.code is ErrorCode.CANCELLED:
+            raise
+        return task.sampling.seed, first, f"The picture failed its checks ({reasons}), and a second try failed"
+    second = finish(scene, outcome.variants[0], painter.thresholds)
+    if second.worth <= first.worth:
+        return task.sampling.seed, first, f"The picture failed its checks ({reasons}); a second try was no better"
+    told = f"The first picture, of seed {task.sampling.seed}, failed its checks ({reasons}): this is a second try"
+    return sampling.seed, second, told
+
+
+def _said(scene: Scene, outcome: Outcome) -> Iterator[str]:
+    job, by_engine = scene.request.job, scene.by_words and outcome.variants[0].pixels is not scene.guide.pixels
+    for warning in scene.placement.warnings:
+        yield CHOSEN_BY_ENGINE if by_engine and warning == NOT_FOUND else warning
+    yield from outcome.warnings
+    if by_engine and job.product_scale:
+        yield "product_scale has no effect where the model finds the place"
+    if by_engine and job.harmonize is not None:
+        yield "harmonize has no effect where the model finds the place"
+
+
+def _failures(finished: list[Finished], seeds: list[int]) -> list[str]:
+    return [
+        f"The picture of seed {seed} failed its checks: {', '.join(each.failed)}"
+        for each, seed in zip(finished, seeds, strict=True)
+        if each.failed
+    ]
 
 
 def _alike(pictures: list[Pixels]) -> list[str]:

@@ -5,7 +5,6 @@ import time
 from handlers.painting import Made, Painter, doubts, paint_each
 from handlers.requests import GenerateRequest, samplings
 from imaging.colour import in_profile
-from imaging.cutout import cut_out
 from imaging.picture import Picture
 from models.engine import Control, GenerateTask
 from schemas.answers import GenerationInfo
@@ -16,7 +15,7 @@ def generate(request: GenerateRequest, painter: Painter, control: Control) -> Ma
     started = time.monotonic()
     job = request.job
     product = in_profile(request.product, None)
-    cutting = cut_out(product)
+    cutting = painter.cut_outs.of(product)
     control.progress("cut-out", 1, 10)
 
     tasks = [

@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from handlers.cutouts import CutOuts
 from handlers.tally import Tally
+from handlers.verdict import Thresholds
 from imaging.cutout import CutOut
 from imaging.picture import Picture
-from models.engine import Control, ImageModel, Painted
+from models.engine import Control, ImageModel, Painted, Question
 from models.resident import Resident
 from schemas.answers import GenerationInfo, PlacementInfo
 from schemas.errors import ErrorCode, JobError
@@ -51,11 +53,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Painter:
-    """The resident engine, and the preview that stands in for it."""
+    """The resident engine, the preview that stands in for it, and what is kept between jobs."""
 
     resident: Resident
     preview: ImageModel
     tally: Tally
+    thresholds: Thresholds
+    cut_outs: CutOuts = field(default_factory=CutOuts)
 
     def paint(self, paint: Paint, *, fallback: bool) -> Outcome:
         """Raises the engine's JobError where `fallback` is False, and always when the engine is not to blame."""
@@ -68,6 +72,18 @@ class Painter:
             self.tally.fell_back()
             return Outcome(paint(self.preview), self.preview.name, problem.message)
         return Outcome(variants, model.name)
+
+    def ask(self, question: Question, control: Control) -> str | None:
+        """None where the engine has no language model, or it failed: an answer is welcome, not needed."""
+        model = self.resident.model()
+        try:
+            return model.ask(question, control)
+        except JobError as problem:
+            if problem.code in NOT_THE_ENGINES_FAULT:
+                raise
+            self.tally.engine_failed(for_good=problem.refresh_worker)
+            log.warning("The language model failed: %s", problem.code)
+            return None
 
     def _watched(self, paint: Paint, model: ImageModel) -> list[Painted]:
         try:

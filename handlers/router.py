@@ -15,6 +15,7 @@ from handlers.parse import action_of, parse
 from handlers.pictures import PictureReader
 from handlers.requests import edit_request, generate_request
 from handlers.tally import Tally
+from handlers.verdict import Thresholds
 from imaging.decode import ImageLimits
 from models.engine import Control
 from models.preview import Preview
@@ -138,7 +139,7 @@ def build_router(settings: Settings, resident: Resident) -> Router:
     limits = ImageLimits(int(settings.max_image_mb * MEGA), int(settings.max_image_megapixels * MEGA))
     return Router(
         settings=settings,
-        painter=Painter(resident, Preview(), Tally(settings.failures_before_refresh)),
+        painter=Painter(resident, Preview(), Tally(settings.failures_before_refresh), Thresholds.of(settings)),
         reader=PictureReader(limits, fetcher),
         bucket=_own_bucket(settings),
         once=Once(settings.idempotency_seconds, settings.idempotency_entries),

@@ -6,16 +6,17 @@ from typing import cast
 import cv2
 import numpy as np
 
-from imaging import glow, shade
 from imaging.backdrop import FARTHEST_WALL_CM, floor_end, wall_distance
 from imaging.camera import Camera, Numbers
 from imaging.cutout import CutOut
+from imaging.glow import glow, reach
 from imaging.lamp import shade_of
 from imaging.layout import Placement
 from imaging.light import Light, Source, encoded, find_light, linear
-from imaging.picture import Box, Mask, Pixels, Weights
+from imaging.picture import Box, Mask, Pixels, Weights, differing
 from imaging.relight import gain, relit
 from imaging.resize import Layer, placed, scaled_box
+from imaging.shade import ABOVE, BESIDE, shade
 from imaging.sun import find_sun
 
 _VIEW = 480  # pixels along the longer side of the reduced photo
@@ -25,10 +26,12 @@ _TOE = 0.055 * 255  # sRGB values v + _TOE are a pure power of the light, but fo
 
 @dataclass(frozen=True, eq=False)
 class Composite:
-    """`pixels` equal the room's outside `changed`."""
+    """`pixels` equal the room's outside `changed`. `alpha` is the product's within `part`, 0 to 1, and 0 outside."""
 
     pixels: Pixels
     changed: Mask
+    part: Box
+    alpha: Weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +56,13 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
 
     # 2. The ground in the product's shadow, and in a lamp's light.
     lampshade = 0.0 if light.daylight else shade_of(product)
-    lit = glow.reach(placement, lampshade) if lampshade and placement.surface == "floor" else None
-    left, top, right, bottom = part = _around(placement, lit)
+    glows = lampshade > 0 and placement.surface == "floor"
+    left, top, right, bottom = part = _around(placement, glows)
     photo = room[top:bottom, left:right]
     wall_row = None if view.wall_row is None else round(view.wall_row * room.shape[0] / view.pixels.shape[0])
-    share = shade.shade(product, placement, sources, wall_row, part)[..., None]
-    if lit:
-        share = share + glow.glow(product, placement, lampshade, light, _behind_cm(view, wall_cm), part)
+    share = shade(product, placement, sources, wall_row, part)[..., None]
+    if glows:
+        share = share + glow(product, placement, lampshade, light, _behind_cm(view, wall_cm), part)
     ground = _in_light(photo, share)
 
     # 3. The product over it.
@@ -73,9 +76,8 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
     made = (ground + np.float32(0.5)).clip(0, 255).astype(np.uint8)
     pixels, changed = room.copy(), np.zeros(room.shape[:2], np.bool_)
     pixels[top:bottom, left:right] = made
-    other = made != photo
-    changed[top:bottom, left:right] = other[..., 0] | other[..., 1] | other[..., 2]  # any(axis=2) takes thrice as long
-    return Composite(pixels, changed)
+    changed[top:bottom, left:right] = differing(made, photo)
+    return Composite(pixels, changed, frame, alpha)
 
 
 def _view(room: Pixels, placement: Placement) -> _View:
@@ -103,14 +105,15 @@ def _behind_cm(view: _View, wall_cm: float) -> float:
     return wall_cm if view.wall_row is None else view.camera.distance(view.wall_row)
 
 
-def _around(placement: Placement, lit: Box | None) -> Box:
-    """The part of the photo that product, shadow and the part `lit` by it stay in."""
-    left, top, right, bottom = placement.frame
-    beside, above = int(shade.BESIDE * (right - left)), int(shade.ABOVE * (bottom - top))
-    shadow = left - beside, top - above, right + beside, bottom + above
-    lit = lit or shadow
-    whole = min(shadow[0], lit[0]), min(shadow[1], lit[1]), max(shadow[2], lit[2]), max(shadow[3], lit[3])
-    return _clipped(whole, (0, 0, *placement.camera.size))
+def _around(placement: Placement, glows: bool) -> Box:
+    """The part of the photo that product, shadow and a lamp's light stay in."""
+    left, top, right, bottom = frame = placement.frame
+    beside, above = int(BESIDE * (right - left)), int(ABOVE * (bottom - top))
+    part = left - beside, top - above, right + beside, bottom + above
+    if glows:
+        lit = reach(frame)
+        part = min(part[0], lit[0]), min(part[1], lit[1]), max(part[2], lit[2]), max(part[3], lit[3])
+    return _clipped(part, (0, 0, *placement.camera.size))
 
 
 def _clipped(box: Box, part: Box) -> Box:

@@ -13,8 +13,9 @@ from imaging.light import Light
 from imaging.picture import Box
 from imaging.resize import Layer
 
-_REACH = 0.8  # of the lamp's height: beyond that the photo stays as it is
-_FADE = 1.6  # the farther part of the reach, 1 / _FADE of it, fades out
+# Of the lamp's height: light is drawn in a circle of radius _REACH, _MIDDLE above the lamp's top, and fades towards its
+# end. Beside the pole the shadows of the shade in the room's own light about outweigh it.
+_REACH, _MIDDLE, _FADE = 0.5, 0.2, 0.5
 # Luminances over what the shade is drawn with, of its sides and of its open top and bottom: an upright bulb of 800 lm,
 # which its socket shades below, in a room of some 100 lx.
 _SIDES, _UP, _DOWN = 1.0, 5.0, 2.0
@@ -26,9 +27,9 @@ _POINTS = 6  # along the shade
 _CELLS = 128
 
 
-def reach(placement: Placement, shade: float) -> Box:
-    """The part of the photo, and beyond, that the light of a lamp falls on whose upper `shade` is its shade."""
-    x, y, far = _circle(placement, shade)
+def reach(frame: Box) -> Box:
+    """The part of the photo, and beyond, that the light of a lamp in `frame` is drawn in."""
+    x, y, far = _circle(frame)
     return int(x - far), int(y - far), int(x + far) + 1, int(y + far) + 1
 
 
@@ -42,7 +43,7 @@ def glow(product: CutOut, placement: Placement, shade: float, light: Light, wall
     x, y = np.meshgrid(across, down)
     there = max(light.level, _DARKEST) / _ALBEDO
     gained = _received(placement, shade, wall_cm, x, y)[..., None] * colour_of(product, shade) / there
-    bounded = -_MOST * np.expm1(-gained / _MOST) * _fading(placement, shade, x, y)[..., None]
+    bounded = -_MOST * np.expm1(-gained / _MOST) * _fading(placement.frame, x, y)[..., None]
     return cast(Layer, cv2.resize(bounded.astype(np.float32), size, interpolation=cv2.INTER_LINEAR))
 
 
@@ -67,13 +68,12 @@ def _received(placement: Placement, shade: float, wall_cm: float, x: Numbers, y:
     return total / (np.pi * _POINTS)
 
 
-def _fading(placement: Placement, shade: float, x: Numbers, y: Numbers) -> Numbers:
-    middle_x, middle_y, far = _circle(placement, shade)
-    rest = (_FADE * (1 - np.hypot(x - middle_x, y - middle_y) / far)).clip(0, 1)
+def _fading(frame: Box, x: Numbers, y: Numbers) -> Numbers:
+    middle_x, middle_y, far = _circle(frame)
+    rest = ((1 - np.hypot(x - middle_x, y - middle_y) / far) / _FADE).clip(0, 1)
     return np.array(rest * rest * (3 - 2 * rest))
 
 
-def _circle(placement: Placement, shade: float) -> tuple[float, float, float]:
-    """The shade's middle (x, y) in the photo, and how many pixels around it are lit."""
-    left, top, right, bottom = placement.frame
-    return (left + right) / 2, top + shade / 2 * (bottom - top), _REACH * (bottom - top)
+def _circle(frame: Box) -> tuple[float, float, float]:
+    left, top, right, bottom = frame
+    return (left + right) / 2, top - _MIDDLE * (bottom - top), _REACH * (bottom - top)

@@ -12,6 +12,7 @@ from imaging.cutout import CutOut
 from imaging.picture import Box, Mask, Pixels, Point, Size
 from imaging.solid import Solid, solid_of
 from imaging.spots import find_spot
+from imaging.suggestion import Suggestion
 from imaging.words import Surface, read
 from schemas.jobs import AskedSurface
 
@@ -19,9 +20,11 @@ TABLE_CM = 75.0
 _LOWEST_CAMERA_CM = 20.0
 _COVERED = 0.5  # the alpha from which a pixel counts as product
 _SMALLEST_SHARE, _LARGEST_SHARE = 0.1, 0.7  # of the photo's height, where the size is ours to choose
+_SMALLEST_LIKELY = 0.03  # where at least its likely height is known
 _LARGEST_ROWS = 1 << 20
+NOTHING_SUGGESTED = Suggestion()
 
-_NOT_FOUND = "The place was not found in the photo: a likely one was chosen"
+NOT_FOUND = "The place was not found in the photo: a likely one was chosen"
 _ON_WALL = "placement_coordinates lie above the horizon, where no floor can be: the product hangs on the wall there"
 
 _USUAL_HEIGHTS: dict[Surface, tuple[tuple[float, float], ...]] = {
@@ -60,6 +63,8 @@ class Placement:
     height_cm: float
     distance_cm: float
     warnings: tuple[str, ...] = ()
+    found: bool = True
+    """Whether the caller said the place or it was seen in the photo: else it is a likely one."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class _Spot:
     surface: Surface
     within: Box | None = None
     chosen: bool = False
+    found: bool = True
     warning: str = ""
 
 
@@ -117,12 +123,15 @@ class _Upright:
         return self.distance
 
 
-def lay_out(room: Pixels, product: CutOut, camera: Camera, wish: Wish) -> Placement:
-    """The placement that `wish` asks for; a free piece of floor and a usual size where it leaves them open."""
-    spot = _spot(room, camera, wish)
+def lay_out(
+    room: Pixels, product: CutOut, camera: Camera, wish: Wish, suggestion: Suggestion = NOTHING_SUGGESTED
+) -> Placement:
+    """The placement that `wish` asks for; what it leaves open is as suggested, else a free piece of floor and a usual
+    size."""
+    spot = _spot(room, camera, wish, suggestion.box)
     perspective = _perspective(room, product, camera, spot)
     camera = _over(camera, spot.surface)
-    rows = _rows(perspective, product, camera.size, spot, wish)
+    rows = _rows(perspective, product, camera.size, spot, wish, suggestion.height_cm)
     frame = _frame(product, spot, rows)
     if spot.chosen:
         frame = _inside(frame, camera.size)
@@ -130,18 +139,23 @@ def lay_out(room: Pixels, product: CutOut, camera: Camera, wish: Wish) -> Placem
     return Placement(
         frame,
         _seen(product, frame, camera.size),
-        _foot(frame, spot.surface),
+        foot_of(frame, spot.surface),
         spot.surface,
         camera,
         height_cm,
         perspective.distance_cm(height_cm),
         _warnings(wish, spot, camera, frame),
+        spot.found,
     )
 
 
-def _spot(room: Pixels, camera: Camera, wish: Wish) -> _Spot:
-    words = read(wish.instructions)
-    surface = words.surface if wish.surface == "auto" else wish.surface
+def surface_of(wish: Wish) -> Surface | None:
+    """What the caller says it stands on or hangs at, in a field or in words."""
+    return read(wish.instructions).surface if wish.surface == "auto" else wish.surface
+
+
+def _spot(room: Pixels, camera: Camera, wish: Wish, suggested: Box | None) -> _Spot:
+    surface = surface_of(wish)
     if wish.box:
         return _Spot(_bottom(wish.box), surface or "floor", within=wish.box)
     if wish.coordinates:
@@ -149,8 +163,10 @@ def _spot(room: Pixels, camera: Camera, wish: Wish) -> _Spot:
     if wish.mask is not None and wish.mask.any():
         bounds = _bounds(wish.mask)
         return _Spot(_bottom(bounds), surface or "floor", within=bounds)
-    found = find_spot(room, camera, replace(words, surface=surface))
-    return _Spot(found.point, found.surface, chosen=True, warning="" if found.found else _NOT_FOUND)
+    if suggested:
+        return _Spot(_middle(suggested) if surface == "wall" else _bottom(suggested), surface or "floor", chosen=True)
+    seen = find_spot(room, camera, replace(read(wish.instructions), surface=surface))
+    return _Spot(seen.point, seen.surface, chosen=True, found=seen.found, warning="" if seen.found else NOT_FOUND)
 
 
 def _at(point: Point, camera: Camera) -> _Spot:
@@ -162,6 +178,10 @@ def _at(point: Point, camera: Camera) -> _Spot:
 
 def _bottom(box: Box) -> Point:
     return (box[0] + box[2]) // 2, box[3] - 1
+
+
+def _middle(box: Box) -> Point:
+    return (box[0] + box[2]) // 2, (box[1] + box[3]) // 2
 
 
 def _bounds(mask: Mask) -> Box:
@@ -182,7 +202,9 @@ def _perspective(room: Pixels, product: CutOut, camera: Camera, spot: _Spot) -> 
     return _Standing(_over(camera, spot.surface), solid_of(product.alpha), foot)
 
 
-def _rows(perspective: _Perspective, product: CutOut, size: Size, spot: _Spot, wish: Wish) -> int:
+def _rows(
+    perspective: _Perspective, product: CutOut, size: Size, spot: _Spot, wish: Wish, likely_cm: float | None
+) -> int:
     """How many pixel rows high the product is to be; a box decides alone, a mask where no height is given."""
     largest = _largest(product, spot.within) if spot.within else _LARGEST_ROWS
     if spot.within and (wish.box or not (wish.product_height_cm or wish.scale)):
@@ -192,7 +214,7 @@ def _rows(perspective: _Perspective, product: CutOut, size: Size, spot: _Spot, w
     elif wish.scale:
         rows = wish.scale * size[1]
     else:
-        rows = _usual_rows(perspective, product, size, spot.surface)
+        rows = _usual_rows(perspective, product, size, spot.surface, likely_cm)
     return max(1, min(round(rows), largest))
 
 
@@ -201,12 +223,15 @@ def _largest(product: CutOut, box: Box) -> int:
     return max(1, min(box[3] - box[1], int((box[2] - box[0]) * height / width)))
 
 
-def _usual_rows(perspective: _Perspective, product: CutOut, size: Size, surface: Surface) -> float:
-    """A height that products of this shape usually have, kept to what looks at home in the photo."""
+def _usual_rows(
+    perspective: _Perspective, product: CutOut, size: Size, surface: Surface, likely_cm: float | None
+) -> float:
+    """Its likely height, or one that products of this shape usually have, kept to what looks at home in the photo."""
     height, width = product.alpha.shape
     shapes, heights = zip(*_USUAL_HEIGHTS[surface], strict=True)
-    usual_cm = float(np.interp(np.log(width / height), np.log(shapes), heights))
-    smallest, largest = _SMALLEST_SHARE * size[1], _LARGEST_SHARE * min(size[1], size[0] * height / width)
+    usual_cm = likely_cm or float(np.interp(np.log(width / height), np.log(shapes), heights))
+    smallest = (_SMALLEST_LIKELY if likely_cm else _SMALLEST_SHARE) * size[1]
+    largest = _LARGEST_SHARE * min(size[1], size[0] * height / width)
     return float(np.clip(perspective.rows(usual_cm), min(smallest, largest), largest))
 
 
@@ -248,7 +273,8 @@ def _covered(count: int, start: int, stop: int, limit: int) -> NDArray[np.intp]:
     return ((inside - start + 0.5) * count / (stop - start)).astype(np.intp)
 
 
-def _foot(frame: Box, surface: Surface) -> Point:
+def foot_of(frame: Box, surface: Surface) -> Point:
+    """The middle of what hangs, else the bottom centre."""
     left, top, right, bottom = frame
     return (left + right) // 2, (top + bottom) // 2 if surface == "wall" else bottom - 1
 

@@ -24,13 +24,16 @@ Levels = NDArray[np.float32]
 _WORKING_AREA = 1e6  # pixels: what such models paint
 _LEVELS = (16, 8, 4, 2, 1)
 _NARROWEST = 24  # pixels of a level's short side
-_POINTS = 30_000  # with more come weaker edges, and among them the edges of light
+_POINTS = 200_000  # the weakest tell little, but where a wall is bare and the picture blurred they are what there is
 _ROW = 256  # cv2.remap takes no more than 32,767 rows
 _STEPS = 15
 _STILL = 0.003  # pixels: the step that is the last
 _LOST = 0.5  # half diagonals: a step that no longer follows the scene
 _NOISE = 5.0  # grey levels: weaker local contrast is not made even
 _SAME_SCENE = 0.6  # correlation; measured: 0.75 and more for one scene, to 0.51 for two rooms built alike
+_SAME_BLURRED = 0.8  # the same at a coarser level, where more is alike: to 0.75 for two rooms
+_BLURRED = 4  # times as coarse as the photo a painted picture may be, and is believed all the same
+_FARTHEST = 0.3  # half diagonals that a corner drifts
 _HOMOGRAPHY = np.eye(8)
 _SIMILARITY = np.stack([_HOMOGRAPHY[0] + _HOMOGRAPHY[4], _HOMOGRAPHY[3] - _HOMOGRAPHY[1], *_HOMOGRAPHY[[2, 5]]], axis=1)
 
@@ -100,23 +103,33 @@ class _Edges:
     slopes: Numbers
 
 
+@dataclass(frozen=True, eq=False)
+class _Level:
+    """Both pictures' structure at one size, the photo's `own` and the painted one `seen`. `freedom` (8, n) is that of
+    the motion, `least` the agreement of one scene."""
+
+    own: Plane
+    seen: Plane
+    edges: _Edges
+    frame: Numbers
+    freedom: Numbers
+    least: float
+
+
 def register(painted: Pixels, photo: Pixels, ignore: Mask | None = None) -> Registration:
     """`painted` and `ignore` may have other sizes than the photo; what lies under `ignore` is not compared. Where no
     common structure is found, it is that of a picture which differs in size alone."""
     size, working = size_of(photo), working_size(size_of(photo))
     target, source = _grey(photo, working), _grey(painted, working)
     use = np.ones_like(target) if ignore is None else (~touched(ignore, working)).astype(np.float32)
-    motion, agreement = np.eye(3), 0.0
-    for level in _LEVELS:
-        if level > 1 and min(working) < level * _NARROWEST:
-            continue
-        small = (round(working[0] / level), round(working[1] / level))
-        frame = _frame(small, size)
-        edges = _strongest_edges(_structure(resized(target, small)), resized(use, small) > 0.99, frame)
-        freedom = _SIMILARITY if level > 2 else _HOMOGRAPHY
-        motion, agreement = _refined(motion, edges, _structure(resized(source, small)), frame, freedom)
-    if agreement < _SAME_SCENE:
-        motion = np.eye(3)
+    pyramid = [
+        _level(target, source, use, _frame((round(working[0] / level), round(working[1] / level)), size), level)
+        for level in _LEVELS
+        if level == 1 or min(working) >= level * _NARROWEST
+    ]
+    motion, agreement = _followed(np.eye(3), pyramid)
+    if not agreement:
+        motion, agreement = _followed(_shift(pyramid[len(pyramid) // 2]), pyramid)
     matrix = _frame(size_of(painted), size) @ motion @ np.linalg.inv(_frame(size, size))
     return Registration(matrix / matrix[2, 2], size, size_of(painted), agreement)
 
@@ -242,7 +255,7 @@ def _grey(pixels: Pixels, size: Size) -> Plane:
     return cv2.cvtColor(resized(pixels, size), cv2.COLOR_RGB2GRAY).astype(np.float32)
 
 
-def _structure(grey: Plane) -> Plane:
+def structure(grey: Plane) -> Plane:
     """What is finer than light and shadow, of even contrast."""
     soft = cv2.GaussianBlur(grey, (0, 0), 1.0)
     detail = soft - cv2.GaussianBlur(soft, (0, 0), 2.0)
@@ -266,14 +279,50 @@ def _strongest_edges(structure: Plane, use: Mask, frame: Numbers) -> _Edges:
     return _Edges(places, structure[rows, columns], slopes)
 
 
-def _refined(motion: Numbers, edges: _Edges, source: Plane, frame: Numbers, freedom: Numbers) -> tuple[Numbers, float]:
-    """The motion that takes the edges' places to their likes in `source`, and the correlation there."""
+def _level(target: Plane, source: Plane, use: Plane, frame: Numbers, shrink: int) -> _Level:
+    small = (round(target.shape[1] / shrink), round(target.shape[0] / shrink))
+    own, seen = structure(resized(target, small)), structure(resized(source, small))
+    compared = resized(use, small) > 0.99
+    freedom = _SIMILARITY if shrink > 2 else _HOMOGRAPHY
+    least = _SAME_SCENE if shrink == 1 else _SAME_BLURRED if shrink <= _BLURRED else np.inf
+    return _Level(own * compared, seen, _strongest_edges(own, compared, frame), frame, freedom, least)
+
+
+def _followed(motion: Numbers, pyramid: list[_Level]) -> tuple[Numbers, float]:
+    """From coarse to fine, as far as the painted picture is sharp; agreement 0 where no level shows one scene."""
+    known, agreement = np.eye(3), 0.0
+    for level in pyramid:
+        motion, agreed = _refined(motion, level)
+        if agreed >= level.least and _is_near(motion):
+            known, agreement = motion, agreed
+    return known, agreement
+
+
+def _is_near(motion: Numbers) -> bool:
+    """Whether it leaves the corners of the frame about where they are, as a drift does."""
+    corners = np.array([[-0.8, 0.8, 0.8, -0.8], [-0.6, -0.6, 0.6, 0.6], [1, 1, 1, 1]])
+    moved = motion @ corners
+    return bool((np.linalg.norm(moved[:2] / moved[2] - corners[:2], axis=0) < _FARTHEST).all())
+
+
+def _shift(level: _Level) -> Numbers:
+    """The mere shift that all structure together speaks for, however far it is."""
+    if min(level.own.shape) < _NARROWEST:
+        return np.eye(3)
+    window = cv2.createHanningWindow(size_of(level.own), cv2.CV_32F)
+    (across, down), _ = cv2.phaseCorrelate(level.own, level.seen, window)
+    return np.array([[1, 0, across / level.frame[0, 0]], [0, 1, down / level.frame[1, 1]], [0, 0, 1]])
+
+
+def _refined(motion: Numbers, level: _Level) -> tuple[Numbers, float]:
+    """The motion that takes the edges' places to their likes in the painted picture, and the correlation there."""
+    edges, frame, freedom = level.edges, level.frame, level.freedom
     slopes, agreement = edges.slopes @ freedom, 0.0
     for _ in range(_STEPS if len(slopes) else 0):
-        values, inside = _values_at(source, frame @ motion @ edges.places)
+        values, inside = _values_at(level.seen, frame @ motion @ edges.places)
         if 2 * np.count_nonzero(inside) <= len(inside):
             return motion, 0.0
-        agreement = _correlation(values[inside], edges.values[inside])
+        agreement = correlation(values[inside], edges.values[inside])
         errors = values - edges.values
         weighted = slopes * (inside * _trust(errors, spread(errors[inside])))[:, None]
         step = freedom @ np.linalg.solve(weighted.T @ slopes + 1e-6 * np.eye(freedom.shape[1]), weighted.T @ errors)
@@ -294,5 +343,5 @@ def _values_at(source: Plane, places: Numbers) -> tuple[Plane, Mask]:
     )
 
 
-def _correlation(one: Plane, other: Plane) -> float:
+def correlation(one: Plane, other: Plane) -> float:
     return float(one @ other / np.sqrt((one @ one) * (other @ other) + 1e-9))

@@ -1,13 +1,13 @@
 """Brings a painted picture back into the photo it was painted for: what had no reason to change is the photo's own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.picture import Box, Mask, Pixels, Size, Weights
+from imaging.picture import Box, Mask, Pixels, Size, Weights, differing
 from imaging.register import (
     Cast,
     Levels,
@@ -29,8 +29,11 @@ from imaging.register import (
 _LIGHT = 3.0  # sigma: where the light alone changed, what is finer stays the photo's
 _DARK = np.float32(8)  # levels added before brightnesses are divided
 _PAINT_FEATHER, _LIGHT_FEATHER = 3.0, 40.0
+_TINTED, _UNEVEN = 0.15, 0.05  # logarithms of brightness by which a hard shadow may still differ
+_MOSTLY_SHADOW = 0.25  # of what was painted: a thing has more than that
 _MARGIN = 32  # around what may change, to be compared with it
 _ANOTHER_SCENE = 4.0  # levels of misfit where no common structure is found: measured 10 and more
+_VISIBLE = 8.0  # levels
 _SMALLEST = 24  # of a photo's sides
 _SPECK, _NOISE = 0.03, 2000  # smaller sums of change than that share of the largest, or than levels, are none
 
@@ -48,33 +51,60 @@ class Drift:
     """Correlation of the structure outside the product, to 1."""
     found: bool
     """Whether it shows the photo's scene at all. What does not is used as it is."""
+    homography: tuple[float, ...]
+    """By rows: from pixels of the photo to those of the painted picture."""
+
+    def moved(self, across: int, down: int) -> "Drift":
+        """The same, where both pictures are parts of larger ones that begin so much farther to the left and above."""
+        there = np.array([[1, 0, across], [0, 1, down], [0, 0, 1]])
+        matrix = there @ np.reshape(self.homography, (3, 3)) @ np.linalg.inv(there)
+        return replace(self, homography=tuple((matrix / matrix[2, 2]).ravel().tolist()))
+
+    def worst_percent(self, side: int) -> float:
+        """Shift over a photo's side, or zoom."""
+        return max(100 * self.pixels / side, abs(self.percent))
 
 
 @dataclass(frozen=True, eq=False)
 class Restored:
-    """`pixels` are the photo's own outside `changed`, bit for bit."""
+    """`pixels` are the photo's own outside `changed`, bit for bit; `anew` bounds what was painted and not only lit."""
 
     pixels: Pixels
     changed: Mask
+    anew: Box | None
     drift: Drift
     registration: Registration
 
 
 @dataclass(frozen=True, eq=False)
 class _Changes:
-    """At the working size: where the picture is `paint`, and by what factors the `light` on the photo changed."""
+    """At the working size: where the picture is `paint`, by what factors the `light` on the photo changed, and where a
+    `thing` is that was not there."""
 
     paint: Weights
     light: Levels
+    thing: Mask
+
+    @property
+    def any(self) -> Mask:
+        return np.asarray((self.paint > 0) | (_largest(np.abs(self.light - 1)) > 0))
 
 
-def restore(photo: Pixels, painted: Pixels, allowed: Mask | None = None, product_box: Box | None = None) -> Restored:
-    """The photo with what `painted`, of any size, really changed within `allowed` and near `product_box`."""
+def restore(
+    photo: Pixels,
+    painted: Pixels,
+    allowed: Mask | None = None,
+    product_box: Box | None = None,
+    repaint: Weights | None = None,
+) -> Restored:
+    """The photo with what `painted`, of any size, really changed within `allowed` and near `product_box`: the light,
+    and of things painted anew the share `repaint`, of the photo's size; None takes all."""
     size = size_of(photo)
     if allowed is None:
         allowed = np.ones(photo.shape[:2], np.bool_)
     if _kept_the_photo(painted, photo, allowed):
-        return _finished(photo, np.where(allowed[..., None], painted, photo), only_resized(size, size))
+        pixels = np.where(allowed[..., None], painted, photo)
+        return _finished(photo, pixels, only_resized(size, size), anew=_composited(photo, pixels))
 
     # 1. Where the painted picture lies on the photo.
     working = working_size(size)
@@ -94,25 +124,41 @@ def restore(photo: Pixels, painted: Pixels, allowed: Mask | None = None, product
 
     # 3. What was painted anew, where the light alone changed, and that much of it at full resolution.
     changes = _changes(own, seen, cast, limit, shown, asked)
-    part = _part_of(changes, size)
+    part = _bounds_at(changes.any, size, 3)
+    if part is None:
+        return _finished(photo, photo.copy(), registration, cast.distance)
     anew = cast.taken_off(aligned(painted, registration, size, part), size, part)
-    return _finished(photo, _composed(photo, anew, changes, part, allowed), registration, cast.distance)
+    box = _bounds_at(changes.thing, size)
+    if repaint is not None:
+        thing = _feathered(changes.thing, 3 * _PAINT_FEATHER, np.ones_like(limit), 1)
+        changes = replace(changes, paint=changes.paint * (1 - thing * (1 - resized(repaint, working))))
+    return _finished(photo, _composed(photo, anew, changes, part, allowed), registration, cast.distance, box)
 
 
 def changed_fraction(photo: Pixels, answer: Pixels) -> float:
     """Share of the pixels that differ, 0 to 1."""
-    return float(_differing(photo, answer).mean())
+    return float(differing(photo, answer).mean())
+
+
+def _composited(photo: Pixels, pixels: Pixels) -> Box | None:
+    """Where a thing is in a picture that was painted on the photo itself."""
+    working = working_size(size_of(photo))
+    before, after = (resized(each, working).astype(np.float32) for each in (photo, pixels))
+    return _bounds_at(_thing(before, after, np.abs(after - before).max(axis=2) > _VISIBLE), size_of(photo))
 
 
 def _finished(
-    photo: Pixels, pixels: Pixels, registration: Registration, colour: float = 0.0, *, found: bool = True
+    photo: Pixels,
+    pixels: Pixels,
+    registration: Registration,
+    colour: float = 0.0,
+    anew: Box | None = None,
+    *,
+    found: bool = True,
 ) -> Restored:
-    drift = Drift(*registration.drift, colour, registration.agreement, found)
-    return Restored(pixels, _differing(photo, pixels), drift, registration)
-
-
-def _differing(one: Pixels, other: Pixels) -> Mask:
-    return np.asarray(cv2.inRange(cv2.absdiff(one, other), (0, 0, 0), (0, 0, 0)) == 0)
+    homography = tuple(registration.matrix.ravel().tolist())
+    drift = Drift(*registration.drift, colour, registration.agreement, found, homography)
+    return Restored(pixels, differing(photo, pixels), anew, drift, registration)
 
 
 def _kept_the_photo(painted: Pixels, photo: Pixels, allowed: Mask) -> bool:
@@ -122,7 +168,7 @@ def _kept_the_photo(painted: Pixels, photo: Pixels, allowed: Mask) -> bool:
     rows, outside = photo[::8], ~allowed[::8, 1:]
     edges = _largest(cv2.absdiff(rows[:, 1:], rows[:, :-1])) > 8
     edges &= outside | (not outside.any())
-    return bool(edges.any()) and float(_differing(rows, painted[::8])[:, 1:][edges].mean()) < 0.5
+    return bool(edges.any()) and float(differing(rows, painted[::8])[:, 1:][edges].mean()) < 0.5
 
 
 def _asked(limit: Mask, product_box: Box | None, scale: float) -> Mask:
@@ -138,7 +184,9 @@ def _asked(limit: Mask, product_box: Box | None, scale: float) -> Mask:
 
 def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, asked: Mask) -> _Changes:
     """Within the limit, and where the painted picture is shown; the light is taken on to where it is not."""
-    changes = _Changes(np.zeros(limit.shape, np.float32), np.ones((*limit.shape, 3), np.float32))
+    changes = _Changes(
+        np.zeros(limit.shape, np.float32), np.ones((*limit.shape, 3), np.float32), np.zeros(limit.shape, np.bool_)
+    )
     part = _bounds(limit, _MARGIN)
     here = _inside(part)
     limit, shown, asked = limit[here], shown[here], asked[here]
@@ -153,7 +201,21 @@ def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, as
     beside = shown * (1 - _feathered(paint, 2 * _PAINT_FEATHER, np.ones_like(limit), 1))
     lit = _feathered(region, _LIGHT_FEATHER, limit, _LIGHT_FEATHER)
     changes.light[here] += lit[..., None] * (_light(before, after, beside) - 1)
+    changes.thing[here] = _thing(before, after, paint)
     return changes
+
+
+def _thing(before: Levels, after: Levels, paint: Mask) -> Mask:
+    """Of what was painted that which is no hard shadow: one dims all colours evenly, and its neighbours as much."""
+    ratio = np.log((np.maximum(after, 0) + _DARK) / (before + _DARK))
+    dimmed = np.asarray(ratio.mean(axis=2), np.float32)
+    even = np.ptp(ratio, axis=2) < _TINTED
+    smooth = np.abs(dimmed - cv2.GaussianBlur(dimmed, (0, 0), 3.0)) < _UNEVEN
+    rest = paint & ~((dimmed < 0) & even & smooth)
+    solid = cv2.morphologyEx(rest.astype(np.uint8), cv2.MORPH_OPEN, _disc(5)).astype(np.bool_)
+    if np.count_nonzero(solid) < _MOSTLY_SHADOW * np.count_nonzero(paint):
+        return paint  # a dark thing, rather
+    return _great_parts(solid, np.abs(after - before).max(axis=2), solid)
 
 
 def _paint_and_region(
@@ -236,11 +298,12 @@ def _feathered(core: Mask, width: float, limit: Mask, fade: Plane | float) -> We
     return np.asarray(weights * weights * (3 - 2 * weights), np.float32)
 
 
-def _part_of(changes: _Changes, size: Size) -> Box:
-    """The part of a picture of `size` that changes."""
-    working = size_of(changes.paint)
-    left, top, right, bottom = _bounds((changes.paint > 0) | (_largest(np.abs(changes.light - 1)) > 0), 3)
-    across, down = size[0] / working[0], size[1] / working[1]
+def _bounds_at(mask: Mask, size: Size, margin: int = 0) -> Box | None:
+    """In pixels of `size`."""
+    if not mask.any():
+        return None
+    left, top, right, bottom = _bounds(mask, margin)
+    across, down = size[0] / mask.shape[1], size[1] / mask.shape[0]
     return int(left * across), int(top * down), min(size[0], round(right * across)), min(size[1], round(bottom * down))
 
 

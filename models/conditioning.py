@@ -51,23 +51,27 @@ def cut(parts: Components, words: str) -> str:
 def embed(parts: Components, prompt: str, pictures: Sequence[Pixels]) -> Tensor:
     """(1, tokens, width). The pictures are what the prompt calls Picture 1, Picture 2, ..."""
     template = EDIT_TEMPLATE if pictures else TEXT_TEMPLATE
-    seen = (
-        dict(parts.image_processor([_seen(picture) for picture in pictures], return_tensors="pt")) if pictures else {}
-    )
+    # Not the whole model: its head would score every token of the prompt.
+    hidden = parts.text_encoder.model(**inputs(parts, template, prompt, [_seen(picture) for picture in pictures]))
+    return hidden.last_hidden_state[:, SYSTEM_TOKENS[template] :]
+
+
+def inputs(parts: Components, template: str, prompt: str, pictures: Sequence[Image.Image]) -> dict[str, Tensor]:
+    """What the language model reads and sees: the pictures, then the prompt, in the place that the template has."""
+    seen = dict(parts.image_processor(list(pictures), return_tensors="pt")) if pictures else {}
     merged = parts.image_processor.merge_size**2
     pads = [PAD * (int(grid.prod()) // merged) for grid in seen.get("image_grid_thw", [])]
     labels = "".join(PICTURE.format(number, pad) for number, pad in enumerate(pads, 1))
     tokens = parts.tokenizer(template.format(labels + _plain(prompt)), return_tensors="pt")["input_ids"].to(
         parts.device
     )
-    hidden = parts.text_encoder.model(  # and not the whole model: its head would score every token of the prompt
-        input_ids=tokens,
-        attention_mask=torch.ones_like(tokens),
+    return {
+        "input_ids": tokens,
+        "attention_mask": torch.ones_like(tokens),
         # Without these transformers 5 gives the tokens of pictures the positions of text, and says nothing.
-        mm_token_type_ids=(tokens == parts.text_encoder.config.image_token_id).int(),
+        "mm_token_type_ids": (tokens == parts.text_encoder.config.image_token_id).int(),
         **{name: value.to(parts.device) for name, value in seen.items()},
-    ).last_hidden_state
-    return hidden[:, SYSTEM_TOKENS[template] :]
+    }
 
 
 @torch.inference_mode()

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from imaging.compose import Composite
 from imaging.cutout import CutOut
 from imaging.layout import Placement
-from imaging.picture import Picture, Pixels, Size
+from imaging.picture import Box, Picture, Pixels, Size
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import Quality
 
@@ -69,7 +69,8 @@ class Sampling:
 
 @dataclass(frozen=True, eq=False)
 class EditTask:
-    """The product at its place in the room. `guide` is the compositor's picture of it."""
+    """The product at its place in the room. `guide` is the compositor's picture of it; `region` holds all that may
+    change, and None leaves the whole photo to the engine. `by_words`: only the instructions know the place."""
 
     room: Picture
     product: Picture
@@ -77,8 +78,11 @@ class EditTask:
     placement: Placement
     guide: Composite
     instructions: str
+    product_height_cm: float | None
     harmonize: float | None
     sampling: Sampling
+    region: Box | None = None
+    by_words: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,13 +110,23 @@ class PaintTask:
 
 
 @dataclass(frozen=True, eq=False)
+class Question:
+    """What a language model that sees is asked. `words` call the pictures Picture 1, Picture 2."""
+
+    words: str
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Painted:
-    """What an engine made, and the schedule it really used. `warnings` name what it could not obey."""
+    """What an engine made, and the schedule it really used. `warnings` name what it could not obey; `window` is the
+    part of the room that an edit shows, None all of it."""
 
     pixels: Pixels
     steps: int
     true_cfg_scale: float
     warnings: tuple[str, ...] = ()
+    window: Box | None = None
 
 
 class ImageModel(Protocol):
@@ -133,10 +147,13 @@ class ImageModel(Protocol):
         """What is loaded, in which precision, for health_check."""
 
     def edit(self, task: EditTask, control: Control) -> Painted:
-        """Pixels of the room's size."""
+        """Pixels of the room's size, or of its window's."""
 
     def generate(self, task: GenerateTask, control: Control) -> Painted:
         """Pixels of the task's size."""
 
     def paint(self, task: PaintTask, control: Control) -> Painted:
         """Pixels of the task's size. Raises JobError NOT_SUPPORTED where words alone are more than it can follow."""
+
+    def ask(self, question: Question, control: Control) -> str | None:
+        """What its language model says; None where it has none."""

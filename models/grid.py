@@ -1,4 +1,5 @@
-"""From a picture of any size to one the checkpoint paints, and back: padded to the grid, never stretched."""
+"""From a picture of any size to one the checkpoint paints, and back: padded to the grid, never stretched; and the part
+of a large photo that is worth painting."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +7,16 @@ from typing import cast
 
 import cv2
 
-from imaging.picture import Pixels, Size
+from imaging.picture import Box, Pixels, Size
+
+CONTEXT = 0.15
+"""Of the longer side of what may change, how much of its surroundings the model sees at least."""
+
+DRIFT = 0.05
+"""Of the photo's longer side, how far a model may move it without what may change leaving the window."""
+
+WORTHWHILE = 1.25
+"""Times the resolution of the whole photo that a window must gain."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,34 @@ def fit(size: Size, area: int, multiple: int) -> Grid:
     last = max(first, math.ceil(width * scale / multiple * 1.06))
     grids = [_padded(size, columns * multiple, multiple) for columns in range(first, last + 1)]
     return min(grids, key=lambda grid: grid.padded[0] * grid.padded[1])
+
+
+def window(size: Size, region: Box, area: int, multiple: int) -> Box:
+    """The part of a photo of `size` to paint in place of the whole, at its own resolution where `area` pixels hold it:
+    `region` with its surroundings, in the shape of a grid. The whole photo where that would gain little."""
+    left, top, right, bottom = region
+    margin = round(CONTEXT * max(right - left, bottom - top) + DRIFT * max(size))
+    width, height = min(size[0], right - left + 2 * margin), min(size[1], bottom - top + 2 * margin)
+    shrinks = max(1.0, math.sqrt(width * height / area))
+    if shrinks * WORTHWHILE > math.sqrt(size[0] * size[1] / area):
+        return 0, 0, *size
+    more = _free(width, height, area)
+    step = multiple * shrinks
+    left, right = _span(left, right, width + more, step, size[0])
+    top, bottom = _span(top, bottom, height + more, step, size[1])
+    return left, top, right, bottom
+
+
+def _free(width: int, height: int, area: int) -> int:
+    """By how many pixels both sides can grow within `area`: surroundings at no cost."""
+    return max(0, int((math.sqrt((width - height) ** 2 + 4 * area) - width - height) / 2))
+
+
+def _span(start: int, stop: int, least: int, step: float, whole: int) -> tuple[int, int]:
+    """Around the middle of start..stop, inside 0..whole: `least` pixels or the few more that make whole steps."""
+    length = min(whole, math.ceil(math.ceil(least / step) * step))
+    first = max(0, min(whole - length, (start + stop - length) // 2))
+    return first, first + length
 
 
 def _padded(size: Size, columns: int, multiple: int) -> Grid:

@@ -6,7 +6,7 @@ from typing import Any
 from imaging.compose import compose
 from imaging.layout import Wish, lay_out
 from imaging.scenes import draw_scene
-from models.engine import Control, EditTask, GenerateTask, Painted, PaintTask, Sampling
+from models.engine import Control, EditTask, GenerateTask, Painted, PaintTask, Question, Sampling
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import Quality
 
@@ -23,7 +23,8 @@ class Preview:
     def edit(self, task: EditTask, control: Control) -> Painted:
         """The guide is already the picture."""
         control.progress("compose", 1, 1)
-        return Painted(task.guide.pixels, 0, 1.0, tuple(_without_effect(task.sampling, task.harmonize)))
+        harmonize = task.harmonize or None  # 0 is what a compositor does
+        return Painted(task.guide.pixels, 0, 1.0, tuple(_without_effect(task.sampling, harmonize)))
 
     def generate(self, task: GenerateTask, control: Control) -> Painted:
         control.progress("draw", 0, 2)
@@ -35,6 +36,9 @@ class Preview:
         if task.instructions:
             warnings.append("instructions have no effect on the rooms that the preview engine draws")
         return Painted(compose(scene.pixels, task.cut_out, placement).pixels, 0, 1.0, tuple(warnings))
+
+    def ask(self, question: Question, control: Control) -> str | None:  # noqa: ARG002  there is no model to ask
+        return None
 
     def paint(self, task: PaintTask, control: Control) -> Painted:
         if task.references:

@@ -19,17 +19,18 @@ from imaging.colour import in_profile
 from imaging.cutout import CutOut
 from imaging.picture import Picture, Pixels
 from models import lora
+from models.asking import ask
 from models.cache import TensorCache, digest
 from models.components import Checkpoint, Components
 from models.conditioning import cut, decode, embed, encode
 from models.denoise import Brief, denoise
-from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Sampling
-from models.grid import Grid, fit
+from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Question, Sampling
+from models.grid import Grid, fit, window
 from models.loading import load as load_components
 from models.loading import source
 from models.plan import Card, make_plan
 from models.profiles import Schedule, find_profile
-from models.prompts import edit_prompt, generate_prompt
+from models.prompts import edit_prompt, generate_prompt, words_prompt
 from models.schedules import choose, qualities
 from models.weights import Shelf
 from schemas.errors import ErrorCode, JobError
@@ -86,22 +87,27 @@ class Qwen:
         return self._parts.plan
 
     def edit(self, task: EditTask, control: Control) -> Painted:
-        """The guide, the room with the product set into it, is Picture 1; the product by itself Picture 2."""
-        multiple = self._parts.edit.profile.multiple
-        guide = in_profile(Picture(task.guide.pixels, icc=task.room.icc), None).pixels
-        product = in_profile(Picture(task.cut_out.color, icc=task.room.icc), None).pixels
-        prompt = edit_prompt(task.instructions, task.placement.surface, task.harmonize)
+        """Picture 1 is the guide, the room with the product set into it, or the room where words alone say the place;
+        the product by itself is Picture 2."""
+        profile, size, icc = self._parts.edit.profile, task.room.size, task.room.icc
+        part = window(size, task.region, profile.area, profile.multiple) if task.region else (0, 0, *size)
+        left, top, right, bottom = part
+        shown = (task.room if task.by_words else task.guide).pixels[top:bottom, left:right]
+        canvas = in_profile(Picture(shown, icc=icc), None).pixels
+        product = in_profile(Picture(task.cut_out.color, icc=icc), None).pixels
+        prompt = (
+            edit_prompt(task.instructions, task.placement.surface)
+            if not task.by_words
+            else words_prompt(task.instructions, task.product_height_cm)
+        )
 
         def sketch(area: float) -> Canvas:
-            grid = fit(task.room.size, int(area), multiple)
+            grid = fit((right - left, bottom - top), int(area), profile.multiple)
             reference = self._product(CutOut(product, task.cut_out.alpha, task.cut_out.confidence))
-            return Canvas(prompt, [grid.enter(guide), reference], grid)
+            return Canvas(prompt, [grid.enter(canvas), reference], grid)
 
         painted = self._paint(self._parts.edit, sketch, task.sampling, control)
-        pixels = in_profile(Picture(painted.pixels), task.room.icc).pixels
-        free = task.harmonize in (None, 0, 1)
-        warnings = () if free else ("harmonize is obeyed as 0 or 1 only: this engine was left free (1)",)
-        return Painted(pixels, painted.steps, painted.true_cfg_scale, painted.warnings + warnings)
+        return replace(painted, pixels=in_profile(Picture(painted.pixels), icc).pixels, window=part)
 
     def generate(self, task: GenerateTask, control: Control) -> Painted:
         """An edit of the product's picture, Picture 1, at the asked size."""
@@ -135,6 +141,10 @@ class Qwen:
             return Canvas(task.prompt, [own.enter(picture) for own, picture in zip(grids, pictures, strict=True)], grid)
 
         return self._paint(checkpoint, sketch, task.sampling, control)
+
+    def ask(self, question: Question, control: Control) -> str:
+        with self._turn(control), _translated():
+            return ask(self._parts, question, control)
 
     def _product(self, cut_out: CutOut) -> Pixels:
         """The product on white, filling its reference: small pictures are not blown up, shapes are kept."""

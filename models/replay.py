@@ -6,9 +6,9 @@ from typing import Any
 
 from imaging.colour import in_profile
 from imaging.decode import ImageLimits, decode
-from imaging.picture import Picture, Pixels, Size
-from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Sampling
-from models.grid import fit, resized
+from imaging.picture import Box, Picture, Pixels, Size
+from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Question, Sampling
+from models.grid import fit, resized, window
 from models.profiles import PROFILES
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import Quality
@@ -47,8 +47,10 @@ class Replay:
         return {"engine": self.name, "recordings": len(self._recordings)}
 
     def edit(self, task: EditTask, control: Control) -> Painted:
-        painted = self._play(task.room.size, task.sampling, control)
-        return replace(painted, pixels=in_profile(Picture(painted.pixels), task.room.icc).pixels)
+        size = task.room.size
+        part = window(size, task.region, PROFILE.area, PROFILE.multiple) if task.region else (0, 0, *size)
+        painted = self._play(size, task.sampling, control, part)
+        return replace(painted, pixels=in_profile(Picture(painted.pixels), task.room.icc).pixels, window=part)
 
     def generate(self, task: GenerateTask, control: Control) -> Painted:
         return self._play(task.size, task.sampling, control)
@@ -56,12 +58,17 @@ class Replay:
     def paint(self, task: PaintTask, control: Control) -> Painted:
         return self._play(task.size, task.sampling, control)
 
-    def _play(self, size: Size, sampling: Sampling, control: Control) -> Painted:
-        """The recording with the number `seed`, with what the model's working size leaves of it."""
+    def ask(self, question: Question, control: Control) -> None:  # noqa: ARG002  no words were recorded
+        return None
+
+    def _play(self, size: Size, sampling: Sampling, control: Control, part: Box | None = None) -> Painted:
+        """Of the recording with the number `seed` that part, with what the model's working size leaves of it."""
         control.progress("replay", 0, 1)
         recording = _read(self._recordings[sampling.seed % len(self._recordings)])
-        grid = fit(size, PROFILE.area, PROFILE.multiple)
-        pixels = grid.leave(grid.enter(framed(recording, size)))
+        left, top, right, bottom = part or (0, 0, *size)
+        seen = framed(recording, size)[top:bottom, left:right]
+        grid = fit((right - left, bottom - top), PROFILE.area, PROFILE.multiple)
+        pixels = grid.leave(grid.enter(seen))
         control.progress("replay", 1, 1)
         asked = replace(sampling, seed=0) != Sampling(seed=0)
         return Painted(pixels, 0, 1.0, (WITHOUT_EFFECT,) if asked else ())

@@ -50,6 +50,22 @@ class Settings(BaseSettings):
     idempotency_entries: PositiveInt = Field(16, description="how many answers are kept at most")
     failures_before_refresh: PositiveInt = Field(3, description="engine failures in a row that end this worker")
 
+    check_drift_percent: PositiveFloat = Field(
+        8, description="check: most an engine may shift (of the longer side) or zoom the photo, in percent"
+    )
+    check_box_agreement: float = Field(
+        0.3, ge=0, le=1, description="check: least overlap of what was painted with the box asked for, 0 to 1"
+    )
+    check_product_colour: PositiveFloat = Field(
+        30, description="check: most the product's mean colour may change, as CIELAB distance"
+    )
+    check_product_structure: float = Field(
+        -1, ge=-1, le=1, description="check: least correlation of the product's details with the shop's photo; -1: off"
+    )
+    check_product_present: float = Field(
+        0.5, ge=0, le=1, description="check: least share of the product's pixels that must have changed"
+    )
+
     fetch_seconds: PositiveFloat = Field(20, description="time limit for a picture by URL")
     allowed_image_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),

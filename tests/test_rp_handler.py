@@ -180,7 +180,7 @@ class TestGenerate:
             "num_inference_steps": 9,
             "true_cfg_scale": 3,
             "negative_prompt": "x",
-            "harmonize": 0,
+            "harmonize": 0.5,
         }
         warnings = " ".join(answer(door(), small_edit(**fields))["warnings"])
         assert [field for field in fields if field not in warnings] == []

@@ -65,8 +65,8 @@ def test_a_solid_product_covers_its_box_and_the_rest_is_only_dimmed(wish: Wish) 
     assert (composite.pixels[~box] <= ROOM[~box]).all()
 
 
-@pytest.mark.parametrize(("case", "at_most"), list(zip(drawn.CASES, (0, 0.001, 0), strict=True)))
-def test_pixels_without_a_reason_to_change_are_kept(case: str, at_most: float) -> None:
+@pytest.mark.parametrize("case", drawn.CASES)
+def test_pixels_without_a_reason_to_change_are_kept(case: str) -> None:
     room, told = drawn.photo(case), drawn.told(case)
     product, camera = drawn.alpha_product(case), find_camera(room, told["camera_height_cm"])
     wish = Wish(coordinates=tuple(told["foot"]), product_height_cm=told["height_cm"])
@@ -75,7 +75,7 @@ def test_pixels_without_a_reason_to_change_are_kept(case: str, at_most: float) -
     beside, above = int(0.6 * (right - left)), int(0.35 * (bottom - top))
     changed[top - above : bottom + above, left - beside : right + beside] = False
     changed[cv2.absdiff(drawn.photo(case, "truth.png"), room).max(axis=2) > 2] = False  # a lit lamp reaches far
-    assert changed.mean() <= at_most
+    assert not changed.any()
 
 
 def test_the_shadow_is_darkest_at_the_foot_and_ends_smoothly() -> None:
@@ -181,11 +181,6 @@ def test_a_lit_lamp_brightens_the_wall_less_and_less_with_distance() -> None:
     assert (np.diff(above[5:]) <= 1).all()
     assert above[-1] == 0
     assert gain[top + 10, right + 10] > 10
-
-
-def test_a_lit_lamp_in_the_middle_of_the_room_brightens_the_floor() -> None:
-    gain, placement = gained(drawn.lamp(), EVENING, replace(LAMP_WISH, coordinates=(400, 580)))
-    assert gain[440, placement.frame[2] + 20] > 0
 
 
 def test_the_light_of_a_lamp_has_no_edge() -> None:

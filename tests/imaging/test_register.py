@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.restore import Model, Scene, as_pixels, motion, painted, read_scene, residual
+from bench.drift import Model, Scene, as_pixels, motion, painted, read_scene, residual
 from imaging.picture import Size
 from imaging.register import aligned, colour_cast, covered, only_resized, register, size_of
 from tests.pictures import CHAIR, PHOTOS

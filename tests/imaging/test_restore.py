@@ -5,15 +5,19 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.restore import Model, Scene, as_pixels, brought_back, painted, psnr, read_scene
+from bench.drift import Model, Scene, as_pixels, painted, psnr, read_scene
 from imaging.picture import Mask, Pixels, Size
-from imaging.restore import changed_fraction, restore
+from imaging.restore import Restored, changed_fraction, restore
 from tests.pictures import CHAIR, PHOTOS
 
 CASES = sorted(file.parent for file in PHOTOS.glob("*/case.json"))
 ROOM = read_scene(CHAIR)
 LAMP, VASE = (read_scene(PHOTOS / name) for name in ("floor_lamp_evening", "vase_loft"))
 MIXTURE = Model("", 0.98, (0.012, -0.015), 0.4, cast=True, jpeg=80, megapixel=True)
+
+
+def brought_back(scene: Scene, raw: Pixels) -> Restored:
+    return restore(scene.room, raw, scene.near, scene.box)
 
 
 def same(one: Pixels, other: Pixels) -> Mask:

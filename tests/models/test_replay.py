@@ -104,8 +104,9 @@ def _task(room: Picture) -> EditTask:
     camera = Camera(room.size, horizon=100, focal=300, height_cm=150, found=False)
     placement = Placement(box, box, (15, 20), "floor", camera, height_cm=40, distance_cm=300)
     cut_out = CutOut(room.pixels, np.ones(room.pixels.shape[:2], np.float32), 1.0)
-    guide = Composite(room.pixels, np.ones(room.pixels.shape[:2], np.bool_))
-    return EditTask(room, room, cut_out, placement, guide, "", None, Sampling(seed=0))
+    whole, everywhere = (0, 0, *room.size), np.ones(room.pixels.shape[:2], np.bool_)
+    guide = Composite(room.pixels, everywhere, whole, everywhere.astype(np.float32))
+    return EditTask(room, room, cut_out, placement, guide, "", None, None, Sampling(seed=0))
 
 
 def _disc(size: Size, centre: tuple[int, int]) -> Pixels:

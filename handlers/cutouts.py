@@ -1,0 +1,50 @@
+"""Products that were cut out before: a shop's visitors try the same few again and again."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+
+import numpy as np
+
+from imaging.cutout import CutOut, cut_out
+from imaging.picture import Picture
+
+
+class CutOuts:
+    """The last used are kept, up to a number of bytes."""
+
+    def __init__(self, max_bytes: int = 256_000_000) -> None:
+        self._max_bytes = max_bytes
+        self._known: OrderedDict[bytes, CutOut] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def of(self, product: Picture) -> CutOut:
+        key = _digest(product)
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
+        made = cut_out(product)
+        with self._lock:
+            self._keep(key, made)
+        return made
+
+    def _keep(self, key: bytes, made: CutOut) -> None:
+        if key not in self._known:
+            self._known[key] = made
+            self._bytes += _size(made)
+        while self._bytes > self._max_bytes:
+            self._bytes -= _size(self._known.popitem(last=False)[1])
+
+
+def _size(made: CutOut) -> int:
+    return made.color.nbytes + made.alpha.nbytes
+
+
+def _digest(product: Picture) -> bytes:
+    told = hashlib.blake2b(repr(product.pixels.shape).encode(), digest_size=16)
+    told.update(np.ascontiguousarray(product.pixels).data)
+    if product.alpha is not None:
+        told.update(np.ascontiguousarray(product.alpha).data)
+    return told.digest()

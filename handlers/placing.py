@@ -1,0 +1,45 @@
+"""Where the product goes: what the caller said, what the engine's language model suggests, what the photo shows."""
+
+from handlers.painting import Painter
+from handlers.requests import EditRequest
+from imaging.camera import Camera, find_camera
+from imaging.cutout import CutOut
+from imaging.layout import Placement, Wish, lay_out, surface_of
+from imaging.suggestion import Suggestion, sensible, shown
+from models.engine import Control, Question
+from models.prompts import layout_prompt
+from schemas.reply import read_reply
+
+
+def place(request: EditRequest, product: CutOut, painter: Painter, control: Control) -> Placement:
+    job = request.job
+    camera = find_camera(request.room.pixels, job.camera_height_cm)
+    wish = Wish(
+        instructions=job.instructions,
+        coordinates=request.coordinates,
+        box=request.box,
+        surface=job.placement_surface,
+        mask=request.mask,
+        scale=job.product_scale,
+        product_height_cm=job.product_height_cm,
+    )
+    suggestion = _suggested(request, wish, product, camera, painter, control) if _is_open(wish) else Suggestion()
+    return lay_out(request.room.pixels, product, camera, wish, suggestion)
+
+
+def _is_open(wish: Wish) -> bool:
+    """Whether place or size are left to us."""
+    if wish.box or wish.mask is not None:
+        return False
+    return not (wish.coordinates and (wish.product_height_cm or wish.scale))
+
+
+def _suggested(
+    request: EditRequest, wish: Wish, product: CutOut, camera: Camera, painter: Painter, control: Control
+) -> Suggestion:
+    """Of what the language model says only numbers are taken, and of those only what can be true."""
+    pictures = shown(request.room, product)
+    seen = pictures[0].size
+    text = painter.ask(Question(layout_prompt(wish.instructions, seen), pictures), control)
+    reply = read_reply(text or "")
+    return sensible(reply, seen, camera, surface_of(wish) or "floor") if reply else Suggestion()
