@@ -74,7 +74,7 @@ def edited(scene: Scene, product: Picture, raw: np.ndarray, cut_outs: CutOuts, w
     cutting = watch.time("cut-out", lambda: cut_outs.of(product))
     placement = watch.time("layout", lambda: place(request, cutting, painter, Control()))
     guide = watch.time("guide", lambda: compose(scene.room, cutting, placement))
-    allowed = finishing.may_change(request, placement.frame, by_words=False)
+    allowed = finishing.may_change(request, placement.frame, guide, by_words=False)
     start = finishing.Scene(request, cutting, placement, guide, allowed, by_words=False)
     assert start.region is not None, "the background is preserved"
     part = window(request.room.size, start.region, PROFILE.area, PROFILE.multiple)

@@ -1,4 +1,4 @@
-"""How a lit floor lamp brightens the wall and the floor around it."""
+"""How a lit floor lamp brightens what is around it."""
 
 from typing import cast
 
