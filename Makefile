@@ -24,8 +24,10 @@ fix: .venv/.dev  ## format, and mend what ruff can
 serve: .venv/.preview  ## OpenAI's images API and the job actions on http://localhost:8000
 	$(IN)/python server.py
 
-bench: .venv/.dev  ## placement scored against ground truth
+bench: .venv/.dev  ## placement and restoring scored against ground truth, and what they cost
 	$(IN)/python -m bench.placement
+	$(IN)/python -m bench.restore
+	$(IN)/python -m bench.stages
 
 clean:
 	rm -rf .venv outputs

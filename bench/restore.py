@@ -155,7 +155,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def print_row(row: dict[str, Any]) -> None:
-    shown = (f"{row[name]:12.4f}" if "outside" in name else f"{row[name]:12.3f}" for name in COLUMNS)
+    shown = (f"{row[name]:15.4f}" if "outside" in name else f"{row[name]:15.3f}" for name in COLUMNS)
     print(f"{row['case']:20}{row['megapixels']:5.1f} {row['drift']:13}" + "".join(shown), flush=True)
 
 
@@ -167,7 +167,7 @@ def main() -> None:
     asked = parser.parse_args()
     folders = asked.cases or sorted(file.parent for file in (ROOT / "examples/photos").glob("*/case.json"))
     if not asked.json:
-        print(f"{'case':20}{'MP':>5} {'drift':13}" + "".join(f"{name.replace('_', ' '):>12}" for name in COLUMNS))
+        print(f"{'case':20}{'MP':>5} {'drift':13}" + "".join(f"{name.replace('_', ' '):>15}" for name in COLUMNS))
     rows = []
     for folder in folders:
         given = read_scene(folder)

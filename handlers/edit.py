@@ -38,7 +38,8 @@ def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
     placement = place(request, cutting, painter, control.between(0.1, 0.2))
     guide = compose(room.pixels, cutting, placement)
     by_words = bool(job.instructions) and not placement.found
-    scene = Scene(request, cutting, placement, guide, may_change(request, placement.frame, by_words), by_words)
+    allowed = may_change(request, placement.frame, guide, by_words)
+    scene = Scene(request, cutting, placement, guide, allowed, by_words)
     control.progress("layout", 2, 10)
 
     # 3. The engine makes it belong, and all that had no reason to change is the customer's photo again.

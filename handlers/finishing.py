@@ -12,7 +12,7 @@ from imaging.compose import Composite
 from imaging.cutout import CutOut
 from imaging.judge import agreement, likeness, pasted
 from imaging.layout import Placement
-from imaging.picture import Box, Mask, Pixels
+from imaging.picture import Box, Mask, Pixels, Weights, differing
 from imaging.restore import Drift, restore
 from models.engine import Painted
 
@@ -50,7 +50,6 @@ class Finished:
 
     pixels: Pixels
     box: Box | None
-    changed: Mask
     verdict: Verdict
     checks: dict[str, Any]
     failed: tuple[str, ...]
@@ -61,14 +60,16 @@ class Finished:
         return -len(self.failed), self.verdict.likeness
 
 
-def may_change(request: EditRequest, frame: Box, by_words: bool) -> Mask:
-    """With the background preserved, the surroundings that a product's shadow and reflection reach."""
+def may_change(request: EditRequest, frame: Box, guide: Composite, by_words: bool) -> Mask:
+    """With the background preserved, the surroundings that a product's shadow and reflection reach, and a lamp's
+    light."""
     allowed = np.ones(request.room.pixels.shape[:2], np.bool_)
     if request.job.preserve_background and not by_words:
         left, top, right, bottom = frame
         beside, above = round(BESIDE * (right - left)), round(ABOVE * (bottom - top))
         allowed[:] = False
         allowed[max(0, top - above) : bottom + above, max(0, left - beside) : right + beside] = True
+        allowed |= guide.changed
     return allowed if request.mask is None else allowed & request.mask
 
 
@@ -92,9 +93,9 @@ def finish(scene: Scene, painted: Painted, thresholds: Thresholds) -> Finished:
         box_agreement=None if scene.by_words or own_share == 1 else agreement(anew, scene.placement.box),
         product=likeness(photo, pixels, meant) if box else None,
     )
-    changed = (pixels != photo).any(axis=2)
+    changed = differing(pixels, photo)
     failed = tuple(verdict.failed(thresholds, max(photo.shape)))
-    return Finished(pixels, box, changed, verdict, _checks(changed, scene.allowed, verdict, failed), failed)
+    return Finished(pixels, box, verdict, _checks(changed, scene.allowed, verdict, failed), failed)
 
 
 def _brought_back(scene: Scene, painted: Painted, own_share: float) -> tuple[Pixels, Drift, Box | None]:
@@ -103,10 +104,19 @@ def _brought_back(scene: Scene, painted: Painted, own_share: float) -> tuple[Pix
     left, top, right, bottom = painted.window or (0, 0, photo.shape[1], photo.shape[0])
     window = np.s_[top:bottom, left:right]
     asked = None if scene.by_words else _moved(scene.placement.box, -left, -top)
-    restored = restore(photo[window], painted.pixels, scene.allowed[window], asked, repaint=1 - own_share)
+    repaint = _freedom(scene, own_share)[window] if own_share else None
+    restored = restore(photo[window], painted.pixels, scene.allowed[window], asked, repaint)
     pixels = photo.copy()
     pixels[window] = restored.pixels
     return pixels, restored.drift.moved(left, top), restored.anew and _moved(restored.anew, left, top)
+
+
+def _freedom(scene: Scene, own_share: float) -> Weights:
+    """How much of what the engine painted is taken: all of it under the product, which is mixed afterwards."""
+    freedom = np.full(scene.photo.shape[:2], 1 - own_share, np.float32)
+    left, top, right, bottom = scene.guide.part
+    freedom[top:bottom, left:right] += np.float32(own_share) * scene.guide.alpha
+    return freedom
 
 
 def _with_own_product(pixels: Pixels, scene: Scene, share: float) -> Pixels:
@@ -124,8 +134,8 @@ def _checks(changed: Mask, allowed: Mask, verdict: Verdict, failed: tuple[str, .
     """Measured, not promised."""
     outside = ~allowed
     told: dict[str, Any] = {
-        "background_identical": 1.0 - float(changed[outside].mean()) if outside.any() else 1.0,
-        "changed_fraction": round(float(changed.mean()), 6),
+        "background_identical": 1.0 - np.count_nonzero(changed & outside) / max(1, int(outside.sum())),
+        "changed_fraction": round(np.count_nonzero(changed) / changed.size, 6),
     }
     measured = {name: value for name, value in asdict(verdict).items() if value is not None}
     return told | measured | {"failed": list(failed)}

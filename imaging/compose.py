@@ -9,10 +9,11 @@ import numpy as np
 from imaging.backdrop import FARTHEST_WALL_CM, floor_end, wall_distance
 from imaging.camera import Camera, Numbers
 from imaging.cutout import CutOut
+from imaging.glow import glow, reach
 from imaging.lamp import shade_of
 from imaging.layout import Placement
 from imaging.light import Light, Source, encoded, find_light, linear
-from imaging.picture import Box, Mask, Pixels, Weights
+from imaging.picture import Box, Mask, Pixels, Weights, differing
 from imaging.relight import gain, relit
 from imaging.resize import Layer, placed, scaled_box
 from imaging.shade import ABOVE, BESIDE, shade
@@ -48,26 +49,35 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
     """Only the surroundings of the product are worked on: a large photo costs little more than a small one."""
     # 1. The room's light.
     view = _view(room, placement)
-    light = find_light(view.pixels, view.camera, _wall_cm(view))
+    wall_cm = _wall_cm(view)
+    light = find_light(view.pixels, view.camera, wall_cm)
     sun = _sun(view, light) if placement.surface == "floor" else None
     sources = (light.source,) if sun is None else (light.source, sun)
 
-    # 2. The ground in the product's shadow.
-    left, top, right, bottom = part = _around(placement)
+    # 2. The ground in the product's shadow, and in a lamp's light.
+    lampshade = 0.0 if light.daylight else shade_of(product)
+    glows = lampshade > 0 and placement.surface == "floor"
+    left, top, right, bottom = part = _around(placement, glows)
     photo = room[top:bottom, left:right]
     wall_row = None if view.wall_row is None else round(view.wall_row * room.shape[0] / view.pixels.shape[0])
-    ground = _dimmed(photo, shade(product, placement, sources, wall_row, part))
+    share = shade(product, placement, sources, wall_row, part)[..., None]
+    if glows:
+        share = share + glow(product, placement, lampshade, light, _behind_cm(view, wall_cm), part)
+    ground = _in_light(photo, share)
 
     # 3. The product over it.
-    colour, alpha = _set_into(product, placement.frame, part)
+    frame = _clipped(placement.frame, part)
+    colour, alpha = _set_into(product, placement.frame, frame)
     covered = alpha > 0
-    covered[: max(0, _lit_rows(product, placement, light) - top)] = False
+    covered[: max(0, _lit_rows(placement, lampshade) - frame[1])] = False
     colour[covered] = _relit(colour[covered], alpha[covered, None], gain(product, light, sun), light.brightest)
-    made = (ground * (1 - alpha[..., None]) + colour + 0.5).clip(0, 255).astype(np.uint8)
+    behind = ground[frame[1] - top : frame[3] - top, frame[0] - left : frame[2] - left]
+    behind[:] = behind * (1 - alpha[..., None]) + colour
+    made = (ground + np.float32(0.5)).clip(0, 255).astype(np.uint8)
     pixels, changed = room.copy(), np.zeros(room.shape[:2], np.bool_)
     pixels[top:bottom, left:right] = made
-    changed[top:bottom, left:right] = (made != photo).any(axis=2)
-    return Composite(pixels, changed, part, alpha)
+    changed[top:bottom, left:right] = differing(made, photo)
+    return Composite(pixels, changed, frame, alpha)
 
 
 def _view(room: Pixels, placement: Placement) -> _View:
@@ -91,18 +101,31 @@ def _sun(view: _View, light: Light) -> Source | None:
     return find_sun(view.pixels, view.camera, light.source, view.frame, floor_row)
 
 
-def _around(placement: Placement) -> Box:
-    """The part of the photo that product and shadow stay in."""
-    left, top, right, bottom = placement.frame
+def _behind_cm(view: _View, wall_cm: float) -> float:
+    return wall_cm if view.wall_row is None else view.camera.distance(view.wall_row)
+
+
+def _around(placement: Placement, glows: bool) -> Box:
+    """The part of the photo that product, shadow and a lamp's light stay in."""
+    left, top, right, bottom = frame = placement.frame
     beside, above = int(BESIDE * (right - left)), int(ABOVE * (bottom - top))
-    width, height = placement.camera.size
-    return max(0, left - beside), max(0, top - above), min(width, right + beside), min(height, bottom + above)
+    part = left - beside, top - above, right + beside, bottom + above
+    if glows:
+        lit = reach(frame)
+        part = min(part[0], lit[0]), min(part[1], lit[1]), max(part[2], lit[2]), max(part[3], lit[3])
+    return _clipped(part, (0, 0, *placement.camera.size))
 
 
-def _dimmed(photo: Pixels, kept: Weights) -> Layer:
-    """sRGB pixels with only a share of their light kept: exact but for the darkest, which sRGB codes linearly."""
-    factor = np.power(kept, np.float32(1 / _GAMMA))[..., None]
-    return cast(Layer, np.maximum((photo + np.float32(_TOE)) * factor - np.float32(_TOE), 0))
+def _clipped(box: Box, part: Box) -> Box:
+    left, top = (min(max(box[i], part[i]), part[i + 2]) for i in (0, 1))
+    return left, top, max(left, min(box[2], part[2])), max(top, min(box[3], part[3]))
+
+
+def _in_light(photo: Pixels, share: Layer) -> Layer:
+    """sRGB pixels with only a share of their light, or more than it: exact but for the darkest, which sRGB codes
+    linearly."""
+    factor = np.power(share, np.float32(1 / _GAMMA))
+    return cast(Layer, np.clip((photo + np.float32(_TOE)) * factor - np.float32(_TOE), 0, 255))
 
 
 def _set_into(product: CutOut, frame: Box, part: Box) -> tuple[Layer, Weights]:
@@ -112,10 +135,10 @@ def _set_into(product: CutOut, frame: Box, part: Box) -> tuple[Layer, Weights]:
     return colour.clip(0, 255 * alpha[..., None]), alpha
 
 
-def _lit_rows(product: CutOut, placement: Placement, light: Light) -> int:
-    """The photo's row down to which the product is a lampshade with its own light in it; 0 for none."""
+def _lit_rows(placement: Placement, lampshade: float) -> int:
+    """The photo's row down to which the product is a lampshade with its own light in it."""
     _, top, _, bottom = placement.frame
-    return 0 if light.daylight else round(top + shade_of(product) * (bottom - top))
+    return round(top + lampshade * (bottom - top)) if lampshade else 0
 
 
 def _relit(colours: Layer, alpha: Layer, gain: Numbers, brightest: float) -> Layer:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from imaging.compose import Composite
 from imaging.cutout import CutOut
-from imaging.picture import Box, Mask, Pixels
+from imaging.picture import Box, Mask, Pixels, differing
 from imaging.register import Plane, aligned, correlation, register, resized, size_of, structure
 from imaging.resize import placed
 
@@ -64,7 +64,7 @@ def pasted(photo: Pixels, product: CutOut, box: Box) -> Composite:
     colour = placed(product.color * product.alpha[..., None], frame, box)
     pixels, here = photo.copy(), np.s_[box[1] : box[3], box[0] : box[2]]
     pixels[here] = np.rint(photo[here] * (1 - alpha[..., None]) + colour).clip(0, 255).astype(np.uint8)
-    return Composite(pixels, (pixels != photo).any(axis=2), box, alpha)
+    return Composite(pixels, differing(pixels, photo), box, alpha)
 
 
 def agreement(one: Box | None, other: Box) -> float:

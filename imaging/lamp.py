@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from imaging.cutout import CutOut
-from imaging.light import LUMINANCE, linear
+from imaging.light import LUMINANCE, Linear, linear
 from imaging.solid import legs_of
 
 _ROWS = 64
@@ -26,10 +26,13 @@ def shade_of(product: CutOut) -> float:
     return shade / _ROWS if _is_light(product, shade / _ROWS) else 0.0
 
 
-def _is_light(product: CutOut, share: float) -> bool:
+def colour_of(product: CutOut, share: float) -> Linear:
+    """The mean linear colour (3) of the product's upper `share`; black where that is transparent."""
     rows = max(1, round(share * product.alpha.shape[0]))
     colours = linear(product.color[:rows][product.alpha[:rows] > 0.9])
-    if not len(colours):
-        return False
-    mean = colours.mean(axis=0)
+    return np.array(colours.mean(axis=0)) if len(colours) else np.zeros(3, np.float32)
+
+
+def _is_light(product: CutOut, share: float) -> bool:
+    mean = colour_of(product, share)
     return bool(mean @ LUMINANCE > _LIGHT and mean.min() > _PALE * mean.max())

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +23,11 @@ Size = tuple[int, int]
 
 Box = tuple[int, int, int, int]
 """(left, top, right, bottom) in pixels; right and bottom are the first column and row outside."""
+
+
+def differing(one: Pixels, other: Pixels) -> Mask:
+    """Where two pictures of one size are not alike to the bit."""
+    return np.asarray(cv2.inRange(cv2.absdiff(one, other), (0, 0, 0), (0, 0, 0)) == 0)
 
 
 @dataclass(frozen=True, eq=False)

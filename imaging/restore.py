@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.picture import Box, Mask, Pixels, Size, Weights
+from imaging.picture import Box, Mask, Pixels, Size, Weights, differing
 from imaging.register import (
     Cast,
     Levels,
@@ -29,9 +29,11 @@ from imaging.register import (
 _LIGHT = 3.0  # sigma: where the light alone changed, what is finer stays the photo's
 _DARK = np.float32(8)  # levels added before brightnesses are divided
 _PAINT_FEATHER, _LIGHT_FEATHER = 3.0, 40.0
-_PAINTED = 0.5  # the share from which a pixel counts as painted anew
+_TINTED, _UNEVEN = 0.15, 0.05  # logarithms of brightness by which a hard shadow may still differ
+_MOSTLY_SHADOW = 0.25  # of what was painted: a thing has more than that
 _MARGIN = 32  # around what may change, to be compared with it
 _ANOTHER_SCENE = 4.0  # levels of misfit where no common structure is found: measured 10 and more
+_VISIBLE = 8.0  # levels
 _SMALLEST = 24  # of a photo's sides
 _SPECK, _NOISE = 0.03, 2000  # smaller sums of change than that share of the largest, or than levels, are none
 
@@ -76,10 +78,12 @@ class Restored:
 
 @dataclass(frozen=True, eq=False)
 class _Changes:
-    """At the working size: where the picture is `paint`, and by what factors the `light` on the photo changed."""
+    """At the working size: where the picture is `paint`, by what factors the `light` on the photo changed, and where a
+    `thing` is that was not there."""
 
     paint: Weights
     light: Levels
+    thing: Mask
 
     @property
     def any(self) -> Mask:
@@ -91,15 +95,16 @@ def restore(
     painted: Pixels,
     allowed: Mask | None = None,
     product_box: Box | None = None,
-    repaint: float = 1.0,
+    repaint: Weights | None = None,
 ) -> Restored:
     """The photo with what `painted`, of any size, really changed within `allowed` and near `product_box`: the light,
-    and the share `repaint` of what was painted anew."""
+    and of things painted anew the share `repaint`, of the photo's size; None takes all."""
     size = size_of(photo)
     if allowed is None:
         allowed = np.ones(photo.shape[:2], np.bool_)
     if _kept_the_photo(painted, photo, allowed):
-        return _finished(photo, np.where(allowed[..., None], painted, photo), only_resized(size, size))
+        pixels = np.where(allowed[..., None], painted, photo)
+        return _finished(photo, pixels, only_resized(size, size), anew=_composited(photo, pixels))
 
     # 1. Where the painted picture lies on the photo.
     working = working_size(size)
@@ -123,14 +128,23 @@ def restore(
     if part is None:
         return _finished(photo, photo.copy(), registration, cast.distance)
     anew = cast.taken_off(aligned(painted, registration, size, part), size, part)
-    box = _bounds_at(changes.paint > _PAINTED, size)
-    changes = replace(changes, paint=np.float32(repaint) * changes.paint)
+    box = _bounds_at(changes.thing, size)
+    if repaint is not None:
+        thing = _feathered(changes.thing, 3 * _PAINT_FEATHER, np.ones_like(limit), 1)
+        changes = replace(changes, paint=changes.paint * (1 - thing * (1 - resized(repaint, working))))
     return _finished(photo, _composed(photo, anew, changes, part, allowed), registration, cast.distance, box)
 
 
 def changed_fraction(photo: Pixels, answer: Pixels) -> float:
     """Share of the pixels that differ, 0 to 1."""
-    return float(_differing(photo, answer).mean())
+    return float(differing(photo, answer).mean())
+
+
+def _composited(photo: Pixels, pixels: Pixels) -> Box | None:
+    """Where a thing is in a picture that was painted on the photo itself."""
+    working = working_size(size_of(photo))
+    before, after = (resized(each, working).astype(np.float32) for each in (photo, pixels))
+    return _bounds_at(_thing(before, after, np.abs(after - before).max(axis=2) > _VISIBLE), size_of(photo))
 
 
 def _finished(
@@ -144,11 +158,7 @@ def _finished(
 ) -> Restored:
     homography = tuple(registration.matrix.ravel().tolist())
     drift = Drift(*registration.drift, colour, registration.agreement, found, homography)
-    return Restored(pixels, _differing(photo, pixels), anew, drift, registration)
-
-
-def _differing(one: Pixels, other: Pixels) -> Mask:
-    return np.asarray(cv2.inRange(cv2.absdiff(one, other), (0, 0, 0), (0, 0, 0)) == 0)
+    return Restored(pixels, differing(photo, pixels), anew, drift, registration)
 
 
 def _kept_the_photo(painted: Pixels, photo: Pixels, allowed: Mask) -> bool:
@@ -158,7 +168,7 @@ def _kept_the_photo(painted: Pixels, photo: Pixels, allowed: Mask) -> bool:
     rows, outside = photo[::8], ~allowed[::8, 1:]
     edges = _largest(cv2.absdiff(rows[:, 1:], rows[:, :-1])) > 8
     edges &= outside | (not outside.any())
-    return bool(edges.any()) and float(_differing(rows, painted[::8])[:, 1:][edges].mean()) < 0.5
+    return bool(edges.any()) and float(differing(rows, painted[::8])[:, 1:][edges].mean()) < 0.5
 
 
 def _asked(limit: Mask, product_box: Box | None, scale: float) -> Mask:
@@ -174,7 +184,9 @@ def _asked(limit: Mask, product_box: Box | None, scale: float) -> Mask:
 
 def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, asked: Mask) -> _Changes:
     """Within the limit, and where the painted picture is shown; the light is taken on to where it is not."""
-    changes = _Changes(np.zeros(limit.shape, np.float32), np.ones((*limit.shape, 3), np.float32))
+    changes = _Changes(
+        np.zeros(limit.shape, np.float32), np.ones((*limit.shape, 3), np.float32), np.zeros(limit.shape, np.bool_)
+    )
     part = _bounds(limit, _MARGIN)
     here = _inside(part)
     limit, shown, asked = limit[here], shown[here], asked[here]
@@ -189,7 +201,21 @@ def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, as
     beside = shown * (1 - _feathered(paint, 2 * _PAINT_FEATHER, np.ones_like(limit), 1))
     lit = _feathered(region, _LIGHT_FEATHER, limit, _LIGHT_FEATHER)
     changes.light[here] += lit[..., None] * (_light(before, after, beside) - 1)
+    changes.thing[here] = _thing(before, after, paint)
     return changes
+
+
+def _thing(before: Levels, after: Levels, paint: Mask) -> Mask:
+    """Of what was painted that which is no hard shadow: one dims all colours evenly, and its neighbours as much."""
+    ratio = np.log((np.maximum(after, 0) + _DARK) / (before + _DARK))
+    dimmed = np.asarray(ratio.mean(axis=2), np.float32)
+    even = np.ptp(ratio, axis=2) < _TINTED
+    smooth = np.abs(dimmed - cv2.GaussianBlur(dimmed, (0, 0), 3.0)) < _UNEVEN
+    rest = paint & ~((dimmed < 0) & even & smooth)
+    solid = cv2.morphologyEx(rest.astype(np.uint8), cv2.MORPH_OPEN, _disc(5)).astype(np.bool_)
+    if np.count_nonzero(solid) < _MOSTLY_SHADOW * np.count_nonzero(paint):
+        return paint  # a dark thing, rather
+    return _great_parts(solid, np.abs(after - before).max(axis=2), solid)
 
 
 def _paint_and_region(

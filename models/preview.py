@@ -37,7 +37,7 @@ class Preview:
             warnings.append("instructions have no effect on the rooms that the preview engine draws")
         return Painted(compose(scene.pixels, task.cut_out, placement).pixels, 0, 1.0, tuple(warnings))
 
-    def ask(self, question: Question, control: Control) -> None:  # noqa: ARG002  there is no model to ask
+    def ask(self, question: Question, control: Control) -> str | None:  # noqa: ARG002  there is no model to ask
         return None
 
     def paint(self, task: PaintTask, control: Control) -> Painted:

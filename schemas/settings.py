@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         30, description="check: most the product's mean colour may change, as CIELAB distance"
     )
     check_product_structure: float = Field(
-        0.2, ge=-1, le=1, description="check: least correlation of the product's structure with the shop's photo"
+        -1, ge=-1, le=1, description="check: least correlation of the product's details with the shop's photo; -1: off"
     )
     check_product_present: float = Field(
         0.5, ge=0, le=1, description="check: least share of the product's pixels that must have changed"

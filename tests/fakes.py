@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from models.engine import Control, EditTask, GenerateTask, Painted, PaintTask
+from imaging.picture import Pixels
+from models.engine import Control, EditTask, GenerateTask, Painted, PaintTask, Question
 from models.preview import Preview
+from schemas.errors import JobError
 from schemas.jobs import Quality
 
 
@@ -65,3 +67,57 @@ class Slow(Preview):
 
 def never() -> Any:
     threading.Event().wait(60)
+
+
+class Scripted(Preview):
+    """Paints what it was given, one after the other, as raw results of the whole photo; remembers what it was asked."""
+
+    name = "scripted"
+
+    def __init__(self, *results: Pixels | JobError, seconds: float = 0) -> None:
+        self.results, self.seconds = list(results), seconds
+        self.tasks: list[EditTask] = []
+
+    @property
+    def seeds(self) -> list[int]:
+        return [task.sampling.seed for task in self.tasks]
+
+    def edit(self, task: EditTask, control: Control) -> Painted:
+        self.tasks.append(task)
+        time.sleep(self.seconds)
+        result = self.results[len(self.tasks) - 1]
+        if isinstance(result, JobError):
+            raise result
+        return Painted(result, steps=4, true_cfg_scale=1.0)
+
+
+class Talking(Preview):
+    """Has a language model that always says the same."""
+
+    name = "talking"
+
+    def __init__(self, reply: str | JobError) -> None:
+        self.reply = reply
+        self.questions: list[Question] = []
+
+    def ask(self, question: Question, control: Control) -> str:
+        self.questions.append(question)
+        if isinstance(self.reply, JobError):
+            raise self.reply
+        return self.reply
+
+
+class Waiting(Scripted):
+    """One job at a time, as on a GPU, and none finishes before `go`."""
+
+    name = "waiting"
+
+    def __init__(self, result: Pixels) -> None:
+        super().__init__(result, result)
+        self.busy, self.go, self.gpu = threading.Event(), threading.Event(), threading.Lock()
+
+    def edit(self, task: EditTask, control: Control) -> Painted:
+        with self.gpu:
+            self.busy.set()
+            assert self.go.wait(30)
+            return super().edit(task, control)

@@ -74,6 +74,7 @@ def test_pixels_without_a_reason_to_change_are_kept(case: str) -> None:
     left, top, right, bottom = told["box"]
     beside, above = int(0.6 * (right - left)), int(0.35 * (bottom - top))
     changed[top - above : bottom + above, left - beside : right + beside] = False
+    changed[cv2.absdiff(drawn.photo(case, "truth.png"), room).max(axis=2) > 2] = False  # a lit lamp reaches far
     assert not changed.any()
 
 
@@ -160,6 +161,46 @@ def test_a_lampshade_is_bright_in_lamplight_and_a_white_cabinet_is_not() -> None
         composite, placement = made(Wish(coordinates=(400, 500), product_height_cm=150), product, evening)
         shade = composite.pixels[placement.frame[1] + 5, placement.foot[0]]
         assert (shade.min() > 215) == bright
+
+
+LAMP_WISH = Wish(coordinates=(400, 420), product_height_cm=150)  # before the wall
+EVENING = (ROOM * 0.45).astype(np.uint8)
+
+
+def gained(product: drawn.CutOut, room: Pixels, wish: Wish = LAMP_WISH) -> tuple[np.ndarray, Placement]:
+    """How much lighter each pixel outside the product became."""
+    composite, placement = made(wish, product, room)
+    return np.where(covered(placement), 0, lightness(composite.pixels) - lightness(room)), placement
+
+
+def test_a_lit_lamp_brightens_the_wall_less_and_less_with_distance() -> None:
+    gain, placement = gained(drawn.lamp(), EVENING)
+    _, top, right, _ = placement.frame
+    above = gain[:top, placement.foot[0]][::-1]
+    assert above[2] > 15
+    assert (np.diff(above[5:]) <= 1).all()
+    assert above[-1] == 0
+    assert gain[top + 10, right + 10] > 10
+
+
+def test_the_light_of_a_lamp_has_no_edge() -> None:
+    gain, placement = gained(drawn.lamp(), EVENING)
+    wall = gain[: placement.frame[1]]
+    assert max(np.abs(np.diff(wall, axis=axis)).max() for axis in (0, 1)) <= 3
+    composite, _ = made(LAMP_WISH, drawn.lamp(), EVENING)
+    assert (composite.pixels[~composite.changed] == EVENING[~composite.changed]).all()
+
+
+def test_a_lamp_burns_no_wall_out() -> None:
+    composite, placement = made(replace(LAMP_WISH, coordinates=(400, 419)), drawn.lamp(), (ROOM * 0.6).astype(np.uint8))
+    assert composite.pixels[~covered(placement)].max() < 240
+
+
+@pytest.mark.parametrize(
+    ("product", "room"), [(drawn.lamp(), ROOM), (drawn.lamp((60, 60, 60)), EVENING), (drawn.stool((240,) * 3), EVENING)]
+)
+def test_a_lamp_in_daylight_and_what_is_no_lamp_light_nothing(product: drawn.CutOut, room: Pixels) -> None:
+    assert gained(product, room)[0].max() <= 0
 
 
 def test_the_same_job_gives_the_same_pixels() -> None:

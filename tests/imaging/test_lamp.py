@@ -1,6 +1,6 @@
 import pytest
 
-from imaging.lamp import shade_of
+from imaging.lamp import colour_of, shade_of
 from tests.imaging import drawn
 
 
@@ -33,3 +33,8 @@ def test_the_armchair_and_the_vase_are_no_lamps() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 200), (200, 1), (3, 3)])
 def test_products_of_every_shape_have_an_answer(shape: tuple[int, int]) -> None:
     assert shade_of(drawn.block(*shape)) == 0
+
+
+def test_the_colour_of_a_shade_is_linear_and_its_own() -> None:
+    assert colour_of(drawn.lamp((255, 255, 0)), 0.2) == pytest.approx([1, 1, 0])
+    assert colour_of(drawn.lamp((188, 188, 188)), 0.2) == pytest.approx([0.5] * 3, abs=0.01)

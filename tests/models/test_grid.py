@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.grid import fit
+from models.grid import fit, window
 
 AREA = 1024 * 1024
 
@@ -37,3 +37,31 @@ def test_what_enters_the_grid_leaves_it_in_place(size: tuple[int, int]) -> None:
     back = grid.leave(grid.enter(picture))
     assert back.shape == picture.shape
     assert abs(back.astype(int) - picture).mean() < 1
+
+
+@given(st.integers(300, 9000), st.integers(300, 9000), st.data())
+def test_a_window_holds_what_may_change_and_lies_in_the_photo(width: int, height: int, data: st.DataObject) -> None:
+    left, top = data.draw(st.integers(0, width - 20)), data.draw(st.integers(0, height - 20))
+    right, bottom = data.draw(st.integers(left + 10, width)), data.draw(st.integers(top + 10, height))
+    x, y, x_end, y_end = window((width, height), (left, top, right, bottom), AREA, 16)
+    assert 0 <= x <= left < right <= x_end <= width
+    assert 0 <= y <= top < bottom <= y_end <= height
+
+
+def test_a_small_place_in_a_large_photo_is_painted_pixel_for_pixel() -> None:
+    left, top, right, bottom = window((4000, 3000), (1900, 1900, 2100, 2300), AREA, 16)
+    size = (right - left, bottom - top)
+    assert fit(size, AREA, 16).working == size
+    assert 0.8 * AREA < size[0] * size[1] < 1.25 * AREA
+
+
+@pytest.mark.parametrize("region", [(0, 0, 4000, 3000), (200, 300, 3600, 2900)])
+def test_a_large_place_takes_the_whole_photo(region: tuple[int, int, int, int]) -> None:
+    assert window((4000, 3000), region, AREA, 16) == (0, 0, 4000, 3000)
+
+
+def test_a_window_is_never_stretched() -> None:
+    left, top, right, bottom = window((6000, 4000), (2000, 1000, 3100, 2500), AREA, 16)
+    grid = fit((right - left, bottom - top), AREA, 16)
+    assert abs(grid.padded[0] - grid.size[0]) <= 2
+    assert abs(grid.padded[1] - grid.size[1]) <= 2

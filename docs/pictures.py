@@ -1,0 +1,103 @@
+"""Makes the pictures of these pages with the worker itself: python docs/pictures.py"""
+
+import asyncio
+import base64
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from rp_handler import handler  # noqa: E402
+
+PHOTOS = ROOT / "examples/photos"
+CHAIR = PHOTOS / "armchair_daylight"
+HEIGHT = 480
+GAP = 8
+
+
+def worked(**job: Any) -> Image.Image:
+    answer = asyncio.run(handler({"id": "docs", "input": job}))
+    return Image.open(io.BytesIO(base64.b64decode(answer["processed_image"])))
+
+
+def beside(images: list[Image.Image]) -> Image.Image:
+    tiles = [image.resize((round(image.width * HEIGHT / image.height), HEIGHT)) for image in images]
+    row = Image.new("RGB", (sum(tile.width for tile in tiles) + GAP * (len(tiles) - 1), HEIGHT), "white")
+    left = 0
+    for tile in tiles:
+        row.paste(tile, (left, 0))
+        left += tile.width + GAP
+    return row
+
+
+def stacked(rows: list[Image.Image]) -> Image.Image:
+    """All as wide as the first."""
+    wide = [row.resize((rows[0].width, round(row.height * rows[0].width / row.width))) for row in rows]
+    sheet = Image.new("RGB", (wide[0].width, sum(row.height for row in wide) + GAP * (len(wide) - 1)), "white")
+    top = 0
+    for row in wide:
+        sheet.paste(row, (0, top))
+        top += row.height + GAP
+    return sheet
+
+
+def painting() -> Image.Image:
+    """A framed landscape: hills under an evening sky."""
+    y, x = np.mgrid[0:300, 0:420] / 300.0
+    sky = np.stack([0.95 - 0.35 * y, 0.75 - 0.25 * y, 0.55 + 0.1 * y], axis=2)
+    for base, colour in ((0.55, (0.45, 0.5, 0.6)), (0.68, (0.3, 0.42, 0.4)), (0.82, (0.16, 0.28, 0.24))):
+        hill = y > base + 0.06 * np.sin(5 * x / base) + 0.03 * np.sin(13 * x * base)
+        sky = np.where(hill[..., None], colour, sky)
+    framed = np.full((360, 480, 3), (0.22, 0.14, 0.08))
+    framed[10:-10, 10:-10] = (0.95, 0.94, 0.9)
+    framed[30:-30, 30:-30] = sky
+    return Image.fromarray((255 * framed).round().astype(np.uint8)).convert("RGBA")
+
+
+def as_text(image: Image.Image) -> str:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def before_after() -> Image.Image:
+    product, room = (
+        base64.b64encode((CHAIR / name).read_bytes()).decode() for name in ("product_white.png", "room.png")
+    )
+    edited = worked(
+        product_image=product, room_image=room, placement_coordinates=[247, 656], product_height_cm=90, seed=1
+    )
+    generated = worked(action="generate", product_image=product, product_height_cm=90, output_size=[1024, 768], seed=7)
+    shop = Image.open(CHAIR / "product_white.png").convert("RGB")
+    rows = [[shop.crop((100, 120, 560, 560)), Image.open(CHAIR / "room.png")], [edited, generated]]
+    return stacked([beside(row) for row in rows])
+
+
+def wall_and_table() -> Image.Image:
+    """A picture hung, a vase on a table: by words alone, at their real height."""
+    vase = as_text(Image.open(PHOTOS / "vase_loft/product_alpha.png"))
+    rows = []
+    for case in ("armchair_daylight", "vase_loft"):
+        room = as_text(Image.open(PHOTOS / case / "room.png"))
+        hung = worked(
+            product_image=as_text(painting()), room_image=room, instructions="Hang it on the wall",
+            product_height_cm=55, seed=1,
+        )  # fmt: skip
+        stood = worked(product_image=vase, room_image=room, instructions="On the table", product_height_cm=28, seed=1)
+        rows.append(beside([hung, stood]))
+    return stacked(rows)
+
+
+def main() -> None:
+    before_after().save(ROOT / "docs/before-after.jpg", quality=88)
+    wall_and_table().save(ROOT / "docs/wall-and-table.jpg", quality=85)
+
+
+if __name__ == "__main__":
+    main()
