@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import uvicorn
@@ -26,12 +26,12 @@ from models.engine import Control, Progress
 from schemas.answers import PictureAnswer
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import EditJob, GenerateJob
-from schemas.openai import EditBody, GenerationBody, ImagesAnswer, Model, Models
+from schemas.openai import GenerationBody, ImagesAnswer, Model, Models
 from schemas.settings import MEGA, Settings, SettingsError, read_settings
 from schemas.version import SERVICE, VERSION
 from web.docs import JOB_ERRORS, OPENAI_ERRORS, edit_body, json_body
 from web.errors import error_response, json_response, retry_headers, status_of
-from web.events import Events
+from web.events import Events, ImageEvents, JobEvents
 from web.forms import is_form, read_form, read_json
 from web.front import Front
 from web.line import Line
@@ -41,6 +41,10 @@ from web.metrics import Metrics
 log = logging.getLogger(__name__)
 
 GENERATIONS, EDITS = "/v1/images/generations", "/v1/images/edits"
+
+EVENTS = "text/event-stream"
+LOOKS = 3
+"""Unfinished pictures in the events of a job."""
 
 BEGIN_SECONDS = 2.0
 """How long a stream waits for its job to begin, so that one that cannot is answered with a status of its own."""
@@ -66,37 +70,42 @@ class Desk:
         form = is_form(request) and route == EDITS
         raw = await read_form(request, int(self.settings.max_request_mb * MEGA)) if form else await read_json(request)
         body = await asyncio.to_thread(read_body, route, raw, is_form=form)
+
+        def work(control: Control) -> dict[str, Any]:
+            answer = self.router.paint(body, _call(request, control))
+            request.state.seed = answer["data"][0]["seed"]
+            return answer
+
         if body.stream:
-            return await self._streamed(request, body)
-        answer, text = await self._answered(request, lambda control: self._paint(request, body, control))
-        request.state.seed = answer["data"][0]["seed"]
-        return json_response(text)
+            return await self._streamed(request, work, ImageEvents(body), body.partial_images)
+        return json_response(await self._answered(request, work))
 
     async def job(self, request: Request, action: str) -> Response:
-        """The answer of the job interface, under the status that fits its code."""
-        raw = await read_json(request)
-        if isinstance(raw, dict) and raw.get("action", action) != action:
-            raise JobError(ErrorCode.INVALID_INPUT, f"Invalid action: this route is {action}", ("action",))
-        job = raw | {"action": action} if isinstance(raw, dict) else raw
-        answer, text = await self._answered(
-            request, lambda control: self.router.answer_unlogged(job, self._call(request, control))
-        )
-        info = answer.get("placement_info") or answer.get("generation_info") or {}
-        request.state.seed = info.get("seed")
-        code = answer.get("error_code")
-        status = status_of(ErrorCode(code), answer.get("fields")) if code else 200
-        return json_response(text, status, retry_headers(status, self.line.seconds_a_job))
+        """The answer of the job interface, under the status that fits its code; as events where they are accepted."""
+        try:
+            job = _with_action(await read_json(request), action)
 
-    def _paint(self, request: Request, body: GenerationBody | EditBody, control: Control) -> dict[str, Any]:
-        return self.router.paint(body, self._call(request, control))
+            def work(control: Control) -> dict[str, Any]:
+                answer = self.router.work(job, _call(request, control))
+                info = answer.get("placement_info") or answer["generation_info"]
+                request.state.seed = info["seed"]
+                return answer
 
-    def _call(self, request: Request, control: Control) -> Call:
-        return Call(request.state.request_id, control)
+            if EVENTS in request.headers.get("accept", ""):
+                return await self._streamed(request, work, JobEvents(partial(self.router.refusal, action)), LOOKS)
+            return json_response(await self._answered(request, work))
+        except JobError as problem:
+            status = status_of(problem.code, problem.fields)
+            body = json.dumps(self.router.refusal(action, problem)).encode()
+            return json_response(body, status, retry_headers(status, self.line.seconds_a_job))
 
-    async def _answered(self, request: Request, work: Work) -> tuple[dict[str, Any], bytes]:
-        """The answer, and its text. Raises the job's JobError, and CANCELLED when the caller hangs up."""
+    async def _answered(self, request: Request, work: Work) -> bytes:
+        """The answer's JSON. Raises the job's JobError, and CANCELLED when the caller hangs up."""
         cancelled = threading.Event()
-        job = self.line.join(self._job(lambda control: _with_text(work(control)), Control(cancelled=cancelled)))
+        # The text is made on the job's thread: pictures are long.
+        job = self.line.join(
+            self._job(lambda control: json.dumps(work(control)).encode(), Control(cancelled=cancelled))
+        )
         hung_up = asyncio.create_task(_hung_up(request))
         try:
             waited_for: set[asyncio.Future[Any]] = {job, hung_up}
@@ -108,17 +117,11 @@ class Desk:
             cancelled.set()
             hung_up.cancel()
 
-    async def _streamed(self, request: Request, body: GenerationBody | EditBody) -> Response:
+    async def _streamed(self, request: Request, work: Work, events: Events, looks: int) -> Response:
         """The job ends with its stream: a caller that hangs up cancels it."""
-        events, cancelled = Events(body), threading.Event()
-        control = Control(events.report, cancelled=cancelled, show=events.show, looks=body.partial_images)
-
-        def work(control: Control) -> None:
-            answer = self._paint(request, body, control)
-            request.state.seed = answer["data"][0]["seed"]
-            events.finish(answer)
-
-        job = self.line.join(self._job(work, control))
+        cancelled = threading.Event()
+        control = Control(events.report, cancelled=cancelled, show=events.show, looks=looks)
+        job = self.line.join(self._job(lambda control: events.finish(work(control)), control))
         job.add_done_callback(lambda done: events.end(_problem(done)))
         hung_up = asyncio.create_task(_hung_up(request))
         hung_up.add_done_callback(lambda _: cancelled.set())
@@ -137,7 +140,7 @@ class Desk:
             hung_up.cancel()
             raise
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        return StreamingResponse(texts(), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(texts(), media_type=EVENTS, headers=headers)
 
     def _job(self, work: Callable[[Control], T], control: Control) -> Callable[[], T]:
         """The work as the line runs it: timed, stopped in time, and failing with JobErrors alone."""
@@ -163,9 +166,16 @@ class Desk:
         return run
 
 
-def _with_text(answer: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    """Made on the job's thread: pictures are long."""
-    return answer, json.dumps(answer).encode()
+def _with_action(job: object, action: str) -> object:
+    if not isinstance(job, dict):
+        return job
+    if job.get("action", action) != action:
+        raise JobError(ErrorCode.INVALID_INPUT, f"Invalid action: this route is {action}", ("action",))
+    return job | {"action": action}
+
+
+def _call(request: Request, control: Control) -> Call:
+    return Call(request.state.request_id, control)
 
 
 def _problem(job: "asyncio.Future[None]") -> JobError | None:

@@ -58,19 +58,16 @@ class Router:
     def answer(self, raw: object, call: Call) -> dict[str, Any]:
         """Blocks until the job is done. Raises only what is a bug."""
         started = time.monotonic()
-        answer = self.answer_unlogged(raw, call)
-        seconds = time.monotonic() - started
-        if "error_code" in answer:
-            log.warning("%s failed after %.2f s: %s", call.job_id, seconds, answer["error_code"])
-        else:
-            log.info("%s %s done in %.2f s", call.job_id, _doing(raw), seconds)
+        try:
+            answer = self.work(raw, call)
+            log.info("%s %s done in %.2f s", call.job_id, _doing(raw), time.monotonic() - started)
+        except JobError as problem:
+            answer = self.refusal(action_of(raw), problem)
+            log.warning("%s failed after %.2f s: %s", call.job_id, time.monotonic() - started, problem.code)
         return answer
 
-    def answer_unlogged(self, raw: object, call: Call) -> dict[str, Any]:
-        try:
-            return self._routed(raw, call)
-        except JobError as problem:
-            return error_answer(action_of(raw), problem, refresh=self.painter.tally.engine_is_broken)
+    def refusal(self, action: str, problem: JobError) -> dict[str, Any]:
+        return error_answer(action, problem, refresh=self.painter.tally.engine_is_broken)
 
     def paint(self, body: GenerationBody | EditBody, call: Call) -> dict[str, Any]:
         """The answer of OpenAI's images API. Raises JobError."""
@@ -99,7 +96,8 @@ class Router:
             raise JobError(ErrorCode.NOT_SUPPORTED, "stream is not possible through a queue", ("stream",))
         return self.paint(body, call)
 
-    def _routed(self, raw: object, call: Call) -> dict[str, Any]:
+    def work(self, raw: object, call: Call) -> dict[str, Any]:
+        """The answer of a job that can be done. Raises JobError."""
         if isinstance(raw, Mapping) and "openai_route" in raw:
             return self._openai(raw, call)
         match parse(raw):

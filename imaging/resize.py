@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.picture import Box
+from imaging.picture import Box, Pixels
 
 Layer = NDArray[np.float32]
 """(height, width) or (height, width, channels)."""
@@ -41,3 +41,15 @@ def scaled_box(box: tuple[float, float, float, float], factor: float) -> Box:
     """`box` in a picture of another size, at least a pixel large."""
     left, top, right, bottom = (round(side * factor) for side in box)
     return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
+def in_place(pixels: Pixels, part: Box, photo: Pixels) -> Pixels:
+    """`pixels` where the `part` that they show lies in the photo, which takes on their scale."""
+    height, width = photo.shape[:2]
+    scale = pixels.shape[1] / (part[2] - part[0])
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cast(Pixels, cv2.resize(photo, size, interpolation=cv2.INTER_AREA))
+    left, top, right, bottom = scaled_box(part, scale)
+    target = small[top:bottom, left:right]
+    target[:] = cv2.resize(pixels, target.shape[1::-1], interpolation=cv2.INTER_AREA)
+    return small

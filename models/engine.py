@@ -10,7 +10,7 @@ from imaging.compose import Composite
 from imaging.cutout import CutOut
 from imaging.layout import Placement
 from imaging.picture import Box, Picture, Pixels, Size
-from imaging.resize import set_into
+from imaging.resize import in_place
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import Quality
 
@@ -63,7 +63,7 @@ class Control:
     def showing(self, photo: Pixels, part: Box) -> "Control":
         """This one for an engine that paints a part of a photo: its looks are seen in their place."""
         show = self.show
-        return replace(self, show=lambda pixels: show(set_into(photo, part, pixels))) if show else self
+        return replace(self, show=lambda pixels: show(in_place(pixels, part, photo))) if show else self
 
     def between(self, start: float, end: float) -> "Control":
         """The part of this one from share `start` to share `end`, 0 to 1."""

@@ -209,11 +209,9 @@ class Qwen:
         settings = schedule.scheduler | ({"shift_terminal": None} if schedule.steps == 1 else {})
         scheduler = FlowMatchEulerDiscreteScheduler.from_config(checkpoint.scheduler_config, **settings)
 
-
         def look(foreseen: Tensor) -> None:
-            shown = decode(self._parts, _smaller(foreseen)).clamp(0, 255).round().byte().cpu().numpy()
-            assert control.show
-            control.show(shown)
+            if control.show:
+                control.show(decode(self._parts, _smaller(foreseen)).clamp(0, 255).byte().cpu().numpy())
 
         return decode(self._parts, denoise(checkpoint.transformer, scheduler, brief, control, look))
 

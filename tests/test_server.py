@@ -190,9 +190,12 @@ class TestErrors:
 
     def test_a_failed_engine_is_an_error_that_is_not_to_be_retried(self) -> None:
         failing = Failing(lambda: RuntimeError("secret"))
-        with serving(lambda: failing) as live, live.client(max_retries=2) as client:
-            with pytest.raises(openai.InternalServerError) as failed:
-                client.images.generate(prompt="1,2,3")
+        with (
+            serving(lambda: failing) as live,
+            live.client(max_retries=2) as client,
+            pytest.raises(openai.InternalServerError) as failed,
+        ):
+            client.images.generate(prompt="1,2,3")
         assert failed.value.code == "GENERATION_ERROR"
         assert failed.value.response.headers["x-should-retry"] == "false"
         assert failed.value.response.json()["detail"]["error"] == "GENERATION_ERROR"
@@ -212,9 +215,12 @@ class TestErrors:
         assert loading.json()["detail"]["error"] == "MODEL_NOT_READY"
 
     def test_a_job_over_its_time_ends(self) -> None:
-        with serving(lambda: Echo(50, 0.05), job_timeout_seconds=0.2) as live, live.client() as client:
-            with pytest.raises(openai.InternalServerError) as failed:
-                client.images.generate(prompt="1,2,3", extra_body=SMALL)
+        with (
+            serving(lambda: Echo(50, 0.05), job_timeout_seconds=0.2) as live,
+            live.client() as client,
+            pytest.raises(openai.InternalServerError) as failed,
+        ):
+            client.images.generate(prompt="1,2,3", extra_body=SMALL)
         assert failed.value.code == "TIMEOUT"
 
     def test_a_request_over_the_limit_is_refused_while_it_is_read(self) -> None:

@@ -12,8 +12,8 @@ FILES = ("image", "images")
 OPENAI_ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": OpenAIError} for status in (400, 401, 413, 429, 500, 503)
 }
-JOB_ERRORS: dict[int | str, dict[str, Any]] = OPENAI_ERRORS | {
-    status: {"model": ErrorAnswer | OpenAIError} for status in (400, 413, 500, 503)
+JOB_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": OpenAIError if status == 401 else ErrorAnswer} for status in OPENAI_ERRORS
 }
 
 

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -36,28 +37,25 @@ QUIET_SECONDS = 15
 END = b""
 
 
-class Events:
-    """`report`, `show` and `finish` are called on the job's thread, the rest on the event loop. Progress travels as
-    comments, which clients skip."""
+class Events(ABC):
+    """`report`, `show` and `finish` are called on the job's thread, the rest on the event loop."""
 
-    def __init__(self, body: GenerationBody | EditBody) -> None:
-        self._body = body
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: asyncio.Queue[bytes | JobError] = asyncio.Queue()
-        self._shown = 0
 
-    def report(self, progress: Progress) -> None:
-        if progress.percent:
-            self._put(b": " + json.dumps(asdict(progress)).encode() + b"\n\n")
+    @abstractmethod
+    def report(self, progress: Progress) -> None: ...
 
-    def show(self, pixels: Pixels) -> None:
-        if self._shown < self._body.partial_images:
-            self._put(_event(self._partial(pixels, self._shown)))
-            self._shown += 1
+    @abstractmethod
+    def show(self, pixels: Pixels) -> None: ...
 
-    def finish(self, answer: dict[str, Any]) -> None:
-        for painted in answer.pop("data"):
-            self._put(_event(self._completed(answer, painted)))
+    @abstractmethod
+    def finish(self, answer: dict[str, Any]) -> None: ...
+
+    @abstractmethod
+    def failure(self, problem: JobError) -> dict[str, Any]:
+        """What the event `error` says."""
 
     def end(self, problem: JobError | None) -> None:
         """On the event loop, after everything else."""
@@ -79,7 +77,7 @@ class Events:
         while True:
             came = await self._next(QUIET_SECONDS)
             if isinstance(came, JobError):
-                yield b"event: error\ndata: " + json.dumps(error_body(came)).encode() + b"\n\n"
+                yield _event("error", self.failure(came))
             if isinstance(came, JobError) or came == END:
                 return
             yield came or b": waiting\n\n"
@@ -92,9 +90,36 @@ class Events:
         except TimeoutError:
             return None
 
-    def _put(self, text: bytes) -> None:
+    def put(self, text: bytes) -> None:
         with contextlib.suppress(RuntimeError):  # the server is gone
             self._loop.call_soon_threadsafe(self._waiting.put_nowait, text)
+
+
+class ImageEvents(Events):
+    """As OpenAI's clients know them. Progress travels as comments, which these skip."""
+
+    def __init__(self, body: GenerationBody | EditBody) -> None:
+        super().__init__()
+        self._body = body
+        self._shown = 0
+
+    def report(self, progress: Progress) -> None:
+        if progress.percent:
+            self.put(b": " + json.dumps(asdict(progress)).encode() + b"\n\n")
+
+    def show(self, pixels: Pixels) -> None:
+        if self._shown < self._body.partial_images:
+            event = self._partial(pixels, self._shown)
+            self.put(_event(event["type"], event))
+            self._shown += 1
+
+    def finish(self, answer: dict[str, Any]) -> None:
+        for painted in answer.pop("data"):
+            event = self._completed(answer, painted)
+            self.put(_event(event["type"], event))
+
+    def failure(self, problem: JobError) -> dict[str, Any]:
+        return error_body(problem)
 
     @property
     def _family(self) -> str:
@@ -124,11 +149,32 @@ class Events:
         return CompletedEvent(type=kind, created_at=answer["created"], **shared, **painted).as_json()
 
 
+class JobEvents(Events):
+    """`progress`, `partial_image` and then `answer` or `error`, which are as without events."""
+
+    def __init__(self, refusal: Callable[[JobError], dict[str, Any]]) -> None:
+        super().__init__()
+        self._refusal = refusal
+
+    def report(self, progress: Progress) -> None:
+        self.put(_event("progress", asdict(progress)))
+
+    def show(self, pixels: Pixels) -> None:
+        file = encode(Picture(_small(pixels)), "jpeg", PARTIAL_QUALITY, "trainedAlgorithmicMedia")
+        self.put(_event("partial_image", {"image": as_base64(file.data), "mime_type": file.mime_type}))
+
+    def finish(self, answer: dict[str, Any]) -> None:
+        self.put(_event("answer", answer))
+
+    def failure(self, problem: JobError) -> dict[str, Any]:
+        return self._refusal(problem)
+
+
 def _small(pixels: Pixels) -> Pixels:
     height, width = pixels.shape[:2]
     scale = LONGEST_SIDE / max(height, width)
     return pixels if scale >= 1 else resized(pixels, (max(1, round(width * scale)), max(1, round(height * scale))))
 
 
-def _event(body: dict[str, Any]) -> bytes:
-    return f"event: {body['type']}\ndata: {json.dumps(body)}\n\n".encode()
+def _event(name: str, told: dict[str, Any]) -> bytes:
+    return f"event: {name}\ndata: {json.dumps(told)}\n\n".encode()
