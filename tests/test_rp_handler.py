@@ -505,7 +505,7 @@ class TestFailingEngine:
         def broken(*_: Any) -> Any:
             raise ZeroDivisionError("secret of the inside")
 
-        monkeypatch.setattr(type(worker.router), "_routed", broken)
+        monkeypatch.setattr(type(worker.router), "work", broken)
         problem = failure(worker, small_edit())
         assert problem["error_code"] == "INTERNAL_ERROR"
         assert "secret" not in json.dumps(problem)
