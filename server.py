@@ -37,6 +37,7 @@ from web.front import Front
 from web.line import Line
 from web.logs import set_up
 from web.metrics import Metrics
+from web.studio import add_studio
 
 log = logging.getLogger(__name__)
 
@@ -211,6 +212,8 @@ def create_app(settings: Settings, router: Router) -> FastAPI:
     _add_pictures(app, desk)
     _add_models(app, desk)
     _add_probes(app, desk)
+    if settings.studio:
+        add_studio(app)
     return app
 
 

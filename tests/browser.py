@@ -1,0 +1,52 @@
+"""Debian's Chromium, for tests and for the pictures of the docs."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+ARMCHAIR = Path(__file__).resolve().parent.parent / "examples/photos/armchair_daylight"
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def load(page: Page) -> None:
+    """An armchair and a room."""
+    page.set_input_files("#product", ARMCHAIR / "product_white.png")
+    page.set_input_files("#room", ARMCHAIR / "room.png")
+    page.wait_for_function("document.getElementById('room-shown').naturalWidth > 0")
+
+
+def click_in_photo(page: Page, x: float, y: float) -> None:
+    """At a pixel of the photo."""
+    page.mouse.click(*on_screen(page, x, y))
+
+
+def drag_in_photo(page: Page, start: tuple[float, float], stop: tuple[float, float]) -> None:
+    page.mouse.move(*on_screen(page, *start))
+    page.mouse.down()
+    page.mouse.move(*on_screen(page, *stop), steps=4)
+    page.mouse.up()
+
+
+def on_screen(page: Page, x: float, y: float) -> tuple[float, float]:
+    stage = page.locator("#stage")
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    assert box
+    width, height = page.evaluate(
+        "(({naturalWidth: w, naturalHeight: h}) => [w, h])(document.getElementById('room-shown'))"
+    )
+    return box["x"] + box["width"] * (x + 0.5) / width, box["y"] + box["height"] * (y + 0.5) / height

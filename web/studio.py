@@ -1,0 +1,49 @@
+"""The page at /, to try the worker in a browser: plain files, nothing from elsewhere."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.responses import FileResponse, Response
+
+HERE = Path(__file__).resolve().parent / "page"
+EXAMPLE = Path(__file__).resolve().parent.parent / "examples/photos/armchair_daylight"
+
+FILES = {
+    "studio.css": HERE / "studio.css",
+    "studio.js": HERE / "studio.js",
+    "place.js": HERE / "place.js",
+    "events.js": HERE / "events.js",
+    "code.js": HERE / "code.js",
+    "example-product.png": EXAMPLE / "product_white.png",
+    "example-room.png": EXAMPLE / "room.png",
+}
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+def add_studio(app: FastAPI) -> None:
+    """Examples are there where the project is, and the page hides what is not."""
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return FileResponse(HERE / "index.html", headers=HEADERS)
+
+    for name, path in FILES.items():
+        if path.is_file():
+            app.add_api_route(f"/studio/{name}", _sender(path), methods=["GET", "HEAD"], include_in_schema=False)
+
+
+def _sender(path: Path) -> Callable[[], Awaitable[Response]]:
+    async def send() -> Response:
+        return FileResponse(path, headers=HEADERS)
+
+    return send
