@@ -2,7 +2,7 @@ PYTHON ?= python3
 IN = .venv/bin
 PIP = $(IN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check fix serve bench clean
+.PHONY: run test check fix serve platform bench clean
 
 run: .venv/.preview  ## put a chair into a room and a room around a lamp; the pictures are in outputs/
 	@$(IN)/python rp_handler.py
@@ -23,6 +23,9 @@ fix: .venv/.dev  ## format, and mend what ruff can
 
 serve: .venv/.preview  ## OpenAI's images API and the job actions on http://localhost:8000
 	$(IN)/python server.py
+
+platform: .venv/.preview  ## a double of RunPod's job API on http://localhost:8100, with a worker behind it
+	ENGINE=$${ENGINE:-preview} $(IN)/python -m local_platform
 
 bench: .venv/.dev  ## placement and restoring scored against ground truth, and what they cost
 	$(IN)/python -m bench.placement

@@ -1,0 +1,50 @@
+"""`python -m local_platform`: the platform on this machine, with workers that take its jobs."""
+
+import argparse
+import asyncio
+import subprocess
+
+import uvicorn
+
+from local_platform.app import create_app
+from local_platform.endpoint import Endpoint, Manners
+from local_platform.worker import ENDPOINT, start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="a local double of RunPod's job API")
+    parser.add_argument("--port", type=int, default=8100)
+    parser.add_argument("--workers", type=int, default=1, help="worker processes to start; 0: start them yourself")
+    parser.add_argument("--twice", action="store_true", help="deliver every job twice")
+    asked = parser.parse_args()
+    url = f"http://127.0.0.1:{asked.port}"
+    app = create_app(Manners(twice=asked.twice), lambda endpoint: _keep(endpoint, url, asked.workers))
+    print(f"The endpoint is {url}/v2/{ENDPOINT}")  # noqa: T201  a person reads it
+    print(f"RUNPOD_ENDPOINT_BASE_URL={url}/v2 points the runpod client there")  # noqa: T201
+    uvicorn.run(app, host="127.0.0.1", port=asked.port, access_log=False, log_level="warning")
+
+
+async def _keep(endpoint: Endpoint, url: str, count: int) -> None:
+    """So many workers, each replaced when it ends or asks to be."""
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    started = 0
+    try:
+        while True:
+            for worker_id, process in list(processes.items()):
+                worker = endpoint.workers.get(worker_id)
+                if worker and worker.stopped:
+                    process.terminate()
+                if process.poll() is not None:
+                    endpoint.lose(worker_id)
+                    del processes[worker_id]
+            while len(processes) < count:
+                started += 1
+                processes[f"worker-{started}"] = start(url, f"worker-{started}", {})
+            await asyncio.sleep(1)
+    finally:
+        for process in processes.values():
+            process.terminate()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""The endpoint over HTTP: /v2/{endpoint}/..., as api.runpod.ai has it, with what workers ask beside it."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from fastapi import APIRouter, FastAPI, HTTPException, Request
+from starlette.responses import JSONResponse, Response
+
+from local_platform.endpoint import RUN_LIMIT, SYNC_LIMIT, Endpoint, Job, Manners
+
+SYNC_WAIT_MS, MOST_SYNC_WAIT_MS = 90_000, 300_000
+TICK_SECONDS = 0.1
+WEBHOOK_TRIES = 3
+
+
+Keep = Callable[[Endpoint], Coroutine[Any, Any, None]]
+"""Runs as long as the endpoint does."""
+
+
+def create_app(manners: Manners, *keep: Keep) -> FastAPI:
+    """`app.state.endpoint` is the endpoint, made on the event loop."""
+    app = FastAPI(title="A local double of RunPod's job API", lifespan=lambda app: _life(app, manners, keep))
+    app.include_router(clients, prefix="/v2/{endpoint_id}")
+    app.include_router(workers, prefix="/v2/{endpoint_id}")
+    return app
+
+
+@asynccontextmanager
+async def _life(app: FastAPI, manners: Manners, keep: tuple[Keep, ...]) -> AsyncIterator[None]:
+    endpoint = app.state.endpoint = Endpoint(manners)
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(each(endpoint)) for each in (_tick, *keep)]
+        running.append(tasks.create_task(_call_back(endpoint, tasks)))
+        yield
+        for task in running:
+            task.cancel()
+
+
+async def _tick(endpoint: Endpoint) -> None:
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        endpoint.tick()
+
+
+async def _call_back(endpoint: Endpoint, tasks: asyncio.TaskGroup) -> None:
+    while True:
+        job = await endpoint.finished.get()
+        if job.told.get("webhook"):
+            tasks.create_task(_webhook(job, endpoint.manners.webhook_retry_seconds))
+
+
+async def _webhook(job: Job, retry_seconds: float) -> None:
+    """It must answer 200, and has three tries; the input is echoed."""
+    url = job.told["webhook"]
+    body = job.as_status() | {"input": job.told["input"], "webhook": url}
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as session:
+        for attempt in range(WEBHOOK_TRIES):
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError, ValueError):
+                async with session.post(url, json=body) as answer:
+                    if answer.status == 200:
+                        return
+            if attempt + 1 < WEBHOOK_TRIES:
+                await asyncio.sleep(retry_seconds)
+
+
+def _endpoint(request: Request) -> Endpoint:
+    endpoint: Endpoint = request.app.state.endpoint
+    return endpoint
+
+
+def _job(request: Request) -> Job:
+    job = _endpoint(request).jobs.get(request.path_params["job_id"])
+    if job is None:
+        raise HTTPException(404, "job not found")
+    return job
+
+
+clients = APIRouter()
+
+
+@clients.post("/run")
+async def run(request: Request) -> Any:
+    return {"id": (await _submitted(request, RUN_LIMIT, sync=False)).id, "status": "IN_QUEUE"}
+
+
+@clients.post("/runsync")
+async def runsync(request: Request) -> Any:
+    job = await _submitted(request, SYNC_LIMIT, sync=True)
+    wait = float(request.query_params.get("wait", SYNC_WAIT_MS))
+    return await _awaited(job, min(wait, MOST_SYNC_WAIT_MS) / 1000)
+
+
+async def _submitted(request: Request, limit: int, *, sync: bool) -> Job:
+    body = await request.body()
+    if len(body) > limit:
+        raise HTTPException(413, f"exceeded max body size of {limit // 1_000_000}MiB")
+    try:
+        told = json.loads(body)
+    except ValueError:
+        raise HTTPException(400, "body is no JSON") from None
+    if not isinstance(told, dict) or not isinstance(told.get("input"), dict):
+        raise HTTPException(400, "input must be an object")
+    return _endpoint(request).submit(told, sync=sync)
+
+
+async def _awaited(job: Job, seconds: float) -> dict[str, Any]:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await job.news.wait()
+    return job.as_status()
+
+
+@clients.api_route("/status/{job_id}", methods=["GET", "POST"])
+async def status(request: Request) -> Any:
+    return _job(request).as_status()
+
+
+@clients.get("/stream/{job_id}")
+async def stream(request: Request) -> Any:
+    job = _job(request)
+    came, job.stream = job.stream, []
+    return {"status": job.status, "stream": came}
+
+
+@clients.post("/cancel/{job_id}")
+async def cancel(request: Request) -> Any:
+    job = _job(request)
+    _endpoint(request).cancel(job)
+    return job.as_status()
+
+
+@clients.post("/retry/{job_id}")
+async def retry(request: Request) -> Any:
+    job = _job(request)
+    if not _endpoint(request).retry(job):
+        raise HTTPException(400, "job cannot be retried")
+    return job.as_status()
+
+
+@clients.post("/purge-queue")
+async def purge_queue(request: Request) -> Any:
+    return {"removed": _endpoint(request).purge(), "status": "completed"}
+
+
+@clients.get("/health")
+async def health(request: Request) -> Any:
+    return _endpoint(request).health()
+
+
+@clients.api_route("/openai/{path:path}", methods=["GET", "POST"])
+async def openai(request: Request, path: str) -> Any:
+    """The worker's answer under 200, whatever happened: the platform knows no better."""
+    told: dict[str, Any] = {"openai_route": f"/{path}"}
+    if request.method == "POST":
+        try:
+            told["openai_input"] = await request.json()
+        except ValueError:
+            raise HTTPException(400, "body is no JSON") from None
+    job = _endpoint(request).submit({"input": told}, sync=True)
+    done = await _awaited(job, MOST_SYNC_WAIT_MS / 1000)
+    return JSONResponse(done["output"] if job.status == "COMPLETED" and "output" in done else {"error": job.error})
+
+
+workers = APIRouter()
+
+
+@workers.get("/job-take/{worker_id}")
+async def job_take(request: Request, worker_id: str) -> Response:
+    taken = await _endpoint(request).take(worker_id, 1)
+    return JSONResponse(taken[0]) if taken else Response(status_code=204)
+
+
+@workers.get("/job-take-batch/{worker_id}")
+async def job_take_batch(request: Request, worker_id: str, batch_size: int) -> Response:
+    taken = await _endpoint(request).take(worker_id, batch_size)
+    return JSONResponse(taken) if taken else Response(status_code=204)
+
+
+@workers.get("/job-stop/{worker_id}")
+async def job_stop(request: Request, worker_id: str) -> Response:
+    stops = await _endpoint(request).stop_signals(worker_id)
+    return JSONResponse({"jobsToStop": stops}) if stops else Response(status_code=204)
+
+
+@workers.post("/job-done/{worker_id}/{job_id}")
+async def job_done(request: Request, worker_id: str, job_id: str) -> Response:
+    return Response(status_code=_endpoint(request).result(worker_id, job_id, await request.body()))
+
+
+@workers.post("/job-stream/{worker_id}/{job_id}")
+async def job_stream(request: Request, worker_id: str, job_id: str) -> Response:
+    return Response(status_code=_endpoint(request).streamed(worker_id, job_id, await request.body()))
+
+
+@workers.get("/ping/{worker_id}")
+async def ping(request: Request, worker_id: str) -> Any:
+    _endpoint(request).see(worker_id)
+    return {}
