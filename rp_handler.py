@@ -3,11 +3,13 @@ and elsewhere runs one job, `test_input.json` or `--test_input`, and leaves its 
 
 import asyncio
 import logging
+import os
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any
 
@@ -30,6 +32,8 @@ SYNC_JOB = "sync-"
 
 BAR_WIDTH = 24
 
+LAST_WORDS_SECONDS = 5.0
+
 
 @dataclass(frozen=True)
 class Door:
@@ -37,6 +41,8 @@ class Door:
 
     settings: Settings
     router: Router
+    running: "dict[str, asyncio.Task[dict[str, Any]]]" = field(default_factory=dict)
+    """By job id: the platform may deliver a job twice."""
 
     async def queued(self, job: Job) -> dict[str, Any]:
         """A job of the platform's queue: pictures inline, inside the platform's limit."""
@@ -64,17 +70,40 @@ class Door:
     async def _answer(self, job: Job, call: Call) -> dict[str, Any]:
         """Blocking work stays off the event loop. A cancelled job is over only when its thread is: until then the GPU
         is not free for the next one."""
-        work = asyncio.create_task(asyncio.to_thread(self.router.answer, job.get("input"), call))
+        work = self._work(job, call)
         try:
-            return await asyncio.shield(work)
+            async with asyncio.timeout(call.control.deadline - time.monotonic() + self.settings.stuck_seconds):
+                return dict(await asyncio.shield(work))
+        except TimeoutError:
+            _end_soon(call.job_id)
+            problem = JobError(ErrorCode.TIMEOUT, "The job does not stop, and this worker is being replaced")
+            return error_answer(action_of(job.get("input")), problem, refresh=True)
         except asyncio.CancelledError:
             call.control.cancelled.set()
-            await asyncio.wait([work])
+            await asyncio.wait([work], timeout=self.settings.stuck_seconds)
+            if not work.done():
+                _end_soon(call.job_id)
             raise
         except Exception:
             log.exception("%s failed for a reason nobody foresaw", call.job_id)
             problem = JobError(ErrorCode.INTERNAL_ERROR, "Something went wrong inside the worker")
             return error_answer(action_of(job.get("input")), problem)
+
+    def _work(self, job: Job, call: Call) -> "asyncio.Task[dict[str, Any]]":
+        """That of the same job where it is running already."""
+        if call.job_id not in self.running:
+            work = asyncio.create_task(asyncio.to_thread(self.router.answer, job.get("input"), call))
+            self.running[call.job_id] = work
+            work.add_done_callback(lambda _: self.running.pop(call.job_id))
+        return self.running[call.job_id]
+
+
+def _end_soon(job_id: str) -> None:
+    """A thread that hangs holds the GPU, and cannot be stopped: the process ends once its answer is on its way."""
+    log.critical("%s does not stop: this worker ends", job_id)
+    last = threading.Timer(LAST_WORDS_SECONDS, os._exit, [1])
+    last.daemon = True
+    last.start()
 
 
 @asynccontextmanager
@@ -157,7 +186,8 @@ def main() -> None:
         _quiet_sdk(door.settings, "WARN")
         runpod.serverless.start({"handler": local_handler})
     else:
-        runpod.serverless.start({"handler": handler})
+        at_once = door.settings.worker_concurrency
+        runpod.serverless.start({"handler": handler, "concurrency_modifier": lambda _now: at_once})
 
 
 if __name__ == "__main__":

@@ -41,8 +41,9 @@ class Delivery:
         return self.bucket
 
     def check(self, answer: dict[str, Any]) -> None:
-        """The platform drops what is over its limit without a word, so the worker says it. Raises JobError."""
-        size = len(json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace"))
+        """The platform drops what is over its limit, or no JSON, without a word, so the worker says it. Raises JobError
+        for the first; TypeError and ValueError are bugs."""
+        size = len(json.dumps(answer, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
         if size > self.limit:
             raise _too_large(size, self.limit)
 

@@ -6,12 +6,17 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass, field
 from typing import Any
 
+from models.engine import Control
 from schemas.errors import ErrorCode, JobError
 
 Answer = dict[str, Any]
+
+LOOK_SECONDS = 0.2
+"""How often one who waits looks whether it is still wanted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +30,10 @@ class _Entry:
         return self.answer.done() and time.monotonic() > self.until
 
 
+class _FirstFailedError(Exception):
+    """The job that others waited for."""
+
+
 class Once:
     """Keeps at most `entries` finished answers, each for `seconds`; only successes are kept."""
 
@@ -34,11 +43,11 @@ class Once:
         self._lock = threading.Lock()
         self._known: dict[str, _Entry] = {}
 
-    def run(self, key: str, body: object, work: Callable[[], Answer]) -> Answer:
+    def run(self, key: str, body: object, control: Control, work: Callable[[], Answer]) -> Answer:
         """The stored answer of an equal job, that of one still running, or `work`'s own.
 
-        Raises JobError INVALID_INPUT where the key belongs to another body. When the first fails or is cancelled,
-        whoever waited for it works itself.
+        Raises JobError INVALID_INPUT where the key belongs to another body, and what `control` raises while it waits.
+        When the first fails or is cancelled, whoever waited for it works itself.
         """
         digest = _digest(body)
         while True:
@@ -46,8 +55,8 @@ class Once:
             if is_ours:
                 return self._worked(key, entry, work)
             try:
-                return dict(entry.answer.result())
-            except JobError:
+                return dict(_awaited(entry.answer, control))
+            except _FirstFailedError:
                 continue
 
     def _claim(self, key: str, digest: str) -> tuple[_Entry, bool]:
@@ -65,11 +74,10 @@ class Once:
     def _worked(self, key: str, entry: _Entry, work: Callable[[], Answer]) -> Answer:
         try:
             answer = work()
-        except BaseException as problem:
+        except BaseException:
             with self._lock:
                 self._known.pop(key, None)
-            reason = problem if isinstance(problem, JobError) else JobError(ErrorCode.INTERNAL_ERROR, "It failed")
-            entry.answer.set_exception(reason)
+            entry.answer.set_exception(_FirstFailedError())
             raise
         entry.answer.set_result(dict(answer))
         return answer
@@ -79,6 +87,15 @@ class Once:
         surplus = finished[: max(0, len(finished) + 1 - self._entries)]
         for key in {*surplus, *(key for key in finished if self._known[key].is_over)}:
             del self._known[key]
+
+
+def _awaited(answer: Future[Answer], control: Control) -> Answer:
+    while True:
+        control.check()
+        try:
+            return answer.result(LOOK_SECONDS)
+        except NotInTime:
+            continue
 
 
 def _digest(body: object) -> str:

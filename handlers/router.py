@@ -9,6 +9,7 @@ from typing import Any
 from handlers.deliver import NO_LIMIT, Delivery, deliver
 from handlers.edit import edit
 from handlers.generate import generate
+from handlers.growth import Growth
 from handlers.health import health, status_of
 from handlers.once import Once
 from handlers.openai import MODELS, Studio, models, openai_route, read_body
@@ -54,6 +55,7 @@ class Router:
     reader: PictureReader
     bucket: Bucket | None
     once: Once
+    growth: Growth
 
     def answer(self, raw: object, call: Call) -> dict[str, Any]:
         """Blocks until the job is done. Raises only what is a bug."""
@@ -115,9 +117,12 @@ class Router:
             answer = self._work(job, delivery, call.control)
         else:
             body = [raw, call.s3_config]
-            answer = self.once.run(job.idempotency_key, body, lambda: self._work(job, delivery, call.control))
+            answer = self.once.run(
+                job.idempotency_key, body, call.control, lambda: self._work(job, delivery, call.control)
+            )
         delivery.check(answer)
-        return answer | ({"refresh_worker": True} if self.painter.tally.engine_is_broken else {})
+        is_worn_out = self.growth.after_job() or self.painter.tally.engine_is_broken
+        return answer | ({"refresh_worker": True} if is_worn_out else {})
 
     def _work(self, job: EditJob | GenerateJob, delivery: Delivery, control: Control) -> dict[str, Any]:
         started = time.monotonic()
@@ -181,6 +186,7 @@ def build_router(settings: Settings, resident: Resident) -> Router:
         reader=PictureReader(limits, fetcher),
         bucket=_own_bucket(settings),
         once=Once(settings.idempotency_seconds, settings.idempotency_entries),
+        growth=Growth(int(settings.max_memory_growth_mb * MEGA)),
     )
 
 

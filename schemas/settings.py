@@ -82,6 +82,16 @@ class Settings(BaseSettings):
     bucket_prefix: str = Field("", description="folder inside the bucket")
     bucket_expiry_seconds: int = Field(604_800, ge=1, le=604_800, description="how long an answer's URL works")
 
+    worker_concurrency: PositiveInt = Field(
+        2, description="jobs that a queue worker holds at once: one on the GPU, others decoded, encoded and uploaded"
+    )
+    stuck_seconds: PositiveFloat = Field(
+        60, description="after its time or its cancellation, how long a job may take to stop before the worker ends"
+    )
+    max_memory_growth_mb: PositiveFloat = Field(
+        4096, description="growth since the first jobs after which the worker asks to be replaced"
+    )
+
     host: str = Field("0.0.0.0", description="HTTP: address to listen at")  # noqa: S104  it serves from containers
     port: int = Field(8000, ge=0, le=65535, description="HTTP: port to listen at")
     port_health: int | None = Field(None, ge=0, le=65535, description="HTTP: a second port for /ping alone")

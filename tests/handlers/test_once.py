@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from handlers.once import Once
+from models.engine import Control
 from schemas.errors import ErrorCode, JobError
 
 
@@ -16,15 +17,15 @@ def test_equal_jobs_run_once_also_when_many_arrive_at_the_same_time() -> None:
         return {"answer": len(runs)}
 
     with ThreadPoolExecutor(8) as pool:
-        answers = [pool.submit(once.run, "key", {"a": 1}, work) for _ in range(8)]
+        answers = [pool.submit(once.run, "key", {"a": 1}, Control(), work) for _ in range(8)]
         gate.set()
         assert {answer.result()["answer"] for answer in answers} == {1}
 
 
 def test_the_order_of_the_fields_makes_no_other_body() -> None:
     once = Once(60, 8)
-    once.run("key", {"a": 1, "b": 2}, lambda: {"n": 1})
-    assert once.run("key", {"b": 2, "a": 1}, lambda: {"n": 2}) == {"n": 1}
+    once.run("key", {"a": 1, "b": 2}, Control(), lambda: {"n": 1})
+    assert once.run("key", {"b": 2, "a": 1}, Control(), lambda: {"n": 2}) == {"n": 1}
 
 
 def test_who_waited_for_a_job_that_failed_works_itself() -> None:
@@ -36,9 +37,9 @@ def test_who_waited_for_a_job_that_failed_works_itself() -> None:
         raise JobError(ErrorCode.CANCELLED, "The job was cancelled")
 
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(once.run, "key", {}, fails)
+        first = pool.submit(once.run, "key", {}, Control(), fails)
         started.wait(5)
-        second = pool.submit(once.run, "key", {}, lambda: {"n": 2})
+        second = pool.submit(once.run, "key", {}, Control(), lambda: {"n": 2})
         may_fail.set()
         assert second.result(5) == {"n": 2}
         with pytest.raises(JobError):
@@ -47,20 +48,20 @@ def test_who_waited_for_a_job_that_failed_works_itself() -> None:
 
 def test_an_answer_is_forgotten_after_its_time() -> None:
     once = Once(0, 8)
-    once.run("key", {}, lambda: {"n": 1})
-    assert once.run("key", {"other": 1}, lambda: {"n": 2}) == {"n": 2}
+    once.run("key", {}, Control(), lambda: {"n": 1})
+    assert once.run("key", {"other": 1}, Control(), lambda: {"n": 2}) == {"n": 2}
 
 
 def test_the_oldest_answers_make_room() -> None:
     once = Once(60, 2)
     for key in "abc":
-        once.run(key, {}, lambda: {"n": 1})
-    assert once.run("a", {}, lambda: {"n": 2}) == {"n": 2}
-    assert once.run("c", {}, lambda: {"n": 2}) == {"n": 1}
+        once.run(key, {}, Control(), lambda: {"n": 1})
+    assert once.run("a", {}, Control(), lambda: {"n": 2}) == {"n": 2}
+    assert once.run("c", {}, Control(), lambda: {"n": 2}) == {"n": 1}
 
 
 def test_what_the_sdk_takes_out_of_an_answer_stays_in_the_stored_one() -> None:
     once = Once(60, 8)
-    once.run("key", {}, lambda: {"n": 1}).clear()
-    once.run("key", {}, lambda: {"n": 2}).clear()
-    assert once.run("key", {}, lambda: {"n": 2}) == {"n": 1}
+    once.run("key", {}, Control(), lambda: {"n": 1}).clear()
+    once.run("key", {}, Control(), lambda: {"n": 2}).clear()
+    assert once.run("key", {}, Control(), lambda: {"n": 2}) == {"n": 1}

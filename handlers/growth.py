@@ -1,0 +1,36 @@
+"""Whether the process has taken ever more memory: such a worker asks to be replaced before it is killed."""
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+WARM_UP_JOBS = 8
+"""After which caches are filled and memory should be flat."""
+
+STATM = Path("/proc/self/statm")
+
+
+def resident_bytes() -> int:
+    """Of this process; 0 where the system does not say."""
+    if not STATM.exists():
+        return 0
+    return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Growth:
+    def __init__(self, most_bytes: int, measure: Callable[[], int] = resident_bytes) -> None:
+        self._most = most_bytes
+        self._measure = measure
+        self._jobs = 0
+        self._base = 0
+        self._lock = threading.Lock()
+
+    def after_job(self) -> bool:
+        """Whether this worker has grown beyond its bound since its first jobs."""
+        with self._lock:
+            self._jobs += 1
+            if self._jobs <= WARM_UP_JOBS:
+                self._base = max(self._base, self._measure())
+                return False
+            return self._measure() - self._base > self._most
