@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import signal
 import sys
 import threading
 import time
@@ -23,6 +24,7 @@ from handlers.openai import MODELS, read_body
 from handlers.router import Call, Router, build_router
 from models.build import build
 from models.engine import Control, Progress
+from models.resident import Resident
 from schemas.answers import PictureAnswer
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import EditJob, GenerateJob
@@ -46,6 +48,9 @@ GENERATIONS, EDITS = "/v1/images/generations", "/v1/images/edits"
 EVENTS = "text/event-stream"
 LOOKS = 3
 """Unfinished pictures in the events of a job."""
+
+LOOK_SECONDS = 0.2
+"""How often to look whether the model is there."""
 
 BEGIN_SECONDS = 2.0
 """How long a stream waits for its job to begin, so that one that cannot is answered with a status of its own."""
@@ -201,6 +206,7 @@ def create_app(settings: Settings, router: Router) -> FastAPI:
         lifespan=lambda _: _life(settings, desk),
         separate_input_output_schemas=False,  # keys that have nothing to say are left out
     )
+    app.state.resident = router.painter.resident
     key = settings.api_key
     app.add_middleware(
         Front,
@@ -317,13 +323,23 @@ def _now() -> str:
 @asynccontextmanager
 async def _life(settings: Settings, desk: Desk) -> AsyncIterator[None]:
     """Load balancers may ask for their pings at a port of their own."""
+    watching = asyncio.create_task(_end_without_model(desk.router.painter.resident))
     port = settings.port_health
     if port is None or port == settings.port:
         yield
     else:
         async with _served(_pings(desk), settings.host, port):
             yield
+    watching.cancel()
     desk.line.close()
+
+
+async def _end_without_model(resident: Resident) -> None:
+    """A server that can serve nothing ends, so that it is replaced."""
+    while resident.status == "loading":
+        await asyncio.sleep(LOOK_SECONDS)
+    if resident.status == "failed":
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _pings(desk: Desk) -> FastAPI:
@@ -369,10 +385,20 @@ def main() -> None:
     """Ends the process with one sentence where it cannot serve."""
     try:
         settings = read_settings()
-        app = "server:app" if settings.reload else _app()
+        at: dict[str, Any] = {"host": settings.host, "port": settings.port, "log_config": None, "access_log": False}
+        if settings.reload:
+            uvicorn.run("server:app", reload=True, **at)
+        else:
+            app = _app()
+            uvicorn.run(app, **at)
+            _raise_for_model(app.state.resident)
     except SettingsError as problem:
         sys.exit(str(problem))
-    uvicorn.run(app, host=settings.host, port=settings.port, reload=settings.reload, log_config=None, access_log=False)
+
+
+def _raise_for_model(resident: Resident) -> None:
+    if resident.status == "failed":
+        resident.until_loaded()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The one engine of this process: loaded in the background at cold start, waited for by the jobs that need it."""
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -8,6 +9,9 @@ from typing import Literal
 
 from models.engine import ImageModel
 from schemas.errors import ErrorCode, JobError
+from schemas.settings import SettingsError
+
+log = logging.getLogger(__name__)
 
 Status = Literal["loading", "ready", "failed"]
 
@@ -29,8 +33,15 @@ class Resident:
             raise JobError(ErrorCode.MODEL_NOT_READY, "The model could not be loaded") from problem
 
     def until_loaded(self) -> ImageModel:
-        """For the start of the process: raises what loading raised."""
-        return self._model.result()
+        """For the start of the process. Raises SettingsError, a sentence, whatever loading raised."""
+        try:
+            return self._model.result()
+        except SettingsError:
+            raise
+        except Exception as problem:
+            log.debug("Loading failed", exc_info=problem)
+            reason = " ".join(str(problem).split()) or "no reason given"
+            raise SettingsError(f"The model could not be loaded: {type(problem).__name__}: {reason}") from problem
 
     @property
     def status(self) -> Status:

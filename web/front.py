@@ -108,7 +108,10 @@ def _key(authorization: str) -> bytes:
 
 
 def _route(scope: Scope) -> str:
-    return str(getattr(scope.get("route"), "path", ELSEWHERE))
+    """Also of requests that were turned away before they found it."""
+    paths = {getattr(route, "path", ELSEWHERE) for route in scope["app"].routes}
+    path = scope["path"] if scope["path"] in paths else ELSEWHERE
+    return str(getattr(scope.get("route"), "path", path))
 
 
 def _log(scope: Scope, request_id: str, status: int, seconds: float) -> None:
