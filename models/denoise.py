@@ -37,10 +37,11 @@ def denoise(
     scheduler: FlowMatchEulerDiscreteScheduler,
     brief: Brief,
     control: Control,
-    look: Callable[[Tensor], None] = lambda _foreseen: None,
+    look: Callable[[Tensor, int, int], None] | None = None,
 ) -> Tensor:
     """Normalised latents of a picture of the brief's size. `scheduler` keeps its place in the schedule: one a call.
-    Where the control wants a look, `look` is given the latents that the step foresees at the end."""
+    Where the control wants a look, `look` is given the latents that the step foresees at the end, and which of how many
+    steps that was."""
     device, dtype = brief.words.device, brief.words.dtype
     rows, columns = brief.size[1] // VAE_SCALE, brief.size[0] // VAE_SCALE
     channels = transformer.config.in_channels // PATCH**2
@@ -66,8 +67,8 @@ def denoise(
         direction = velocity(brief.words, time)
         if brief.against is not None:
             direction = _guided(direction, velocity(brief.against, time), brief.schedule.true_cfg_scale)
-        if control.wants_look(step + 1, len(timesteps)):
-            look(unpacked(latents - time / 1000 * direction, rows, columns))
+        if look and control.wants_look(step + 1, len(timesteps)):
+            look(unpacked(latents - time / 1000 * direction, rows, columns), step + 1, len(timesteps))
         latents = scheduler.step(direction, time, latents, return_dict=False)[0].to(dtype)
     return unpacked(latents, rows, columns)
 

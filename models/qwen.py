@@ -28,6 +28,7 @@ from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, 
 from models.grid import Grid, fit, window
 from models.loading import load as load_components
 from models.loading import source
+from models.looks import Looks
 from models.plan import Card, make_plan
 from models.profiles import Schedule, find_profile
 from models.prompts import edit_prompt, generate_prompt, words_prompt
@@ -46,8 +47,8 @@ TEXT_TO_IMAGE = "qwen-image-2512"
 CHEAPER = 0.5
 """Of the area, for the second try when memory ran out."""
 
-LOOK = 64
-"""About how many latents long an unfinished picture is shown, at eight pixels each."""
+MOST_LOOKED = 0.1
+"""Of a job's time, for its unfinished pictures."""
 
 LEAST_CONTRAST = 1.0
 """Standard deviation of a picture's values, 0 to 255, under which it shows nothing."""
@@ -67,11 +68,18 @@ Sketch = Callable[[float], Canvas]
 
 
 class Qwen:
-    def __init__(self, parts: Components, name: str | None = None, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(
+        self,
+        parts: Components,
+        name: str | None = None,
+        cache_bytes: int = CACHE_BYTES,
+        most_looked: float = MOST_LOOKED,
+    ) -> None:
         self._parts = parts
         self._name = name or parts.edit.profile.name
         self._lock = threading.Lock()
         self._cache = TensorCache(cache_bytes)
+        self._looks = Looks(most_looked)
 
     @property
     def name(self) -> str:
@@ -208,11 +216,7 @@ class Qwen:
         # Stretched to a last value of its own, a single step would be divided by nothing.
         settings = schedule.scheduler | ({"shift_terminal": None} if schedule.steps == 1 else {})
         scheduler = FlowMatchEulerDiscreteScheduler.from_config(checkpoint.scheduler_config, **settings)
-
-        def look(foreseen: Tensor) -> None:
-            if control.show:
-                control.show(decode(self._parts, _smaller(foreseen)).clamp(0, 255).byte().cpu().numpy())
-
+        look = self._looks.at(self._parts, control.show) if control.show else None
         return decode(self._parts, denoise(checkpoint.transformer, scheduler, brief, control, look))
 
     def _embedded(self, prompt: str, pictures: Sequence[Pixels]) -> Tensor:
@@ -237,12 +241,6 @@ class Qwen:
             yield
         finally:
             self._lock.release()
-
-
-def _smaller(latents: Tensor) -> Tensor:
-    """Decoding costs by the pixel, and a look is not worth a step."""
-    shrink = max(1, round(max(latents.shape[-2:]) / LOOK))
-    return torch.nn.functional.avg_pool3d(latents, (1, shrink, shrink))
 
 
 @contextmanager
