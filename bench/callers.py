@@ -28,7 +28,8 @@ LOOKED_AT = {"size": "1024x576", "seed": 1, "num_inference_steps": 12}
 
 async def call(client: openai.AsyncOpenAI, number: int) -> bool:
     made = await client.images.generate(prompt=f"{number},{255 - number},9", size="1024x1024", extra_body={"seed": 3})
-    return bool(made.data) and colour_of(made.data[0].b64_json or "") == (number, 255 - number, 3)
+    [only] = made.data or []
+    return colour_of(only.b64_json or "") == (number, 255 - number, 3)
 
 
 async def probe(port: int, seconds: list[float]) -> None:

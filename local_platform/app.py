@@ -171,13 +171,13 @@ workers = APIRouter()
 
 @workers.get("/job-take/{worker_id}")
 async def job_take(request: Request, worker_id: str) -> Response:
-    taken = await _endpoint(request).take(worker_id, 1)
+    taken = await _endpoint(request).take(worker_id, 1, request.is_disconnected)
     return JSONResponse(taken[0]) if taken else Response(status_code=204)
 
 
 @workers.get("/job-take-batch/{worker_id}")
 async def job_take_batch(request: Request, worker_id: str, batch_size: int) -> Response:
-    taken = await _endpoint(request).take(worker_id, batch_size)
+    taken = await _endpoint(request).take(worker_id, batch_size, request.is_disconnected)
     return JSONResponse(taken) if taken else Response(status_code=204)
 
 

@@ -1,9 +1,11 @@
 """One endpoint: its queue, its jobs and the workers that take them. Lives on one event loop."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import uuid4
@@ -17,8 +19,7 @@ RUN_LIMIT, SYNC_LIMIT = 10_000_000, 20_000_000
 
 KEPT_SECONDS, KEPT_SYNC_SECONDS = 1800.0, 60.0
 EXECUTION_SECONDS, TTL_SECONDS = 600.0, 86_400.0
-POLL_SECONDS = 5.0
-"""How long a worker's question for jobs or for stop signals is held open."""
+IsGone = Callable[[], Awaitable[bool]]
 
 FORWARDED = ("input", "webhook", "policy", "s3Config")
 
@@ -35,6 +36,8 @@ class Manners:
     """So many results are answered with 500 first."""
     lost_seconds: float = 60.0
     webhook_retry_seconds: float = 10.0
+    poll_seconds: float = 5.0
+    """How long a worker's question for jobs or for stop signals is held open."""
 
 
 @dataclass(eq=False)
@@ -149,16 +152,14 @@ class Endpoint:
 
     # What workers ask.
 
-    async def take(self, worker_id: str, most: int) -> list[dict[str, Any]]:
-        """At most so many jobs; none when none came in POLL_SECONDS."""
+    async def take(self, worker_id: str, most: int, is_gone: IsGone) -> list[dict[str, Any]]:
+        """At most so many jobs; none when none came in time. One who hung up gets none."""
         worker = self.see(worker_id)
-        try:
-            async with asyncio.timeout(POLL_SECONDS):
-                while not self._waiting:
-                    self._arrived.clear()
-                    await self._arrived.wait()
-        except TimeoutError:
+        await self._poll(self._arrived)
+        if await is_gone():
             return []
+        if not self._waiting:
+            self._arrived.clear()
         taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
         for job in taken:
             job.status, job.worker, job.taken = "IN_PROGRESS", worker.id, time.monotonic()
@@ -169,11 +170,7 @@ class Endpoint:
 
     async def stop_signals(self, worker_id: str) -> list[str]:
         worker = self.see(worker_id)
-        try:
-            async with asyncio.timeout(POLL_SECONDS):
-                await worker.asked_to_stop.wait()
-        except TimeoutError:
-            return []
+        await self._poll(worker.asked_to_stop)
         stops, worker.stops = worker.stops, []
         worker.asked_to_stop.clear()
         return stops
@@ -242,6 +239,11 @@ class Endpoint:
             else:
                 self._again(job)
 
+    async def _poll(self, news: asyncio.Event) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.manners.poll_seconds):
+                await news.wait()
+
     def _time(self, job: Job, now: float) -> None:
         if now - job.created > job.policy("ttl", TTL_SECONDS):
             self.cancel(job)
@@ -270,7 +272,7 @@ class Endpoint:
     def _progress(self, job: Job, output: object) -> None:
         if job.status == "IN_PROGRESS":
             job.output = output
-        elif self.manners.late_progress_wins and job.status in FINAL:
+        elif self.manners.late_progress_wins and job.status in ("COMPLETED", "FAILED"):
             job.status, job.output = "IN_PROGRESS", output
 
     def _end(self, job: Job, status: Status) -> None:

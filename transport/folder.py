@@ -1,7 +1,10 @@
 """Results as files: where a local run leaves its pictures."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
+
+from schemas.errors import ErrorCode, JobError
 
 
 @dataclass(frozen=True)
@@ -9,8 +12,14 @@ class Folder:
     path: Path
 
     def put(self, data: bytes, name: str) -> str:
-        """The path of the written file."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        """The path of the written file. Raises JobError where it cannot be written; no half of it stays."""
         file = self.path / name
-        file.write_bytes(data)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        except OSError as problem:
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
+            message = f"The picture could not be written to {self.path}: {problem.strerror}"
+            raise JobError(ErrorCode.UPLOAD_FAILED, message) from problem
         return str(file)
