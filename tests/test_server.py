@@ -64,6 +64,12 @@ class TestGenerations:
             assert painted(made.data[0].b64_json).format == name
             assert made.output_format == name.lower()
 
+    def test_a_whole_number_may_have_a_fraction_of_zero(self, client: openai.OpenAI) -> None:
+        made = client.images.generate(prompt="1,2,3", extra_body={"width": 320.0, "height": 256.0, "seed": 7.0})
+        assert painted(made.data[0].b64_json).size == (320, 256)
+        with pytest.raises(openai.BadRequestError, match="valid integer"):
+            client.images.generate(prompt="1,2,3", extra_body={"seed": 7.5})
+
     def test_null_is_as_good_as_nothing(self, client: openai.OpenAI) -> None:
         made = client.images.generate(prompt="1,2,3", n=None, quality=None, background=None, extra_body=SMALL)
         assert len(made.data) == 1
@@ -144,6 +150,12 @@ class TestEdits:
         with pytest.raises(openai.BadRequestError) as refused:
             client.images.edit(image=("r.png", RED), prompt="a vase", extra_body={"product_scale": 0.3})
         assert refused.value.param == "product_scale"
+
+    def test_a_prompt_that_looks_like_a_list_is_a_prompt(self) -> None:
+        echo = Echo()
+        with serving(lambda: echo) as live, live.client() as client:
+            client.images.edit(image=("red.png", RED), prompt='["turn it"]')
+        assert echo.tasks[0].prompt == '["turn it"]'
 
     def test_json_with_base64_pictures_is_an_edit(self, client: openai.OpenAI) -> None:
         for image in (as_base64(RED), [as_base64(RED)], "data:image/png;base64," + as_base64(RED)):
