@@ -55,9 +55,7 @@ def test_the_npm_client_works_unmodified(scripts: Path) -> None:
 
 def _install(folder: Path) -> None:
     try:
-        _run(
-            folder, "npm", "ci", "--prefer-offline", "--fetch-retries=0", "--no-audit", "--no-fund", "--ignore-scripts"
-        )
+        _run(folder, "npm", "ci", "--prefer-offline", "--fetch-retries=0", "--no-audit", "--ignore-scripts")
     except AssertionError as problem:
         if any(code in str(problem) for code in NO_NETWORK):
             pytest.skip("npm does not reach its registry")

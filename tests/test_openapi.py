@@ -5,23 +5,12 @@ import sys
 from pathlib import Path
 
 import httpx2
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from models.engine import PaintTask
-from tests.live import Echo, serving
+from tests.live import Grey, serving
 from tests.s3 import KEY, S3, SECRET
 
 RULES = Path(__file__).with_suffix(".toml")
-
-
-class Grey(Echo):
-    """Paints whatever the words are."""
-
-    def _painted(self, task: PaintTask) -> NDArray[np.uint8]:
-        width, height = task.size
-        return np.full((height, width, 3), 128, np.uint8)
 
 
 def test_the_server_does_what_its_document_says(tmp_path: Path, s3: S3) -> None:
