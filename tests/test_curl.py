@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from schemas.openai import ReadyError
 from tests.fakes import never
 from tests.live import Live, colour_of, painted, serving
 from tests.pictures import plain_room, red_vase
@@ -208,4 +209,4 @@ class TestProbes:
         with serving(never, ready_wait_seconds=0.1) as loading:
             told = sent(loading, folder, "/ready")
         assert (told.status, told.body["model_loaded"]) == (503, False)
-        assert told.body["detail"]["error"] == "MODEL_NOT_READY"
+        assert ReadyError.model_validate(told.body).detail.error == "MODEL_NOT_READY"
