@@ -28,14 +28,27 @@ from models.resident import Resident
 from schemas.answers import PictureAnswer
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import EditJob, GenerateJob
-from schemas.openai import GenerationBody, ImagesAnswer, Model, Models
+from schemas.openai import Alive, GenerationBody, ImagesAnswer, Model, Models, Ping, Ready, ReadyError
 from schemas.settings import MEGA, Settings, SettingsError, read_settings
 from schemas.version import SERVICE, VERSION
-from web.docs import JOB_ERRORS, OPENAI_ERRORS, edit_body, json_body
+from web.docs import (
+    A_GENERATE_JOB,
+    A_GENERATION,
+    ABOUT,
+    AN_EDIT,
+    AN_EDIT_JOB,
+    JOB_ERRORS,
+    OPENAI_ERRORS,
+    ask_for_keys,
+    edit_body,
+    image_events,
+    job_events,
+    json_body,
+)
 from web.errors import error_response, json_response, retry_headers, status_of
 from web.events import Events, ImageEvents, JobEvents
 from web.forms import is_form, read_form, read_json
-from web.front import Front
+from web.front import OPEN, Front
 from web.line import Line
 from web.logs import set_up
 from web.metrics import Metrics
@@ -203,6 +216,8 @@ def create_app(settings: Settings, router: Router) -> FastAPI:
     app = FastAPI(
         title=SERVICE,
         version=VERSION,
+        description=ABOUT,
+        generate_unique_id_function=lambda route: route.name,
         lifespan=lambda _: _life(settings, desk),
         separate_input_output_schemas=False,  # keys that have nothing to say are left out
     )
@@ -218,6 +233,8 @@ def create_app(settings: Settings, router: Router) -> FastAPI:
     _add_pictures(app, desk)
     _add_models(app, desk)
     _add_probes(app, desk)
+    if key:
+        ask_for_keys(app, but=OPEN)
     if settings.studio:
         add_studio(app)
     return app
@@ -240,25 +257,39 @@ def _translate_errors(app: FastAPI, desk: Desk) -> None:
 
 
 def _add_pictures(app: FastAPI, desk: Desk) -> None:
-    images: dict[str, Any] = {"response_model": ImagesAnswer, "responses": OPENAI_ERRORS, "tags": ["OpenAI"]}
-    jobs: dict[str, Any] = {"response_model": PictureAnswer, "responses": JOB_ERRORS, "tags": ["jobs"]}
+    images: dict[str, Any] = {"response_model": ImagesAnswer, "tags": ["OpenAI"]}
+    jobs: dict[str, Any] = {
+        "response_model": PictureAnswer,
+        "responses": JOB_ERRORS | {200: job_events()},
+        "tags": ["jobs"],
+    }
 
-    @app.post(GENERATIONS, openapi_extra=json_body(GenerationBody), **images)
+    @app.post(
+        GENERATIONS,
+        openapi_extra=json_body(GenerationBody, A_GENERATION),
+        responses=OPENAI_ERRORS | {200: image_events("image_generation")},
+        **images,
+    )
     async def generations(request: Request) -> Response:
         """Words to pictures."""
         return await desk.images(request, GENERATIONS)
 
-    @app.post(EDITS, openapi_extra=edit_body(), **images)
+    @app.post(
+        EDITS,
+        openapi_extra=edit_body(AN_EDIT),
+        responses=OPENAI_ERRORS | {200: image_events("image_edit")},
+        **images,
+    )
     async def edits(request: Request) -> Response:
         """Pictures and words to pictures."""
         return await desk.images(request, EDITS)
 
-    @app.post("/v1/edit", openapi_extra=json_body(EditJob), **jobs)
+    @app.post("/v1/edit", openapi_extra=json_body(EditJob, AN_EDIT_JOB), **jobs)
     async def edit(request: Request) -> Response:
         """The job `edit`: a product into a room photo."""
         return await desk.job(request, "edit")
 
-    @app.post("/v1/generate", openapi_extra=json_body(GenerateJob), **jobs)
+    @app.post("/v1/generate", openapi_extra=json_body(GenerateJob, A_GENERATE_JOB), **jobs)
     async def generate(request: Request) -> Response:
         """The job `generate`: a new room around a product."""
         return await desk.job(request, "generate")
@@ -280,12 +311,12 @@ def _add_models(app: FastAPI, desk: Desk) -> None:
 
 
 def _add_probes(app: FastAPI, desk: Desk) -> None:
-    @app.get("/health", tags=["probes"])
+    @app.get("/health", response_model=Alive, tags=["probes"])
     async def health() -> Response:
         """200 while the process lives."""
         return _probe({"status": "healthy", "timestamp": _now(), "version": VERSION})
 
-    @app.get("/ready", tags=["probes"], responses={503: OPENAI_ERRORS[503]})
+    @app.get("/ready", response_model=Ready, tags=["probes"], responses={503: {"model": ReadyError}})
     async def ready() -> Response:
         """200 when the model is loaded and can be trusted, else 503."""
         status = desk.router.status
@@ -295,7 +326,12 @@ def _add_probes(app: FastAPI, desk: Desk) -> None:
         problem = JobError(ErrorCode.MODEL_NOT_READY, f"The model is not ready: {status}")
         return error_response(problem, 1, beside=told)
 
-    @app.get("/ping", tags=["probes"], responses={204: {"description": "loading"}, 503: OPENAI_ERRORS[503]})
+    @app.get(
+        "/ping",
+        response_model=Ping,
+        tags=["probes"],
+        responses={204: {"description": "loading"}, 503: OPENAI_ERRORS[503]},
+    )
     async def ping() -> Response:
         """For load balancers: 200 when ready, 204 while loading, 503 for a worker to be replaced."""
         match desk.router.status:

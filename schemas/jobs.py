@@ -1,6 +1,6 @@
 """The jobs as callers send them. Every default of the job interface lives here and nowhere else."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -25,6 +25,16 @@ class Job(BaseModel):
     """Strict: unknown fields, numbers in strings, booleans as numbers, NaN and infinity are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _whole_numbers_are_integers(cls, value: Any) -> Any:
+        """JSON knows one kind of number: 24.0 is 24."""
+        return [_whole(each) for each in value] if isinstance(value, list) else _whole(value)
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class HealthJob(Job):

@@ -24,6 +24,8 @@ THEIR_QUALITIES: dict[Quality, OpenAIQuality] = {"fast": "low", "balanced": "med
 DEFAULT_SIZE = (1664, 928)
 SIZE = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
 LEAST_SIDE, MOST_SIDE = 256, 4096
+IN_RANGE = "(25[6-9]|2[6-9][0-9]|[3-9][0-9]{2}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-6])"
+"""The sides, for those who read the schema alone."""
 
 Side = Annotated[int, Field(ge=LEAST_SIDE, le=MOST_SIDE)]
 
@@ -34,7 +36,12 @@ class PaintBody(Job):
     prompt: str = Field(min_length=1, max_length=4000, description="what to paint, in any language")
     negative_prompt: str = Field("", max_length=4000, description="what to avoid")
     n: int = Field(1, ge=1, le=10, description="variants of each picture, with the seeds seed, seed+1, ...")
-    size: str = Field("auto", description="WIDTHxHEIGHT or auto", pattern=r"^(auto|[0-9]{1,5}x[0-9]{1,5})$")
+    size: str = Field(
+        "auto",
+        description=f"WIDTHxHEIGHT, each {LEAST_SIDE} to {MOST_SIDE}, or auto",
+        pattern=r"^(auto|[0-9]{1,5}x[0-9]{1,5})$",
+        json_schema_extra={"pattern": f"^(auto|{IN_RANGE}x{IN_RANGE})$"},
+    )
     quality: AskedQuality = Field("auto", description="low, medium, high; auto is low")
     num_inference_steps: int | None = Field(
         None, ge=1, le=200, description="denoising steps; the quality's own if absent"
@@ -46,7 +53,9 @@ class PaintBody(Job):
     response_format: Literal["b64_json", "url"] = Field("b64_json", description="url uploads to the bucket")
     output_format: OutputFormat = Field("auto", description="auto: PNG, through a queue the best that fits")
     output_compression: int = Field(95, ge=0, le=100, description="quality of jpeg and webp")
-    background: Literal["auto", "opaque", "transparent"] = Field("auto", description="transparent is refused")
+    background: Literal["auto", "opaque", "transparent"] = Field(
+        "auto", description="transparent is refused", json_schema_extra={"enum": ["auto", "opaque"]}
+    )
     stream: bool = Field(False, description="answer with server-sent events")
     partial_images: int = Field(0, ge=0, le=3, description="how many unfinished pictures a stream shows")
 
@@ -92,7 +101,7 @@ class EditBody(PaintBody, PlacedJob):
     mask: ImageText | None = Field(
         None, description="where the first picture may change: transparent, or white without alpha"
     )
-    output_type: Literal["pil", "pt"] = Field("pil", description="pt is refused")
+    output_type: Literal["pil", "pt"] = Field("pil", description="pt is refused", json_schema_extra={"enum": ["pil"]})
     input_fidelity: Literal["low", "high"] | None = Field(None, description="accepted, without effect")
     fallback: bool = Field(True, description="place with the preview when the model fails, and say so")
 
@@ -196,6 +205,36 @@ class OpenAIError(AnswerPart):
 
     error: OpenAIErrorBody
     detail: ErrorDetail
+
+
+class Alive(AnswerPart):
+    """GET /health."""
+
+    status: Literal["healthy"] = "healthy"
+    timestamp: str
+    version: str
+
+
+class Ready(AnswerPart):
+    """GET /ready."""
+
+    status: Literal["ready"] = "ready"
+    model_loaded: bool
+    timestamp: str
+
+
+class ReadyError(OpenAIError):
+    """GET /ready under 503."""
+
+    status: Literal["loading", "unhealthy"]
+    model_loaded: bool
+    timestamp: str
+
+
+class Ping(AnswerPart):
+    """GET /ping."""
+
+    status: Literal["ready"] = "ready"
 
 
 class Model(AnswerPart):

@@ -63,6 +63,14 @@ class Echo(Preview):
         return np.full((height, width, 3), colour, np.uint8)
 
 
+class Grey(Echo):
+    """Paints whatever the words are."""
+
+    def _painted(self, task: PaintTask) -> NDArray[np.uint8]:
+        width, height = task.size
+        return np.full((height, width, 3), 128, np.uint8)
+
+
 @dataclass
 class Live:
     port: int

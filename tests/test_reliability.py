@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,10 @@ def works(at: Platform) -> None:
 
 def progressed(told: dict[str, Any]) -> bool:
     return bool(told.get("output"))
+
+
+def at_stage(stage: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda told: (told.get("output") or {}).get("stage") == stage
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +87,7 @@ class TestDeath:
     def test_a_hanging_job_that_is_cancelled_ends_the_worker_too(self, tmp_path: Path) -> None:
         with platform() as at, worker(at, tmp_path, STUCK_SECONDS="1") as process:
             job = at.run(edit("hang"))
-            at.wait(job, progressed)
+            at.wait(job, at_stage("denoising"))
             at.cancel(job)
             assert process.wait(15) == 1
 
@@ -95,7 +99,7 @@ class TestCancelling:
         gate.write_text(stage)
         with platform() as at, worker(at, tmp_path, PAUSE_AT=str(gate)):
             job = at.run(edit("slow 2"))
-            at.wait(job, lambda told: (told.get("output") or {}).get("stage") == stage)
+            at.wait(job, at_stage(stage))
             at.cancel(job)
             while at.endpoint.workers["worker"].stops:
                 time.sleep(0.05)

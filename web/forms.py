@@ -16,6 +16,9 @@ from schemas.errors import ErrorCode, JobError
 FLATTENED = re.compile(r"(\w+)\[(\d{0,4})\]")
 """`image[]`, `placement_coordinates[0]`."""
 
+LISTS = frozenset({"image", "images", "placement_coordinates", "placement_box"})
+"""What may come as a JSON list. A prompt that looks like one is still a prompt."""
+
 MOST_FILES, MOST_FIELDS = 32, 200
 
 Part = tuple[str, str | UploadFile]
@@ -61,13 +64,12 @@ def _fields(parts: Iterable[tuple[str, str]]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, entries in lists.items():
         values = [text for _, text in sorted(entries, key=lambda entry: entry[0])]
-        fields[name] = values if name in flattened or len(values) > 1 else _value(values[0])
+        fields[name] = values if name in flattened or len(values) > 1 else _value(name, values[0])
     return fields
 
 
-def _value(text: str) -> object:
-    """A list may come as JSON."""
-    if not text.startswith("["):
+def _value(name: str, text: str) -> object:
+    if name not in LISTS or not text.startswith("["):
         return text
     try:
         return json.loads(text)

@@ -1,0 +1,52 @@
+"""The served OpenAPI document, held against the server by schemathesis."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.live import Grey, serving
+from tests.s3 import KEY, S3, SECRET
+
+RULES = Path(__file__).with_suffix(".toml")
+
+
+def test_the_server_does_what_its_document_says(tmp_path: Path, s3: S3) -> None:
+    """With a key and a bucket, and room for the largest picture that the document allows."""
+    bucket = {"bucket_endpoint_url": s3.url, "bucket_access_key_id": KEY, "bucket_secret_access_key": SECRET}
+    with serving(Grey, api_key="s3cret", max_output_megapixels=17, bucket_name="shop", **bucket) as live:
+        run = [sys.executable, "-m", "schemathesis.cli", f"--config-file={RULES}", "run", live.url + "/openapi.json"]
+        run += ["--header=Authorization: Bearer s3cret"]
+        done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("key", [None, "s3cret"])
+def test_a_key_is_asked_for_where_there_is_one(key: str | None) -> None:
+    with serving(Grey, api_key=key) as live:
+        document = httpx2.get(live.url + "/openapi.json", auth=("any", key or "")).json()
+    assert [kind["scheme"] for kind in document["components"].get("securitySchemes", {}).values()] == (
+        ["bearer", "basic"] if key else []
+    )
+    assert [path for path, verbs in document["paths"].items() if verbs.get("get", {}).get("security") == []] == (
+        ["/health", "/ready", "/ping"] if key else []
+    )
+
+
+def test_a_client_can_be_made_from_it() -> None:
+    """Short names for its verbs, words for its fields, and pictures in forms as files."""
+    with serving(Grey) as live:
+        paths = httpx2.get(live.url + "/openapi.json").json()["paths"]
+    names = [operation["operationId"] for verbs in paths.values() for operation in verbs.values()]
+    assert names[:6] == ["generations", "edits", "edit", "generate", "models", "model"]
+    bodies = [paths[path]["post"]["requestBody"]["content"] for path in list(paths)[:4]]
+    schemas = [kind["schema"] for body in bodies for kind in body.values()]
+    assert len(schemas) == 5
+    for field in (field for schema in schemas for field in schema["properties"].items()):
+        assert field[1].keys() >= {"title", "description"} or field[0] == "action", field
+    form = bodies[1]["multipart/form-data"]["schema"]["properties"]
+    assert [form[name]["items"]["format"] for name in ("image", "images")] == ["binary", "binary"]
+    assert not {"null", "None"} & set(re.findall(r"\w+", str(form.values())))
