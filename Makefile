@@ -2,7 +2,7 @@ PYTHON ?= python3
 IN = .venv/bin
 PIP = $(IN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check fix serve platform bench clean
+.PHONY: run test check fix serve platform bench soak fuzz lock clean
 
 run: .venv/.preview  ## put a chair into a room and a room around a lamp; the pictures are in outputs/
 	@$(IN)/python rp_handler.py
@@ -33,14 +33,27 @@ bench: .venv/.dev  ## placement and restoring scored against ground truth, and w
 	$(IN)/python -m bench.stages
 	$(IN)/python -m bench.callers
 
+soak: .venv/.dev  ## 2,000 mixed jobs through the real SDK loop: is every one answered once, and does the worker stay small
+	$(IN)/python -m bench.soak
+
+fuzz: .venv/.dev  ## 20,000 malformed inputs; what fails is kept in tests/seeds
+	FUZZ_EXAMPLES=10000 $(IN)/python -m pytest tests/test_fuzz.py --timeout 7200
+
+lock:  ## pins and hashes of all that the requirements need, anew
+	for name in requirements-preview requirements; do \
+	  { echo "# All of $$name.txt with what it needs, and the hashes of its files: \`make lock\`."; \
+	    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	      --no-emit-index-url $$name.txt; } > $$name.lock; \
+	done
+
 clean:
 	rm -rf .venv outputs
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/.preview: requirements-preview.txt | .venv/bin/python
-	$(PIP) -r requirements-preview.txt
+.venv/.preview: requirements-preview.lock | .venv/bin/python
+	$(PIP) --require-hashes -r requirements-preview.lock
 	@touch $@
 
 .venv/.dev: requirements-dev.txt requirements.txt requirements-preview.txt | .venv/bin/python

@@ -83,7 +83,6 @@ def platform(**manners: Any) -> Iterator[Platform]:
         yield Platform(f"http://127.0.0.1:{port}", app.state.endpoint)
     finally:
         server.should_exit = True
-        server.force_exit = True
         thread.join(20)
 
 
