@@ -233,10 +233,10 @@ def create_app(settings: Settings, router: Router) -> FastAPI:
     _add_pictures(app, desk)
     _add_models(app, desk)
     _add_probes(app, desk)
-    if key:
-        ask_for_keys(app, but=OPEN)
     if settings.studio:
         add_studio(app)
+    if key:
+        ask_for_keys(app, but=OPEN)
     return app
 
 

@@ -214,11 +214,14 @@ class TestOthers:
             "BUCKET_ENDPOINT_URL": f"{url}/shop", "BUCKET_ACCESS_KEY_ID": keys[0], "BUCKET_SECRET_ACCESS_KEY": keys[1],
         }  # fmt: skip
         s3.count_strangers("0")
-        with platform() as at, worker(at, tmp_path, **bucket):
-            told = at.wait(at.run(edit(response_format="url")))
-            assert told["error"].endswith(f"{reason} [UPLOAD_FAILED]")
-            assert KEY not in json.dumps(told)
-            works(at)
+        try:
+            with platform() as at, worker(at, tmp_path, **bucket):
+                told = at.wait(at.run(edit(response_format="url")))
+                assert told["error"].endswith(f"{reason} [UPLOAD_FAILED]")
+                assert KEY not in json.dumps(told)
+                works(at)
+        finally:
+            s3.count_strangers("inf")
 
     def test_a_picture_that_never_comes(self, tmp_path: Path) -> None:
         with platform() as at, worker(at, tmp_path, ALLOW_PRIVATE_IMAGE_HOSTS="1", FETCH_SECONDS="1"):
