@@ -115,6 +115,7 @@ class Desk:
             return job.result()
         finally:
             cancelled.set()
+            job.cancel()
             hung_up.cancel()
 
     async def _streamed(self, request: Request, work: Work, events: Events, looks: int) -> Response:
@@ -122,23 +123,23 @@ class Desk:
         cancelled = threading.Event()
         control = Control(events.report, cancelled=cancelled, show=events.show, looks=looks)
         job = self.line.join(self._job(lambda control: events.finish(work(control)), control))
-        job.add_done_callback(lambda done: events.end(_problem(done)))
         hung_up = asyncio.create_task(_hung_up(request))
-        hung_up.add_done_callback(lambda _: cancelled.set())
+        hung_up.add_done_callback(lambda _: job.cancel())
+
+        def ended(done: "asyncio.Future[None]") -> None:
+            cancelled.set()
+            hung_up.cancel()
+            events.end(_problem(done))
 
         async def texts() -> AsyncIterator[bytes]:
             try:
                 async for text in events.texts(begun):
                     yield text
             finally:
-                cancelled.set()
-                hung_up.cancel()
+                job.cancel()
 
-        try:
-            begun = await events.begun(BEGIN_SECONDS)
-        except JobError:
-            hung_up.cancel()
-            raise
+        job.add_done_callback(ended)
+        begun = await events.begun(BEGIN_SECONDS)
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingResponse(texts(), media_type=EVENTS, headers=headers)
 
