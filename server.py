@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import signal
 import sys
 import threading
 import time
@@ -364,7 +365,9 @@ def __getattr__(name: str) -> FastAPI:
 
 
 def main() -> None:
-    """Ends the process with one sentence where it cannot serve."""
+    """Ends the process with one sentence where it cannot serve. Being asked to end is no failure: callers are served
+    before."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn passes its signals on when it is done
     try:
         settings = read_settings()
         app = "server:app" if settings.reload else _app()
