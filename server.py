@@ -134,6 +134,7 @@ class Desk:
             return job.result()
         finally:
             cancelled.set()
+            job.cancel()
             hung_up.cancel()
 
     async def _streamed(self, request: Request, work: Work, events: Events, looks: int) -> Response:
@@ -141,23 +142,23 @@ class Desk:
         cancelled = threading.Event()
         control = Control(events.report, cancelled=cancelled, show=events.show, looks=looks)
         job = self.line.join(self._job(lambda control: events.finish(work(control)), control))
-        job.add_done_callback(lambda done: events.end(_problem(done)))
         hung_up = asyncio.create_task(_hung_up(request))
-        hung_up.add_done_callback(lambda _: cancelled.set())
+        hung_up.add_done_callback(lambda _: job.cancel())
+
+        def ended(done: "asyncio.Future[None]") -> None:
+            cancelled.set()
+            hung_up.cancel()
+            events.end(_problem(done))
 
         async def texts() -> AsyncIterator[bytes]:
             try:
                 async for text in events.texts(begun):
                     yield text
             finally:
-                cancelled.set()
-                hung_up.cancel()
+                job.cancel()
 
-        try:
-            begun = await events.begun(BEGIN_SECONDS)
-        except JobError:
-            hung_up.cancel()
-            raise
+        job.add_done_callback(ended)
+        begun = await events.begun(BEGIN_SECONDS)
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingResponse(texts(), media_type=EVENTS, headers=headers)
 
@@ -418,7 +419,9 @@ def __getattr__(name: str) -> FastAPI:
 
 
 def main() -> None:
-    """Ends the process with one sentence where it cannot serve."""
+    """Ends the process with one sentence where it cannot serve. Being asked to end is no failure: callers are served
+    before."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         settings = read_settings()
         at: dict[str, Any] = {"host": settings.host, "port": settings.port, "log_config": None, "access_log": False}
@@ -426,6 +429,7 @@ def main() -> None:
             uvicorn.run("server:app", reload=True, **at)
         else:
             app = _app()
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # which uvicorn raises once more when it is done
             uvicorn.run(app, **at)
             _raise_for_model(app.state.resident)
     except SettingsError as problem:

@@ -1,168 +1,269 @@
-"""One GPU and many callers."""
+"""Many callers at one engine: their turns, those that hang up, and what is told of them in headers, log and metrics."""
 
 import asyncio
+import base64
 import json
 import logging
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
 import openai
 import pytest
+from PIL import Image
+from prometheus_client.parser import text_string_to_metric_families
 
-from models.preview import Preview
 from tests.fakes import Failing
 from tests.live import Echo, Live, colour_of, serving
+from tests.pictures import file_of
 from tests.shop import small_edit
+from web.logs import JsonLines
 
-SMALL = {"width": 256, "height": 256, "seed": 1}
-CALLERS = 20
-
-
-def wait_for_line(live: Live, length: int) -> None:
-    for _ in range(200):
-        if f"queue_depth {length}.0" in httpx2.get(live.url + "/metrics").text:
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"never {length} in the line")
+SMALL = {"width": 256, "height": 256, "seed": 7}
+PLACED = {"placement_coordinates": [80, 100], "product_scale": 0.4}
+WORDS, KEY = "a-very-private-wish", "s3cret-key"
 
 
-def test_everybody_gets_their_own_picture_and_health_answers_meanwhile() -> None:
-    echo = Echo(steps=5, seconds=0.02)
-
-    async def call(client: openai.AsyncOpenAI, number: int) -> tuple[int, ...]:
-        await asyncio.sleep(number / 100)
-        made = await client.images.generate(prompt=f"{number},{255 - number},0", extra_body=SMALL)
-        return colour_of(made.data[0].b64_json)
-
-    async def probe(live: Live, statuses: list[int]) -> None:
-        async with httpx2.AsyncClient() as client:
-            while True:
-                statuses.append((await client.get(live.url + "/health")).status_code)
-                await asyncio.sleep(0.01)
-
-    async def all_at_once(live: Live) -> tuple[list[tuple[int, ...]], list[int]]:
-        statuses: list[int] = []
-        probing = asyncio.create_task(probe(live, statuses))
-        async with openai.AsyncOpenAI(base_url=live.url + "/v1", api_key="none", max_retries=0) as client:
-            colours = await asyncio.gather(*(call(client, number) for number in range(CALLERS)))
-        probing.cancel()
-        return list(colours), statuses
-
-    with serving(lambda: echo) as live:
-        colours, statuses = asyncio.run(all_at_once(live))
-    assert colours == [(number, 255 - number, 1) for number in range(CALLERS)]
-    assert [task.prompt for task in echo.tasks] == [f"{number},{255 - number},0" for number in range(CALLERS)]
-    assert len(statuses) > 50
-    assert set(statuses) == {200}
+@asynccontextmanager
+async def callers(live: Live) -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(base_url=live.url, timeout=30) as client:
+        yield client
 
 
-def test_a_full_line_is_429_with_a_time_to_come_back() -> None:
-    echo = Echo(steps=100, seconds=0.05)
-    with serving(lambda: echo, queue_limit=2) as live, live.client() as client, ThreadPoolExecutor(3) as pool:
-        for _ in range(3):
-            pool.submit(client.images.generate, prompt="1,2,3", extra_body=SMALL)
-        wait_for_line(live, 3)
-        with pytest.raises(openai.RateLimitError) as refused:
-            client.images.generate(prompt="1,2,3", extra_body=SMALL)
-        assert refused.value.code == "TOO_MANY_REQUESTS"
-        assert int(refused.value.response.headers["retry-after"]) >= 1
-        job = httpx2.post(live.url + "/v1/edit", json=small_edit())
-        assert (job.status_code, job.json()["error_code"]) == (429, "TOO_MANY_REQUESTS")
-        echo.steps = 0
-        echo.seconds = 0
+def asked(client: httpx2.AsyncClient, red: int, **fields: Any) -> "asyncio.Task[httpx2.Response]":
+    body = {"prompt": f"{red},0,0", **SMALL, **fields}
+    return asyncio.create_task(client.post("/v1/images/generations", json=body))
 
 
-def test_who_hangs_up_costs_nothing_more() -> None:
-    echo = Echo(steps=200, seconds=0.02)
-    with serving(lambda: echo) as live, live.client() as client:
-        for expected in (1, 1):  # the second waits behind the first of the next loop, and never begins
-            with pytest.raises(openai.APITimeoutError):
-                client.images.generate(prompt="1,2,3", extra_body=SMALL, timeout=0.4)
-            assert echo.inside.acquire(timeout=5)
-            echo.inside.release()
-            assert len(echo.tasks) >= expected
-        assert echo.done_steps < 150
-        echo.seconds = 0
-        made = client.images.generate(prompt="9,8,7", extra_body=SMALL)
-        assert colour_of(made.data[0].b64_json) == (9, 8, 1)
+def red_of(answer: httpx2.Response) -> int:
+    return colour_of(answer.json()["data"][0]["b64_json"])[0]
 
 
-def test_one_who_hangs_up_in_the_line_never_reaches_the_engine() -> None:
-    echo = Echo(steps=40, seconds=0.02)
-    with serving(lambda: echo) as live, live.client() as client:
-        first = threading.Thread(target=client.images.generate, kwargs={"prompt": "1,1,1", "extra_body": SMALL})
-        first.start()
-        assert echo.started.wait(5)
-        with pytest.raises(openai.APITimeoutError):
-            client.images.generate(prompt="2,2,2", extra_body=SMALL, timeout=0.2)
-        first.join()
-        client.images.generate(prompt="3,3,3", extra_body=SMALL)
-    assert [task.prompt for task in echo.tasks] == ["1,1,1", "3,3,3"]
+def prompts(echo: Echo) -> list[str]:
+    return [task.prompt for task in echo.tasks]
 
 
-def test_a_request_is_one_line_without_words_pictures_or_keys(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    with serving(api_key="s3cret") as live, live.client("s3cret") as client:
-        client.images.generate(
-            prompt="1,2,3", user="marker", extra_headers={"X-Request-ID": "order-7"}, extra_body=SMALL
-        )
-        httpx2.post(live.url + "/v1/edit", json=small_edit(instructions="marker"), auth=("marker", "wrong"))
-    lines = [record.getMessage() for record in caplog.records if record.name == "server"]
-    assert len(lines) == 2
-    assert lines[0].startswith("request=order-7 route=POST /v1/images/generations code=200 seconds=")
-    assert lines[0].endswith(" seed=1")
-    assert " route=POST /v1/edit code=401 " in lines[1]
-    rooms = ("server", "handlers", "models", "web", "transport")
-    ours = [record.getMessage() for record in caplog.records if record.name.split(".")[0] in rooms]
-    assert not [line for line in ours if "s3cret" in line or "marker" in line or "1,2,3" in line]
+async def until(true: Callable[[], bool], seconds: float = 5) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come true in time"
+        await asyncio.sleep(0.01)
 
 
-def test_the_request_id_is_the_callers_where_it_is_decent() -> None:
-    with serving() as live:
-        decent = httpx2.get(live.url + "/health", headers={"X-Request-ID": "a.b-c_1"})
-        odd = httpx2.get(live.url + "/health", headers={"X-Request-ID": "a b<script>"})
-    assert decent.headers["x-request-id"] == "a.b-c_1"
-    assert len(odd.headers["x-request-id"]) == 32
+class TestTurns:
+    def test_twenty_callers_at_once_get_their_own_pictures_in_the_order_in_which_they_came(self) -> None:
+        echo = Echo(steps=3, seconds=0.05)
+
+        async def call(live: Live) -> tuple[list[int], list[float]]:
+            async with callers(live) as client:
+                tasks = []
+                for number in range(20):
+                    tasks.append(asked(client, 10 * number))
+                    await asyncio.sleep(0.02)
+                healths = []
+                while not all(task.done() for task in tasks):
+                    started = time.monotonic()
+                    assert (await client.get("/health")).status_code == 200
+                    healths.append(time.monotonic() - started)
+                    await asyncio.sleep(0.05)
+                return [red_of(task.result()) for task in tasks], healths
+
+        with serving(lambda: echo) as live:
+            reds, healths = asyncio.run(call(live))
+        assert reds == [10 * number for number in range(20)]
+        assert prompts(echo) == [f"{10 * number},0,0" for number in range(20)]
+        assert len(healths) > 10
+        assert max(healths) < 0.5
+
+    def test_one_more_than_may_wait_is_told_when_to_come_back(self) -> None:
+        echo = Echo(steps=100, seconds=0.05)
+
+        async def call(live: Live) -> openai.RateLimitError:
+            async with callers(live) as client:
+                tasks = [asked(client, 1)]
+                await until(echo.started.is_set)
+                tasks += [asked(client, 2), asked(client, 3)]
+                await until(lambda: depth(live) == 3)
+                with live.client() as theirs, pytest.raises(openai.RateLimitError) as refused:
+                    await asyncio.to_thread(theirs.images.generate, prompt="4,0,0", extra_body=SMALL)
+                for task in tasks:
+                    task.cancel()
+                return refused.value
+
+        with serving(lambda: echo, queue_limit=2) as live:
+            refused = asyncio.run(call(live))
+        assert refused.code == "TOO_MANY_REQUESTS"
+        assert 1 <= int(refused.response.headers["retry-after"]) <= 60
 
 
-def test_the_log_can_be_json() -> None:
-    from web.logs import JsonLines
+class TestHangingUp:
+    @pytest.mark.parametrize("fields", [{}, {"stream": True}])
+    def test_the_job_stops_and_the_next_one_is_right(self, fields: dict[str, Any]) -> None:
+        echo = Echo(steps=20, seconds=0.05)
 
-    record = logging.LogRecord("server", logging.INFO, "", 0, "%s", ("code=200",), None)
-    record.told = {"code": 200, "route": "GET /health"}
-    line = json.loads(JsonLines().format(record))
-    assert {"level": "INFO", "code": 200, "route": "GET /health"}.items() <= line.items()
+        async def call(live: Live) -> httpx2.Response:
+            async with callers(live) as client:
+                first = asked(client, 10, **fields)
+                await until(echo.started.is_set)
+                second = asked(client, 20)
+                await until(lambda: depth(live) == 2)
+                first.cancel()
+                await until(lambda: depth(live) == 1)
+                assert echo.done_steps < 20
+                echo.steps = 1
+                return await second
+
+        with serving(lambda: echo) as live:
+            answer = asyncio.run(call(live))
+        assert red_of(answer) == 20
+        assert prompts(echo) == ["10,0,0", "20,0,0"]
+
+    @pytest.mark.parametrize("fields", [{}, {"stream": True}])
+    def test_who_no_longer_waits_costs_no_step_and_no_place(self, fields: dict[str, Any]) -> None:
+        echo = Echo(steps=15, seconds=0.05)
+
+        async def call(live: Live) -> list[int]:
+            async with callers(live) as client:
+                first = asked(client, 10)
+                await until(echo.started.is_set)
+                gone = asked(client, 20, **fields)
+                await until(lambda: depth(live) == 2)
+                gone.cancel()
+                await until(lambda: depth(live) == 1)
+                assert not first.done()
+                echo.steps = 1
+                last = asked(client, 30)
+                return [red_of(await first), red_of(await last)]
+
+        with serving(lambda: echo, queue_limit=1) as live:
+            assert asyncio.run(call(live)) == [10, 30]
+        assert prompts(echo) == ["10,0,0", "30,0,0"]
 
 
-def test_metrics_count_what_happened() -> None:
-    with serving(Preview) as live:
-        for _ in range(2):
-            assert httpx2.post(live.url + "/v1/edit", json=small_edit()).status_code == 200
-        httpx2.post(live.url + "/v1/images/generations", json={})
-        for number in range(30):
-            httpx2.get(f"{live.url}/wp-admin/{number}.php")
-        lines = metrics(live)
-    assert lines['requests_total{code="200",route="/v1/edit"}'] == 2
-    assert lines['requests_total{code="400",route="/v1/images/generations"}'] == 1
-    assert lines['requests_total{code="404",route="elsewhere"}'] == 30
-    assert lines["cut_out_hits_total"] == 1
-    assert lines["jobs_done_total"] == 2
-    assert lines['stage_seconds_count{stage="queue"}'] == 2
-    assert lines['stage_seconds_count{stage="layout"}'] == 2
-    assert lines["queue_depth"] == 0
-    assert lines["model_loaded"] == 1
+class TestNames:
+    def test_a_callers_id_comes_back(self) -> None:
+        with serving() as live:
+            answer = httpx2.get(live.url + "/health", headers={"X-Request-ID": "shop-42.a_b"})
+        assert answer.headers["x-request-id"] == "shop-42.a_b"
+
+    @pytest.mark.parametrize("odd", ["two words", "a\tb", "x" * 129, "ü", "<b>", ""])
+    def test_an_odd_one_is_replaced(self, odd: str) -> None:
+        with serving() as live:
+            answer = httpx2.get(live.url + "/health", headers={"X-Request-ID": odd.encode()})
+        assert len(answer.headers["x-request-id"]) == 32
+
+    def test_refused_and_failed_requests_have_one_too(self) -> None:
+        headers = {"X-Request-ID": "mine"}
+        with serving(api_key=KEY) as live:
+            answers = [httpx2.get(live.url + "/v1/models", headers=headers)]
+            headers |= {"Authorization": f"Bearer {KEY}"}
+            answers += [httpx2.post(live.url + "/v1/edit", json={}, headers=headers)]
+            answers += [httpx2.get(live.url + "/nothing", headers=headers)]
+        assert [answer.status_code for answer in answers] == [401, 400, 404]
+        assert [answer.headers["x-request-id"] for answer in answers] == ["mine"] * 3
 
 
-def test_metrics_count_fallbacks() -> None:
-    failing = Failing(lambda: RuntimeError("it broke"))
-    with serving(lambda: failing) as live:
-        httpx2.post(live.url + "/v1/edit", json=small_edit())
-        assert metrics(live)["fallbacks_total"] == 1
+class TestLog:
+    def test_one_line_a_request_and_nothing_private_in_it(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.handler.setFormatter(JsonLines())
+        caplog.set_level(logging.WARNING, "httpx2")  # the callers' own
+        caplog.set_level(logging.INFO)
+        caplog.set_level(logging.DEBUG, "server")
+        with serving(api_key=KEY, max_request_mb=1) as live:
+            pictures = ask_everything(live)
+        text = caplog.text
+        for private in (WORDS, KEY, *pictures):
+            assert private not in text
+        lines = [json.loads(line) for line in text.splitlines()]
+        requests = [line for line in lines if "request" in line]
+        assert [(line["route"], line["code"]) for line in requests] == [
+            ("POST /v1/edit", 200),
+            ("POST /v1/images/edits", 200),
+            ("POST /v1/images/generations", 400),
+            ("POST /v1/edit", 400),
+            ("POST /v1/edit", 401),
+            ("GET elsewhere", 404),
+            ("POST /v1/images/edits", 413),
+            ("GET /health", 200),
+        ]
+        assert [line["request"] for line in requests[:2]] == ["request-0", "request-1"]
+        assert all(line["seconds"] >= 0 for line in requests)
+        assert [line.get("seed") for line in requests[:3]] == [5, 7, None]
+        assert requests[-1]["level"] == "DEBUG"
+
+    def test_a_failing_engine_does_not_tell_on_its_caller(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.handler.setFormatter(JsonLines())
+        with serving(lambda: Failing(lambda: RuntimeError("kernel"))) as live:
+            httpx2.post(live.url + "/v1/images/generations", json={"prompt": WORDS})
+        assert WORDS not in caplog.text
+        assert any("traceback" in json.loads(line) for line in caplog.text.splitlines())
 
 
-def metrics(live: Live) -> dict[str, Any]:
-    text = httpx2.get(live.url + "/metrics").text
-    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")}
+def ask_everything(live: Live) -> list[str]:
+    """What the log must not show: the beginnings of the pictures that were sent, and of one that came back."""
+    red = file_of(Image.new("RGB", (320, 256), (200, 10, 10)))
+    job = small_edit(instructions=WORDS, seed=5, **PLACED)
+    with httpx2.Client(base_url=live.url, headers={"Authorization": f"Bearer {KEY}"}) as client:
+        made = client.post("/v1/edit", json=job, headers={"X-Request-ID": "request-0"})
+        fields = {"prompt": WORDS, "seed": "7"}
+        headers = {"X-Request-ID": "request-1"}
+        client.post("/v1/images/edits", data=fields, files={"image": (WORDS, red)}, headers=headers)
+        client.post("/v1/images/generations", json={"prompt": WORDS, "size": WORDS, WORDS: 1})
+        client.post("/v1/edit", json=job | {"room_image": job["room_image"][:200]})
+        client.post(f"/v1/edit?wish={WORDS}", json=job, headers={"Authorization": f"Bearer {KEY}!"})
+        client.get(f"/{WORDS}?key={KEY}")
+        client.post("/v1/images/edits", data=fields, files={"image": ("r.png", bytes(1_100_000))})
+        client.get("/health")
+    sent = [job["room_image"], job["product_image"], base64.b64encode(red).decode(), made.json()["processed_image"]]
+    return [text.partition(",")[2][60:100] or text[60:100] for text in sent]
+
+
+class TestMetrics:
+    def test_requests_are_counted_by_route_and_code(self) -> None:
+        with serving() as live:
+            httpx2.post(live.url + "/v1/edit", json=small_edit(**PLACED))
+            httpx2.post(live.url + "/v1/edit", json={})
+            httpx2.post(live.url + "/v1/edit", json={})
+            counted = samples(live)
+        assert counted["requests_total", ("200", "/v1/edit")] == 1
+        assert counted["requests_total", ("400", "/v1/edit")] == 2
+        assert counted["request_seconds_count", ("/v1/edit",)] == 3
+
+    def test_stages_cut_outs_fallbacks_and_the_line_are_told(self) -> None:
+        with serving(lambda: Failing(lambda: RuntimeError("kernel"))) as live:
+            for _ in range(2):
+                assert httpx2.post(live.url + "/v1/edit", json=small_edit(**PLACED)).status_code == 200
+            told = samples(live)
+        assert told["fallbacks_total", ()] == 2
+        assert told["cut_out_hits_total", ()] == 1
+        assert told["jobs_done_total", ()] == 2
+        assert told["queue_depth", ()] == 0
+        assert told["model_loaded", ()] == 1
+        stages = {labels[0] for name, labels in told if name == "stage_seconds_count"}
+        assert {"queue", "decode", "cut-out", "layout", "encode"} <= stages
+        assert told["stage_seconds_count", ("queue",)] == 2
+
+    def test_what_does_not_exist_makes_no_new_names(self) -> None:
+        with serving(api_key=None) as live:
+            for path in ("/one", "/v1/two", "/v1/edit/three", "/v1/models/four", "/v1/models/five/six"):
+                for method in ("GET", "POST", "BREW"):
+                    httpx2.request(method, live.url + path)
+            httpx2.get(live.url + "/v1/edit")
+            routes = {labels[1] for name, labels in samples(live) if name == "requests_total"}
+        assert routes <= {"elsewhere", "/v1/models/{name:path}", "/v1/edit"}
+
+
+def depth(live: Live) -> int:
+    """Jobs that run or wait."""
+    return int(samples(live)["queue_depth", ()])
+
+
+def samples(live: Live) -> dict[tuple[str, tuple[str, ...]], float]:
+    """By name and label values, the labels in the order of their names."""
+    return {
+        (sample.name, tuple(value for name, value in sorted(sample.labels.items()) if name != "le")): sample.value
+        for family in text_string_to_metric_families(httpx2.get(live.url + "/metrics").text)
+        for sample in family.samples
+    }

@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "transport": {"schemas", "transport"},
     "models": {"schemas", "imaging", "models"},
     "handlers": {"schemas", "imaging", "transport", "models", "handlers"},
+    "local_platform": {"local_platform"},
     "web": {"schemas", "imaging", "transport", "models", "handlers", "web"},
 }
 HEAVY = {"torch", "diffusers", "transformers", "boto3", "runpod", "fastapi"}

@@ -1,103 +1,169 @@
-"""`python server.py` as a process, as a container runs it."""
+"""The HTTP door as a process: how it starts, serves, and ends."""
 
+import json
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
+from tests.pictures import as_base64, file_of, picture, plain_room
 from tests.shop import small_edit
-from tests.test_process import environment, free_port
+from tests.test_process import ROOT, environment, free_port
 
-ROOT = Path(__file__).parent.parent
+SERVER = (sys.executable, "server.py")
+PLACED = {"placement_coordinates": [80, 100], "product_scale": 0.4, "seed": 3}
+
+
+@dataclass
+class Served:
+    process: "subprocess.Popen[str]"
+    url: str
+    health_url: str
+    log: Path
+
+    def end(self) -> tuple[int, float]:
+        """The code and the seconds it took, once asked politely."""
+        started = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30), time.monotonic() - started
 
 
 @contextmanager
-def served(*command: str, env: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
-    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
+def served(folder: Path, *command: str, **settings: str) -> Iterator[Served]:
+    port, port_health, log = free_port(), free_port(), folder / "log"
+    env = environment(folder, HOST="127.0.0.1", PORT=str(port), PORT_HEALTH=str(port_health), **settings)
+    given = [word.replace("$PORT", str(port)) for word in command or SERVER]
+    with log.open("w") as lines:
+        process = subprocess.Popen(given, cwd=ROOT, env=env, stdout=lines, stderr=lines, text=True)
     try:
-        yield process
+        url, health_url = (f"http://127.0.0.1:{each}" for each in (port, port_health))
+        wait_for(url + "/ready")
+        yield Served(process, url, health_url, log)
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
-def ready(url: str) -> None:
-    for _ in range(200):
-        try:
-            if httpx2.get(url + "/ready").status_code == 200:
+def wait_for(url: str, seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with suppress(httpx2.TransportError):
+            if httpx2.get(url).status_code == 200:
                 return
-        except httpx2.TransportError:
-            pass
         time.sleep(0.05)
-    raise AssertionError(f"{url} did not come up")
+    raise AssertionError(f"{url} did not get ready")
 
 
-def test_it_serves_at_its_port_and_pings_at_another(tmp_path: Path) -> None:
-    port, pings = free_port(), free_port()
-    env = environment(tmp_path, HOST="127.0.0.1", PORT=str(port), PORT_HEALTH=str(pings), API_KEY="s3cret")
-    with served("server.py", env=env) as process:
-        ready(f"http://127.0.0.1:{port}")
-        assert httpx2.get(f"http://127.0.0.1:{pings}/ping").status_code == 200
-        assert httpx2.get(f"http://127.0.0.1:{pings}/v1/models").status_code == 404
-        done = httpx2.post(f"http://127.0.0.1:{port}/v1/edit", json=small_edit(), auth=("any", "s3cret"))
-        assert done.json()["success"] is True
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) in (0, -signal.SIGTERM)
-        assert "Traceback" not in (process.stderr.read() if process.stderr else "")
+def ended(folder: Path, *command: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    env = environment(folder, **settings)
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_uvicorn_serves_the_same(tmp_path: Path) -> None:
-    port = free_port()
-    with served("-m", "uvicorn", "server:app", "--port", str(port), env=environment(tmp_path)):
-        ready(f"http://127.0.0.1:{port}")
-        assert httpx2.get(f"http://127.0.0.1:{port}/v1/models").json()["data"][0]["id"] == "preview"
+def long_edit() -> dict[str, Any]:
+    """Seconds of work for the preview."""
+    return small_edit(room_image=as_base64(file_of(plain_room(2400, 1800))), n=6, **PLACED)
 
 
-def test_a_job_on_its_way_is_finished_before_the_server_ends(tmp_path: Path) -> None:
-    port = free_port()
-    env = environment(tmp_path, HOST="127.0.0.1", PORT=str(port), ENGINE="tiny")
-    with served("server.py", env=env) as process:
-        url = f"http://127.0.0.1:{port}"
-        ready(url)
-        with httpx2.stream(
-            "POST", url + "/v1/edit", json=small_edit(), headers={"Accept": "text/event-stream"}, timeout=60
-        ) as answer:
-            lines = answer.iter_lines()
-            assert next(lines) == "event: progress"
-            process.send_signal(signal.SIGTERM)
-            assert "event: answer" in list(lines)
-        assert process.wait(10) in (0, -signal.SIGTERM)
+def test_it_gets_ready_answers_an_edit_and_ends_when_told_to(tmp_path: Path) -> None:
+    with served(tmp_path, LOG_FORMAT="json") as server:
+        answer = httpx2.post(server.url + "/v1/edit", json=small_edit(**PLACED), timeout=30)
+        assert picture(answer.json()["processed_image"]).size == (160, 120)
+        assert httpx2.get(server.health_url + "/ping").status_code == 200
+        assert httpx2.get(server.health_url + "/v1/models").status_code == 404
+        code, seconds = server.end()
+        lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    assert code == 0
+    assert seconds < 5
+    [told] = [line for line in lines if line.get("route") == "POST /v1/edit"]
+    assert (told["code"], told["seed"]) == (200, 3)
+
+
+def test_an_idle_one_ends_at_once(tmp_path: Path) -> None:
+    with served(tmp_path) as server:
+        code, seconds = server.end()
+        assert "Traceback" not in server.log.read_text()
+    assert code == 0
+    assert seconds < 5
+
+
+def test_a_connection_that_is_kept_does_not_keep_it(tmp_path: Path) -> None:
+    with served(tmp_path) as server, httpx2.Client() as client:
+        client.get(server.url + "/health")
+        code, seconds = server.end()
+    assert code == 0
+    assert seconds < 5
+
+
+@pytest.mark.parametrize("headers", [{}, {"Accept": "text/event-stream"}])
+def test_a_running_job_is_answered_before_it_ends(tmp_path: Path, headers: dict[str, str]) -> None:
+    with served(tmp_path) as server, ThreadPoolExecutor() as callers:
+        call = callers.submit(httpx2.post, server.url + "/v1/edit", json=long_edit(), headers=headers, timeout=60)
+        while "queue_depth 1.0" not in httpx2.get(server.url + "/metrics").text:
+            time.sleep(0.01)
+        code, _ = server.end()
+        answer = call.result()
+        assert "Traceback" not in server.log.read_text()
+    assert code == 0
+    assert answer.status_code == 200
+    made = json.loads(answer.text.rpartition("event: answer\ndata: ")[2])
+    assert made["success"] is True
+    assert len(made["images"]) == 6
 
 
 @pytest.mark.parametrize(
-    ("settings", "sentence"),
+    ("setting", "value", "sentence"),
     [
-        ({"PORT": "http"}, "PORT: "),
-        ({"ENGINE": "replay"}, "REPLAY_DIR"),
-        ({"ENGINE": "replay", "REPLAY_DIR": "/nowhere"}, "REPLAY_DIR"),
+        ("ENGINE", "magic", "ENGINE: "),
+        ("ENGINE", "replay", "REPLAY_DIR: "),
+        ("PORT", "http", "PORT: "),
+        ("QUEUE_LIMIT", "0", "QUEUE_LIMIT: "),
+        ("BUCKET_ENDPOINT_URL", "http://localhost:9", "BUCKET_ACCESS_KEY_ID"),
     ],
 )
-def test_what_cannot_serve_ends_with_one_sentence(tmp_path: Path, settings: dict[str, str], sentence: str) -> None:
-    with served("server.py", env=environment(tmp_path, PORT=str(free_port())) | settings) as process:
-        assert process.wait(20) == 1
-        said = process.stderr.read() if process.stderr else ""
-    assert sentence in said
-    assert len(said.strip().splitlines()) == 1
+def test_a_wrong_setting_ends_it_with_one_sentence(tmp_path: Path, setting: str, value: str, sentence: str) -> None:
+    done = ended(tmp_path, *SERVER, **{setting: value})
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_importing_it_does_nothing(tmp_path: Path) -> None:
-    check = "import server, sys; print(sorted({'torch', 'diffusers', 'transformers', 'runpod'} & sys.modules.keys()))"
-    done = subprocess.run(
-        [sys.executable, "-c", check],
-        cwd=ROOT,
-        env=environment(tmp_path, PORT="no port"),
-        capture_output=True,
-        text=True,
+def test_uvicorn_serves_it_by_name(tmp_path: Path) -> None:
+    uvicorn = (sys.executable, "-m", "uvicorn", "server:app", "--host", "127.0.0.1", "--port", "$PORT")
+    with served(tmp_path, *uvicorn) as server:
+        answer = httpx2.post(server.url + "/v1/edit", json=small_edit(**PLACED), timeout=30)
+        assert answer.json()["success"] is True
+        assert httpx2.get(server.health_url + "/ping").status_code == 200
+
+
+def test_importing_it_does_no_work(tmp_path: Path) -> None:
+    program = """
+import sys, threading, logging
+before = threading.active_count(), list(logging.root.handlers)
+import server
+assert (threading.active_count(), logging.root.handlers) == before
+assert not {"torch", "diffusers", "transformers", "runpod"} & sys.modules.keys()
+assert server._app.cache_info().currsize == 0
+"""
+    done = ended(tmp_path, sys.executable, "-c", program, ENGINE="magic")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_server(tmp_path: Path) -> None:
+    check = (
+        "import server; from models.resident import Resident; "
+        "server.build = lambda settings: Resident('qwen', lambda: 1 / 0, 1); server.main()"
     )
-    assert done.stdout.strip() == "[]", done.stderr
+    env = environment(tmp_path, HOST="127.0.0.1", PORT=str(free_port()))
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1] == "The model could not be loaded: ZeroDivisionError: division by zero"
+    assert "Traceback" not in done.stderr

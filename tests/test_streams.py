@@ -1,10 +1,12 @@
-"""Server-sent events: OpenAI's, through its client, and those of the job's routes."""
+"""Answers as server-sent events: OpenAI's through its official client, the jobs' own through plain HTTP."""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx2
+import numpy as np
 import openai
 import pytest
 from openai.types import (
@@ -16,163 +18,225 @@ from openai.types import (
 from PIL import Image
 
 from models import tiny
-from models.engine import Control, Painted, PaintTask
-from models.preview import Preview
-from tests.fakes import Failing
+from models.engine import Control, ImageModel, Painted, PaintTask
+from schemas.errors import ErrorCode, JobError
+from tests.fakes import Failing, never
 from tests.live import Echo, Live, colour_of, painted, serving
-from tests.pictures import file_of, plain_room, red_vase
+from tests.pictures import as_base64, file_of, pixels
 from tests.shop import small_edit, small_generate
 
 RED = file_of(Image.new("RGB", (320, 256), (200, 10, 10)))
-SMALL = {"width": 320, "height": 256, "seed": 5}
+SMALL = {"width": 320, "height": 256, "seed": 7}
+EVENTS = {"Accept": "text/event-stream"}
 
 
-class FailingLate(Echo):
-    def paint(self, task: PaintTask, control: Control) -> Painted:
-        super().paint(task, control)
-        raise RuntimeError("secret")
+@pytest.fixture(scope="module")
+def client() -> Iterator[openai.OpenAI]:
+    with serving() as live, live.client() as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    with serving(lambda: Echo(steps=8)) as server:
+    with serving() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def client(live: Live) -> Iterator[openai.OpenAI]:
-    with live.client() as client:
-        yield client
+def small_engine() -> ImageModel:
+    return tiny.load()
 
 
-@pytest.mark.parametrize("wanted", [0, 1, 2, 3])
-def test_generations_show_as_many_unfinished_pictures_as_asked(client: openai.OpenAI, wanted: int) -> None:
-    stream = client.images.generate(prompt="1,2,3", stream=True, partial_images=wanted, extra_body=SMALL)
-    *partial, last = list(stream)
-    assert all(isinstance(event, ImageGenPartialImageEvent) for event in partial)
-    assert [event.partial_image_index for event in partial] == list(range(wanted))
-    assert [painted(event.b64_json).size for event in partial] == [(320, 256)] * wanted
-    assert isinstance(last, ImageGenCompletedEvent)
-    assert last.type == "image_generation.completed"
-    assert painted(last.b64_json).size == (320, 256)
-    assert colour_of(last.b64_json) == (1, 2, 5)
-    assert last.usage.total_tokens == 0
-    assert last.size == "320x256"
-    assert last.seed == 5
+class BreakingHalfway(Echo):
+    def paint(self, task: PaintTask, control: Control) -> Painted:
+        super().paint(task, control)
+        raise JobError(ErrorCode.OUT_OF_MEMORY, "The GPU ran out of memory")
 
 
-def test_edits_stream_too_and_every_variant_is_completed(client: openai.OpenAI) -> None:
-    stream = client.images.edit(
-        image=("red.png", RED), prompt="turn", n=2, stream=True, partial_images=1, extra_body={"seed": 9}
-    )
-    events = list(stream)
-    assert [type(event) for event in events] == [ImageEditPartialImageEvent, *[ImageEditCompletedEvent] * 2]
-    assert [event.seed for event in events[1:]] == [9, 10]
+class TestOpenAI:
+    @pytest.mark.parametrize("partial_images", [0, 1, 2, 3])
+    def test_words_become_so_many_partial_pictures_and_then_the_picture(
+        self, client: openai.OpenAI, partial_images: int
+    ) -> None:
+        with client.images.generate(
+            prompt="10,20,30", stream=True, partial_images=partial_images, extra_body=SMALL
+        ) as stream:
+            *partial, completed = stream
+        assert [type(event) for event in partial] == [ImageGenPartialImageEvent] * partial_images
+        assert [event.type for event in partial] == ["image_generation.partial_image"] * partial_images
+        assert [event.partial_image_index for event in partial] == list(range(partial_images))
+        assert all(painted(event.b64_json).size == (320, 256) for event in partial)
+        assert isinstance(completed, ImageGenCompletedEvent)
+        assert completed.type == "image_generation.completed"
+        assert painted(completed.b64_json).size == (320, 256)
+        assert colour_of(completed.b64_json) == (10, 20, 7)
+        assert (completed.size, completed.quality, completed.model, completed.seed) == ("320x256", "low", "echo", 7)
+        assert completed.usage.total_tokens == 0
+        assert completed.usage.generated_images == 1
+        assert abs(completed.created_at - time.time()) < 60
 
+    @pytest.mark.parametrize("partial_images", [0, 1, 2, 3])
+    def test_a_picture_and_words_too(self, client: openai.OpenAI, partial_images: int) -> None:
+        with client.images.edit(
+            image=("red.png", RED), prompt="turn", stream=True, partial_images=partial_images, extra_body={"seed": 7}
+        ) as stream:
+            *partial, completed = stream
+        assert [type(event) for event in partial] == [ImageEditPartialImageEvent] * partial_images
+        assert [event.partial_image_index for event in partial] == list(range(partial_images))
+        assert isinstance(completed, ImageEditCompletedEvent)
+        assert completed.type == "image_edit.completed"
+        assert painted(completed.b64_json).size == (320, 256)
+        assert colour_of(completed.b64_json) == (55, 245, 7)
+        assert completed.usage.input_images == 1
 
-def test_unfinished_pictures_are_small(client: openai.OpenAI) -> None:
-    first = next(iter(client.images.generate(prompt="1,2,3", stream=True, partial_images=1, size="2048x1024")))
-    assert painted(first.b64_json).size == (512, 256)
-    assert first.size == "512x256"
+    def test_every_variant_is_completed_by_an_event_of_its_own(self, client: openai.OpenAI) -> None:
+        with client.images.generate(prompt="1,2,3", n=2, stream=True, partial_images=2, extra_body=SMALL) as stream:
+            events = list(stream)
+        completed = [event for event in events if event.type == "image_generation.completed"]
+        assert events[-2:] == completed
+        assert [event.seed for event in completed] == [7, 8]
+        assert [colour_of(event.b64_json)[2] for event in completed] == [7, 8]
+        assert [event.partial_image_index for event in events[:-2]] == [0, 1]
 
+    def test_the_asked_format_holds_for_partial_pictures_too(self, client: openai.OpenAI) -> None:
+        with client.images.generate(
+            prompt="1,2,3", stream=True, partial_images=1, output_format="webp", extra_body=SMALL
+        ) as stream:
+            events = list(stream)
+        assert [painted(event.b64_json).format for event in events] == ["WEBP"] * 2
+        assert [event.output_format for event in events] == ["webp"] * 2
 
-def test_a_placed_product_streams_with_its_checks(live: Live) -> None:
-    room, product = file_of(plain_room()), file_of(red_vase())
-    with live.client() as client:
-        *_, last = client.images.edit(
-            image=[("r.png", room), ("p.png", product)],
-            prompt="a vase",
-            stream=True,
-            extra_body={"placement_coordinates": [80, 100]},
-        )
-    assert last.placement_info["checks"]["background_identical"] == 1
+    def test_partial_pictures_come_while_the_job_runs(self) -> None:
+        echo = Echo(steps=4, seconds=0.2)
+        with (
+            serving(lambda: echo) as live,
+            live.client() as client,
+            client.images.generate(prompt="1,2,3", stream=True, partial_images=1, extra_body=SMALL) as stream,
+        ):
+            next(iter(stream))
+            assert echo.done_steps < 4
 
+    def test_a_wrong_value_is_refused_before_the_stream(self, client: openai.OpenAI) -> None:
+        with pytest.raises(openai.BadRequestError) as refused:
+            client.images.generate(prompt="1,2,3", stream=True, partial_images=4)
+        assert refused.value.param == "partial_images"
 
-def test_a_job_that_never_begins_has_a_status_of_its_own(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="prompt"):
-        client.images.generate(prompt="", stream=True)
-    failing = Failing(lambda: RuntimeError("secret"))
-    with serving(lambda: failing) as live, live.client() as other, pytest.raises(openai.APIError) as failed:
-        list(other.images.generate(prompt="1,2,3", stream=True))
-    assert failed.value.code == "GENERATION_ERROR"
+    def test_what_is_no_picture_is_refused_before_the_stream(self, client: openai.OpenAI) -> None:
+        with pytest.raises(openai.BadRequestError, match="Failed to decode image"):
+            client.images.edit(image=("r.png", b"no picture"), prompt="turn", stream=True)
 
+    def test_a_model_that_is_not_ready_answers_503_instead_of_a_stream(self) -> None:
+        with (
+            serving(never, ready_wait_seconds=0.1) as live,
+            live.client() as client,
+            pytest.raises(openai.InternalServerError) as failed,
+        ):
+            client.images.generate(prompt="1,2,3", stream=True)
+        assert failed.value.status_code == 503
 
-def test_a_job_that_fails_on_the_way_is_the_clients_error() -> None:
-    with serving(FailingLate) as live, live.client() as client:
-        stream = iter(client.images.generate(prompt="1,2,3", stream=True, partial_images=1, extra_body=SMALL))
-        assert next(stream).type == "image_generation.partial_image"
-        with pytest.raises(openai.APIError) as failed:
-            next(stream)
-    assert failed.value.code == "GENERATION_ERROR"
-    assert "secret" not in str(failed.value.body)
+    def test_a_job_that_fails_on_its_way_ends_its_stream_with_the_clients_error(self) -> None:
+        with (
+            serving(BreakingHalfway) as live,
+            live.client() as client,
+            client.images.generate(prompt="1,2,3", stream=True, partial_images=1, extra_body=SMALL) as stream,
+        ):
+            events = iter(stream)
+            assert next(events).partial_image_index == 0
+            with pytest.raises(openai.APIError, match="ran out of memory") as failed:
+                next(events)
+        assert failed.value.code == "OUT_OF_MEMORY"
 
-
-def test_hanging_up_stops_the_job() -> None:
-    echo = Echo(steps=400, seconds=0.02)
-    with serving(lambda: echo) as live, live.client() as client:
-        with client.images.generate(prompt="1,2,3", stream=True, partial_images=3, extra_body=SMALL) as stream:
-            assert echo.started.wait(5)
-        del stream
-        assert echo.inside.acquire(timeout=5)
-        assert echo.done_steps < 200
-
-
-def test_progress_travels_as_comments(live: Live) -> None:
-    body = {"prompt": "1,2,3", "stream": True, **SMALL}
-    answer = httpx2.post(live.url + "/v1/images/generations", json=body)
-    assert answer.headers["content-type"].startswith("text/event-stream")
-    comments = [json.loads(line[2:]) for line in answer.text.splitlines() if line.startswith(": {")]
-    assert [told["step"] for told in comments if told["stage"] == "denoising"][-3:] == [5, 6, 7]
-    assert [told["percent"] for told in comments] == sorted(told["percent"] for told in comments)
+    def test_who_hangs_up_stops_the_job(self) -> None:
+        echo = Echo(steps=100, seconds=0.05)
+        with serving(lambda: echo) as live, live.client() as client:
+            with client.images.generate(prompt="1,2,3", stream=True, partial_images=3, extra_body=SMALL):
+                assert echo.started.wait(5)
+            waited_for(lambda: not echo.inside.locked())
+            assert echo.done_steps < 20
+            echo.steps = 1
+            made = client.images.generate(prompt="9,8,7", extra_body=SMALL)
+        assert colour_of(made.data[0].b64_json) == (9, 8, 7)
 
 
 class TestJobs:
     @pytest.mark.parametrize(("route", "job"), [("edit", small_edit(seed=4)), ("generate", small_generate(seed=4))])
-    def test_the_last_event_is_the_answer_without_events(self, route: str, job: dict[str, Any]) -> None:
-        with serving(Preview) as live:
-            url = f"{live.url}/v1/{route}"
-            *progress, (name, answer) = events(httpx2.post(url, json=job, headers={"Accept": "text/event-stream"}))
-            plain = httpx2.post(url, json=job).json()
-        assert {event for event, _ in progress} == {"progress"}
-        assert all(told.keys() == {"stage", "step", "of", "percent"} for _, told in progress)
+    def test_the_answer_is_the_plain_one(self, live: Live, route: str, job: dict[str, Any]) -> None:
+        plain = httpx2.post(f"{live.url}/v1/{route}", json=job).json()
+        *before, (name, answered) = events_of(live, route, job)
         assert name == "answer"
-        assert answer["processed_image"] == plain["processed_image"]
-        assert answer.keys() == plain.keys()
+        assert timeless(answered) == timeless(plain)
+        assert before[-1][0] == "progress"
+        percents = [told["percent"] for name, told in before if name == "progress"]
+        assert percents == sorted(percents)
+        assert all(told.keys() == {"stage", "step", "of", "percent"} for name, told in before if name == "progress")
 
-    def test_an_error_before_the_beginning_is_the_jobs_own(self, live: Live) -> None:
-        answer = httpx2.post(live.url + "/v1/edit", json={}, headers={"Accept": "text/event-stream"})
-        assert answer.status_code == 400
-        assert answer.json()["error_code"] == "INVALID_INPUT"
+    def test_an_unfinished_job_shows_pictures(self, small_engine: ImageModel) -> None:
+        with serving(lambda: small_engine) as live:
+            job = small_edit(seed=4, placement_coordinates=[80, 100], product_scale=0.4, fallback=False)
+            events = events_of(live, "edit", job)
+        shown = [told for name, told in events if name == "partial_image"]
+        assert len(shown) == 3
+        assert {told["mime_type"] for told in shown} == {"image/jpeg"}
+        pictures = [painted(told["image"]) for told in shown]
+        assert all(abs(each.width / each.height - 160 / 120) < 0.02 for each in pictures)
 
-    def test_an_error_on_the_way_is_an_event(self) -> None:
-        failing = Failing(lambda: RuntimeError("secret"))
-        with serving(lambda: failing) as live:
-            job = small_edit(fallback=False)
-            answer = httpx2.post(live.url + "/v1/edit", json=job, headers={"Accept": "text/event-stream"})
-        name, told = events(answer)[-1]
-        assert name == "error"
-        assert told["error"] == "Edit processing failed: The model failed to paint the picture [GENERATION_ERROR]"
+    @pytest.mark.parametrize("job", [{}, small_edit(room_image="!"), small_edit(room_image=as_base64(b"no picture"))])
+    def test_a_job_that_cannot_begin_has_its_plain_answer(self, live: Live, job: dict[str, Any]) -> None:
+        plain = httpx2.post(live.url + "/v1/edit", json=job)
+        streamed = httpx2.post(live.url + "/v1/edit", json=job, headers=EVENTS)
+        assert (streamed.status_code, streamed.json()) == (400, plain.json())
+
+    def test_a_failure_on_the_way_is_the_plain_answers_error(self) -> None:
+        job = small_edit(fallback=False)
+        with serving(lambda: Failing(lambda: RuntimeError("secret"))) as live:
+            plain = httpx2.post(live.url + "/v1/edit", json=job)
+            *before, (name, told) = events_of(live, "edit", job)
+        assert plain.status_code == 500
+        assert (name, told) == ("error", plain.json())
+        assert before
 
 
-def events(answer: httpx2.Response) -> list[tuple[str, dict[str, Any]]]:
-    assert answer.status_code == 200, answer.text
-    blocks = [block.split("\n", 1) for block in answer.text.strip().split("\n\n") if not block.startswith(":")]
-    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
+class TestDenoising:
+    """The real engine, tiny."""
+
+    def test_partial_pictures_are_real_and_cost_the_picture_nothing(self, small_engine: ImageModel) -> None:
+        asked = {"prompt": "a chair", "extra_body": {"width": 256, "height": 256, "seed": 7, "num_inference_steps": 4}}
+        with serving(lambda: small_engine) as live, live.client() as client:
+            plain = client.images.generate(**asked).data[0].b64_json
+            with client.images.generate(**asked, stream=True, partial_images=3) as stream:
+                *partial, completed = stream
+        assert completed.b64_json == plain
+        final = pixels(plain).astype(float)
+        away = [np.abs(sized(event.b64_json, (256, 256)) - final).mean() for event in partial]
+        assert len(away) == 3
+        assert len({event.b64_json for event in partial}) == 3
+        assert away[2] < away[0]
 
 
-def test_looks_come_from_the_denoising_loop_and_change_nothing() -> None:
-    with serving(tiny.load) as live, live.client() as client:
-        body = SMALL | {"num_inference_steps": 4}
-        *partial, last = client.images.generate(prompt="a room", stream=True, partial_images=3, extra_body=body)
-        plain = client.images.generate(prompt="a room", extra_body=body)
-        job = httpx2.post(
-            live.url + "/v1/edit",
-            json=small_edit(seed=4, num_inference_steps=4, fallback=False),
-            headers={"Accept": "text/event-stream"},
-        )
-    assert len({event.b64_json for event in partial}) == 3
-    assert last.b64_json == plain.data[0].b64_json
-    shown = [told for name, told in events(job) if name == "partial_image"]
-    assert len(shown) == 3
-    width, height = painted(shown[0]["image"]).size
-    assert width / height == pytest.approx(160 / 120, rel=0.05)
+def events_of(live: Live, route: str, job: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    with httpx2.stream("POST", f"{live.url}/v1/{route}", json=job, headers=EVENTS, timeout=30) as answer:
+        assert answer.status_code == 200, answer.read()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        blocks = "".join(answer.iter_text()).strip().split("\n\n")
+    lines = [block.split("\n") for block in blocks if not block.startswith(":")]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in lines]
+
+
+def timeless(answer: dict[str, Any]) -> dict[str, Any]:
+    """Without what two runs of one job may differ in."""
+    return {
+        name: timeless(value) if isinstance(value, dict) else value
+        for name, value in answer.items()
+        if name != "processing_time"
+    }
+
+
+def sized(text: str, size: tuple[int, int]) -> np.ndarray:
+    return np.asarray(painted(text).convert("RGB").resize(size)).astype(float)
+
+
+def waited_for(true: Callable[[], bool], seconds: float = 3) -> None:
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, "it did not come true in time"
+        time.sleep(0.01)

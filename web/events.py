@@ -44,8 +44,13 @@ class Events(ABC):
         self._loop = asyncio.get_running_loop()
         self._waiting: asyncio.Queue[bytes | JobError] = asyncio.Queue()
 
+    def report(self, progress: Progress) -> None:
+        """Nothing at 0 percent: a job whose pictures cannot be read has not begun."""
+        if progress.percent:
+            self.put(self.told(progress))
+
     @abstractmethod
-    def report(self, progress: Progress) -> None: ...
+    def told(self, progress: Progress) -> bytes: ...
 
     @abstractmethod
     def show(self, pixels: Pixels) -> None: ...
@@ -103,9 +108,8 @@ class ImageEvents(Events):
         self._body = body
         self._shown = 0
 
-    def report(self, progress: Progress) -> None:
-        if progress.percent:
-            self.put(b": " + json.dumps(asdict(progress)).encode() + b"\n\n")
+    def told(self, progress: Progress) -> bytes:
+        return b": " + json.dumps(asdict(progress)).encode() + b"\n\n"
 
     def show(self, pixels: Pixels) -> None:
         if self._shown < self._body.partial_images:
@@ -156,8 +160,8 @@ class JobEvents(Events):
         super().__init__()
         self._refusal = refusal
 
-    def report(self, progress: Progress) -> None:
-        self.put(_event("progress", asdict(progress)))
+    def told(self, progress: Progress) -> bytes:
+        return _event("progress", asdict(progress))
 
     def show(self, pixels: Pixels) -> None:
         file = encode(Picture(_small(pixels)), "jpeg", PARTIAL_QUALITY, "trainedAlgorithmicMedia")

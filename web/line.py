@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from schemas.errors import ErrorCode, JobError
@@ -20,7 +20,7 @@ class Line:
     def __init__(self, most_waiting: int) -> None:
         self._most = most_waiting + 1  # one runs
         self._worker = ThreadPoolExecutor(1, "jobs")
-        self._jobs: set[asyncio.Future[Any]] = set()
+        self._jobs: set[Future[Any]] = set()
         self._last_seconds = 1.0
 
     @property
@@ -34,14 +34,16 @@ class Line:
         return max(1, min(LONGEST_RETRY_SECONDS, math.ceil(self._last_seconds)))
 
     def join(self, work: Callable[[], T]) -> "asyncio.Future[T]":
-        """Raises JobError TOO_MANY_REQUESTS where the line is full. Who stops waiting for the result does not end the
-        work."""
+        """Raises JobError TOO_MANY_REQUESTS where the line is full. Cancelling the result gives up a place in the line;
+        work that runs is not ended by it."""
         if self.length >= self._most:
             raise JobError(ErrorCode.TOO_MANY_REQUESTS, "Too many jobs are waiting, try again later")
-        job = asyncio.get_running_loop().run_in_executor(self._worker, self._timed, work)
+        job = self._worker.submit(self._timed, work)
         self._jobs.add(job)
-        job.add_done_callback(self._leave)
-        return asyncio.shield(job)
+        job.add_done_callback(self._jobs.discard)
+        result = asyncio.wrap_future(job)
+        result.add_done_callback(_seen)
+        return result
 
     def close(self) -> None:
         self._worker.shutdown(wait=False, cancel_futures=True)
@@ -53,7 +55,8 @@ class Line:
         finally:
             self._last_seconds = time.monotonic() - started
 
-    def _leave(self, job: "asyncio.Future[Any]") -> None:
-        self._jobs.discard(job)
-        if not job.cancelled():
-            job.exception()  # seen, also where nobody waits for it any more
+
+def _seen(result: "asyncio.Future[Any]") -> None:
+    """Nobody may wait for it any more, and its exception is not to be complained of."""
+    if not result.cancelled():
+        result.exception()
