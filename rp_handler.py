@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from handlers.deliver import NO_LIMIT
+from handlers.growth import share_arenas
 from handlers.parse import action_of
 from handlers.router import Call, Router, build_router, error_answer
 from models.build import build
@@ -172,6 +173,7 @@ async def local_handler(job: Job) -> dict[str, Any]:
 
 def main() -> None:
     """Ends the process with one sentence where it cannot serve, so that the platform replaces the worker."""
+    share_arenas()
     try:
         door = _door()
         if door.settings.platform_queue:

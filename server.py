@@ -20,6 +20,7 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
+from handlers.growth import share_arenas
 from handlers.openai import MODELS, read_body
 from handlers.router import Call, Router, build_router
 from models.build import build
@@ -421,6 +422,7 @@ def __getattr__(name: str) -> FastAPI:
 def main() -> None:
     """Ends the process with one sentence where it cannot serve. Being asked to end is no failure: callers are served
     before."""
+    share_arenas()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         settings = read_settings()

@@ -259,7 +259,7 @@ def soak(jobs: int, engine: str) -> dict[str, Any]:
         "memory_mb": round(last.memory_mb, 1),
         "threads_left": last.threads - warm.threads,
         "files_left": last.files - warm.files,
-        "temp_files_left": last.temp_files,
+        "temp_files_left": last.temp_files - warm.temp_files,
         "worker_alive": alive,
         "seconds": round(time.monotonic() - started, 1),
     }

@@ -46,6 +46,9 @@ PROFILE = Profile(
 WIDTH = 64
 """Of the language model and of the transformer."""
 
+CACHE_BYTES = 4_000_000
+"""As small as the rest, so that it is full soon."""
+
 LORA_RANK = 4
 LORA_TARGETS = (
     "attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0", "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj",
