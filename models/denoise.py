@@ -12,6 +12,8 @@ from torch import Tensor
 
 from imaging.picture import Size
 from models.engine import Control
+from models.forward import Forward
+from models.modulation import rows_of, turn_to
 from models.profiles import Schedule
 
 VAE_SCALE = 8
@@ -49,24 +51,21 @@ def denoise(
     noise = torch.randn((1, channels, 1, rows, columns), generator=generator)
     latents = packed(noise.to(dtype)).to(device)
     references = [packed(reference.to(device, dtype)) for reference in brief.references]
-    shapes = [[_shape(noise), *map(_shape, brief.references)]]
+    shapes = [_shape(noise), *map(_shape, brief.references)]
     timesteps = _timesteps(scheduler, brief.schedule.steps, latents.shape[1], device)
+    forwards = [Forward(transformer, shapes, words) for words in (brief.words, brief.against) if words is not None]
 
-    def velocity(words: Tensor, time: Tensor) -> Tensor:
-        predicted = transformer(
-            hidden_states=torch.cat([latents, *references], dim=1),
-            timestep=time.expand(1).to(dtype) / 1000,
-            encoder_hidden_states=words,
-            img_shapes=shapes,
-            return_dict=False,
-        )[0]
+    def velocity(forward: Forward, time: Tensor) -> Tensor:
+        predicted = forward(torch.cat([latents, *references], dim=1), time.expand(1).to(dtype) / 1000)
         return predicted[:, : latents.shape[1]]
 
-    for step, time in enumerate(timesteps):
+    places = rows_of(transformer, timesteps.tolist())
+    for step, (time, row) in enumerate(zip(timesteps, places, strict=True)):
         control.progress("denoising", step, len(timesteps))
-        direction = velocity(brief.words, time)
-        if brief.against is not None:
-            direction = _guided(direction, velocity(brief.against, time), brief.schedule.true_cfg_scale)
+        turn_to(transformer, row)
+        direction, *against = (velocity(forward, time) for forward in forwards)
+        if against:
+            direction = _guided(direction, against[0], brief.schedule.true_cfg_scale)
         if look and control.wants_look(step + 1, len(timesteps)):
             look(unpacked(latents - time / 1000 * direction, rows, columns), step + 1, len(timesteps))
         latents = scheduler.step(direction, time, latents, return_dict=False)[0].to(dtype)

@@ -1,7 +1,7 @@
 """A third of the transformer's weights turn the timestep into the modulation of its blocks, and do nothing else. For
 schedules whose timesteps are known beforehand their outputs are written down, and the weights dropped."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,18 +17,11 @@ class NotTabulatedError(LookupError):
 
 
 class Place:
-    """Where in the tables the forward pass under way reads: a hook that runs before each."""
+    """Where in the tables all blocks of a transformer read."""
 
     def __init__(self, times: list[float]) -> None:
-        self._rows = {time: row for row, time in enumerate(times)}
-        self.row = torch.tensor(0)
-
-    def __call__(self, _transformer: nn.Module, _args: tuple[()], inputs: dict[str, Any]) -> None:
-        tokens = inputs["hidden_states"]
-        time = inputs["timestep"].to(tokens.dtype).item()
-        if time not in self._rows:
-            raise NotTabulatedError(f"Timestep {time:g} is none of the {len(self._rows)} that are tabulated")
-        self.row = torch.tensor(self._rows[time], device=tokens.device)
+        self.rows = {time: row for row, time in enumerate(times)}
+        self.row = 0
 
 
 class Tabulated(nn.Module):
@@ -42,7 +35,7 @@ class Tabulated(nn.Module):
         self.register_buffer("rows", rows, persistent=False)
 
     def forward(self, _time_embedding: Tensor) -> Tensor:
-        return self.rows[self._place.row.to(self.rows.device)]
+        return self.rows[self._place.row]
 
 
 def fixed_timesteps(scheduler_config: dict[str, Any], schedule: Schedule) -> Tensor:
@@ -60,7 +53,7 @@ def fixed_timesteps(scheduler_config: dict[str, Any], schedule: Schedule) -> Ten
 def tabulate(transformer: QwenImageTransformer2DModel, timesteps: Iterable[Tensor]) -> int:
     """Puts tables in place of the weights, exact to the bit on the device that the transformer is on, and returns
     their bytes. `timesteps` are 0 to 1000, several schedules' if need be; any other is refused from then on."""
-    times = sorted({float(time.to(transformer.dtype) / 1000) for time in timesteps})
+    times = sorted({_as_seen(float(time), transformer.dtype) for time in timesteps})
     place = Place(times)
     embeddings = [_embedding(transformer, time) for time in times]
     size = 0
@@ -68,8 +61,32 @@ def tabulate(transformer: QwenImageTransformer2DModel, timesteps: Iterable[Tenso
         block.img_mod = Tabulated(place, torch.stack([block.img_mod(embedding) for embedding in embeddings]))
         block.txt_mod = Tabulated(place, torch.stack([block.txt_mod(embedding[:1]) for embedding in embeddings]))
         size += block.img_mod.rows.nbytes + block.txt_mod.rows.nbytes
-    transformer.register_forward_pre_hook(place, with_kwargs=True)
+    transformer.timestep_tables = place
     return size
+
+
+def rows_of(transformer: QwenImageTransformer2DModel, timesteps: Sequence[float]) -> list[int]:
+    """Of the transformer's tables, for timesteps of 0 to 1000; any where it has none. Raises NotTabulatedError."""
+    place = getattr(transformer, "timestep_tables", None)
+    if place is None:
+        return [0] * len(timesteps)
+    times = [_as_seen(timestep, transformer.dtype) for timestep in timesteps]
+    for time in times:
+        if time not in place.rows:
+            raise NotTabulatedError(f"Timestep {time:g} is none of the {len(place.rows)} that are tabulated")
+    return [place.rows[time] for time in times]
+
+
+def turn_to(transformer: QwenImageTransformer2DModel, row: int) -> None:
+    """To be called before a forward pass: the host knows the timestep, and need not wait for the device to tell it."""
+    place = getattr(transformer, "timestep_tables", None)
+    if place is not None:
+        place.row = row
+
+
+def _as_seen(timestep: float, dtype: torch.dtype) -> float:
+    """Rounded as the forward pass rounds it."""
+    return float(torch.tensor(timestep).to(dtype) / 1000)
 
 
 def _embedding(transformer: QwenImageTransformer2DModel, time: float) -> Tensor:

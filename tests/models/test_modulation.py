@@ -1,5 +1,4 @@
 from copy import deepcopy
-from typing import Any
 
 import pytest
 import torch
@@ -7,7 +6,8 @@ from diffusers import QwenImageTransformer2DModel
 from torch import Tensor
 
 from models import tiny
-from models.modulation import NotTabulatedError, fixed_timesteps, tabulate
+from models.forward import Forward
+from models.modulation import NotTabulatedError, fixed_timesteps, rows_of, tabulate, turn_to
 
 CONFIG = tiny.components().edit.scheduler_config
 SCHEDULES = tiny.PROFILE.schedules
@@ -69,11 +69,7 @@ def _predicted(transformer: QwenImageTransformer2DModel, time: Tensor) -> Tensor
     """Of a picture of 4 x 4 tokens with a reference of 2 x 2."""
     random = torch.Generator().manual_seed(0)
     dtype = transformer.dtype
-    inputs: dict[str, Any] = {
-        "hidden_states": torch.randn(1, 20, 64, generator=random).to(dtype),
-        "encoder_hidden_states": torch.randn(1, 5, tiny.WIDTH, generator=random).to(dtype),
-        "timestep": time.expand(1).to(dtype) / 1000,
-        "img_shapes": [[(1, 4, 4), (1, 2, 2)]],
-    }
-    predicted: Tensor = transformer(**inputs, return_dict=False)[0]
-    return predicted
+    tokens = torch.randn(1, 20, 64, generator=random).to(dtype)
+    words = torch.randn(1, 5, tiny.WIDTH, generator=random).to(dtype)
+    turn_to(transformer, *rows_of(transformer, [time.item()]))
+    return Forward(transformer, [(1, 4, 4), (1, 2, 2)], words)(tokens, time.expand(1).to(dtype) / 1000)

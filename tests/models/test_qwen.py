@@ -227,7 +227,7 @@ class TestSchedules:
 class TestOneGpu:
     def test_two_threads_never_meet_in_the_transformer(self, engine: Qwen, monkeypatch: pytest.MonkeyPatch) -> None:
         inside, alone = threading.Lock(), []
-        forward = engine._parts.edit.transformer.forward
+        forward = engine._parts.edit.transformer.proj_out.forward
 
         def watched(*args: Any, **kwargs: Any) -> Any:
             alone.append(inside.acquire(blocking=False))
@@ -236,7 +236,7 @@ class TestOneGpu:
             finally:
                 inside.release()
 
-        monkeypatch.setattr(engine._parts.edit.transformer, "forward", watched)
+        monkeypatch.setattr(engine._parts.edit.transformer.proj_out, "forward", watched)
         with ThreadPoolExecutor(2) as pool:
             pictures = [future.result().pixels for future in [pool.submit(paint, engine) for _ in range(2)]]
         assert all(alone)
@@ -288,13 +288,13 @@ def failing_once(problem: BaseException, real: Any) -> Any:
 
 class TestFailures:
     def test_memory_that_runs_out_once_costs_only_size(self, engine: Qwen, monkeypatch: pytest.MonkeyPatch) -> None:
-        transformer = engine._parts.edit.transformer
-        monkeypatch.setattr(transformer, "forward", failing_once(torch.OutOfMemoryError(), transformer.forward))
+        last = engine._parts.edit.transformer.proj_out
+        monkeypatch.setattr(last, "forward", failing_once(torch.OutOfMemoryError(), last.forward))
         assert paint(engine).pixels.shape == (96, 160, 3)
 
     def test_the_second_try_has_the_memory_of_the_first(self, engine: Qwen, monkeypatch: pytest.MonkeyPatch) -> None:
-        transformer = engine._parts.edit.transformer
-        real, activations, alive = transformer.forward, [], []
+        last = engine._parts.edit.transformer.proj_out
+        real, activations, alive = last.forward, [], []
 
         def full_at_first(*args: Any, **kwargs: Any) -> Any:
             if not activations:
@@ -304,7 +304,7 @@ class TestFailures:
             alive.append(activations[0]() is not None)
             return real(*args, **kwargs)
 
-        monkeypatch.setattr(transformer, "forward", full_at_first)
+        monkeypatch.setattr(last, "forward", full_at_first)
         paint(engine)
         assert not any(alive)
 
@@ -312,7 +312,7 @@ class TestFailures:
         def full(*_: Any, **__: Any) -> Any:
             raise torch.OutOfMemoryError("2 GB of 80")
 
-        monkeypatch.setattr(engine._parts.edit.transformer, "forward", full)
+        monkeypatch.setattr(engine._parts.edit.transformer.proj_out, "forward", full)
         with pytest.raises(JobError) as problem:
             paint(engine)
         assert problem.value.code is ErrorCode.OUT_OF_MEMORY
@@ -325,7 +325,7 @@ class TestFailures:
         def lost(*_: Any, **__: Any) -> Any:
             raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
 
-        monkeypatch.setattr(engine._parts.edit.transformer, "forward", lost)
+        monkeypatch.setattr(engine._parts.edit.transformer.proj_out, "forward", lost)
         with pytest.raises(JobError) as problem:
             paint(engine)
         assert problem.value.refresh_worker
