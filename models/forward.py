@@ -1,5 +1,5 @@
-"""The transformer's forward pass for one picture of a job, with nothing in it that waits for the host: positions,
-which tokens are references, and what becomes of the words are worked out once a job. Equal to diffusers' own to the bit."""
+"""The transformer's forward pass for one picture of a job, and nothing in it waits for the host: positions, which
+tokens are references, and what becomes of the words are worked out once a job. Equal to diffusers' own to the bit."""
 
 from collections.abc import Sequence
 from math import prod

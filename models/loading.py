@@ -24,7 +24,8 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from models import lora, weights
 from models.components import Checkpoint, Components
-from models.modulation import fixed_timesteps, tabulate
+from models.fp8 import COMPUTES_FROM, quantize
+from models.modulation import Tables, fixed_timesteps
 from models.plan import Plan
 from models.profiles import Lora, Profile
 from models.weights import Shelf
@@ -57,15 +58,16 @@ def load(
     log.info("Loading %s: %.1f GB", edit.profile.name, weights.size(edit.folder) / 1e9)
     # The libraries patch torch for the whole process while they build a model: only one may build at a time. What is
     # read from the disk meanwhile is the transformers that were built, empty, before.
+    place = "cpu" if _is_waiting(plan) else device
     built = {source: _built(source.folder, plan, dtype, device) for source in (edit, text) if source is not None}
     with ThreadPoolExecutor(2) as pool:
         filled = {
-            source: pool.submit(_timed, "transformer", partial(_filled, empty, source.folder, device, dtype))
+            source: pool.submit(_timed, "transformer", partial(_filled, empty, source.folder, place, dtype))
             for source, empty in built.items()
         }
         text_encoder = _timed("text encoder", lambda: _text_encoder(edit.folder, plan, device, dtype))
         vae = AutoencoderKLQwenImage.from_pretrained(edit.folder, subfolder="vae", torch_dtype=dtype).to(device)
-        ready = {source: _checkpoint(source, future.result(), plan) for source, future in filled.items()}
+        ready = {source: _checkpoint(source, future.result(), plan, device) for source, future in filled.items()}
     processor = edit.folder / "processor"
     return Components(
         edit=ready[edit],
@@ -80,10 +82,10 @@ def load(
     )
 
 
-def _checkpoint(source: Source, transformer: QwenImageTransformer2DModel, plan: Plan) -> Checkpoint:
+def _checkpoint(source: Source, transformer: QwenImageTransformer2DModel, plan: Plan, device: str) -> Checkpoint:
     scheduler = FlowMatchEulerDiscreteScheduler.load_config(source.folder, subfolder="scheduler")
     bare = Checkpoint(source.profile, transformer, dict(scheduler))
-    return _saving(_with_loras(bare, plan, source.loras), plan)
+    return _saving(_with_loras(bare, plan, source.loras), plan, device)
 
 
 def _loras(profile: Profile, plan: Plan) -> list[Lora]:
@@ -124,7 +126,7 @@ def _built(folder: Path, plan: Plan, dtype: torch.dtype, device: str) -> QwenIma
 def _filled(
     transformer: QwenImageTransformer2DModel, folder: Path, device: str, dtype: torch.dtype
 ) -> QwenImageTransformer2DModel:
-    """Shard by shard straight to the card."""
+    """Shard by shard straight to its place."""
     shards = list(weights.shards(folder / "transformer"))
     total, read = sum(shard.stat().st_size for shard in shards), 0
     if any(parameter.is_meta for parameter in transformer.parameters()):
@@ -166,17 +168,33 @@ def _with_loras(checkpoint: Checkpoint, plan: Plan, files: dict[str, Path]) -> C
     return replace(checkpoint, fused=name)
 
 
-def _saving(checkpoint: Checkpoint, plan: Plan) -> Checkpoint:
-    """What makes room, in the order that keeps it exact: after the LoRA, tables before 8 bits."""
-    steps: frozenset[int] = frozenset()
+def _saving(checkpoint: Checkpoint, plan: Plan, device: str) -> Checkpoint:
+    """What makes room, in the order that keeps it exact: after the LoRA, tables before 8 bits, block by block, so that
+    no more than one of them is whole on the card."""
+    transformer, tables, steps = checkpoint.transformer, None, frozenset[int]()
+    if _is_waiting(plan):
+        for name, part in transformer.named_children():
+            if name != "transformer_blocks":
+                part.to(device)
     if plan.tabulated:
         schedules = [checkpoint.profile.schedules[quality] for quality in plan.qualities]
         table = torch.cat([fixed_timesteps(checkpoint.scheduler_config, schedule) for schedule in schedules])
-        written = tabulate(checkpoint.transformer, table)
-        log.info("Tabulated the modulation: %.1f MB", written / 1e6)
+        tables = Tables(transformer, table)
         steps = frozenset(schedule.steps for schedule in schedules)
-    if plan.transformer == "fp8":
-        checkpoint.transformer.enable_layerwise_casting(
-            storage_dtype=torch.float8_e4m3fn, compute_dtype=checkpoint.transformer.dtype
-        )
+    for block in transformer.transformer_blocks:
+        if _is_waiting(plan):
+            block.to(device)
+        if tables:
+            tables.put(block)
+        if plan.transformer == "fp8":
+            quantize(block, computes=_computes(device))
     return replace(checkpoint, steps=steps)
+
+
+def _is_waiting(plan: Plan) -> bool:
+    """In main memory, as it is too large for the card until it has eight bits."""
+    return plan.transformer == "fp8" and plan.device_map == "cuda"
+
+
+def _computes(device: str) -> bool:
+    return torch.device(device).type == "cuda" and torch.cuda.get_device_capability(device) >= COMPUTES_FROM

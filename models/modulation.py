@@ -49,20 +49,22 @@ def fixed_timesteps(scheduler_config: dict[str, Any], schedule: Schedule) -> Ten
     return timesteps
 
 
-@torch.no_grad()
-def tabulate(transformer: QwenImageTransformer2DModel, timesteps: Iterable[Tensor]) -> int:
-    """Puts tables in place of the weights, exact to the bit on the device that the transformer is on, and returns
-    their bytes. `timesteps` are 0 to 1000, several schedules' if need be; any other is refused from then on."""
-    times = sorted({_as_seen(float(time), transformer.dtype) for time in timesteps})
-    place = Place(times)
-    embeddings = [_embedding(transformer, time) for time in times]
-    size = 0
-    for block in transformer.transformer_blocks:
-        block.img_mod = Tabulated(place, torch.stack([block.img_mod(embedding) for embedding in embeddings]))
-        block.txt_mod = Tabulated(place, torch.stack([block.txt_mod(embedding[:1]) for embedding in embeddings]))
-        size += block.img_mod.rows.nbytes + block.txt_mod.rows.nbytes
-    transformer.timestep_tables = place
-    return size
+class Tables:
+    """For `timesteps` of 0 to 1000, several schedules' if need be; any other is refused from then on."""
+
+    @torch.no_grad()
+    def __init__(self, transformer: QwenImageTransformer2DModel, timesteps: Iterable[Tensor]) -> None:
+        times = sorted({_as_seen(float(time), transformer.dtype) for time in timesteps})
+        self._place = transformer.timestep_tables = Place(times)
+        self._embeddings = [_embedding(transformer, time) for time in times]
+
+    @torch.no_grad()
+    def put(self, block: Any) -> int:  # diffusers does not say what its blocks are
+        """In place of a block's weights, exact to the bit on the device that it is on; returns their bytes."""
+        picture, words = block.img_mod, block.txt_mod
+        block.img_mod = Tabulated(self._place, torch.stack([picture(each) for each in self._embeddings]))
+        block.txt_mod = Tabulated(self._place, torch.stack([words(each[:1]) for each in self._embeddings]))
+        return int(block.img_mod.rows.nbytes + block.txt_mod.rows.nbytes)
 
 
 def rows_of(transformer: QwenImageTransformer2DModel, timesteps: Sequence[float]) -> list[int]:

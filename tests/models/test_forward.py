@@ -11,7 +11,7 @@ from models import tiny
 from models.denoise import Brief, denoise
 from models.engine import Control, Progress
 from models.forward import Forward
-from models.modulation import fixed_timesteps, tabulate
+from models.modulation import Tables, fixed_timesteps
 from models.profiles import Schedule
 
 SHAPES = [(1, 4, 6), (1, 2, 2), (1, 3, 2)]
@@ -62,7 +62,10 @@ def test_nothing_in_the_loop_waits_for_the_host(tabulated: bool, guided: bool) -
     schedule = Schedule(4, true_cfg_scale=3.0 if guided else 1.0)
     scheduler = FlowMatchEulerDiscreteScheduler.from_config(parts.edit.scheduler_config, **schedule.scheduler)
     if tabulated:
-        tabulate(parts.edit.transformer, fixed_timesteps(parts.edit.scheduler_config, tiny.PROFILE.schedules["fast"]))
+        times = fixed_timesteps(parts.edit.scheduler_config, tiny.PROFILE.schedules["fast"])
+        tables = Tables(parts.edit.transformer, times)
+        for block in parts.edit.transformer.transformer_blocks:
+            tables.put(block)
         scheduler = FlowMatchEulerDiscreteScheduler.from_config(
             parts.edit.scheduler_config, **tiny.PROFILE.schedules["fast"].scheduler
         )

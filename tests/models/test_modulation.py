@@ -7,7 +7,7 @@ from torch import Tensor
 
 from models import tiny
 from models.forward import Forward
-from models.modulation import NotTabulatedError, fixed_timesteps, rows_of, tabulate, turn_to
+from models.modulation import NotTabulatedError, Tables, fixed_timesteps, rows_of, turn_to
 
 CONFIG = tiny.components().edit.scheduler_config
 SCHEDULES = tiny.PROFILE.schedules
@@ -56,6 +56,11 @@ def test_a_timestep_outside_the_table_is_refused() -> None:
 def test_a_schedule_that_depends_on_the_size_of_the_picture_has_no_table() -> None:
     with pytest.raises(ValueError, match="depend on the size"):
         fixed_timesteps(CONFIG, SCHEDULES["best"])
+
+
+def tabulate(transformer: QwenImageTransformer2DModel, timesteps: Tensor) -> int:
+    tables = Tables(transformer, timesteps)
+    return sum(tables.put(block) for block in transformer.transformer_blocks)
 
 
 def _transformer(dtype: torch.dtype, zero_cond_t: bool = True) -> QwenImageTransformer2DModel:
