@@ -50,7 +50,7 @@ TURNED_LEFT = 6
 class Unchanged(Router):
     """The room as it came, in place of the placement and the model."""
 
-    def _made(self, job: EditJob | GenerateJob, control: Control) -> Made:
+    def _made(self, job: EditJob | GenerateJob, control: Control) -> Made:  # noqa: ARG002 as in Router
         assert isinstance(job, EditJob)
         request = edit_request(job, self.reader)
         info = PlacementInfo(
