@@ -31,6 +31,7 @@ bench: .venv/.dev  ## placement and restoring scored against ground truth, and w
 	$(IN)/python -m bench.placement
 	$(IN)/python -m bench.restore
 	$(IN)/python -m bench.stages
+	$(IN)/python -m bench.overhead
 	$(IN)/python -m bench.callers
 
 soak: .venv/.dev  ## 2,000 mixed jobs through the real SDK loop: is every one answered once, and does the worker stay small

@@ -43,7 +43,8 @@ class Delivery:
     def check(self, answer: dict[str, Any]) -> None:
         """The platform drops what is over its limit, or no JSON, without a word, so the worker says it. Raises JobError
         for the first; TypeError and ValueError are bugs."""
-        size = len(json.dumps(answer, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
+        text = json.dumps(answer, ensure_ascii=False, allow_nan=False)
+        size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
         if size > self.limit:
             raise _too_large(size, self.limit)
 

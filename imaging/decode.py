@@ -1,33 +1,39 @@
 """Bytes of any picture file to an upright 8-bit picture. Nothing large is allocated before the header is believed."""
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
+from typing import Any, cast
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from imaging.colour import rgb_profile, to_srgb
-from imaging.picture import Picture
+from imaging.picture import Picture, Pixels
 from schemas.errors import ErrorCode, JobError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "HEIF", "AVIF")
 
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+TURNS: dict[int, Callable[[NDArray[np.uint8]], Any]] = {
+    2: lambda pixels: cv2.flip(pixels, 1),
+    3: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_180),
+    4: lambda pixels: cv2.flip(pixels, 0),
+    5: cv2.transpose,
+    6: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE),
+    7: lambda pixels: cv2.rotate(cv2.transpose(pixels), cv2.ROTATE_180),
+    8: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE),
 }
 """EXIF orientation to the turn that undoes it."""
 
+JPEG_END = b"\xff\xd9"
+
 BROKEN_FILE = (
     OSError, ValueError, SyntaxError, EOFError, RuntimeError, TypeError, AttributeError,
-    ArithmeticError, LookupError, MemoryError, struct.error, Image.DecompressionBombError,
+    ArithmeticError, LookupError, MemoryError, struct.error, cv2.error, Image.DecompressionBombError,
 )  # fmt: skip
 """What Pillow's parsers raise on bytes that are no picture."""
 
@@ -51,7 +57,7 @@ def decode(data: bytes, field: str, limits: ImageLimits) -> Picture:
             if image.width * image.height > limits.max_pixels:
                 pixels = image.width * image.height / 1e6
                 raise too_large(field, f"{pixels:.0f} megapixels, the limit is {limits.max_pixels / 1e6:g}")
-            return _upright(image)
+            return _upright(image, data)
     except BROKEN_FILE as problem:
         raise undecodable(field, _reason(problem)) from problem
 
@@ -81,15 +87,26 @@ def _reason(problem: BaseException) -> str:
     return "the file is damaged"
 
 
-def _upright(image: Image.Image) -> Picture:
+def _upright(image: Image.Image, data: bytes) -> Picture:
+    icc = image.info.get("icc_profile")
+    quick = _whole_jpeg(image, data)
+    if quick is not None:
+        return Picture(_turned(quick, image), None, rgb_profile(icc, image))
     image.load()  # which turns a TIFF upright and clears its orientation
     icc = image.info.get("icc_profile")
-    turn = TURNS.get(_orientation(image))
     if image.has_transparency_data:
-        rgba = np.asarray(_turned(image.convert("RGBA"), turn))
+        rgba = _turned(np.asarray(image.convert("RGBA")), image)
         return Picture(np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]), rgb_profile(icc, image))
-    pixels = np.array(_turned(_to_rgb(image, icc), turn))
-    return Picture(pixels, None, rgb_profile(icc, image))
+    return Picture(_turned(np.array(_to_rgb(image, icc)), image), None, rgb_profile(icc, image))
+
+
+def _whole_jpeg(image: Image.Image, data: bytes) -> Pixels | None:
+    """A colour JPEG with its end in place, by OpenCV: the pixels of Pillow, from the same library, in half the time.
+    Of a truncated file OpenCV would not complain."""
+    if image.format not in ("JPEG", "MPO") or image.mode != "RGB" or not data.endswith(JPEG_END):
+        return None
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    return None if pixels is None or pixels.shape[1::-1] != image.size else cast(Pixels, pixels)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -99,8 +116,9 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _turned(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
-    return image if turn is None else image.transpose(turn)
+def _turned(pixels: NDArray[np.uint8], image: Image.Image) -> NDArray[np.uint8]:
+    turn = TURNS.get(_orientation(image))
+    return pixels if turn is None else cast(NDArray[np.uint8], turn(pixels))
 
 
 def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
@@ -110,7 +128,7 @@ def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
         converted = to_srgb(image, icc)
         if converted is not None:
             return converted
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _deep_grey(image: Image.Image) -> Image.Image:

@@ -1,17 +1,16 @@
 """Pixels to files: fast, with the photo's own colour profile and an honest word about where the picture comes from."""
 
-import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from imaging.picture import Picture, Pixels
+from imaging.png import chunk, png
 
 FileFormat = Literal["png", "jpeg", "webp"]
 DigitalSource = Literal["compositeWithTrainedAlgorithmicMedia", "trainedAlgorithmicMedia", "composite"]
@@ -65,35 +64,17 @@ def _foretold_png_bytes(pixels: Pixels) -> int:
     band = max(8, int(height * SAMPLED_ROWS / 4))
     starts = np.linspace(0, max(0, height - band), 4).astype(int)
     sample = np.concatenate([pixels[start : start + band] for start in starts])
-    return int(len(_png_pixels(sample)) * height / len(sample) * 0.85)
-
-
-def _png_pixels(pixels: Pixels) -> bytes:
-    """Level 1 with run-length matching alone: on photos faster and smaller than zlib's default at its lowest level."""
-    done, file = cv2.imencode(
-        ".png",
-        pixels[..., ::-1],
-        [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE],
-    )
-    assert done
-    return file.tobytes()
+    return int(len(png(sample, ())) * height / len(sample) * 0.85)
 
 
 def _png(picture: Picture, source: DigitalSource) -> bytes:
-    """OpenCV's PNG is fast and bare: the profile and the provenance go in as chunks behind its header."""
-    bare = _png_pixels(picture.pixels)
-    header_end = 8 + 25
-    return b"".join((bare[:header_end], *_chunks(picture.icc, source), bare[header_end:]))
+    return png(picture.pixels, _chunks(picture.icc, source))
 
 
 def _chunks(icc: bytes | None, source: DigitalSource) -> Iterator[bytes]:
     if icc:
-        yield _chunk(b"iCCP", b"ICC\0\0" + zlib.compress(icc))
-    yield _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + _xmp(source))
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        yield chunk(b"iCCP", b"ICC\0\0", zlib.compress(icc))
+    yield chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0", _xmp(source))
 
 
 def _xmp(source: DigitalSource) -> bytes:

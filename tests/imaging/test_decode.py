@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -126,3 +128,14 @@ def test_no_bytes_make_anything_but_a_picture_or_a_clear_error(data: bytes) -> N
         assert len(problem.message) < 200
     else:
         assert picture.pixels.ndim == 3
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("size", [(1, 1), (1, 37), (41, 1), (37, 53)])
+def test_a_jpeg_has_the_very_pixels_that_pillow_reads(
+    size: tuple[int, int], subsampling: int, progressive: bool
+) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
+    data = file_of(Image.fromarray(noise), "JPEG", subsampling=subsampling, progressive=progressive)
+    assert np.array_equal(read(data).pixels, np.asarray(Image.open(io.BytesIO(data))))
