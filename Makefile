@@ -33,6 +33,7 @@ bench: .venv/.dev  ## placement and restoring scored against ground truth, and w
 	$(IN)/python -m bench.stages
 	$(IN)/python -m bench.callers
 	$(IN)/python -m bench.cold_start
+	$(IN)/python -m bench.throughput
 
 clean:
 	rm -rf .venv outputs

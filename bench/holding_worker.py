@@ -34,5 +34,5 @@ def build(settings: Settings) -> Resident:
 
 
 if __name__ == "__main__":
-    rp_handler.build = build
+    rp_handler.build = build  # type: ignore[attr-defined]  # imported there, not exported
     rp_handler.main()
