@@ -33,6 +33,8 @@ bench: .venv/.dev  ## placement and restoring scored against ground truth, and w
 	$(IN)/python -m bench.stages
 	$(IN)/python -m bench.overhead
 	$(IN)/python -m bench.callers
+	$(IN)/python -m bench.cold_start
+	$(IN)/python -m bench.throughput
 
 soak: .venv/.dev  ## 2,000 mixed jobs through the real SDK loop: is every one answered once, and does the worker stay small
 	$(IN)/python -m bench.soak

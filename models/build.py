@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from models.ahead import reading_ahead
 from models.engine import ImageModel
 from models.hardware import graphics
 from models.preview import Preview
@@ -31,9 +32,10 @@ def choose(settings: Settings, cards: int) -> Engine:
 
 def _qwen(settings: Settings) -> Load:
     def load() -> ImageModel:
-        from models.qwen import load as load_qwen
+        with reading_ahead(settings):
+            from models.qwen import load as load_qwen
 
-        return load_qwen(settings)
+            return load_qwen(settings)
 
     return load
 

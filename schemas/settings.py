@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     bucket_expiry_seconds: int = Field(604_800, ge=1, le=604_800, description="how long an answer's URL works")
 
     worker_concurrency: PositiveInt = Field(
-        2, description="jobs that a queue worker holds at once: one on the GPU, others decoded, encoded and uploaded"
+        3, description="jobs that a queue worker holds at once: one on the GPU, others decoded, encoded and uploaded"
     )
     stuck_seconds: PositiveFloat = Field(
         60, description="after its time or its cancellation, how long a job may take to stop before the worker ends"
