@@ -17,11 +17,16 @@ class NotTabulatedError(LookupError):
 
 
 class Place:
-    """Where in the tables all blocks of a transformer read."""
+    """Where in the tables all blocks of a transformer read: `row` (1) lies on the device, and compiled blocks do not
+    depend on its value."""
 
-    def __init__(self, times: list[float]) -> None:
+    def __init__(self, times: list[float], device: torch.device) -> None:
         self.rows = {time: row for row, time in enumerate(times)}
-        self.row = 0
+        self._all = [torch.tensor([row], device=device) for row in range(len(times))]
+        self.row = self._all[0]
+
+    def turn_to(self, row: int) -> None:
+        self.row = self._all[row]
 
 
 class Tabulated(nn.Module):
@@ -35,7 +40,7 @@ class Tabulated(nn.Module):
         self.register_buffer("rows", rows, persistent=False)
 
     def forward(self, _time_embedding: Tensor) -> Tensor:
-        return self.rows[self._place.row]
+        return self.rows.index_select(0, self._place.row.to(self.rows.device))[0]
 
 
 def fixed_timesteps(scheduler_config: dict[str, Any], schedule: Schedule) -> Tensor:
@@ -55,7 +60,7 @@ class Tables:
     @torch.no_grad()
     def __init__(self, transformer: QwenImageTransformer2DModel, timesteps: Iterable[Tensor]) -> None:
         times = sorted({_as_seen(float(time), transformer.dtype) for time in timesteps})
-        self._place = transformer.timestep_tables = Place(times)
+        self._place = transformer.timestep_tables = Place(times, transformer.img_in.weight.device)
         self._embeddings = [_embedding(transformer, time) for time in times]
 
     @torch.no_grad()
@@ -83,7 +88,7 @@ def turn_to(transformer: QwenImageTransformer2DModel, row: int) -> None:
     """To be called before a forward pass: the host knows the timestep, and need not wait for the device to tell it."""
     place = getattr(transformer, "timestep_tables", None)
     if place is not None:
-        place.row = row
+        place.turn_to(row)
 
 
 def _as_seen(timestep: float, dtype: torch.dtype) -> float:

@@ -33,6 +33,7 @@ from models.plan import Card, make_plan
 from models.profiles import Schedule, find_profile
 from models.prompts import edit_prompt, generate_prompt, words_prompt
 from models.schedules import choose, qualities
+from models.tuning import tune
 from models.weights import Shelf
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import Quality
@@ -153,6 +154,12 @@ class Qwen:
 
         return self._paint(checkpoint, sketch, task.sampling, control)
 
+    def warm_up(self) -> None:
+        """Proves weights, memory and kernels, and compiles what is to be compiled, before a customer waits for it."""
+        grey = Picture(np.full((256, 256, 3), 128, np.uint8))
+        for references in ((), (grey,)):
+            self.paint(PaintTask("a chair", references, (256, 256), Sampling(seed=0)), Control())
+
     def ask(self, question: Question, control: Control) -> str:
         with self._turn(control), _translated():
             return ask(self._parts, question, control)
@@ -271,8 +278,10 @@ def load(settings: Settings) -> ImageModel:
     shelf = Shelf(settings.qwen_model_dir)
     text = source(find_profile(TEXT_TO_IMAGE), plan, beside, shelf) if beside else None
     parts = load_components(source(chosen, plan, settings.qwen_image_edit_location, shelf), plan, "cuda", text=text)
+    for checkpoint in filter(None, (parts.edit, parts.text)):
+        tune(checkpoint.transformer, settings.attention, compiled=settings.compile)
     engine = Qwen(parts)
-    engine.paint(PaintTask("a chair", (), (256, 256), Sampling(seed=0)), Control())  # proves weights, memory, kernels
+    engine.warm_up()
     return engine
 
 

@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     response_limit_sync_mb: PositiveFloat = Field(
         20, description="largest answer the platform takes from /runsync, in MB"
     )
+    attention: str | None = Field(
+        None, description="diffusers' attention backend, like _native_cudnn or flash; torch's own choice if absent"
+    )
+    compile: bool = Field(
+        False, description="1 compiles the transformer's blocks at start; TORCHINDUCTOR_CACHE_DIR keeps what was made"
+    )
     ready_wait_seconds: float = Field(600, ge=0, description="how long a job waits for the model to load")
     job_timeout_seconds: PositiveFloat = Field(600, description="how long a job may run before it ends with TIMEOUT")
     idempotency_seconds: PositiveFloat = Field(600, description="how long an answer is kept under its idempotency key")
