@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from diffusers.models.attention_dispatch import attention_backend
 
 from imaging.picture import Picture
 from models import tiny
@@ -26,7 +27,8 @@ TASKS = [
 def own_compiler() -> Iterator[None]:
     torch.compiler.reset()
     torch._dynamo.utils.counters.clear()
-    yield
+    with attention_backend():  # a transformer's choice is also that of the process
+        yield
     torch.compiler.reset()
 
 
