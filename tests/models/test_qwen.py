@@ -1,7 +1,6 @@
 """The engine on tiny components of the real classes. Each test fails without the care that it names."""
 
 import threading
-import warnings
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, QwenImageEditPlusPipeline, QwenImagePipeline
+from diffusers import FlowMatchEulerDiscreteScheduler, QwenImagePipeline
 from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus
 from PIL import Image
 
@@ -23,6 +22,7 @@ from models.profiles import Schedule
 from models.qwen import Qwen, load
 from schemas.errors import ErrorCode, JobError
 from schemas.settings import Settings, SettingsError
+from tests.stock import stock_edit
 
 SIZE = (160, 96)
 ROOM = Picture(np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8))
@@ -42,34 +42,6 @@ def engine() -> Any:
 def paint(engine: Qwen, control: Control | None = None, references: Any = (ROOM,), **sampling: Any) -> Painted:
     task = PaintTask("a chair", tuple(references), SIZE, Sampling(**({"seed": 3, "steps": 2} | sampling)))
     return engine.paint(task, control or Control())
-
-
-class ImageOnlyProcessor:
-    """What the stock pipeline asks of its processor, without the one that needs torchvision."""
-
-    def __init__(self, parts: Components) -> None:
-        self.parts = parts
-
-    def __call__(self, text: list[str], images: Any, **_: Any) -> Any:
-        from transformers import BatchFeature
-
-        seen = dict(self.parts.image_processor(images, return_tensors="pt"))
-        for grid in seen["image_grid_thw"]:
-            count = int(grid.prod()) // 4
-            text = [text[0].replace("<|image_pad|>", "<|pad|>" * count, 1)]
-        tokens = self.parts.tokenizer([text[0].replace("<|pad|>", "<|image_pad|>")], return_tensors="pt")
-        return BatchFeature({**tokens, **seen})
-
-
-def stock_edit(parts: Components) -> QwenImageEditPlusPipeline:
-    pipeline = QwenImageEditPlusPipeline.__new__(QwenImageEditPlusPipeline)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        scheduler = FlowMatchEulerDiscreteScheduler.from_config(parts.edit.scheduler_config)
-        pipeline.__init__(scheduler, parts.vae, parts.text_encoder, parts.tokenizer, None, parts.edit.transformer)
-    pipeline.processor = ImageOnlyProcessor(parts)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
 
 
 def with_positions(text_encoder: Any) -> Any:

@@ -1,0 +1,241 @@
+"""What each lever does for an edit on the GPU, alone and with the others, beside stock diffusers in the same run.
+
+    python -m bench.levers [--json] [--steps 4]
+
+Full size, random weights, fresh random pictures; medians. `apart` is the distance of the picture from that of the bf16
+engine without the lever, as root mean square of its values, 0 to 255; 0 is exact. `floor` is the time that the
+transformer's multiplications take at 790 TFLOP/s (an H200's measured rate in bf16), scaled to the rate of this card's
+own matrix multiplication, measured here. Without a GPU the same code runs tiny sizes on the CPU: that shows that it
+works, and nothing about speed.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from bench.gpu import full_size, gigabytes, tiny_size
+from imaging.picture import Picture, Pixels, Size
+from models.components import Components
+from models.engine import Control, PaintTask, Sampling
+from models.fp8 import COMPUTES_FROM, quantize
+from models.modulation import Tables, fixed_timesteps
+from models.profiles import PROFILES
+from models.qwen import Qwen
+from models.tuning import tune
+from tests.stock import stock_edit
+
+PROFILE = PROFILES["qwen-image-edit-2511"]
+RUNS = 3
+ANCHOR_FLOPS = 790e12
+WORDS = 200
+"""Tokens of words and of the pictures in them, about."""
+
+PROMPT = "Put the armchair from picture 2 beside the window of picture 1."
+
+
+@dataclass(frozen=True)
+class Scale:
+    size: Size
+    product: Size
+    stock_product: Size
+    default_steps: int
+
+
+FULL = Scale((1024, 1024), (512, 512), (1024, 1024), 40)
+TINY = Scale((128, 128), (64, 64), (128, 128), 8)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Made anew for each row: levers change the transformer for good."""
+
+    on_gpu: bool
+    steps: int
+
+    @property
+    def scale(self) -> Scale:
+        return FULL if self.on_gpu else TINY
+
+    def parts(self) -> Components:
+        torch.manual_seed(0)
+        parts = full_size(PROFILE) if self.on_gpu else tiny_size(PROFILE)
+        few = replace(PROFILE.schedules["fast"], steps=self.steps, lora=None)
+        profile = replace(parts.edit.profile, schedules=dict.fromkeys(parts.edit.profile.schedules, few))
+        return replace(parts, edit=replace(parts.edit, profile=profile))
+
+    def task(self, seed: int, product: Size) -> PaintTask:
+        """The room is always the same, so that pictures can be compared; the product is fresh."""
+        pictures = [_noise(self.scale.size, 0), _noise(product, 1)]
+        return PaintTask(PROMPT, tuple(pictures), self.scale.size, Sampling(seed, steps=self.steps, true_cfg_scale=1.0))
+
+    def ours(self, name: str, lever: Callable[[Components], None], *, cached: bool, product: Size) -> dict[str, Any]:
+        parts = self.parts()
+        lever(parts)
+        engine = Qwen(parts) if cached else Qwen(parts, cache_bytes=0)
+        engine.paint(self.task(1, product), Control())
+        self._forget()
+
+        def paint(seed: int) -> None:
+            engine.paint(self.task(seed, product), Control())
+
+        seconds = [self._timed(partial(paint, seed)) for seed in range(RUNS)]
+        pixels = engine.paint(self.task(7, product), Control()).pixels
+        return self._row(name, median(seconds), product) | {"pixels": pixels}
+
+    def stock(self, name: str, *, steps: int, guidance: float) -> dict[str, Any]:
+        pipeline = stock_edit(self.parts())
+        width, height = self.scale.size
+        pictures = [Image.fromarray(_noise(size, 0).pixels) for size in (self.scale.size, self.scale.stock_product)]
+
+        def paint(seed: int) -> None:
+            pipeline(
+                image=pictures, prompt=PROMPT, negative_prompt=" ", width=width, height=height, true_cfg_scale=guidance,
+                num_inference_steps=steps, generator=torch.Generator().manual_seed(seed),
+            )  # fmt: skip
+
+        paint(0)
+        self._forget()
+        seconds = median(self._timed(lambda: paint(1)) for _ in range(1 if steps > self.steps else RUNS))
+        forwards = steps * (2 if guidance > 1 else 1)
+        return self._row(name, seconds, self.scale.stock_product, forwards)
+
+    def _row(self, name: str, seconds: float, product: Size, forwards: int | None = None) -> dict[str, Any]:
+        painted = _tokens(self.scale.size)
+        flops = (forwards or self.steps) * flops_of(painted, painted + _tokens(product))
+        row: dict[str, Any] = {"lever": name, "seconds": round(seconds, 3)}
+        if self.on_gpu:
+            row |= {"tflops": round(flops / seconds / 1e12), "floor_s": round(flops / self.rate(), 3)}
+            row |= {"floor_share": round(flops / self.rate() / seconds, 2)}
+            row["peak_gb"] = gigabytes(torch.cuda.max_memory_allocated())
+        return row
+
+    def rate(self) -> float:
+        """FLOP/s of this card's multiplication of large matrices in bf16."""
+        matrix = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
+        matrix @ matrix
+        seconds = min(self._timed(lambda: [matrix @ matrix for _ in range(10)]) for _ in range(3)) / 10
+        return 2 * 8192**3 / seconds
+
+    def _forget(self) -> None:
+        if self.on_gpu:
+            torch.cuda.synchronize()
+            torch.cuda.reset_peak_memory_stats()
+
+    def _timed(self, work: Callable[[], Any]) -> float:
+        started = time.perf_counter()
+        work()
+        if self.on_gpu:
+            torch.cuda.synchronize()
+        return time.perf_counter() - started
+
+
+def flops_of(painted: int, references: int, words: int = WORDS, blocks: int = 60, width: int = 3072) -> float:
+    """Of one forward pass: in each block 12 width^2 weights for each token of pictures and of words, read twice (a
+    multiplication and an addition), and attention over all of them."""
+    tokens = painted + references + words
+    return float(blocks * (2 * 12 * width**2 * tokens + 4 * tokens**2 * width))
+
+
+def _tokens(size: Size) -> int:
+    return size[0] * size[1] // 256
+
+
+def _noise(size: Size, seed: int) -> Picture:
+    return Picture(np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), np.uint8))
+
+
+def _nothing(_parts: Components) -> None:
+    pass
+
+
+def _tables(parts: Components) -> None:
+    schedule = parts.edit.profile.schedules["fast"]
+    tables = Tables(parts.edit.transformer, fixed_timesteps(parts.edit.scheduler_config, schedule))
+    for block in parts.edit.transformer.transformer_blocks:
+        tables.put(block)
+
+
+def _eight_bits(parts: Components) -> None:
+    on_gpu = parts.device.type == "cuda"
+    computes = not on_gpu or torch.cuda.get_device_capability() >= COMPUTES_FROM
+    for block in parts.edit.transformer.transformer_blocks:
+        quantize(block, computes=computes)
+
+
+def _attention(name: str) -> Callable[[Components], None]:
+    return lambda parts: tune(parts.edit.transformer, name, compiled=False)
+
+
+def _compiled(parts: Components) -> None:
+    tune(parts.edit.transformer, None, compiled=True)
+
+
+def rows_of(bench: Bench) -> Iterator[dict[str, Any]]:
+    scale = bench.scale
+    yield bench.stock("stock diffusers, its default steps and guidance", steps=scale.default_steps, guidance=4.0)
+    yield bench.stock("stock diffusers, the same steps, no guidance", steps=bench.steps, guidance=1.0)
+    yield bench.ours("ours, the product at its stock size", _nothing, cached=False, product=scale.stock_product)
+    small = bench.ours("product at its own budget", _nothing, cached=False, product=scale.product)
+    yield small
+    levers: dict[str, Callable[[Components], None]] = {
+        "and the modulation tabulated": _tables,
+        "and cuDNN's attention" if bench.on_gpu else "and plain attention": _attention(
+            "_native_cudnn" if bench.on_gpu else "_native_math"
+        ),
+        "and eight bits": _eight_bits,
+        "and blocks compiled": _compiled,
+    }
+    yield _compared(bench.ours("and words and pictures cached", _nothing, cached=True, product=scale.product), small)
+    for name, lever in levers.items():
+        try:
+            yield _compared(bench.ours(name, lever, cached=False, product=scale.product), small)
+        except Exception as problem:  # noqa: BLE001  a lever may not work on a card; the others are still of interest
+            yield {"lever": name, "failed": f"{type(problem).__name__}: {problem}".splitlines()[0]}
+
+    def all_of_them(parts: Components) -> None:
+        _tables(parts)
+        _compiled(parts)
+
+    yield _compared(bench.ours("all that is exact or rounds", all_of_them, cached=True, product=scale.product), small)
+
+
+def _compared(row: dict[str, Any], reference: dict[str, Any]) -> dict[str, Any]:
+    return row | {"apart": round(_apart(row["pixels"], reference["pixels"]), 3)}
+
+
+def _apart(one: Pixels, other: Pixels) -> float:
+    return float(np.sqrt(np.mean((one.astype(np.float32) - other) ** 2)))
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    arguments.add_argument("--steps", type=int, default=4)
+    asked = arguments.parse_args()
+    on_gpu = torch.cuda.is_available()
+    name = torch.cuda.get_device_name() if on_gpu else None
+    rows = []
+    if not asked.json:
+        print(name or "No GPU: tiny sizes on the CPU, which say nothing about speed")
+    for row in rows_of(Bench(on_gpu, asked.steps)):
+        told = {key: value for key, value in row.items() if key != "pixels"}
+        rows.append(told)
+        if on_gpu:
+            torch.cuda.empty_cache()
+        if not asked.json:
+            print("  ".join(f"{key} {value}" for key, value in told.items()), flush=True)
+    if asked.json:
+        print(json.dumps({"gpu": name, "rows": rows}))
+
+
+if __name__ == "__main__":
+    main()
