@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -40,8 +41,15 @@ def encode(picture: Picture, file_format: FileFormat, quality: int, source: Digi
     extras = {"quality": quality, "icc_profile": picture.icc, "xmp": _xmp(source)}
     if file_format == "jpeg":
         extras |= {"subsampling": 0}
-    Image.fromarray(picture.pixels).save(file, file_format.upper(), **extras)
+    image = _unfilled(picture.pixels) if file_format == "jpeg" else Image.fromarray(picture.pixels)
+    image.save(file, file_format.upper(), **extras)
     return ImageFile(file.getvalue(), f"image/{file_format}", lossless=False)
+
+
+def _unfilled(pixels: Pixels) -> Image.Image:
+    """Four bytes a pixel are Pillow's own layout: it takes them as they are, where it would fill and then copy."""
+    padded = cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA)
+    return Image.frombuffer("RGBX", pixels.shape[1::-1], padded, "raw", "RGBX", 0, 1)
 
 
 def encode_within(picture: Picture, max_bytes: int, source: DigitalSource) -> ImageFile:
