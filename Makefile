@@ -44,9 +44,10 @@ fuzz: .venv/.dev  ## 20,000 malformed inputs; what fails is kept in tests/seeds
 
 lock:  ## pins and hashes of all that the requirements need, anew
 	for name in requirements-preview requirements; do \
-	  { echo "# All of $$name.txt with what it needs, and the hashes of its files: \`make lock\`."; \
-	    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	      --no-emit-index-url $$name.txt; } > $$name.lock; \
+	  echo "# All of $$name.txt with what it needs, and the hashes of its files: \`make lock\`." > $$name.lock.new && \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	      --no-emit-index-url $$name.txt >> $$name.lock.new && \
+	  mv $$name.lock.new $$name.lock || { rm -f $$name.lock.new; exit 1; }; \
 	done
 
 clean:

@@ -179,6 +179,21 @@ def _compiled(parts: Components) -> None:
     tune(parts.edit.transformer, None, compiled=True)
 
 
+def _graphs(parts: Components) -> None:
+    """CUDA graphs hold for one size: the bench has one."""
+    parts.edit.transformer.compile_repeated_blocks(fullgraph=True, dynamic=False, mode="reduce-overhead")
+
+
+def _channels_last(parts: Components) -> None:
+    for weight in parts.vae.parameters():
+        if weight.dim() == 5:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
+
+
+def _compiled_vae(parts: Components) -> None:
+    parts.vae.decoder.compile()
+
+
 def rows_of(bench: Bench) -> Iterator[dict[str, Any]]:
     scale = bench.scale
     yield bench.stock("stock diffusers, its default steps and guidance", steps=scale.default_steps, guidance=4.0)
@@ -193,6 +208,9 @@ def rows_of(bench: Bench) -> Iterator[dict[str, Any]]:
         ),
         "and eight bits": _eight_bits,
         "and blocks compiled": _compiled,
+        "and blocks compiled, as CUDA graphs": _graphs,
+        "and the VAE channels last": _channels_last,
+        "and the VAE's decoder compiled": _compiled_vae,
     }
     yield _compared(bench.ours("and words and pictures cached", _nothing, cached=True, product=scale.product), small)
     for name, lever in levers.items():

@@ -1,13 +1,13 @@
 """Pixels to PNG on as many threads as OpenCV uses: strips of rows, each compressed on its own, in one zlib stream."""
 
 import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from imaging.picture import Pixels
@@ -23,8 +23,9 @@ STRIP_BYTES = 2**19
 AVERAGE = 3
 """The row filter. On photos the smallest of the five or as small, so that none needs to be searched for row by row."""
 
-LEVEL = 2
-"""Of zlib. On photos a tenth larger than its default, and several times as fast."""
+LEVEL = 3
+"""Of ISA-L's deflate. On photos smaller than zlib's level 2 and five times as fast; another kind of processor may
+choose other bytes for the same pixels."""
 
 STREAM_START = b"\x78\x01"
 STREAM_END = b"\x03\x00"
@@ -51,9 +52,9 @@ def png(pixels: Pixels, extras: Iterable[bytes]) -> bytes:
 
 
 def chunk(kind: bytes, *body: bytes) -> bytes:
-    crc = zlib.crc32(kind)
+    crc = isal_zlib.crc32(kind)
     for part in body:
-        crc = zlib.crc32(part, crc)
+        crc = isal_zlib.crc32(part, crc)
     return b"".join((struct.pack(">I", sum(map(len, body))), kind, *body, struct.pack(">I", crc)))
 
 
@@ -68,9 +69,9 @@ def _strips(rows: NDArray[np.uint8]) -> list[Strip]:
 
 def _strip(rows: NDArray[np.uint8], above: NDArray[np.uint8]) -> Strip:
     filtered = _filtered(rows, above).data
-    deflate = zlib.compressobj(LEVEL, wbits=-zlib.MAX_WBITS, memLevel=zlib.DEF_MEM_LEVEL + 1)
-    deflated = deflate.compress(filtered) + deflate.flush(zlib.Z_SYNC_FLUSH)
-    return Strip(deflated, zlib.adler32(filtered), filtered.nbytes)
+    deflate = isal_zlib.compressobj(LEVEL, wbits=-isal_zlib.MAX_WBITS)
+    deflated = deflate.compress(filtered) + deflate.flush(isal_zlib.Z_SYNC_FLUSH)
+    return Strip(deflated, isal_zlib.adler32(filtered), filtered.nbytes)
 
 
 def _filtered(rows: NDArray[np.uint8], above: NDArray[np.uint8]) -> NDArray[np.uint8]:

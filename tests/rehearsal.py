@@ -48,9 +48,9 @@ class Platform:
         self,
         job_id: str,
         until: Callable[[dict[str, Any]], bool] = lambda told: told["status"] in FINAL,
-        seconds: float = 40,
+        seconds: float = WAIT_SECONDS,
     ) -> dict[str, Any]:
-        deadline = time.monotonic() + WAIT_SECONDS
+        deadline = time.monotonic() + seconds
         while not until(told := self.status(job_id)):
             assert time.monotonic() < deadline, f"still {told}"
             time.sleep(0.05)
