@@ -27,7 +27,7 @@ serve: .venv/.preview  ## OpenAI's images API and the job actions on http://loca
 platform: .venv/.preview  ## a double of RunPod's job API on http://localhost:8100, with a worker behind it
 	ENGINE=$${ENGINE:-preview} $(IN)/python -m local_platform
 
-bench: .venv/.dev  ## placement and restoring scored against ground truth, and what they cost
+bench: .venv/.dev  ## placement and restoring against ground truth; what they, a job, a start and a busy worker cost
 	$(IN)/python -m bench.placement
 	$(IN)/python -m bench.restore
 	$(IN)/python -m bench.stages

@@ -36,7 +36,7 @@ from tests.stock import stock_edit
 PROFILE = PROFILES["qwen-image-edit-2511"]
 RUNS = 3
 ANCHOR_FLOPS = 790e12
-WORDS = 200
+WORDS = 500
 """Tokens of words and of the pictures in them, about."""
 
 PROMPT = "Put the armchair from picture 2 beside the window of picture 1."
