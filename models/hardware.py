@@ -1,40 +1,34 @@
 """The graphics cards of this machine, asked of the driver: no CUDA context, no torch."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import pynvml
 
+from schemas.answers import Graphics
+
 
 @dataclass(frozen=True)
-class Graphics:
+class Cards:
     count: int
-    name: str | None = None
-    memory_total: int | None = None
-    memory_free: int | None = None
-    """Bytes of the first card."""
-
-    def as_json(self) -> dict[str, Any]:
-        if not self.count:
-            return {}
-        return {"name": self.name, "memory_total": self.memory_total, "memory_free": self.memory_free}
+    first: Graphics
 
 
-def graphics() -> Graphics:
+def graphics() -> Cards:
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:  # no driver, no card
-        return Graphics(0)
+        return Cards(0, Graphics())
     try:
-        return _first_card()
+        return _cards()
     finally:
         pynvml.nvmlShutdown()
 
 
-def _first_card() -> Graphics:
+def _cards() -> Cards:
     count = pynvml.nvmlDeviceGetCount()
     if not count:
-        return Graphics(0)
+        return Cards(0, Graphics())
     card = pynvml.nvmlDeviceGetHandleByIndex(0)
     memory = pynvml.nvmlDeviceGetMemoryInfo(card)
-    return Graphics(count, pynvml.nvmlDeviceGetName(card), memory.total, memory.free)
+    name = pynvml.nvmlDeviceGetName(card)
+    return Cards(count, Graphics(name=name, memory_total=memory.total, memory_free=memory.free))

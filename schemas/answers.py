@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class AnswerPart(BaseModel):
@@ -15,31 +15,31 @@ class AnswerPart(BaseModel):
 class PaintedInfo(AnswerPart):
     """How the pictures of one answer came about."""
 
-    instructions: str
-    engine: str
-    seed: int
-    steps: int
-    true_cfg_scale: float
-    cutout_confidence: float
-    fallback_used: Literal[True] | None = None
-    fallback_reason: str | None = None
-    processing_time: float
+    instructions: str = Field(description="as they were sent")
+    engine: str = Field(description="what painted: a checkpoint's name, or `preview`")
+    seed: int = Field(description="of the first picture; sent again, it gives the same pixels on the same machine")
+    steps: int = Field(description="denoising steps; 0 where nothing was denoised")
+    true_cfg_scale: float = Field(description="classifier-free guidance; 1 is none")
+    cutout_confidence: float = Field(description="how clearly the product stood out from its ground, 0 to 1")
+    fallback_used: Literal[True] | None = Field(None, description="the model failed and the preview stepped in")
+    fallback_reason: str | None = Field(None, description="why it failed")
+    processing_time: float = Field(description="seconds without waiting, reading and writing")
 
 
 class PlacementInfo(PaintedInfo):
     """`coordinates` and `box` say where the product stands in the answer, in pixels of the room photo."""
 
-    coordinates: tuple[int, int]
-    box: tuple[int, int, int, int]
-    surface: str
-    original_size: tuple[int, int]
-    changed_fraction: float
-    checks: dict[str, Any]
+    coordinates: tuple[int, int] = Field(description="where the product's base stands; on a wall its centre")
+    box: tuple[int, int, int, int] = Field(description="left, top, right, bottom of the product")
+    surface: str = Field(description="`floor`, `wall` or `tabletop`")
+    original_size: tuple[int, int] = Field(description="width and height of the upright photo, and of the answer")
+    changed_fraction: float = Field(description="share of the photo's pixels that differ, 0 to 1")
+    checks: dict[str, Any] = Field(description="what was measured of the picture, and in `failed` what it fails")
 
 
 class GenerationInfo(PaintedInfo):
-    environment_type: str
-    output_size: tuple[int, int]
+    environment_type: str = Field(description="as it was sent")
+    output_size: tuple[int, int] = Field(description="width and height of the answer")
 
 
 class PaintingInfo(AnswerPart):
@@ -57,27 +57,59 @@ class PaintingInfo(AnswerPart):
 
 
 class Variant(AnswerPart):
-    image: str
-    mime_type: str
-    seed: int
+    image: str = Field(description="as `processed_image`")
+    mime_type: str = Field(description="`image/png`, `image/jpeg` or `image/webp`")
+    seed: int = Field(description="of this picture")
 
 
 class PictureAnswer(AnswerPart):
-    success: Literal[True] = True
-    action: Literal["edit", "generate"]
-    processed_image: str
-    mime_type: str
-    lossless: bool
-    images: list[Variant] | None = None
-    placement_info: PlacementInfo | None = None
-    generation_info: GenerationInfo | None = None
-    warnings: list[str] | None = None
-    processing_time: float
+    success: Literal[True] = Field(True, description="false in failures")
+    action: Literal["edit", "generate"] = Field(description="the job's")
+    processed_image: str = Field(description="the first picture: base64, data URL or URL, as `response_format` asked")
+    mime_type: str = Field(description="`image/png`, `image/jpeg` or `image/webp`")
+    lossless: bool = Field(description="whether the file has the picture's very pixels")
+    images: list[Variant] | None = Field(None, description="all pictures, where `n` is more than 1")
+    placement_info: PlacementInfo | None = Field(None, description="of `edit`")
+    generation_info: GenerationInfo | None = Field(None, description="of `generate`")
+    warnings: list[str] | None = Field(None, description="what could not be obeyed, and what was done in its place")
+    processing_time: float = Field(description="seconds from the job to its answer")
 
 
 class ErrorAnswer(AnswerPart):
-    error: str
-    error_code: str
-    success: Literal[False] = False
-    fields: list[str] | None = None
-    refresh_worker: Literal[True] | None = None
+    error: str = Field(description="one sentence that ends with the code in brackets")
+    error_code: str = Field(description="the code alone")
+    success: Literal[False] = Field(False, description="true in answers")
+    fields: list[str] | None = Field(None, description="the inputs at fault")
+    refresh_worker: Literal[True] | None = Field(None, description="asks the platform for a fresh worker")
+
+
+class Graphics(AnswerPart):
+    name: str | None = Field(None, description="of the first card")
+    memory_total: int | None = Field(None, description="bytes")
+    memory_free: int | None = Field(None, description="bytes")
+
+
+class Jobs(AnswerPart):
+    done: int = Field(description="answered with pictures")
+    failed: int = Field(description="answered with an error")
+    fallbacks: int = Field(description="answered by the preview because the model failed")
+    running: int = Field(description="not answered yet")
+
+
+class HealthAnswer(AnswerPart):
+    status: Literal["healthy", "loading", "unhealthy"] = Field(
+        description="unhealthy: the model could not be loaded, or failed several times in a row"
+    )
+    service: str = Field(description="this worker's name")
+    version: str = Field(description="this worker's version")
+    actions: list[str] = Field(description="what a job may ask for")
+    gpu_available: bool = Field(description="whether the driver sees a card")
+    gpu_count: int = Field(description="how many cards it sees")
+    ready: bool = Field(description="whether a job would be painted now")
+    engine: str = Field(description="what paints")
+    device: str = Field(description="`cuda` or `cpu`")
+    gpu: Graphics = Field(description="`name`, `memory_total` and `memory_free` in bytes; empty without a card")
+    uptime_seconds: float = Field(description="since this worker started")
+    jobs: Jobs = Field(description="`done`, `failed`, `fallbacks` and `running`, since this worker started")
+    qualities: list[str] = Field(description="what `quality` may be here; empty while the model loads")
+    plan: dict[str, Any] = Field(description="precision and memory that the model was loaded with")

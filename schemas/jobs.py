@@ -38,7 +38,7 @@ def _whole(value: Any) -> Any:
 
 
 class HealthJob(Job):
-    action: Literal["health_check"]
+    action: Literal["health_check"] = Field(description="what to do")
 
 
 class ScaledJob(Job):
@@ -105,13 +105,13 @@ class PictureJob(ScaledJob):
 
 
 class EditJob(PictureJob, PlacedJob):
-    action: Literal["edit"] = "edit"
+    action: Literal["edit"] = Field("edit", description="what to do")
     room_image: ImageText = Field(description="the room photo; the answer has exactly its upright size")
     mask: ImageText | None = Field(None, description="where the photo may change: transparent, or white without alpha")
 
 
 class GenerateJob(PictureJob):
-    action: Literal["generate"]
+    action: Literal["generate"] = Field(description="what to do")
     environment_type: str = Field(
         "living_room", min_length=1, max_length=4000, description="a known room type or any free text"
     )

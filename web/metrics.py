@@ -74,6 +74,6 @@ class _State(Collector):
         yield CounterMetricFamily("cut_out_hits", "Products known from before", value=self._painter.cut_outs.hits)
         ready = self._painter.resident.status == "ready"
         yield GaugeMetricFamily("model_loaded", "1 when the model is loaded", value=int(ready))
-        if cards.memory_total is not None and cards.memory_free is not None:
-            yield GaugeMetricFamily("gpu_memory_bytes", "Of the first card", value=cards.memory_total)
-            yield GaugeMetricFamily("gpu_memory_free_bytes", "Of the first card", value=cards.memory_free)
+        if cards.first.memory_total is not None and cards.first.memory_free is not None:
+            yield GaugeMetricFamily("gpu_memory_bytes", "Of the first card", value=cards.first.memory_total)
+            yield GaugeMetricFamily("gpu_memory_free_bytes", "Of the first card", value=cards.first.memory_free)
