@@ -16,7 +16,7 @@ from imaging.colour import rgb_profile, to_srgb
 from imaging.picture import Picture, Pixels
 from schemas.errors import ErrorCode, JobError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "HEIF", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
 
 TURNS: dict[int, Callable[[NDArray[np.uint8]], Any]] = {
     2: lambda pixels: cv2.flip(pixels, 1),
@@ -51,9 +51,8 @@ def decode(data: bytes, field: str, limits: ImageLimits) -> Picture:
     """
     if len(data) > limits.max_bytes:
         raise too_large(field, f"{len(data) / 1e6:.1f} MB, the limit is {limits.max_bytes / 1e6:g} MB")
-    _know_every_format()
     try:
-        with Image.open(BytesIO(data), formats=FORMATS) as image:
+        with Image.open(BytesIO(data), formats=_formats()) as image:
             if image.width * image.height > limits.max_pixels:
                 pixels = image.width * image.height / 1e6
                 raise too_large(field, f"{pixels:.0f} megapixels, the limit is {limits.max_pixels / 1e6:g}")
@@ -71,11 +70,15 @@ def undecodable(field: str, reason: str) -> JobError:
 
 
 @cache
-def _know_every_format() -> None:
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
+def _formats() -> tuple[str, ...]:
+    """Those that can be read here. The wheel of pillow-heif is under the GPL: some leave it out, and HEIC with it."""
     Image.MAX_IMAGE_PIXELS = None  # our own limit, checked on the header, is stricter and a setting
+    try:
+        import pillow_heif
+    except ImportError:
+        return FORMATS
+    pillow_heif.register_heif_opener()
+    return (*FORMATS, "HEIF")
 
 
 def _reason(problem: BaseException) -> str:

@@ -1,4 +1,6 @@
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -28,6 +30,27 @@ def test_every_format_is_read(file_format: str) -> None:
     assert picture.pixels.dtype == np.uint8
     assert picture.alpha is None
     assert abs(picture.pixels.astype(int) - np.asarray(ROOM)).mean() < 6
+
+
+WITHOUT_HEIF = """
+import sys
+sys.modules["pillow_heif"] = None
+from imaging.decode import ImageLimits, decode
+from schemas.errors import JobError
+try:
+    decode(sys.stdin.buffer.read(), "room_image", ImageLimits(1_000_000, 1_000_000))
+except JobError as problem:
+    print(problem.message)
+"""
+
+
+def test_who_leaves_pillow_heif_out_goes_without_heic_alone() -> None:
+    told = [
+        subprocess.run([sys.executable, "-c", WITHOUT_HEIF], input=file_of(ROOM, kind), capture_output=True, check=True)
+        for kind in ("HEIF", "PNG")
+    ]
+    refusal = b"Invalid room_image: Failed to decode image: not a picture of a known format"
+    assert [each.stdout.strip() for each in told] == [refusal, b""]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
