@@ -20,6 +20,7 @@ fix: .venv/.dev  ## format, and mend what ruff can
 	$(IN)/ruff format .
 	$(IN)/ruff check --fix .
 	$(IN)/python -m schemas.settings
+	$(IN)/python docs/reference.py
 
 serve: .venv/.preview  ## OpenAI's images API and the job actions on http://localhost:8000
 	$(IN)/python server.py

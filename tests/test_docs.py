@@ -1,0 +1,208 @@
+"""README and docs: tables say what the schemas say, links lead somewhere, and every block of code is run or checked."""
+
+import ast
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from docs.reference import PAGE, page
+from handlers.parse import parse
+from models.preview import Preview
+from schemas.answers import ErrorAnswer, PictureAnswer
+from schemas.errors import ErrorCode
+from schemas.jobs import EditJob, GenerateJob
+from schemas.settings import Settings
+from schemas.version import VERSION
+from tests.live import Live, serving
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [
+    file
+    for file in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md"))
+    if "node_modules" not in file.parts
+]
+README = (ROOT / "README.md").read_text()
+LOCAL = "http://localhost:8000"
+
+OTHERS = ("RUNPOD_", "HF_", "TORCHINDUCTOR_")
+"""How environment variables begin that are no settings of the worker."""
+
+
+@dataclass(frozen=True)
+class Block:
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks_of(page: Path) -> Iterator[Block]:
+    text = page.read_text()
+    for found in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        yield Block(page, text[: found.start()].count("\n") + 2, found[1], found[2])
+
+
+BLOCKS = [block for file in PAGES for block in blocks_of(file)]
+
+
+def of(*languages: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("block", [each for each in BLOCKS if each.language in languages], ids=str)
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[Live]:
+    with serving(Preview) as server:
+        yield server
+
+
+class TestTables:
+    @pytest.mark.parametrize("job", [EditJob, GenerateJob])
+    def test_the_readme_tells_of_every_required_field_and_each_default(self, job: type[EditJob | GenerateJob]) -> None:
+        section = README[README.index(f"\n## `{job.model_fields['action'].annotation.__args__[0]}`") :]
+        rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", section[: section.index("\n## ", 1)], re.MULTILINE))
+        required = {name for name, field in job.model_fields.items() if field.is_required() and name != "action"}
+        assert required <= rows.keys()
+        for name, told in rows.items():
+            assert told.strip("`") == _default(job, name), name
+
+    def test_the_reference_is_made_of_the_schemas_as_they_are(self) -> None:
+        assert PAGE.read_text() == page(), "python docs/reference.py"
+
+    def test_every_error_code_is_explained(self) -> None:
+        explained = re.findall(r"^### `(\w+)`$", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
+        assert explained == [code.value for code in ErrorCode]
+
+    @pytest.mark.parametrize("file", PAGES, ids=lambda file: str(file.relative_to(ROOT)))
+    def test_every_setting_that_a_page_names_exists(self, file: Path) -> None:
+        told = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", file.read_text()))
+        known = {name.upper() for name in Settings.model_fields} | set(ErrorCode)
+        assert {name for name in told - known if not name.startswith(OTHERS)} == set()
+
+    def test_the_plans_are_those_that_are_made(self) -> None:
+        [told] = [block.text for block in blocks_of(ROOT / "docs/engines.md")]
+        assert _run(sys.executable, "-m", "models.plan").stdout == told
+
+    def test_the_version_is_the_same_everywhere(self) -> None:
+        assert f'version = "{VERSION}"' in (ROOT / "pyproject.toml").read_text()
+        assert f"## {VERSION}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+class TestLinks:
+    @pytest.mark.parametrize("file", PAGES, ids=lambda file: str(file.relative_to(ROOT)))
+    def test_every_link_inside_the_repository_resolves(self, file: Path) -> None:
+        text = re.sub(r"^```.*?^```$", "", file.read_text(), flags=re.DOTALL | re.MULTILINE)
+        for link in re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"", text):
+            path, _, anchor = "".join(link).partition("#")
+            if "://" in path:
+                continue
+            target = (file.parent / path).resolve() if path else file
+            assert target.exists(), path
+            assert not anchor or anchor in _anchors(target), f"{path}#{anchor}"
+
+    def test_contributing_names_what_is_there(self) -> None:
+        [tree] = [block.text for block in blocks_of(ROOT / "CONTRIBUTING.md") if block.language == "text"]
+        folder = ROOT
+        for line in tree.splitlines():
+            names = re.split(r"\s{2,}", line.strip())[0].split()
+            if not line.startswith(" "):
+                folder = ROOT / names[0] if names[0].endswith("/") else ROOT
+            for name in names:
+                assert name == "..." or (folder / name).exists() or (ROOT / name).exists(), name
+
+
+class TestCode:
+    def test_every_block_says_what_it_is(self) -> None:
+        known = {"sh", "python", "json", "yaml", "ts", "text", "html", "dockerfile"}
+        unknown = [str(block) for block in BLOCKS if block.language not in known]
+        assert not unknown
+
+    @of("json")
+    def test_json_is_a_job_or_an_answer(self, block: Block) -> None:
+        told = json.loads(block.text)
+        if "input" in told:
+            parse(told["input"])
+        elif told.get("success") is True:
+            PictureAnswer.model_validate(told)
+        else:
+            ErrorAnswer.model_validate(told)
+
+    @of("python")
+    def test_python_runs(self, block: Block, live: Live, tmp_path: Path) -> None:
+        script = tmp_path / "block.py"
+        script.write_text(block.text.replace(LOCAL, live.url))
+        done = _run(sys.executable, script, PYTHONPATH=str(ROOT))
+        assert done.returncode == 0, done.stderr
+
+    @of("sh")
+    def test_every_command_exists_and_takes_its_options(self, block: Block, live: Live) -> None:
+        for line in block.text.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            while words and (told := re.fullmatch(r"([A-Z][A-Z_]*)=.*", words[0])):
+                assert told[1].lower() in Settings.model_fields or told[1].startswith(OTHERS), told[1]
+                words = words[1:]
+            if words:
+                COMMANDS[words[0]](words[1:], live)
+
+
+def _default(job: type[EditJob | GenerateJob], name: str) -> str:
+    field = job.model_fields[name]
+    if field.is_required():
+        return "required"
+    if field.default is None:
+        return "none"
+    return field.default if isinstance(field.default, str) and field.default else json.dumps(field.default)
+
+
+def _anchors(file: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _run(*command: str | Path, **told: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | told
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def _make(words: list[str], _live: Live) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(words) <= targets
+
+
+def _python(words: list[str], _live: Live) -> None:
+    """What it starts exists, and knows its options."""
+    if words[0] == "-m":
+        target = ROOT / Path(*words[1].split("."))
+        words, file = words[2:], next(f for f in (target.with_suffix(".py"), target / "__main__.py") if f.exists())
+    else:
+        words, file = words[1:], ROOT / words[0]
+    if file.name == "app.py":
+        return  # the reader's own
+    source = file.read_text()
+    ast.parse(source)
+    for option in (word for word in words if word.startswith("--")):
+        assert option in source or option in SDK_OPTIONS, option
+
+
+SDK_OPTIONS = {"--test_input", "--rp_serve_api", "--rp_api_host", "--rp_api_port"}
+
+
+def _curl(words: list[str], live: Live) -> None:
+    done = _run(
+        "curl", "-sS", "--fail-with-body", "--max-time", "60", *(word.replace(LOCAL, live.url) for word in words)
+    )
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr
+
+
+COMMANDS: dict[str, Callable[[list[str], Live], None]] = {"make": _make, "python": _python, "curl": _curl}
