@@ -32,8 +32,8 @@ PAGES = [
 README = (ROOT / "README.md").read_text()
 LOCAL = "http://localhost:8000"
 
-OTHERS = ("RUNPOD_", "HF_", "TORCHINDUCTOR_")
-"""How environment variables begin that are no settings of the worker."""
+OTHERS = ("RUNPOD_", "HF_", "TORCHINDUCTOR_", "MODEL_PATH_", "TIMED_OUT")
+"""How words in capitals begin that are no settings of the worker."""
 
 
 @dataclass(frozen=True)
