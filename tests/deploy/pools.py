@@ -13,3 +13,6 @@ POOLS = {
     "ADA_80_PRO": Card("H100", 81_559 * 2**20, (9, 0)),
     "HOPPER_141": Card("H200", 143_771 * 2**20, (9, 0)),
 }
+
+WITHOUT_ERROR_CORRECTION = Card("RTX A6000", 49_140 * 2**20, (8, 6))
+"""Also of 48 GB."""
