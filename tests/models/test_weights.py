@@ -95,6 +95,16 @@ class TestFinding:
         with pytest.raises(SettingsError, match=r"missing\.safetensors"):
             Shelf(models, hub=False).file(few.repo, "missing.safetensors")
 
+    def test_loras_of_ones_own_go_with_a_model_of_the_platforms(self, models: Path, tmp_path: Path) -> None:
+        snapshot = tmp_path / "cache" / "models--tiny--edit" / "snapshots" / "aaa"
+        shutil.copytree(models / "tiny" / "edit", snapshot)
+        for few in tiny.LORAS.values():
+            shutil.copytree(models / few.repo, tmp_path / "own" / few.repo, dirs_exist_ok=True)
+        found = source(tiny.PROFILE, PLAN, "Tiny/Edit", Shelf(tmp_path / "own", tmp_path / "cache", hub=False))
+        assert found.folder == snapshot
+        assert all(file.is_relative_to(tmp_path / "own") for file in found.loras.values())
+        assert found.loras.keys() == {few.name for few in tiny.LORAS.values()}
+
 
 class TestProving:
     def test_a_whole_checkpoint_passes(self, checkpoint: Path) -> None:

@@ -1,0 +1,63 @@
+# One image, two roles: the worker of RunPod's queue (as it is) and the HTTP server (`python server.py`). docs/deploy.md
+FROM python:3.11-slim-bookworm
+
+# The name of a lock: requirements, or requirements-preview for a CPU.
+ARG REQUIREMENTS=requirements
+# What is inside: none, loras (1.7 GB, which a cached model does not bring along), or baked (the model too, 59 GB).
+ARG WEIGHTS=loras
+
+WORKDIR /app
+
+# COMPILE=1 needs a compiler. CUDA's libraries come with torch.
+RUN if [ "$REQUIREMENTS" != requirements-preview ]; then \
+      apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*; \
+    fi
+
+COPY ${REQUIREMENTS}.lock ./
+RUN pip install --no-cache-dir --only-binary :all: --require-hashes -r "$REQUIREMENTS.lock"
+
+ENV QWEN_MODEL_DIR=/models
+RUN mkdir -p "$QWEN_MODEL_DIR" && case "$WEIGHTS" in \
+      none) ;; \
+      loras | baked) \
+        hf download lightx2v/Qwen-Image-Edit-2511-Lightning \
+          Qwen-Image-Edit-2511-Lightning-4steps-V1.0-bf16.safetensors \
+          Qwen-Image-Edit-2511-Lightning-8steps-V1.0-bf16.safetensors \
+          --revision d74eba145674fd7e31b949324e148e21e7118abd \
+          --local-dir "$QWEN_MODEL_DIR/lightx2v/Qwen-Image-Edit-2511-Lightning" ;; \
+      *) echo "WEIGHTS: $WEIGHTS is not none, loras or baked" >&2; exit 1 ;; \
+    esac
+RUN if [ "$WEIGHTS" = baked ]; then \
+      hf download Qwen/Qwen-Image-Edit-2511 \
+        --revision 6f3ccc0b56e431dc6a0c2b2039706d7d26f22cb9 \
+        --local-dir "$QWEN_MODEL_DIR/Qwen/Qwen-Image-Edit-2511"; \
+    fi
+
+# Of whoever runs the HTTP role; a new volume takes over the folder's owner.
+RUN useradd --uid 10001 --create-home worker && install -d -o worker -g worker /runpod-volume/huggingface-cache
+
+# The folder is the platform's, for the model that an endpoint caches; elsewhere a volume is mounted at /runpod-volume.
+# The SDK's own level prints pictures, and RunPod gives up a worker that is not there after seven minutes.
+ENV HF_HOME=/runpod-volume/huggingface-cache \
+    RUNPOD_LOG_LEVEL=INFO \
+    RUNPOD_INIT_TIMEOUT=1800
+
+LABEL org.opencontainers.image.title="qwen-edit-generate-api" \
+      org.opencontainers.image.description="A RunPod worker that puts a shop's product into a picture" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="Apache-2.0"
+
+COPY . ./
+
+# root, as RunPod's volumes are root's; compose.yaml and kubernetes.yaml choose 10001.
+ARG RUN_AS=root
+USER ${RUN_AS}
+
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+# In the queue there is nobody to ask: that the process lives is known. The variables need a shell.
+# hadolint ignore=DL3025
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
+    CMD test -n "$RUNPOD_WEBHOOK_GET_JOB" || \
+        python -c "from urllib.request import urlopen; urlopen('http://127.0.0.1:${PORT:-8000}/health', timeout=5)"
+CMD ["python", "-u", "rp_handler.py"]

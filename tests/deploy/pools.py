@@ -1,0 +1,18 @@
+"""RunPod's GPU pools, as far as a plan fits them, and the member of each whose driver reports the least memory: of
+"48 GB", an L40S or A40 with error correction reports 46,068 MiB."""
+
+from models.plan import Card
+
+POOLS = {
+    "AMPERE_24": Card("L4", 23_034 * 2**20, (8, 9)),
+    "ADA_24": Card("L4", 23_034 * 2**20, (8, 9)),
+    "ADA_32_PRO": Card("RTX 5090", 32_607 * 2**20, (12, 0)),
+    "AMPERE_48": Card("A40", 46_068 * 2**20, (8, 6)),
+    "ADA_48_PRO": Card("L40S", 46_068 * 2**20, (8, 9)),
+    "AMPERE_80": Card("A100", 81_920 * 2**20, (8, 0)),
+    "ADA_80_PRO": Card("H100", 81_559 * 2**20, (9, 0)),
+    "HOPPER_141": Card("H200", 143_771 * 2**20, (9, 0)),
+}
+
+WITHOUT_ERROR_CORRECTION = Card("RTX A6000", 49_140 * 2**20, (8, 6))
+"""Also of 48 GB."""

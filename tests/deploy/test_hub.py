@@ -1,0 +1,115 @@
+"""What RunPod's hub reads: .runpod/hub.json and .runpod/tests.json."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.plan import GB, LORA_PARAMETERS, make_plan
+from models.profiles import PROFILES
+from models.sizes import sizes
+from schemas.jobs import ACTIONS
+from schemas.settings import Settings
+from tests.deploy.names import KNOWN, SETTINGS
+from tests.deploy.pools import POOLS
+from tests.rehearsal import ROOT, platform, worker
+
+HUB: dict[str, Any] = json.loads((ROOT / ".runpod" / "hub.json").read_text())
+TESTS: dict[str, Any] = json.loads((ROOT / ".runpod" / "tests.json").read_text())
+CONFIG = HUB["config"]
+INPUTS = {entry["key"]: entry["input"] for entry in CONFIG["env"] if "input" in entry}
+DEFAULTS = {entry["key"]: entry.get("value", entry.get("input", {}).get("default")) for entry in CONFIG["env"]}
+EDIT = PROFILES["qwen-image-edit-2511"]
+
+SYSTEM_BYTES = 6.2 * GB
+"""The base image, a compiler, and requirements.lock, which took 5.7 GB where it was installed."""
+
+FREE_SHARE = 0.15
+"""Of the disk: the SDK ends a worker whose disk is 90 % full."""
+
+
+def settings_with(**values: Any) -> Settings:
+    return Settings(_env_file=None, **{name.lower(): value for name, value in values.items()})
+
+
+def test_the_hub_finds_all_files_it_asks_for() -> None:
+    for name in ("handler.py", "Dockerfile", "README.md"):
+        assert (ROOT / name).is_file()
+    assert (HUB["type"], HUB["category"], CONFIG["runsOn"]) == ("serverless", "image", "GPU")
+
+
+def test_every_variable_exists() -> None:
+    for entry in [*CONFIG["env"], *TESTS["config"]["env"]]:
+        assert entry["key"] in KNOWN
+
+
+@pytest.mark.parametrize("key", INPUTS)
+def test_an_input_says_what_the_setting_says_and_takes_what_it_takes(key: str) -> None:
+    asked, field = INPUTS[key], Settings.model_fields[key.lower()]
+    assert asked["description"] == field.description
+    assert asked["default"] == ("" if field.default in (None, ()) else field.default)
+    values = [option["value"] for option in asked.get("options", [])]
+    assert asked["default"] in values or not values
+    for value in [*values, *(asked[end] for end in ("min", "max") if end in asked)]:
+        assert getattr(settings_with(**{key: value}), key.lower()) == value
+    if key == "MODEL_PROFILE":
+        assert {*values} <= PROFILES.keys()
+
+
+@pytest.mark.parametrize("preset", CONFIG["presets"], ids=lambda preset: preset["name"])
+def test_a_preset_fits_every_card_of_the_size_it_names(preset: dict[str, Any]) -> None:
+    assert preset["defaults"].keys() <= SETTINGS
+    precision = settings_with(**preset["defaults"]).precision
+    found = re.match(r"(\d+) GB( and more)?: (.*)", preset["name"])
+    assert found
+    least, more, told = int(found[1]), found[2], found[3]
+    memory = {pool: int(re.findall(r"\d+", pool)[0]) for pool in POOLS}
+    cards = [POOLS[pool] for pool, gigabytes in memory.items() if gigabytes == least or (more and gigabytes > least)]
+    assert cards
+    for card in cards:
+        plan = make_plan(EDIT, card, precision)
+        assert ("best" in plan.qualities) == ("every quality" in told)
+        assert (plan.transformer == "bf16") == ("exact" in told)
+
+
+def test_what_is_deployed_without_a_choice_fits_every_pool_it_may_get() -> None:
+    pools = CONFIG["gpuIds"].split(",")
+    precision = settings_with(**DEFAULTS).precision
+    assert all("best" in make_plan(EDIT, POOLS[pool], precision).qualities for pool in pools)
+
+
+def test_the_disk_holds_the_image_and_a_model_that_no_endpoint_cached() -> None:
+    parts = sizes()
+    checkpoint = 2 * (parts.transformer + parts.text_encoder + parts.vae)
+    loras = 2 * 2 * LORA_PARAMETERS
+    taken = SYSTEM_BYTES + loras + checkpoint + loras  # another profile's LoRAs are not in the image
+    assert CONFIG["containerDiskInGb"] * GB >= taken / (1 - FREE_SHARE)
+
+
+def test_only_hosts_whose_driver_knows_torchs_cuda_are_allowed() -> None:
+    [cuda] = re.findall(r"^cuda-toolkit==(\d+)\.(\d+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    for versions in (CONFIG["allowedCudaVersions"], TESTS["config"]["allowedCudaVersions"]):
+        allowed = [tuple(map(int, version.split("."))) for version in versions]
+        assert min(allowed) == tuple(map(int, cuda))
+        assert {major for major, _ in allowed} == {int(cuda[0])}
+
+
+class TestJobs:
+    def test_the_cheapest_comes_first_and_every_action_is_tried(self) -> None:
+        assert [test["input"]["action"] for test in TESTS["tests"]] == ["health_check", "edit", "generate"]
+
+    @pytest.mark.parametrize("test", TESTS["tests"], ids=lambda test: test["name"])
+    def test_each_is_a_valid_job_with_time_for_a_cold_start(self, test: dict[str, Any]) -> None:
+        job = test["input"]
+        ACTIONS[job["action"]].model_validate(job)
+        assert test["timeout"] >= 1000 * int(DEFAULTS["RUNPOD_INIT_TIMEOUT"])
+
+    def test_the_worker_that_the_hub_starts_answers_them_all(self, tmp_path: Path) -> None:
+        env = {key: str(value) for key, value in DEFAULTS.items()}
+        with platform() as hub, worker(hub, tmp_path, ROOT / "handler.py", **env):
+            for test in TESTS["tests"]:
+                answer = hub.answer(test["input"])
+                assert answer.get("success", answer.get("status") == "healthy")
+                assert not answer.get("fallback_used")
