@@ -4,6 +4,7 @@ and elsewhere runs one job, `test_input.json` or `--test_input`, and leaves its 
 import asyncio
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -174,6 +175,8 @@ async def local_handler(job: Job) -> dict[str, Any]:
 def main() -> None:
     """Ends the process with one sentence where it cannot serve, so that the platform replaces the worker."""
     share_arenas()
+    # A container's first process has no default of its own, and the SDK's begins with its loop.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         door = _door()
         if door.settings.platform_queue:

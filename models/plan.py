@@ -127,13 +127,17 @@ def _working(profile: Profile) -> int:
     return max(tokens * DENOISING_BYTES_A_TOKEN, profile.area * DECODING_BYTES_A_PIXEL)
 
 
+MIB = 2**20
+
 CARDS = (
-    Card("RTX 4090, 24 GB", 24 * 2**30, (8, 9)),
-    Card("RTX 5090, 32 GB", 32 * 2**30, (12, 0)),
-    Card("L40S, 48 GB", 48 * 2**30, (8, 9)),
-    Card("H100, 80 GB", 80 * 2**30, (9, 0)),
-    Card("H200, 141 GB", 141 * GB, (9, 0)),
+    Card("RTX 4090, 24 GB", 24_564 * MIB, (8, 9)),
+    Card("RTX 5090, 32 GB", 32_607 * MIB, (12, 0)),
+    Card("L40S, 48 GB", 46_068 * MIB, (8, 9)),
+    Card("RTX 6000 Ada, 48 GB", 49_140 * MIB, (8, 9)),
+    Card("H100, 80 GB", 81_559 * MIB, (9, 0)),
+    Card("H200, 141 GB", 143_771 * MIB, (9, 0)),
 )
+"""With the memory that their drivers report."""
 
 
 def main() -> None:
@@ -144,7 +148,7 @@ def main() -> None:
     print(f"text encoder {count.text_encoder:,}, VAE {count.vae:,}")  # noqa: T201
     for profile in PROFILES.values():
         for card in CARDS:
-            print(f"{card.name:16} {make_plan(profile, card)}")  # noqa: T201
+            print(f"{card.name:19} {make_plan(profile, card)}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from tests.pictures import as_base64, file_of, picture
-from tests.rehearsal import ROOT, Platform, end, inherited, platform, worker
+from tests.rehearsal import ROOT, WAIT_SECONDS, Platform, end, inherited, platform, worker
 from tests.s3 import KEY, S3, SECRET
 from tests.shop import small_edit
 
@@ -70,6 +70,16 @@ class TestDeath:
     def test_sigterm_while_idle_ends_it(self, tmp_path: Path) -> None:
         with platform() as at, worker(at, tmp_path) as process:
             works(at)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) == 0
+
+    def test_sigterm_while_the_model_loads_ends_it(self, tmp_path: Path) -> None:
+        loading = tmp_path / "loading"
+        with platform() as at, worker(at, tmp_path, LOADING=str(loading)) as process:
+            deadline = time.monotonic() + WAIT_SECONDS
+            while not loading.exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
             process.send_signal(signal.SIGTERM)
             assert process.wait(15) == 0
 

@@ -1,5 +1,6 @@
 """rp_handler.py with an engine that does what the first word of the job's instructions says. `PAUSE_AT` is a file that
-names a stage at which every job stays until it is cancelled or the file is gone; `CLOCK=jumping` lets the time jump."""
+names a stage at which every job stays until it is cancelled or the file is gone; `CLOCK=jumping` lets the time jump;
+with `LOADING` the model never comes, and that file is made when it is waited for."""
 
 import os
 import random
@@ -65,7 +66,14 @@ class Unkind(Preview):
 
 
 def build(settings: Settings) -> Resident:
-    return Resident("unkind", Unkind, settings.ready_wait_seconds)
+    return Resident("unkind", load, settings.ready_wait_seconds)
+
+
+def load() -> Unkind:
+    if "LOADING" in os.environ:
+        Path(os.environ["LOADING"]).touch()
+        threading.Event().wait()
+    return Unkind()
 
 
 def pause(file: Path) -> None:
