@@ -152,7 +152,8 @@ export class Worker extends Client {
   /** With a signal, until it says stop. */
   async #about(jobId: string, verb: "status" | "cancel", signal?: AbortSignal): Promise<JobStatus> {
     const method = verb === "status" ? "GET" : "POST";
-    const asked = { method, ms: REQUEST_MS, repeatable: true, jobId, ...(signal && { signal, tries: Infinity }) } as const;
+    const tries = signal && Infinity;
+    const asked = { method, ms: REQUEST_MS, signal, repeatable: true, tries, jobId } as const;
     return statusOf(await this.http.json(`/${verb}/${encodeURIComponent(jobId)}`, asked));
   }
 }
@@ -201,7 +202,8 @@ function statusOf(told: unknown): JobStatus {
 }
 
 function tooLarge(megabytes: number, path: string, limitMb: number): WorkerError {
-  const ways = `send pictures by https URL or as smaller JPEGs${limitMb < RUNSYNC_MB ? `, or use runSync, which takes ${RUNSYNC_MB} MB` : ""}`;
-  const text = `The job has ${megabytes.toFixed(1)} MB, and the platform's ${path.split("?")[0]} takes ${limitMb} MB: ${ways}`;
-  return new WorkerError("REQUEST_TOO_LARGE", text);
+  const route = path.split("?")[0];
+  const more = limitMb < RUNSYNC_MB ? `, or use runSync, which takes ${RUNSYNC_MB} MB` : "";
+  const text = `The job has ${megabytes.toFixed(1)} MB, and the platform's ${route} takes ${limitMb} MB`;
+  return new WorkerError("REQUEST_TOO_LARGE", `${text}: send pictures by https URL or as smaller JPEGs${more}`);
 }
