@@ -70,7 +70,7 @@ abstract class Client {
 
   /** The way of one job, from its first request on. */
   protected within<T>(signal: AbortSignal | undefined, work: (ends: AbortSignal) => Promise<T>): Promise<T> {
-    const late = () => new WorkerError("TIMEOUT", `The job was not done in ${this.timeoutMs} ms, and is cancelled`);
+    const late = () => new WorkerError("TIMEOUT", `The job was not done in ${this.timeoutMs} ms`);
     return within({ ms: this.timeoutMs, signal, late }, work);
   }
 }
@@ -143,10 +143,21 @@ export class Worker extends Client {
         if (progress && !isFinal(told)) onProgress?.(progress);
       }
     } catch (problem) {
-      if (ends.aborted) await this.cancel(id).catch(() => undefined);
-      throw problem;
+      if (ends.aborted) await this.#givenUp(id);
+      throw problem instanceof WorkerError
+        ? new WorkerError(problem.code, problem.message, { jobId: id, cause: problem })
+        : problem;
     }
     return answerOf(told) as AnswerOf<J>;
+  }
+
+  async #givenUp(jobId: string): Promise<void> {
+    try {
+      await this.cancel(jobId);
+    } catch (cause) {
+      const text = "The job could not be cancelled: it may be running";
+      throw new WorkerError("OUTCOME_UNKNOWN", text, { jobId, cause });
+    }
   }
 
   /** With a signal, until it says stop. */

@@ -4,8 +4,8 @@ import { createServer } from "node:http";
 
 /**
  * `meet(verb, ...fates)`: what the next requests of a verb (run, runsync, status, edit, ...) meet. A number is the
- * status that turns them away; `cut` and `silent` reach the target, whose answer is cut off or never comes; an object is
- * answered in the target's place. `seen` lists all requests.
+ * status that turns them away; `cut` and `silent` reach the target, whose answer is cut off or never comes; an object
+ * is answered in the target's place. `seen` lists all requests.
  */
 export async function unkind(target, { port = 0, key } = {}) {
   const fates = {};

@@ -49,9 +49,10 @@ test("words become pictures", async () => {
 });
 
 test("worker and endpoint tell their health", async () => {
-  const { jobs, status } = await worker.healthCheck();
-  assert.equal(status, "healthy");
-  assert.ok(jobs.done > 0);
+  const health = await worker.healthCheck();
+  assert.deepEqual([health.status, health.ready, health.device], ["healthy", true, "cpu"]);
+  assert.ok(health.jobs.done > 0);
+  for (const name of ["version", "engine", "qualities"]) assert.ok(name in health);
   assert.ok((await worker.endpointHealth()).workers);
 });
 
@@ -87,9 +88,15 @@ test("a signal that was aborted before sends nothing", async () => {
 
 test("a job that takes too long is cancelled", async () => {
   const id = await worker.submit(slow);
-  await failsWith(new Worker({ ...access, timeoutMs: 1500 }).wait(id), { code: "TIMEOUT" });
+  await failsWith(new Worker({ ...access, timeoutMs: 1500 }).wait(id), { code: "TIMEOUT", jobId: id });
   await until(id, "CANCELLED");
   await failsWith(worker.wait(id), { code: "CANCELLED", jobId: id });
+});
+
+test("a job that cannot be cancelled may be running", async () => {
+  const id = await worker.submit({ ...room, instructions: "slow 4" });
+  network.meet("cancel", 400);
+  await failsWith(worker.wait(id, { signal: AbortSignal.abort() }), { code: "OUTCOME_UNKNOWN", jobId: id });
 });
 
 test("a wrong field is named", async () => {
@@ -136,6 +143,12 @@ for (const fate of ["cut", "silent", 500, 502])
     await failsWith(hasty.submit(room), { code: "OUTCOME_UNKNOWN" });
     assert.equal(network.sent("run"), 1);
   });
+
+test("a signal does not hide that a job may be running", async () => {
+  network.meet("runsync", "silent");
+  const hasty = new Worker({ ...access, timeoutMs: 400 });
+  await failsWith(hasty.editProduct(room, { signal: AbortSignal.timeout(100) }), { code: "OUTCOME_UNKNOWN" });
+});
 
 test("lost answers to polls are asked for again", async () => {
   network.meet("status", "cut", 500, 429, 502);
