@@ -9,13 +9,13 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from pydantic_core import core_schema
 
 from models.engine import Progress
-from schemas.answers import ErrorAnswer, PictureAnswer
+from schemas.answers import ErrorAnswer, HealthAnswer, PictureAnswer
 from schemas.errors import ErrorCode
 from schemas.jobs import ACTIONS
 from schemas.openai import GenerationBody, ImagesAnswer
 
 ASKED = (*ACTIONS.values(), GenerationBody)
-ANSWERED = (PictureAnswer, ErrorAnswer, ErrorCode, Progress, ImagesAnswer)
+ANSWERED = (PictureAnswer, HealthAnswer, ErrorAnswer, ErrorCode, Progress, ImagesAnswer)
 
 
 class Shapes(GenerateJsonSchema):

@@ -2,8 +2,8 @@ import { failure, isObject, WorkerError } from "./errors.js";
 import { events } from "./events.js";
 import { Http, pause, within } from "./http.js";
 import { answerOf, isFinal, orThrow, progressOf } from "./jobs.js";
-import type { AnswerOf, EditAnswer, GenerateAnswer, Health, Job, JobStatus } from "./jobs.js";
-import type { EditJob, GenerateJob, GenerationBody, ImagesAnswer, Progress } from "./types.js";
+import type { AnswerOf, EditAnswer, GenerateAnswer, Job, JobStatus } from "./jobs.js";
+import type { EditJob, GenerateJob, GenerationBody, HealthAnswer, ImagesAnswer, Progress } from "./types.js";
 
 const JOB_MS = 600_000;
 const REQUEST_MS = 120_000;
@@ -84,7 +84,7 @@ export class Worker extends Client {
   }
 
   /** How the worker is; starts one where none is there. */
-  healthCheck(options: WaitOptions = {}): Promise<Health> {
+  healthCheck(options: WaitOptions = {}): Promise<HealthAnswer> {
     return this.runSync({ action: "health_check" }, options);
   }
 
@@ -148,7 +148,7 @@ export class Worker extends Client {
         ? new WorkerError(problem.code, problem.message, { jobId: id, cause: problem })
         : problem;
     }
-    return answerOf(told) as AnswerOf<J>;
+    return answerOf(told) as unknown as AnswerOf<J>;
   }
 
   async #givenUp(jobId: string): Promise<void> {

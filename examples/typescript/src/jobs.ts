@@ -3,6 +3,7 @@ import type {
   EditJob,
   GenerateJob,
   GenerationInfo,
+  HealthAnswer,
   HealthJob,
   PictureAnswer,
   PlacementInfo,
@@ -14,20 +15,8 @@ export type Job = EditJob | GenerateJob | HealthJob;
 export type EditAnswer = PictureAnswer & { action: "edit"; placement_info: PlacementInfo };
 export type GenerateAnswer = PictureAnswer & { action: "generate"; generation_info: GenerationInfo };
 
-/** What `health_check` answers; the worker's README lists the rest. */
-export interface Health {
-  status: "healthy" | "loading" | "unhealthy";
-  ready: boolean;
-  version: string;
-  engine: string;
-  device: string;
-  qualities: string[];
-  jobs: { done: number; failed: number; fallbacks: number; running: number };
-  [more: string]: unknown;
-}
-
 export type AnswerOf<J extends Job> = J extends HealthJob
-  ? Health
+  ? HealthAnswer
   : J extends GenerateJob
     ? GenerateAnswer
     : EditAnswer;

@@ -6,6 +6,7 @@ export type Shape =
   | HealthJob
   | GenerationBody
   | PictureAnswer
+  | HealthAnswer
   | ErrorAnswer
   | ErrorCode
   | Progress
@@ -112,6 +113,9 @@ export interface EditJob {
    * a repeat within ten minutes gets the stored answer
    */
   idempotency_key?: string | null;
+  /**
+   * what to do
+   */
   action?: "edit";
   /**
    * the room photo; the answer has exactly its upright size
@@ -187,6 +191,9 @@ export interface GenerateJob {
    * a repeat within ten minutes gets the stored answer
    */
   idempotency_key?: string | null;
+  /**
+   * what to do
+   */
   action: "generate";
   /**
    * a known room type or any free text
@@ -200,6 +207,9 @@ export interface GenerateJob {
   output_size?: [number, number];
 }
 export interface HealthJob {
+  /**
+   * what to do
+   */
   action: "health_check";
 }
 /**
@@ -300,74 +310,291 @@ export interface GenerationBody {
   style?: ("vivid" | "natural") | null;
 }
 export interface PictureAnswer {
+  /**
+   * false in failures
+   */
   success: true;
+  /**
+   * the job's
+   */
   action: "edit" | "generate";
+  /**
+   * the first picture: base64, data URL or URL, as `response_format` asked
+   */
   processed_image: string;
+  /**
+   * `image/png`, `image/jpeg` or `image/webp`
+   */
   mime_type: string;
+  /**
+   * whether the file has the picture's very pixels
+   */
   lossless: boolean;
+  /**
+   * all pictures, where `n` is more than 1
+   */
   images?: Variant[];
   placement_info?: PlacementInfo;
   generation_info?: GenerationInfo;
+  /**
+   * what could not be obeyed, and what was done in its place
+   */
   warnings?: string[];
+  /**
+   * seconds from the job to its answer
+   */
   processing_time: number;
 }
 export interface Variant {
+  /**
+   * as `processed_image`
+   */
   image: string;
+  /**
+   * `image/png`, `image/jpeg` or `image/webp`
+   */
   mime_type: string;
+  /**
+   * of this picture
+   */
   seed: number;
 }
 /**
  * `coordinates` and `box` say where the product stands in the answer, in pixels of the room photo.
  */
 export interface PlacementInfo {
+  /**
+   * as they were sent
+   */
   instructions: string;
+  /**
+   * what painted: a checkpoint's name, or `preview`
+   */
   engine: string;
+  /**
+   * of the first picture; sent again, it gives the same pixels on the same machine
+   */
   seed: number;
+  /**
+   * denoising steps; 0 where nothing was denoised
+   */
   steps: number;
+  /**
+   * classifier-free guidance; 1 is none
+   */
   true_cfg_scale: number;
+  /**
+   * how clearly the product stood out from its ground, 0 to 1
+   */
   cutout_confidence: number;
+  /**
+   * the model failed and the preview stepped in
+   */
   fallback_used?: true;
+  /**
+   * why it failed
+   */
   fallback_reason?: string;
+  /**
+   * seconds without waiting, reading and writing
+   */
   processing_time: number;
   /**
+   * where the product's base stands; on a wall its centre
+   *
    * @minItems 2
    */
   coordinates: [number, number];
   /**
+   * left, top, right, bottom of the product
+   *
    * @minItems 4
    */
   box: [number, number, number, number];
+  /**
+   * `floor`, `wall` or `tabletop`
+   */
   surface: string;
   /**
+   * width and height of the upright photo, and of the answer
+   *
    * @minItems 2
    */
   original_size: [number, number];
+  /**
+   * share of the photo's pixels that differ, 0 to 1
+   */
   changed_fraction: number;
+  /**
+   * what was measured of the picture, and in `failed` what it fails
+   */
   checks: {
     [k: string]: unknown;
   };
 }
+/**
+ * of `generate`
+ */
 export interface GenerationInfo {
+  /**
+   * as they were sent
+   */
   instructions: string;
+  /**
+   * what painted: a checkpoint's name, or `preview`
+   */
   engine: string;
+  /**
+   * of the first picture; sent again, it gives the same pixels on the same machine
+   */
   seed: number;
+  /**
+   * denoising steps; 0 where nothing was denoised
+   */
   steps: number;
+  /**
+   * classifier-free guidance; 1 is none
+   */
   true_cfg_scale: number;
+  /**
+   * how clearly the product stood out from its ground, 0 to 1
+   */
   cutout_confidence: number;
+  /**
+   * the model failed and the preview stepped in
+   */
   fallback_used?: true;
+  /**
+   * why it failed
+   */
   fallback_reason?: string;
+  /**
+   * seconds without waiting, reading and writing
+   */
   processing_time: number;
+  /**
+   * as it was sent
+   */
   environment_type: string;
   /**
+   * width and height of the answer
+   *
    * @minItems 2
    */
   output_size: [number, number];
 }
+export interface HealthAnswer {
+  /**
+   * unhealthy: the model could not be loaded, or failed several times in a row
+   */
+  status: "healthy" | "loading" | "unhealthy";
+  /**
+   * this worker's name
+   */
+  service: string;
+  /**
+   * this worker's version
+   */
+  version: string;
+  /**
+   * what a job may ask for
+   */
+  actions: string[];
+  /**
+   * whether the driver sees a card
+   */
+  gpu_available: boolean;
+  /**
+   * how many cards it sees
+   */
+  gpu_count: number;
+  /**
+   * whether a job would be painted now
+   */
+  ready: boolean;
+  /**
+   * what paints
+   */
+  engine: string;
+  /**
+   * `cuda` or `cpu`
+   */
+  device: string;
+  gpu: Graphics;
+  /**
+   * since this worker started
+   */
+  uptime_seconds: number;
+  jobs: Jobs;
+  /**
+   * what `quality` may be here; empty while the model loads
+   */
+  qualities: string[];
+  /**
+   * precision and memory that the model was loaded with
+   */
+  plan: {
+    [k: string]: unknown;
+  };
+}
+/**
+ * `name`, `memory_total` and `memory_free` in bytes; empty without a card
+ */
+export interface Graphics {
+  /**
+   * of the first card
+   */
+  name?: string;
+  /**
+   * bytes
+   */
+  memory_total?: number;
+  /**
+   * bytes
+   */
+  memory_free?: number;
+}
+/**
+ * `done`, `failed`, `fallbacks` and `running`, since this worker started
+ */
+export interface Jobs {
+  /**
+   * answered with pictures
+   */
+  done: number;
+  /**
+   * answered with an error
+   */
+  failed: number;
+  /**
+   * answered by the preview because the model failed
+   */
+  fallbacks: number;
+  /**
+   * not answered yet
+   */
+  running: number;
+}
 export interface ErrorAnswer {
+  /**
+   * one sentence that ends with the code in brackets
+   */
   error: string;
+  /**
+   * the code alone
+   */
   error_code: string;
+  /**
+   * true in answers
+   */
   success: false;
+  /**
+   * the inputs at fault
+   */
   fields?: string[];
+  /**
+   * asks the platform for a fresh worker
+   */
   refresh_worker?: true;
 }
 /**
@@ -392,7 +619,7 @@ export interface ImagesAnswer {
   output_format: string;
   quality: "low" | "medium" | "high";
   size: string;
-  placement_info?: PlacementInfo;
+  placement_info?: PlacementInfo1;
   warnings?: string[];
 }
 /**
@@ -418,4 +645,77 @@ export interface Usage {
 export interface InputTokens {
   text_tokens: number;
   image_tokens: number;
+}
+/**
+ * `coordinates` and `box` say where the product stands in the answer, in pixels of the room photo.
+ */
+export interface PlacementInfo1 {
+  /**
+   * as they were sent
+   */
+  instructions: string;
+  /**
+   * what painted: a checkpoint's name, or `preview`
+   */
+  engine: string;
+  /**
+   * of the first picture; sent again, it gives the same pixels on the same machine
+   */
+  seed: number;
+  /**
+   * denoising steps; 0 where nothing was denoised
+   */
+  steps: number;
+  /**
+   * classifier-free guidance; 1 is none
+   */
+  true_cfg_scale: number;
+  /**
+   * how clearly the product stood out from its ground, 0 to 1
+   */
+  cutout_confidence: number;
+  /**
+   * the model failed and the preview stepped in
+   */
+  fallback_used?: true;
+  /**
+   * why it failed
+   */
+  fallback_reason?: string;
+  /**
+   * seconds without waiting, reading and writing
+   */
+  processing_time: number;
+  /**
+   * where the product's base stands; on a wall its centre
+   *
+   * @minItems 2
+   */
+  coordinates: [number, number];
+  /**
+   * left, top, right, bottom of the product
+   *
+   * @minItems 4
+   */
+  box: [number, number, number, number];
+  /**
+   * `floor`, `wall` or `tabletop`
+   */
+  surface: string;
+  /**
+   * width and height of the upright photo, and of the answer
+   *
+   * @minItems 2
+   */
+  original_size: [number, number];
+  /**
+   * share of the photo's pixels that differ, 0 to 1
+   */
+  changed_fraction: number;
+  /**
+   * what was measured of the picture, and in `failed` what it fails
+   */
+  checks: {
+    [k: string]: unknown;
+  };
 }
