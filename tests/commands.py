@@ -1,0 +1,170 @@
+"""The commands that the docs show: each is looked at for what it names, and curl is run."""
+
+import ast
+import json
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from handlers.parse import parse
+from schemas.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCAL = "http://localhost:8000"
+ENDPOINT = "https://api.runpod.ai/v2/"
+
+OTHERS = ("RUNPOD_", "HF_", "TORCHINDUCTOR_", "MODEL_PATH_", "TIMED_OUT")
+"""How words in capitals begin that are no settings of the worker."""
+
+BUILD_ARGUMENTS = set(re.findall(r"^ARG (\w+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+SDK_OPTIONS = {"--test_input", "--rp_serve_api", "--rp_api_host", "--rp_api_port"}
+READERS_OWN = "app.py"
+
+
+def run(*command: str | Path, **told: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | told
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def is_setting(name: str) -> bool:
+    return name.lower() in Settings.model_fields or name.startswith(OTHERS)
+
+
+def check(text: str, folder: Path, server: str) -> None:
+    """Every command of a block: what it names exists, seen from `folder`; a curl of LOCAL is sent to `server`."""
+    for line in text.replace("\\\n", " ").splitlines():
+        for command in re.split(r"\s(?:&&|\|)\s", line.strip().strip("()")):
+            words = shlex.split(command, comments=True)
+            while words and (told := re.fullmatch(r"([A-Z][A-Z_]*)=.*", words[0])):
+                assert is_setting(told[1]), told[1]
+                words = words[1:]
+            if words[:1] == ["cd"]:
+                folder = (folder / words[1]).resolve()
+                assert folder.is_dir(), folder
+            elif words:
+                CHECKS[Path(words[0]).name](words[1:], folder, server)
+
+
+def _make(words: list[str], _folder: Path, _server: str) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {word for word in words if "=" not in word} <= targets
+
+
+def _python(words: list[str], _folder: Path, _server: str) -> None:
+    """What it starts exists, and knows its options."""
+    if words[:2] in (["-m", "venv"], ["-m", "pytest"]):
+        assert all((ROOT / word).exists() for word in words[2:] if "/" in word)
+        return
+    if words[0] == "-m":
+        target = ROOT / Path(*words[1].split("."))
+        words, file = words[2:], next(f for f in (target.with_suffix(".py"), target / "__main__.py") if f.exists())
+    else:
+        words, file = words[1:], ROOT / words[0]
+    if file.name == READERS_OWN:
+        return
+    source = file.read_text()
+    ast.parse(source)
+    for option in _options(words):
+        assert option in source or option in SDK_OPTIONS, option
+
+
+def _pip(words: list[str], _folder: Path, _server: str) -> None:
+    assert all((ROOT / word).exists() for word in words if word.endswith((".txt", ".lock")))
+
+
+def _curl(words: list[str], _folder: Path, server: str) -> None:
+    """An endpoint's is read, ours is run."""
+    if any(word.startswith(ENDPOINT) for word in words):
+        data = words[words.index("-d") + 1]
+        job = json.loads((ROOT / data[1:]).read_text() if data.startswith("@") else data)
+        parse(job["input"])
+        return
+    urls = [word.replace(LOCAL, server) for word in words]
+    done = run("curl", "-sS", "--fail-with-body", "--max-time", "60", *urls)
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr
+
+
+def _docker(words: list[str], _folder: Path, _server: str) -> None:
+    if words[0] == "compose":
+        _compose(words[1:])
+        return
+    assert words[0] in ("build", "push", "run"), words
+    for name, _, value in (told.partition("=") for told in _after(words, "--build-arg")):
+        assert name in BUILD_ARGUMENTS, name
+        assert name != "REQUIREMENTS" or (ROOT / f"{value}.lock").exists(), value
+    for told in _after(words, "-e"):
+        assert is_setting(told.partition("=")[0]), told
+
+
+def _compose(words: list[str]) -> None:
+    [file] = _after(words, "-f")
+    services = yaml.safe_load((ROOT / file).read_text())["services"]
+    assert words[-1] in services, words[-1]
+
+
+def _kubectl(words: list[str], _folder: Path, _server: str) -> None:
+    """Names of things are those of the manifest."""
+    text = (ROOT / "deploy/kubernetes.yaml").read_text()
+    things = {(thing["kind"].lower(), thing["metadata"]["name"]) for thing in yaml.safe_load_all(text)}
+    assert all((ROOT / file).exists() for file in _after(words, "-f"))
+    named = [word.split("/") for word in words if re.fullmatch(r"(deployment|service)/[\w-]+", word)]
+    assert {(kind, name) for kind, name in named} <= things
+    if words[:3] == ["create", "secret", "generic"]:
+        secret = re.search(r"secretKeyRef:\n\s+name: (\S+)\n\s+key: (\S+)", text)
+        assert secret is not None
+        assert (words[3], words[4].removeprefix("--from-literal=").partition("=")[0]) == secret.groups()
+
+
+def _npm(words: list[str], folder: Path, _server: str) -> None:
+    package: dict[str, Any] = json.loads((folder / "package.json").read_text())
+    assert words[0] in ("ci", "install", "test") or words[1] in package["scripts"], words
+
+
+def _node(words: list[str], folder: Path, _server: str) -> None:
+    assert (folder / words[0]).exists(), words[0]
+
+
+def _serve(words: list[str], _folder: Path, _server: str) -> None:
+    """Ray's: an attribute of a module, or a file."""
+    for word in words[1:]:
+        module, _, name = word.partition(":")
+        if name:
+            assert re.search(rf"^(def )?{name}\b", (ROOT / f"{module.replace('.', '/')}.py").read_text(), re.MULTILINE)
+        elif word.endswith(".yaml"):
+            assert (ROOT / word).exists()
+
+
+def _shell(_words: list[str], _folder: Path, _server: str) -> None:
+    """Names nothing of this repository."""
+
+
+def _options(words: list[str]) -> Iterator[str]:
+    return (word.partition("=")[0] for word in words if word.startswith("--"))
+
+
+def _after(words: list[str], option: str) -> list[str]:
+    return [value for name, value in pairwise(words) if name == option]
+
+
+CHECKS: dict[str, Callable[[list[str], Path, str], None]] = {
+    "make": _make,
+    "python": _python,
+    "python3.11": _python,
+    "pip": _pip,
+    "curl": _curl,
+    "docker": _docker,
+    "kubectl": _kubectl,
+    "npm": _npm,
+    "node": _node,
+    "serve": _serve,
+    "export": _shell,
+    "echo": _shell,
+    "cp": _shell,
+}
