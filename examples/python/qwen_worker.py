@@ -1,0 +1,725 @@
+"""A client of the picture worker, in one file to copy: Python 3.11 and `pip install httpx`.
+
+    worker = Worker(Endpoint("ENDPOINT_ID", "RUNPOD_API_KEY"))
+    answer = worker.edit_product("chair.png", "room.jpg", instructions="by the window", product_height_cm=90)
+    print(answer.seed, answer.save("out"))
+
+AsyncWorker is the same with `await`. A job costs money, so it is never blindly sent twice: see `resend`.
+"""
+
+import asyncio
+import base64
+import contextlib
+import functools
+import json
+import random
+import re
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack
+from uuid import uuid4
+
+import httpx
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Job = dict[str, Any]
+PictureSource = str | PathLike[str] | bytes
+"""A path, the file's bytes, or an https:// or data: URL."""
+
+RUN_LIMIT, SYNC_LIMIT = 10_000_000, 20_000_000
+"""Bytes that RunPod takes at /run and at /runsync."""
+
+SYNC_WAIT_SECONDS, WATCHED_WAIT_SECONDS = 10, 1
+"""How long /runsync holds its reply: where progress is wanted, as short as RunPod allows."""
+
+LONGEST_RETRY_AFTER_SECONDS = 60.0
+
+FINAL = ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
+SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
+SENTENCE = re.compile(r"(.*?)\s*\[([A-Z_]+)\]", re.DOTALL)
+
+NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+"""Failures before the first byte of a request."""
+
+REFUSED = (429, 503)
+"""Statuses that say that nothing has begun."""
+
+
+class PictureFields(TypedDict, total=False):
+    """What edit_product and generate_environment take; the worker's README says what each field means."""
+
+    instructions: str
+    negative_prompt: str
+    num_inference_steps: int
+    true_cfg_scale: float
+    quality: Literal["fast", "balanced", "best"]
+    seed: int
+    n: int
+    output_format: Literal["auto", "png", "jpeg", "webp"]
+    output_quality: int
+    response_format: Literal["b64", "data_url", "url"]
+    fallback: bool
+    idempotency_key: str
+    product_height_cm: float
+    camera_height_cm: float
+    harmonize: float
+
+
+class EditFields(PictureFields, total=False):
+    placement_coordinates: tuple[float, float]
+    placement_box: tuple[float, float, float, float]
+    placement_surface: Literal["auto", "floor", "wall", "tabletop"]
+    product_scale: float
+    preserve_background: bool
+    mask: PictureSource
+
+
+class GenerateFields(PictureFields, total=False):
+    environment_type: str
+    output_size: tuple[int, int]
+
+
+class PaintFields(TypedDict, total=False):
+    """What OpenAI's route takes beside the prompt."""
+
+    negative_prompt: str
+    n: int
+    size: str
+    quality: str
+    num_inference_steps: int
+    true_cfg_scale: float
+    seed: int
+    output_format: Literal["auto", "png", "jpeg", "webp"]
+    output_compression: int
+    response_format: Literal["b64_json", "url"]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A RunPod serverless endpoint."""
+
+    endpoint_id: str
+    api_key: str = field(repr=False)
+    base_url: str = "https://api.runpod.ai/v2"
+
+    @property
+    def url(self) -> str:
+        return f"{self.base_url.rstrip('/')}/{self.endpoint_id}"
+
+
+@dataclass(frozen=True)
+class Server:
+    """The worker's own HTTP server, like http://localhost:8000."""
+
+    url: str
+    api_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """In seconds, but for `tries`: how often a request is made that may be made again."""
+
+    job: float = 900
+    """From a job's submission to its end, with its time in the queue."""
+    reply: float = 30
+    tries: int = 7
+    pause: float = 0.5
+    """Before the second try; it doubles with each, up to `longest_pause`."""
+    longest_pause: float = 8
+    poll: float = 0.3
+    """Between two looks at a running job; it grows up to `longest_poll`."""
+    longest_poll: float = 2
+
+    def pauses(self) -> Iterator[float]:
+        """One before each new try, a little at random, so that many callers do not come back at once."""
+        for again in range(self.tries - 1):
+            yield min(self.pause * 2**again, self.longest_pause) * random.uniform(0.5, 1)  # noqa: S311 no secret
+
+
+class WorkerError(Exception):
+    """`code` is the worker's error code or this client's own: UNREACHABLE, UNAUTHORIZED, NOT_FOUND, PAYLOAD_TOO_LARGE,
+    ANSWER_LOST, ANSWER_MISSING, STILL_RUNNING, PLATFORM_ERROR. `fields` names the inputs at fault."""
+
+    def __init__(self, sentence: str, code: str, fields: tuple[str, ...] = (), job_id: str | None = None) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.fields = fields
+        self.job_id = job_id
+
+
+class AnswerLostError(WorkerError):
+    """The job was sent and no answer came: it may be running. The same call with `resend=True` and this
+    `idempotency_key` is answered without a second run if it reaches the same worker, and is a second, paid run at any
+    other."""
+
+    def __init__(self, reason: str, idempotency_key: str | None = None, job_id: str | None = None) -> None:
+        super().__init__(f"The answer was lost ({reason}): the job may be running", "ANSWER_LOST", (), job_id)
+        self.idempotency_key = idempotency_key
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`percent` of the whole job; `step` of `of` within the stage."""
+
+    stage: str
+    step: int
+    of: int
+    percent: int
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """`data` are the file's bytes; it is empty for a picture in a bucket, which lies at `url`."""
+
+    data: bytes = field(repr=False)
+    mime_type: str
+    seed: int
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`info` is the answer's placement_info or generation_info, or what OpenAI's route says beside the pictures."""
+
+    pictures: tuple[Picture, ...]
+    info: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+    job_id: str | None = None
+
+    @property
+    def seed(self) -> int:
+        return self.pictures[0].seed
+
+    def save(self, path: str | PathLike[str]) -> list[Path]:
+        """The written files: `path` with the extension that fits, and numbered where there are several. Raises
+        ValueError for a picture that is not here but in a bucket."""
+        stem = Path(path)
+        if stem.suffix.lower() in (".jpeg", *SUFFIXES.values()):
+            stem = stem.with_suffix("")
+        return [
+            _written(picture, stem, f"-{number}" if len(self.pictures) > 1 else "")
+            for number, picture in enumerate(self.pictures, 1)
+        ]
+
+
+def _written(picture: Picture, stem: Path, number: str) -> Path:
+    if not picture.data:
+        raise ValueError(f"The picture lies at {picture.url}: download() fetches it")
+    file = stem.with_name(stem.name + number + SUFFIXES[picture.mime_type])
+    file.write_bytes(picture.data)
+    return file
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """What RunPod tells of a job: the reply of /status and the body of a webhook."""
+
+    job_id: str
+    state: str
+    output: dict[str, Any] = field(repr=False)
+    error: str | None = None
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL
+
+    @property
+    def progress(self) -> Progress | None:
+        return None if self.is_final else _progress(self.output)
+
+    def answer(self) -> Answer:
+        """Raises WorkerError for a job that failed or is not over."""
+        self.require_completed()
+        return replace(read_answer(self.output, self.job_id), job_id=self.job_id)
+
+    def require_completed(self) -> None:
+        if not self.is_final:
+            raise WorkerError(f"Job {self.job_id} is {self.state}", "STILL_RUNNING", job_id=self.job_id)
+        if self.state != "COMPLETED":
+            codes = {"CANCELLED": "CANCELLED", "TIMED_OUT": "TIMEOUT"}
+            sentence = self.error or f"The job is {self.state}"
+            raise _error({**self.output, "error": sentence}, codes.get(self.state, "PLATFORM_ERROR"), self.job_id)
+
+
+def edit_job(product: PictureSource, room: PictureSource, **fields: Unpack[EditFields]) -> Job:
+    """For `answer` and `submit`."""
+    pictures = {"product_image": as_text(product), "room_image": as_text(room)}
+    if "mask" in fields:
+        pictures["mask"] = as_text(fields["mask"])
+    return {"action": "edit", "idempotency_key": uuid4().hex, **fields, **pictures}
+
+
+def generate_job(product: PictureSource, **fields: Unpack[GenerateFields]) -> Job:
+    """For `answer` and `submit`."""
+    return {"action": "generate", "idempotency_key": uuid4().hex, **fields, "product_image": as_text(product)}
+
+
+def as_text(picture: PictureSource) -> str:
+    """As the worker takes it: a URL as it is, a file in base64."""
+    if isinstance(picture, str) and picture.startswith(("https://", "http://", "data:")):
+        return picture
+    data = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
+    return base64.b64encode(data).decode()
+
+
+def read_webhook(body: bytes | str) -> JobStatus:
+    """Of the POST that RunPod makes when a job submitted with `webhook` is over. It is not signed: keep a secret in the
+    URL. Raises ValueError for what is no such body."""
+    told = json.loads(body)
+    if not isinstance(told, dict) or "id" not in told or "status" not in told:
+        raise ValueError("This is not what RunPod sends to a webhook")
+    return read_status(told)
+
+
+def read_status(told: Mapping[str, Any]) -> JobStatus:
+    output, error = told.get("output"), told.get("error")
+    return JobStatus(
+        job_id=str(told["id"]),
+        state=str(told["status"]),
+        output=output if isinstance(output, dict) else {},
+        error=error if isinstance(error, str) else None,
+    )
+
+
+def read_answer(output: Mapping[str, Any], job_id: str | None = None) -> Answer:
+    """Of a job's output, or of OpenAI's route. Raises WorkerError where it is an error."""
+    warnings = tuple(output.get("warnings", ()))
+    if "processed_image" in output:
+        info = output.get("placement_info") or output["generation_info"]
+        first = {"image": output["processed_image"], "mime_type": output["mime_type"], "seed": info["seed"]}
+        variants = output.get("images", [first])
+        pictures = tuple(_picture(each["image"], each["mime_type"], each["seed"]) for each in variants)
+        return Answer(pictures, info, warnings)
+    if "data" in output:
+        mime_type = f"image/{output['output_format']}"
+        pictures = tuple(
+            _picture(each.get("b64_json") or each["url"], mime_type, each["seed"]) for each in output["data"]
+        )
+        return Answer(
+            pictures, {name: told for name, told in output.items() if name not in ("data", "warnings")}, warnings
+        )
+    if output.get("error"):
+        raise _error(output, "PLATFORM_ERROR", job_id)
+    message = "The job ended without an answer: RunPod drops what is over its limit"
+    raise WorkerError(message, "ANSWER_MISSING", job_id=job_id)
+
+
+def _picture(text: str, mime_type: str, seed: int) -> Picture:
+    if text.startswith(("https://", "http://")):
+        return Picture(b"", mime_type, seed, text)
+    return Picture(base64.b64decode(text.rpartition(",")[2]), mime_type, seed)
+
+
+def _progress(told: object) -> Progress | None:
+    match told:
+        case {"stage": str(stage), "step": int(step), "of": int(of), "percent": int(percent)}:
+            return Progress(stage, step, of, percent)
+    return None
+
+
+def _error(told: Mapping[str, Any], code: str, job_id: str | None = None) -> WorkerError:
+    """In the shapes of a job, of OpenAI's route and of the platform; `code` where none of them says one."""
+    match told.get("error") or told.get("detail"):
+        case {"message": str(sentence), "code": str(own), "param": None | str() as param}:
+            return WorkerError(sentence, own, (param,) if param else (), job_id)
+        case str(text):
+            coded = SENTENCE.fullmatch(text)
+            sentence, code = (coded[1], coded[2]) if coded else (text, code)
+            return WorkerError(sentence, told.get("error_code", code), tuple(told.get("fields", ())), job_id)
+        case unknown:
+            return WorkerError(f"The platform failed: {unknown}", code, job_id=job_id)
+
+
+@dataclass(frozen=True)
+class _Ask:
+    method: Literal["GET", "POST"]
+    url: str
+    api_key: str | None = None
+    body: bytes | None = None
+    seconds: float = 30
+    """How long to wait for the next byte of the reply."""
+    repeatable: bool = True
+    """Whether it may be sent again when nobody knows what became of it."""
+    refusals: tuple[int, ...] = REFUSED
+    hear: Callable[[str], None] | None = None
+    """Takes the lines of a reply that comes as events."""
+    job_id: str | None = None
+    idempotency_key: str | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        headers = {"Accept": "text/event-stream" if self.hear else "application/json"}
+        if self.body is not None:
+            headers["Content-Type"] = "application/json"
+        if self.api_key:
+            headers["Authorization"] = f"Bearer {self.api_key}"
+        return {"headers": headers, "content": self.body, "timeout": httpx.Timeout(self.seconds, connect=10)}
+
+
+def _streams(response: httpx.Response) -> bool:
+    return response.headers.get("content-type", "").startswith("text/event-stream")
+
+
+class _Wire(Protocol):
+    """What differs between waiting and awaiting."""
+
+    async def send(self, ask: _Ask) -> httpx.Response: ...
+    async def sleep(self, seconds: float) -> None: ...
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class _Awaiting:
+    http: httpx.AsyncClient
+
+    async def send(self, ask: _Ask) -> httpx.Response:
+        async with self.http.stream(ask.method, ask.url, **ask.options) as response:
+            if ask.hear and _streams(response):
+                async for line in response.aiter_lines():
+                    ask.hear(line)
+            await response.aread()
+            return response
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def close(self) -> None:
+        await self.http.aclose()
+
+
+@dataclass(frozen=True)
+class _Blocking:
+    """Never awaits anything, so that a coroutine over it runs to its end in one go."""
+
+    http: httpx.Client
+
+    async def send(self, ask: _Ask) -> httpx.Response:
+        with self.http.stream(ask.method, ask.url, **ask.options) as response:
+            if ask.hear and _streams(response):
+                for line in response.iter_lines():
+                    ask.hear(line)
+            response.read()
+            return response
+
+    async def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    async def close(self) -> None:
+        self.http.close()
+
+
+class _Events:
+    """The stream of a job: progress, and at its end the answer or the error."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self.on_progress = on_progress
+        self.output: dict[str, Any] | None = None
+        self._name = ""
+
+    def hear(self, line: str) -> None:
+        kind, _, text = line.partition(": ")
+        if kind == "event":
+            self._name = text
+        elif kind == "data" and self._name in ("answer", "error"):
+            self.output = json.loads(text)
+        elif kind == "data" and (progress := _progress(json.loads(text))):
+            self.on_progress(progress)
+
+
+@dataclass(frozen=True)
+class _Calls:
+    """What both workers can do."""
+
+    place: Endpoint | Server
+    patience: Patience
+    _wire: _Wire
+
+    async def edit_product(
+        self,
+        product: PictureSource,
+        room: PictureSource,
+        *,
+        on_progress: OnProgress | None = None,
+        resend: bool = False,
+        **fields: Unpack[EditFields],
+    ) -> Answer:
+        """The product in the room photo. Raises WorkerError; `resend` as in `answer`."""
+        return await self.answer(edit_job(product, room, **fields), on_progress=on_progress, resend=resend)
+
+    async def generate_environment(
+        self,
+        product: PictureSource,
+        *,
+        on_progress: OnProgress | None = None,
+        resend: bool = False,
+        **fields: Unpack[GenerateFields],
+    ) -> Answer:
+        """A new room around the product. Raises WorkerError; `resend` as in `answer`."""
+        return await self.answer(generate_job(product, **fields), on_progress=on_progress, resend=resend)
+
+    async def answer(self, job: Job, *, on_progress: OnProgress | None = None, resend: bool = False) -> Answer:
+        """Of a job from `edit_job` or `generate_job`, once it is done. Raises WorkerError.
+
+        Where the reply to the submission is lost, AnswerLostError is raised; with `resend` the job is sent again under
+        the same idempotency key, and may then run, and be billed, twice. Who is interrupted while waiting (Ctrl-C, a
+        cancelled task) cancels the job.
+        """
+        if isinstance(self.place, Server):
+            answer = await self._served(job, on_progress, resend)
+        else:
+            answer = (await self._queued(job, on_progress, resend)).answer()
+        return answer if job.get("response_format") == "url" else await self.download(answer)
+
+    async def paint(self, prompt: str, *, resend: bool = False, **fields: Unpack[PaintFields]) -> Answer:
+        """A picture from words alone, by OpenAI's /v1/images/generations. That has no idempotency key: with `resend`,
+        what was lost is painted again."""
+        path = "/openai/v1/images/generations" if isinstance(self.place, Endpoint) else "/v1/images/generations"
+        ask = self._ask("POST", path, {"prompt": prompt, **fields})
+        answer = read_answer(await self._told(replace(ask, seconds=self.patience.job, repeatable=resend)))
+        return answer if fields.get("response_format") == "url" else await self.download(answer)
+
+    async def submit(self, job: Job, *, webhook: str | None = None, resend: bool = False) -> str:
+        """The id of the job, which goes on without its caller: `wait` for it, or get it at the `webhook`, see
+        `read_webhook`. `resend` as in `answer`."""
+        self._require_queue("submit")
+        ask = self._ask("POST", "/run", {"input": job} | ({"webhook": webhook} if webhook else {}))
+        return (await self._begun(ask, job, RUN_LIMIT, resend)).job_id
+
+    async def status(self, job_id: str) -> JobStatus:
+        self._require_queue("status")
+        return read_status(await self._told(replace(self._ask("GET", f"/status/{job_id}"), job_id=job_id)))
+
+    async def wait(self, job_id: str, *, on_progress: OnProgress | None = None) -> Answer:
+        """Raises WorkerError: STILL_RUNNING where it is not done in `patience.job` seconds; it goes on then."""
+        return await self.download((await self._over(await self.status(job_id), on_progress)).answer())
+
+    async def cancel(self, job_id: str) -> JobStatus:
+        self._require_queue("cancel")
+        return read_status(await self._told(replace(self._ask("POST", f"/cancel/{job_id}"), job_id=job_id)))
+
+    async def health(self) -> dict[str, Any]:
+        """What RunPod tells of the endpoint's jobs and workers, or the server of itself. Wakes no worker."""
+        return await self._told(self._ask("GET", "/health"))
+
+    async def health_check(self) -> dict[str, Any]:
+        """What a worker tells of itself; `status` is `healthy`, `loading` or `unhealthy`. On RunPod it is a job."""
+        if isinstance(self.place, Server):
+            return _json(await self._sent(replace(self._ask("GET", "/ready"), refusals=())))
+        status = await self._queued({"action": "health_check"}, None, resend=True)
+        status.require_completed()
+        return status.output
+
+    async def download(self, answer: Answer) -> Answer:
+        """With the pictures that lie in a bucket."""
+        return replace(answer, pictures=tuple([await self._here(picture) for picture in answer.pictures]))
+
+    async def close(self) -> None:
+        await self._wire.close()
+
+    async def _here(self, picture: Picture) -> Picture:
+        if picture.url is None or picture.data:
+            return picture
+        got = await self._sent(_Ask("GET", picture.url, seconds=self.patience.reply))
+        if not got.is_success:
+            raise WorkerError(f"The picture's URL answers {got.status_code}", "NOT_FOUND")
+        return replace(picture, data=got.content)
+
+    async def _served(self, job: Job, on_progress: OnProgress | None, resend: bool) -> Answer:
+        key = job.get("idempotency_key")
+        events = _Events(on_progress) if on_progress else None
+        ask = replace(
+            self._ask("POST", f"/v1/{job['action']}", job),
+            seconds=self.patience.job,
+            repeatable=resend,
+            hear=events.hear if events else None,
+            idempotency_key=key,
+        )
+        response = await self._sent(ask)
+        if events is None or not _streams(response):
+            return read_answer(_checked(response, ask))
+        if events.output is None:
+            raise AnswerLostError("the stream ended early", key)
+        return read_answer(events.output)
+
+    async def _queued(self, job: Job, on_progress: OnProgress | None, resend: bool) -> JobStatus:
+        wait = WATCHED_WAIT_SECONDS if on_progress else SYNC_WAIT_SECONDS
+        ask = self._ask("POST", f"/runsync?wait={wait * 1000}", {"input": job})
+        ask = replace(ask, seconds=wait + self.patience.reply)
+        status = await self._begun(ask, job, SYNC_LIMIT, resend)
+        try:
+            return await self._over(status, on_progress)
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            with contextlib.suppress(WorkerError):
+                await self.cancel(status.job_id)
+            raise
+
+    async def _begun(self, ask: _Ask, job: Job, limit: int, resend: bool) -> JobStatus:
+        _require_room(ask, limit)
+        ask = replace(ask, repeatable=resend, idempotency_key=job.get("idempotency_key"))
+        return read_status(await self._told(ask))
+
+    async def _over(self, status: JobStatus, on_progress: OnProgress | None) -> JobStatus:
+        end, pause, seen = time.monotonic() + self.patience.job, self.patience.poll, None
+        while not status.is_final:
+            if on_progress and status.progress and status.progress != seen:
+                seen = status.progress
+                on_progress(seen)
+            if time.monotonic() > end:
+                status.require_completed()
+            await self._wire.sleep(pause)
+            pause = min(pause * 1.5, self.patience.longest_poll)
+            status = await self.status(status.job_id)
+        return status
+
+    async def _told(self, ask: _Ask) -> dict[str, Any]:
+        return _checked(await self._sent(ask), ask)
+
+    async def _sent(self, ask: _Ask) -> httpx.Response:
+        """Tries again where nothing can have begun, and after any other failure only what is repeatable."""
+        pauses = self.patience.pauses()
+        while True:
+            least = 0.0
+            try:
+                response = await self._wire.send(ask)
+            except (*NEVER_LEFT, httpx.UnsupportedProtocol) as problem:
+                failure = WorkerError(f"{ask.url} cannot be reached: {problem}", "UNREACHABLE", (), ask.job_id)
+            except httpx.TransportError as problem:
+                failure = _lost(str(problem) or type(problem).__name__, ask)
+            else:
+                if response.status_code in ask.refusals:
+                    failure, least = _refusal(response, ask), _retry_after(response)
+                elif response.status_code < 500 or _has_code(_json(response)):
+                    return response
+                else:
+                    failure = _lost(f"status {response.status_code}", ask)
+            pause = next(pauses, None)
+            if pause is None or (isinstance(failure, AnswerLostError) and not ask.repeatable):
+                raise failure
+            await self._wire.sleep(max(pause, least))
+
+    def _ask(self, method: Literal["GET", "POST"], path: str, told: Mapping[str, Any] | None = None) -> _Ask:
+        body = None if told is None else json.dumps(told).encode()
+        url = self.place.url.rstrip("/") + path
+        return _Ask(method, url, self.place.api_key, body, seconds=self.patience.reply)
+
+    def _require_queue(self, what: str) -> None:
+        if isinstance(self.place, Server):
+            raise WorkerError(f"A server has no queue, and so no {what}: use answer()", "NOT_SUPPORTED")
+
+
+def _require_room(ask: _Ask, limit: int) -> None:
+    size = len(ask.body or b"")
+    if size <= limit:
+        return
+    ways = "give the pictures as https:// URLs, or send smaller ones"
+    if size <= SYNC_LIMIT:
+        ways += f"; answer() takes up to {SYNC_LIMIT / 1e6:g} MB"
+    sentence = f"The job has {size / 1e6:.1f} MB and RunPod takes {limit / 1e6:g} MB here: {ways}"
+    raise WorkerError(sentence, "PAYLOAD_TOO_LARGE")
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
+    """Empty where it is no JSON object."""
+    try:
+        told = response.json()
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _checked(response: httpx.Response, ask: _Ask) -> dict[str, Any]:
+    told = _json(response)
+    if not response.is_success or not told:
+        raise _refusal(response, ask)
+    return told
+
+
+def _refusal(response: httpx.Response, ask: _Ask) -> WorkerError:
+    codes = {401: "UNAUTHORIZED", 403: "UNAUTHORIZED", 404: "NOT_FOUND", 413: "PAYLOAD_TOO_LARGE"}
+    codes |= {429: "TOO_MANY_REQUESTS", 503: "MODEL_NOT_READY"}
+    code = codes.get(response.status_code, "PLATFORM_ERROR")
+    told = _json(response)
+    if told.get("error") or told.get("detail"):
+        return _error(told, code, ask.job_id)
+    return WorkerError(f"{ask.url} answered {response.status_code}: {response.text[:200]}", code, (), ask.job_id)
+
+
+def _has_code(told: Mapping[str, Any]) -> bool:
+    """Whether an error is the worker's own: its job is over."""
+    error = told.get("error")
+    return "error_code" in told or (isinstance(error, dict) and "code" in error)
+
+
+def _lost(reason: str, ask: _Ask) -> AnswerLostError:
+    return AnswerLostError(reason, ask.idempotency_key, ask.job_id)
+
+
+def _retry_after(response: httpx.Response) -> float:
+    text = response.headers.get("retry-after", "")
+    return min(float(text), LONGEST_RETRY_AFTER_SECONDS) if text.isdecimal() else 0.0
+
+
+class AsyncWorker(_Calls):
+    """`http` for proxies and certificates of your own."""
+
+    def __init__(
+        self, place: Endpoint | Server, *, patience: Patience = Patience(), http: httpx.AsyncClient | None = None
+    ) -> None:
+        super().__init__(place, patience, _Awaiting(http or httpx.AsyncClient()))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def _blocking(
+    method: Callable[Concatenate[_Calls, P], Coroutine[Any, Any, T]],
+) -> "Callable[Concatenate[Worker, P], T]":
+    @functools.wraps(method)
+    def blocking(worker: "Worker", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            method(worker.calls, *args, **kwargs).send(None)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        raise AssertionError("what blocks never awaits")
+
+    return blocking
+
+
+class Worker:
+    """AsyncWorker without `await`."""
+
+    def __init__(
+        self, place: Endpoint | Server, *, patience: Patience = Patience(), http: httpx.Client | None = None
+    ) -> None:
+        self.calls = _Calls(place, patience, _Blocking(http or httpx.Client()))
+
+    edit_product = _blocking(_Calls.edit_product)
+    generate_environment = _blocking(_Calls.generate_environment)
+    answer = _blocking(_Calls.answer)
+    paint = _blocking(_Calls.paint)
+    submit = _blocking(_Calls.submit)
+    status = _blocking(_Calls.status)
+    wait = _blocking(_Calls.wait)
+    cancel = _blocking(_Calls.cancel)
+    health = _blocking(_Calls.health)
+    health_check = _blocking(_Calls.health_check)
+    download = _blocking(_Calls.download)
+    close = _blocking(_Calls.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
