@@ -385,7 +385,8 @@ class _Awaiting:
             if ask.hear and _streams(response):
                 async for line in response.aiter_lines():
                     ask.hear(line)
-            await response.aread()
+            else:
+                await response.aread()
             return response
 
     async def sleep(self, seconds: float) -> None:
@@ -406,7 +407,8 @@ class _Blocking:
             if ask.hear and _streams(response):
                 for line in response.iter_lines():
                     ask.hear(line)
-            response.read()
+            else:
+                response.read()
             return response
 
     async def sleep(self, seconds: float) -> None:

@@ -1,0 +1,578 @@
+"""The Python client that users copy, against the local platform with a real worker and against the HTTP server."""
+
+import ast
+import asyncio
+import http.server
+import io
+import queue
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from PIL import Image
+
+from examples.python.qwen_worker import (
+    AnswerLostError,
+    AsyncWorker,
+    EditFields,
+    Endpoint,
+    GenerateFields,
+    PaintFields,
+    Patience,
+    Picture,
+    Progress,
+    Server,
+    Worker,
+    WorkerError,
+    as_text,
+    edit_job,
+    generate_job,
+    read_answer,
+    read_status,
+    read_webhook,
+)
+from local_platform.worker import ENDPOINT
+from schemas.jobs import EditJob, GenerateJob, Job
+from schemas.openai import GenerationBody
+from tests.gate import HOLD_SECONDS, Gate, gate
+from tests.live import Echo, Live, serving
+from tests.pictures import file_of, plain_room, red_vase
+from tests.rehearsal import Platform, platform, worker
+
+CLIENT = Path(__file__).parent.parent.parent / "examples/python/qwen_worker.py"
+ROOM, VASE = file_of(plain_room()), file_of(red_vase())
+HURRY = Patience(reply=HOLD_SECONDS / 2, tries=4, pause=0.01, poll=0.05, longest_poll=0.1)
+HERE: dict[str, Any] = {"placement_coordinates": (80, 100), "product_scale": 0.4}
+KEY = "s3cret-key"
+OPEN = ExitStack()
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The platform with one worker, which does `slow 40` in two seconds."""
+    with platform() as at, worker(at, tmp_path_factory.mktemp("worker")):
+        client(at.url).health_check()
+        yield at
+
+
+@pytest.fixture(autouse=True)
+def _workers_are_closed() -> Iterator[None]:
+    yield
+    OPEN.close()
+
+
+def place(url: str) -> Endpoint:
+    return Endpoint(ENDPOINT, "key", base_url=f"{url}/v2")
+
+
+def client(url: str, **patience: float) -> Worker:
+    return OPEN.enter_context(Worker(place(url), patience=Patience(**{**vars(HURRY), **patience})))
+
+
+def size_of(picture: Picture) -> tuple[int, int]:
+    return Image.open(io.BytesIO(picture.data)).size
+
+
+@contextmanager
+def watched(at: Platform, *manners: str) -> Iterator[tuple[Gate, set[str]]]:
+    """A gate before the platform, and the ids of the jobs that came through it."""
+    before, new = set(at.endpoint.jobs), set()
+    with gate(at.url, *manners) as between:
+        yield between, new
+    new |= set(at.endpoint.jobs) - before
+
+
+class TestAnswers:
+    def test_a_product_comes_into_the_room(self, shop: Platform, tmp_path: Path) -> None:
+        (tmp_path / "vase.png").write_bytes(VASE)
+        answer = client(shop.url).edit_product(tmp_path / "vase.png", ROOM, instructions="here", seed=7, **HERE)
+        assert size_of(answer.pictures[0]) == (160, 120)
+        assert (answer.seed, answer.pictures[0].mime_type) == (7, "image/png")
+        assert answer.info["coordinates"] == [80, 100]
+        assert answer.warnings == ()
+        assert answer.job_id in shop.endpoint.jobs
+
+    def test_a_room_comes_around_the_product(self, shop: Platform) -> None:
+        answer = client(shop.url).generate_environment(VASE, environment_type="bedroom", output_size=(320, 256))
+        assert size_of(answer.pictures[0]) == (320, 256)
+        assert answer.info["environment_type"] == "bedroom"
+
+    def test_words_become_a_picture_by_openais_route(self, shop: Platform) -> None:
+        answer = client(shop.url, job=20).paint("a bright room", size="256x320", seed=3, output_format="webp")
+        assert size_of(answer.pictures[0]) == (256, 320)
+        assert (answer.seed, answer.pictures[0].mime_type) == (3, "image/webp")
+        assert answer.info["model"]
+
+    def test_several_are_saved_under_numbers_with_the_extension_of_what_they_are(
+        self, shop: Platform, tmp_path: Path
+    ) -> None:
+        answer = client(shop.url).edit_product(VASE, ROOM, n=2, seed=5, output_format="jpeg", **HERE)
+        files = answer.save(tmp_path / "out.png")
+        assert [file.name for file in files] == ["out-1.jpg", "out-2.jpg"]
+        assert all(file.read_bytes().startswith(b"\xff\xd8") for file in files)
+        assert [picture.seed for picture in answer.pictures] == [5, 6]
+
+    def test_a_dot_in_a_name_is_no_extension(self, shop: Platform, tmp_path: Path) -> None:
+        [file] = client(shop.url).edit_product(VASE, ROOM, **HERE).save(tmp_path / "room no.3")
+        assert file.name == "room no.3.png"
+
+    def test_progress_is_told_while_a_long_job_runs(self, shop: Platform) -> None:
+        told: list[Progress] = []
+        client(shop.url).edit_product(VASE, ROOM, instructions="slow 50", on_progress=told.append, **HERE)
+        percents = [progress.percent for progress in told]
+        assert len(told) >= 2
+        assert percents == sorted(percents)
+        assert {progress.stage for progress in told} >= {"denoising"}
+
+    def test_awaiting_is_the_same(self, shop: Platform) -> None:
+        told: list[Progress] = []
+
+        async def call() -> list[tuple[int, int]]:
+            async with AsyncWorker(place(shop.url), patience=HURRY) as worker:
+                slow = worker.edit_product(VASE, ROOM, instructions="slow 40", on_progress=told.append, **HERE)
+                answers = await asyncio.gather(slow, worker.generate_environment(VASE, output_size=(256, 256)))
+                return [size_of(answer.pictures[0]) for answer in answers]
+
+        assert asyncio.run(call()) == [(160, 120), (256, 256)]
+        assert told
+
+    def test_health_is_the_endpoints_and_health_check_a_workers(self, shop: Platform) -> None:
+        assert client(shop.url).health()["workers"] == {"idle": 1, "running": 0}
+        assert client(shop.url).health_check()["status"] == "healthy"
+
+
+class TestErrors:
+    def test_the_worker_s_own_sentence_code_and_fields(self, shop: Platform) -> None:
+        with pytest.raises(WorkerError) as refused:
+            client(shop.url).edit_product(VASE, ROOM, placement_coordinates=(999, 1), product_scale=0.4)
+        message = (
+            "Edit processing failed: Invalid placement_coordinates: it lies outside the room photo of 160x120 pixels"
+        )
+        assert str(refused.value) == message
+        assert (refused.value.code, refused.value.fields) == ("INVALID_INPUT", ("placement_coordinates",))
+        assert refused.value.job_id in shop.endpoint.jobs
+
+    def test_of_openais_route(self, shop: Platform) -> None:
+        with pytest.raises(WorkerError) as refused:
+            client(shop.url).paint("", size="256x256")
+        assert refused.value.code == "INVALID_INPUT"
+        assert "prompt" in str(refused.value)
+
+    def test_the_code_is_read_from_the_sentence_where_the_platform_drops_the_output(self) -> None:
+        told = {
+            "id": "job-1",
+            "status": "FAILED",
+            "error": "Edit processing failed: Missing room_image [INVALID_INPUT]",
+        }
+        with pytest.raises(WorkerError, match=r"^Edit processing failed: Missing room_image$") as failed:
+            read_status(told).answer()
+        assert (failed.value.code, failed.value.job_id) == ("INVALID_INPUT", "job-1")
+
+    @pytest.mark.parametrize(
+        ("told", "code"),
+        [
+            ({"status": "TIMED_OUT", "error": "job timed out"}, "TIMEOUT"),
+            ({"status": "CANCELLED"}, "CANCELLED"),
+            ({"status": "FAILED", "error": '{"error_type": "KeyError"}'}, "PLATFORM_ERROR"),
+            ({"status": "FAILED"}, "PLATFORM_ERROR"),
+            ({"status": "COMPLETED"}, "ANSWER_MISSING"),
+            (
+                {"status": "IN_PROGRESS", "output": {"stage": "decode", "step": 0, "of": 1, "percent": 0}},
+                "STILL_RUNNING",
+            ),
+        ],
+    )
+    def test_every_end_without_a_picture_has_a_code(self, told: dict[str, Any], code: str) -> None:
+        with pytest.raises(WorkerError) as failed:
+            read_status({"id": "job-1", **told}).answer()
+        assert failed.value.code == code
+
+    def test_an_unknown_job_is_not_found(self, shop: Platform) -> None:
+        with pytest.raises(WorkerError) as failed:
+            client(shop.url).wait("nobody")
+        assert failed.value.code == "NOT_FOUND"
+
+    def test_a_url_without_a_scheme_is_told(self) -> None:
+        with pytest.raises(WorkerError) as failed:
+            at_server("localhost:8000").health()
+        assert failed.value.code == "UNREACHABLE"
+
+
+class TestLeaving:
+    def test_a_submitted_job_is_waited_for_later(self, shop: Platform) -> None:
+        told: list[Progress] = []
+        caller = client(shop.url)
+        job_id = caller.submit(edit_job(VASE, ROOM, instructions="slow 20", seed=9, **HERE))
+        assert caller.wait(job_id, on_progress=told.append).seed == 9
+        assert told
+
+    def test_a_webhook_brings_the_answer(self, shop: Platform) -> None:
+        with listener() as (url, bodies):
+            job_id = client(shop.url).submit(edit_job(VASE, ROOM, **HERE), webhook=url)
+            status = read_webhook(bodies.get(timeout=20))
+        assert status.job_id == job_id
+        assert size_of(status.answer().pictures[0]) == (160, 120)
+
+    def test_a_webhook_brings_the_error(self, shop: Platform) -> None:
+        with listener() as (url, bodies):
+            client(shop.url).submit(generate_job(VASE, output_size=(1, 1)), webhook=url)
+            status = read_webhook(bodies.get(timeout=20))
+        with pytest.raises(WorkerError) as failed:
+            status.answer()
+        assert (failed.value.code, failed.value.fields) == ("INVALID_INPUT", ("output_size",))
+
+    @pytest.mark.parametrize("body", [b"", b"[]", b'{"id": 1}', b"<html>"])
+    def test_what_is_no_webhook_is_a_value_error(self, body: bytes) -> None:
+        with pytest.raises(ValueError, match=r"not what RunPod sends|Expecting value"):
+            read_webhook(body)
+
+    def test_a_cancelled_job_is_an_error_for_who_waits(self, shop: Platform) -> None:
+        caller = client(shop.url)
+        job_id = caller.submit(edit_job(VASE, ROOM, instructions="slow 200", **HERE))
+        assert caller.cancel(job_id).state == "CANCELLED"
+        with pytest.raises(WorkerError) as failed:
+            caller.wait(job_id)
+        assert failed.value.code == "CANCELLED"
+
+    def test_who_stops_waiting_cancels_the_job(self, shop: Platform) -> None:
+        async def call() -> None:
+            async with AsyncWorker(place(shop.url), patience=HURRY) as worker:
+                seen = asyncio.Event()
+                edit = worker.edit_product(
+                    VASE, ROOM, instructions="slow 400", on_progress=lambda _: seen.set(), **HERE
+                )
+                waiting = asyncio.create_task(edit)
+                await seen.wait()
+                waiting.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await waiting
+
+        with watched(shop) as (_, jobs):
+            asyncio.run(call())
+        assert [shop.status(job)["status"] for job in jobs] == ["CANCELLED"]
+
+    def test_patience_ends_and_the_job_goes_on(self, shop: Platform) -> None:
+        job = edit_job(VASE, ROOM, instructions="slow 40", **HERE)
+        with pytest.raises(WorkerError) as failed:
+            client(shop.url, job=0.1).answer(job, on_progress=print)
+        assert failed.value.code == "STILL_RUNNING"
+        assert failed.value.job_id
+        assert client(shop.url).wait(failed.value.job_id).pictures
+
+
+class TestPaidOnce:
+    @pytest.mark.parametrize("refusal", ["429", "503"])
+    def test_a_refused_job_is_sent_again(self, shop: Platform, refusal: str) -> None:
+        with watched(shop, refusal, refusal) as (between, jobs):
+            assert client(between.url).edit_product(VASE, ROOM, **HERE).pictures
+        assert between.asked("/runsync") == 3
+        assert len(jobs) == 1
+
+    def test_a_job_that_never_left_is_sent_again(self, shop: Platform) -> None:
+        port = free_port()
+        caller = client(f"http://127.0.0.1:{port}", pause=0.5, longest_pause=0.5)
+        with watched(shop) as (_, jobs), opened_late(shop.url, port):
+            caller.submit(edit_job(VASE, ROOM, **HERE))
+        assert len(jobs) == 1
+
+    def test_nobody_there_is_said_after_some_tries(self) -> None:
+        with pytest.raises(WorkerError) as failed:
+            client(f"http://127.0.0.1:{free_port()}").submit(edit_job(VASE, ROOM))
+        assert failed.value.code == "UNREACHABLE"
+
+    @pytest.mark.parametrize("manner", ["cut", "hold"])
+    def test_a_job_whose_answer_was_lost_is_not_sent_again(self, shop: Platform, manner: str) -> None:
+        job = edit_job(VASE, ROOM, **HERE)
+        with watched(shop, manner) as (between, jobs), pytest.raises(AnswerLostError, match="may be running") as lost:
+            client(between.url).submit(job)
+        assert between.asked("/run") == 1
+        assert len(jobs) == 1
+        assert (lost.value.code, lost.value.idempotency_key) == ("ANSWER_LOST", job["idempotency_key"])
+
+    @pytest.mark.parametrize("status", ["500", "502"])
+    def test_a_gateways_failure_may_have_begun_the_job(self, shop: Platform, status: str) -> None:
+        with watched(shop, status) as (between, _), pytest.raises(AnswerLostError):
+            client(between.url).edit_product(VASE, ROOM)
+        assert between.asked("/runsync") == 1
+
+    def test_awaiting_does_not_send_it_again_either(self, shop: Platform) -> None:
+        async def call(url: str) -> None:
+            async with AsyncWorker(place(url), patience=HURRY) as worker:
+                await worker.edit_product(VASE, ROOM, **HERE)
+
+        with watched(shop, "cut") as (between, jobs), pytest.raises(AnswerLostError):
+            asyncio.run(call(between.url))
+        assert len(jobs) == 1
+
+    def test_resent_on_demand_it_is_worked_on_once_by_the_same_worker(self, shop: Platform) -> None:
+        with watched(shop, "cut") as (between, jobs):
+            answer = client(between.url).edit_product(VASE, ROOM, resend=True, **HERE)
+        outputs = [shop.wait(job)["output"] for job in jobs]
+        assert len(outputs) == 2
+        assert outputs[0] == outputs[1]
+        assert answer.seed == outputs[0]["placement_info"]["seed"]  # drawn once
+
+    def test_resent_by_hand_under_the_lost_key_too(self, shop: Platform) -> None:
+        with watched(shop, "cut") as (between, jobs):
+            with pytest.raises(AnswerLostError) as lost:
+                client(between.url).edit_product(VASE, ROOM, **HERE)
+            key = lost.value.idempotency_key or ""
+            answer = client(between.url).edit_product(VASE, ROOM, resend=True, idempotency_key=key, **HERE)
+        assert {shop.wait(job)["output"]["placement_info"]["seed"] for job in jobs} == {answer.seed}
+
+    def test_words_without_a_key_are_not_painted_again(self, shop: Platform) -> None:
+        with watched(shop, "cut") as (between, jobs), pytest.raises(AnswerLostError):
+            client(between.url).paint("a room", size="256x256")
+        assert len(jobs) == 1
+
+    def test_every_job_has_a_key_of_its_own_unless_one_is_given(self) -> None:
+        keys = {generate_job(VASE)["idempotency_key"] for _ in range(3)}
+        assert len(keys) == 3
+        assert generate_job(VASE, idempotency_key="mine")["idempotency_key"] == "mine"
+
+    def test_looking_after_a_job_survives_what_happens_on_the_way(self, shop: Platform) -> None:
+        job_id = client(shop.url).submit(edit_job(VASE, ROOM, instructions="slow 10", **HERE))
+        with gate(shop.url, "cut", "502", "429", "pass", "503", "hold") as between:
+            assert client(between.url).wait(job_id).pictures
+        assert not between.manners
+
+
+class TestLimits:
+    @pytest.mark.parametrize(("size", "others"), [(9_000_000, "answer() takes up to 20 MB"), (16_000_000, "https://")])
+    def test_a_job_that_run_would_drop_is_not_sent(self, size: int, others: str) -> None:
+        with gate("http://127.0.0.1:1") as between:
+            with pytest.raises(WorkerError, match="takes 10 MB here: give the pictures as https://") as refused:
+                client(between.url).submit(edit_job(VASE, bytes(size)))
+            assert between.seen == []
+        assert refused.value.code == "PAYLOAD_TOO_LARGE"
+        assert others in str(refused.value)
+
+    def test_nor_one_that_runsync_would(self) -> None:
+        with gate("http://127.0.0.1:1") as between:
+            with pytest.raises(WorkerError, match=r"has 21\.3 MB and RunPod takes 20 MB here") as refused:
+                client(between.url).edit_product(VASE, bytes(16_000_000))
+            assert between.seen == []
+        assert refused.value.code == "PAYLOAD_TOO_LARGE"
+
+    def test_between_both_limits_it_is_answered(self, shop: Platform) -> None:
+        padded = VASE + bytes(8_000_000)
+        assert client(shop.url).edit_product(padded, ROOM, **HERE).pictures
+
+
+class TestPictures:
+    @pytest.mark.parametrize("url", ["https://shop.example/chair.png", "data:image/png;base64,AAAA", "http://shop/x"])
+    def test_urls_travel_as_they_are(self, url: str) -> None:
+        assert as_text(url) == url
+
+    def test_a_path_may_be_text(self, tmp_path: Path) -> None:
+        (tmp_path / "vase.png").write_bytes(b"abc")
+        assert as_text(str(tmp_path / "vase.png")) == as_text(b"abc") == "YWJj"
+
+    def test_a_mask_is_a_picture_too(self) -> None:
+        assert edit_job(VASE, ROOM, mask=b"abc")["mask"] == "YWJj"
+
+    def test_one_in_a_bucket_is_fetched_unless_its_url_was_asked_for(self, tmp_path: Path) -> None:
+        with files(tmp_path) as url:
+            (tmp_path / "a.png").write_bytes(VASE)
+            output = {"processed_image": f"{url}/a.png", "mime_type": "image/png", "placement_info": {"seed": 1}}
+            answer = read_answer(output)
+            with pytest.raises(ValueError, match="download"):
+                answer.save(tmp_path / "out")
+            assert client(url).download(answer).pictures[0].data == VASE
+
+    def test_a_url_that_no_longer_works_is_told(self, tmp_path: Path) -> None:
+        with files(tmp_path) as url, pytest.raises(WorkerError, match="404"):
+            client(url).download(read_answer({
+                "processed_image": f"{url}/gone.png", "mime_type": "image/png", "placement_info": {"seed": 1},
+            }))  # fmt: skip
+
+
+class TestServer:
+    def test_edits_generations_and_words(self) -> None:
+        with serving(api_key=KEY) as live:
+            caller = at_server(live.url)
+            assert size_of(caller.edit_product(VASE, ROOM, **HERE).pictures[0]) == (160, 120)
+            assert size_of(caller.generate_environment(VASE, output_size=(320, 256)).pictures[0]) == (320, 256)
+            assert size_of(caller.paint("9,9,9", size="256x256").pictures[0]) == (256, 256)
+
+    def test_progress_comes_as_events(self) -> None:
+        told: list[Progress] = []
+        with serving(api_key=KEY) as live:
+            answer = at_server(live.url).edit_product(VASE, ROOM, on_progress=told.append, **HERE)
+        assert size_of(answer.pictures[0]) == (160, 120)
+        assert [progress.stage for progress in told] == ["cut-out", "layout", "compose", "encode"]
+
+    def test_also_while_awaiting(self) -> None:
+        told: list[Progress] = []
+
+        async def call(url: str) -> tuple[int, int]:
+            async with AsyncWorker(Server(url), patience=HURRY) as worker:
+                answer = await worker.edit_product(VASE, ROOM, on_progress=told.append, **HERE)
+                return size_of(answer.pictures[0])
+
+        with serving() as live:
+            assert asyncio.run(call(live.url)) == (160, 120)
+        assert [progress.stage for progress in told] == ["cut-out", "layout", "compose", "encode"]
+
+    @pytest.mark.parametrize("on_progress", [None, print])
+    def test_errors_are_the_workers(self, on_progress: Any) -> None:
+        with serving(api_key=KEY) as live, pytest.raises(WorkerError) as refused:
+            at_server(live.url).edit_product(VASE, ROOM, placement_coordinates=(999, 1), on_progress=on_progress)
+        assert (refused.value.code, refused.value.fields) == ("INVALID_INPUT", ("placement_coordinates",))
+        assert not str(refused.value).endswith("]")
+
+    def test_a_failure_that_cost_the_gpus_time_is_not_tried_again(self) -> None:
+        with serving(lambda: Echo(steps=100, seconds=0.05), job_timeout_seconds=0.3) as live, gate(live.url) as between:
+            with pytest.raises(WorkerError) as failed:
+                at_server(between.url).paint("9,9,9", size="256x256")
+            assert between.asked("/v1/images") == 1
+        assert failed.value.code == "TIMEOUT"
+
+    def test_a_wrong_key_is_told(self) -> None:
+        with serving(api_key=KEY) as live, pytest.raises(WorkerError) as refused:
+            at_server(live.url, "wrong").paint("a room")
+        assert refused.value.code == "UNAUTHORIZED"
+
+    def test_refusals_are_tried_again_and_what_was_lost_is_not(self) -> None:
+        with serving() as live:
+            with gate(live.url, "429", "503") as between:
+                assert at_server(between.url).edit_product(VASE, ROOM, **HERE).pictures
+            with gate(live.url, "cut") as between, pytest.raises(AnswerLostError):
+                at_server(between.url).edit_product(VASE, ROOM, **HERE)
+            assert between.asked("/v1/edit") == 1
+
+    def test_it_has_no_queue(self) -> None:
+        with pytest.raises(WorkerError) as refused:
+            at_server("http://localhost:1/").submit(generate_job(VASE))
+        assert refused.value.code == "NOT_SUPPORTED"
+
+    def test_health(self) -> None:
+        with serving() as live:
+            assert at_server(live.url).health()["status"] == "healthy"
+            until_ready(live)
+            assert at_server(live.url).health_check()["status"] == "ready"
+
+    def test_one_that_loads_says_so_at_once(self) -> None:
+        begun, loaded = time.monotonic(), threading.Event()
+
+        def load() -> Echo:
+            loaded.wait(20)
+            return Echo()
+
+        with serving(load) as live:
+            assert at_server(live.url).health_check()["status"] == "loading"
+            loaded.set()
+        assert time.monotonic() - begun < 10
+
+
+class TestFile:
+    def test_it_needs_httpx_and_nothing_else(self) -> None:
+        nodes = list(ast.walk(ast.parse(CLIENT.read_text())))
+        names = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+        names |= {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+        assert {name.split(".")[0] for name in names if name} - sys.stdlib_module_names == {"httpx"}
+
+    def test_a_copy_works_where_nothing_else_of_ours_is(self, tmp_path: Path) -> None:
+        shutil.copy(CLIENT, tmp_path)
+        code = "from qwen_worker import *; print(Worker(Endpoint('id', 'key')).calls.place)"
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert "key" not in done.stdout.replace("api_key", "")
+
+    @pytest.mark.parametrize(
+        ("typed", "schema", "positional"),
+        [
+            (EditFields, EditJob, {"action", "product_image", "room_image"}),
+            (GenerateFields, GenerateJob, {"action", "product_image"}),
+        ],
+    )
+    def test_its_fields_are_the_schemas(self, typed: type, schema: type[Job], positional: set[str]) -> None:
+        hints = get_type_hints(typed)
+        assert hints.keys() == schema.model_fields.keys() - positional
+        for name, hint in hints.items():
+            if all(isinstance(choice, str) for choice in get_args(hint)):
+                assert get_args(hint) == tuple(get_args(schema.model_fields[name].annotation)) or not get_args(hint)
+
+    def test_those_of_openais_route_too(self) -> None:
+        assert PaintFields.__annotations__.keys() <= GenerationBody.model_fields.keys()
+
+
+def at_server(url: str, key: str = KEY) -> Worker:
+    return OPEN.enter_context(Worker(Server(url, key), patience=HURRY))
+
+
+def until_ready(live: Live) -> None:
+    while at_server(live.url).health_check()["status"] == "loading":
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as line:
+        return int(line.getsockname()[1])
+
+
+@contextmanager
+def opened_late(target: str, port: int) -> Iterator[None]:
+    closed = threading.Event()
+
+    def serve() -> None:
+        time.sleep(0.3)
+        with gate(target, port=port):
+            closed.wait(20)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        closed.set()
+        thread.join()
+
+
+@contextmanager
+def listening(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def listener() -> Iterator[tuple[str, "queue.Queue[bytes]"]]:
+    """An app's address for webhooks, and their bodies."""
+    bodies: queue.Queue[bytes] = queue.Queue()
+
+    class Listener(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.put(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with listening(Listener) as url:
+        yield url, bodies
+
+
+@contextmanager
+def files(folder: Path) -> Iterator[str]:
+    class Files(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *others: Any) -> None:
+            super().__init__(*others, directory=str(folder))
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with listening(Files) as url:
+        yield url
