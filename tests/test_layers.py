@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "local_platform": {"local_platform"},
     "web": {"schemas", "imaging", "transport", "models", "handlers", "web"},
 }
+ABOVE = {"rp_handler", "server", "examples"}
 HEAVY = {"torch", "diffusers", "transformers", "boto3", "runpod", "fastapi"}
 
 
@@ -30,8 +31,17 @@ def imports_of(file: Path) -> set[str]:
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_a_room_imports_only_rooms_below_it(room: str) -> None:
     for file in (ROOT / room).rglob("*.py"):
-        upward = imports_of(file) & {*MAY_IMPORT, "rp_handler", "server"} - MAY_IMPORT[room]
+        upward = imports_of(file) & {*MAY_IMPORT, *ABOVE} - MAY_IMPORT[room]
         assert not upward, f"{file.relative_to(ROOT)} imports {upward}"
+
+
+def test_no_door_imports_an_example() -> None:
+    assert not any("examples" in imports_of(ROOT / door) for door in ("rp_handler.py", "server.py"))
+
+
+def test_a_client_to_copy_imports_nothing_of_ours() -> None:
+    for file in (ROOT / "examples/python").rglob("*.py"):
+        assert not imports_of(file) & {*MAY_IMPORT, *ABOVE}, file
 
 
 def test_torch_is_imported_in_models_alone() -> None:

@@ -34,8 +34,8 @@ PictureSource = str | PathLike[str] | bytes
 RUN_LIMIT, SYNC_LIMIT = 10_000_000, 20_000_000
 """Bytes that RunPod takes at /run and at /runsync."""
 
-SYNC_WAIT_SECONDS, WATCHED_WAIT_SECONDS = 10, 1
-"""How long /runsync holds its reply: where progress is wanted, as short as RunPod allows."""
+SYNC_WAIT_SECONDS = 1
+"""How long /runsync holds its reply, as short as RunPod allows: before it nobody knows the job's id."""
 
 LONGEST_RETRY_AFTER_SECONDS = 60.0
 
@@ -101,11 +101,13 @@ class PaintFields(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A RunPod serverless endpoint."""
+    """A RunPod serverless endpoint. `answer` sends a job to /run (10 MB, also for the answer), one too large for it to
+    /runsync (20 MB; the answer is kept for a minute, not for thirty); `route` makes it one of them."""
 
     endpoint_id: str
     api_key: str = field(repr=False)
     base_url: str = "https://api.runpod.ai/v2"
+    route: Literal["auto", "run", "runsync"] = "auto"
 
     @property
     def url(self) -> str:
@@ -355,6 +357,10 @@ class _Ask:
     idempotency_key: str | None = None
 
     @property
+    def size(self) -> int:
+        return len(self.body or b"")
+
+    @property
     def options(self) -> dict[str, Any]:
         headers = {"Accept": "text/event-stream" if self.hear else "application/json"}
         if self.body is not None:
@@ -472,12 +478,12 @@ class _Calls:
 
         Where the reply to the submission is lost, AnswerLostError is raised; with `resend` the job is sent again under
         the same idempotency key, and may then run, and be billed, twice. Who is interrupted while waiting (Ctrl-C, a
-        cancelled task) cancels the job.
+        cancelled task) cancels the job, if its id is known by then.
         """
         if isinstance(self.place, Server):
             answer = await self._served(job, on_progress, resend)
         else:
-            answer = (await self._queued(job, on_progress, resend)).answer()
+            answer = (await self._queued(self.place, job, on_progress, resend)).answer()
         return answer if job.get("response_format") == "url" else await self.download(answer)
 
     async def paint(self, prompt: str, *, resend: bool = False, **fields: Unpack[PaintFields]) -> Answer:
@@ -515,7 +521,7 @@ class _Calls:
         """What a worker tells of itself; `status` is `healthy`, `loading` or `unhealthy`. On RunPod it is a job."""
         if isinstance(self.place, Server):
             return _json(await self._sent(replace(self._ask("GET", "/ready"), refusals=())))
-        status = await self._queued({"action": "health_check"}, None, resend=True)
+        status = await self._queued(self.place, {"action": "health_check"}, None, resend=True)
         status.require_completed()
         return status.output
 
@@ -551,11 +557,12 @@ class _Calls:
             raise AnswerLostError("the stream ended early", key)
         return read_answer(events.output)
 
-    async def _queued(self, job: Job, on_progress: OnProgress | None, resend: bool) -> JobStatus:
-        wait = WATCHED_WAIT_SECONDS if on_progress else SYNC_WAIT_SECONDS
-        ask = self._ask("POST", f"/runsync?wait={wait * 1000}", {"input": job})
-        ask = replace(ask, seconds=wait + self.patience.reply)
-        status = await self._begun(ask, job, SYNC_LIMIT, resend)
+    async def _queued(self, place: Endpoint, job: Job, on_progress: OnProgress | None, resend: bool) -> JobStatus:
+        ask, limit = self._ask("POST", "/run", {"input": job}), RUN_LIMIT
+        if place.route == "runsync" or (place.route == "auto" and ask.size > RUN_LIMIT):
+            url, limit = f"{place.url}/runsync?wait={SYNC_WAIT_SECONDS * 1000}", SYNC_LIMIT
+            ask = replace(ask, url=url, seconds=self.patience.reply + SYNC_WAIT_SECONDS)
+        status = await self._begun(ask, job, limit, resend)
         try:
             return await self._over(status, on_progress)
         except (KeyboardInterrupt, asyncio.CancelledError):
@@ -618,14 +625,11 @@ class _Calls:
 
 
 def _require_room(ask: _Ask, limit: int) -> None:
-    size = len(ask.body or b"")
-    if size <= limit:
-        return
-    ways = "give the pictures as https:// URLs, or send smaller ones"
-    if size <= SYNC_LIMIT:
-        ways += f"; answer() takes up to {SYNC_LIMIT / 1e6:g} MB"
-    sentence = f"The job has {size / 1e6:.1f} MB and RunPod takes {limit / 1e6:g} MB here: {ways}"
-    raise WorkerError(sentence, "PAYLOAD_TOO_LARGE")
+    if ask.size > limit:
+        sizes = f"The job has {ask.size / 1e6:.1f} MB and RunPod takes {limit / 1e6:g} MB here"
+        ways = "give the pictures as https:// URLs, or send smaller ones"
+        others = f"; answer() takes up to {SYNC_LIMIT / 1e6:g} MB" if ask.size <= SYNC_LIMIT else ""
+        raise WorkerError(f"{sizes}: {ways}{others}", "PAYLOAD_TOO_LARGE")
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:

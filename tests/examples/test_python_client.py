@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -131,6 +132,14 @@ class TestAnswers:
         assert len(told) >= 2
         assert percents == sorted(percents)
         assert {progress.stage for progress in told} >= {"denoising"}
+
+    def test_a_sync_job_that_takes_longer_is_looked_after(self, shop: Platform) -> None:
+        told: list[Progress] = []
+        endpoint = replace(place(shop.url), route="runsync")
+        with Worker(endpoint, patience=HURRY) as caller:
+            answer = caller.edit_product(VASE, ROOM, instructions="slow 40", on_progress=told.append, **HERE)
+        assert told
+        assert (answer.job_id or "").startswith("sync-")
 
     def test_awaiting_is_the_same(self, shop: Platform) -> None:
         told: list[Progress] = []
@@ -273,7 +282,7 @@ class TestPaidOnce:
     def test_a_refused_job_is_sent_again(self, shop: Platform, refusal: str) -> None:
         with watched(shop, refusal, refusal) as (between, jobs):
             assert client(between.url).edit_product(VASE, ROOM, **HERE).pictures
-        assert between.asked("/runsync") == 3
+        assert between.asked("/run") == 3
         assert len(jobs) == 1
 
     def test_a_job_that_never_left_is_sent_again(self, shop: Platform) -> None:
@@ -301,7 +310,7 @@ class TestPaidOnce:
     def test_a_gateways_failure_may_have_begun_the_job(self, shop: Platform, status: str) -> None:
         with watched(shop, status) as (between, _), pytest.raises(AnswerLostError):
             client(between.url).edit_product(VASE, ROOM)
-        assert between.asked("/runsync") == 1
+        assert between.asked("/run") == 1
 
     def test_awaiting_does_not_send_it_again_either(self, shop: Platform) -> None:
         async def call(url: str) -> None:
@@ -362,9 +371,10 @@ class TestLimits:
             assert between.seen == []
         assert refused.value.code == "PAYLOAD_TOO_LARGE"
 
-    def test_between_both_limits_it_is_answered(self, shop: Platform) -> None:
-        padded = VASE + bytes(8_000_000)
-        assert client(shop.url).edit_product(padded, ROOM, **HERE).pictures
+    def test_between_both_limits_runsync_is_asked(self, shop: Platform) -> None:
+        with gate(shop.url) as between:
+            assert client(between.url).edit_product(VASE + bytes(8_000_000), ROOM, **HERE).pictures
+        assert between.seen[0] == f"/v2/{ENDPOINT}/runsync?wait=1000"
 
 
 class TestPictures:

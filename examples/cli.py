@@ -1,0 +1,251 @@
+"""The worker for people: `python -m examples.cli edit chair.png room.jpg --at 400,300 -o out.png`.
+
+Asks a RunPod endpoint (--endpoint, or RUNPOD_ENDPOINT_ID, with RUNPOD_API_KEY) or the worker's HTTP server (--url, with
+API_KEY where it wants one); told of neither, it paints here, with the engine that this machine has.
+"""
+
+import argparse
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from examples.python.qwen_worker import (
+    Answer,
+    Endpoint,
+    Job,
+    Patience,
+    Progress,
+    Server,
+    Worker,
+    WorkerError,
+    edit_job,
+    generate_job,
+    read_answer,
+)
+from handlers.parse import parse
+from schemas.errors import JobError
+from schemas.jobs import EditJob, GenerateJob, PictureJob
+from schemas.settings import SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from handlers.router import Router
+
+SPELLINGS = {
+    "placement_coordinates": ("--at", "X,Y"),
+    "placement_box": ("--box", "LEFT,TOP,RIGHT,BOTTOM"),
+    "output_size": ("--size", "WxH"),
+    "mask": ("--mask", "FILE"),
+}
+FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+BAR_WIDTH = 24
+INTERRUPTED = 130
+
+Number = int | float | str
+"""Text where it is none: the worker says best what is wrong with it."""
+
+
+class _MistakeError(Exception):
+    """One sentence for who typed the command."""
+
+
+def main(words: list[str] | None = None) -> int:
+    asked = _parser().parse_args(words)
+    try:
+        return int(asked.act(asked))
+    except (WorkerError, SettingsError, _MistakeError) as problem:
+        reason = str(problem)
+    except JobError as problem:
+        reason = problem.message
+    except OSError as problem:
+        reason = ": ".join(str(part) for part in (problem.filename, problem.strerror) if part)
+    except KeyboardInterrupt:
+        print("Cancelled", file=sys.stderr)
+        return INTERRUPTED
+    print(reason, file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m examples.cli", description=(__doc__ or "").partition("\n\n")[2])
+    commands = parser.add_subparsers(required=True, metavar="edit | generate | health")
+    edit = commands.add_parser("edit", help="a product into a room photo")
+    _add_job(edit, EditJob, edit_job)
+    generate = commands.add_parser("generate", help="a new room around a product")
+    _add_job(generate, GenerateJob, generate_job)
+    health = commands.add_parser("health", help="what the worker says of itself")
+    health.set_defaults(act=_health)
+    for command in (edit, generate, health):
+        where = command.add_argument_group("where, instead of here").add_mutually_exclusive_group()
+        where.add_argument("--endpoint", metavar="ID", help="a RunPod endpoint")
+        where.add_argument("--url", help="the worker's HTTP server, like http://localhost:8000")
+    return parser
+
+
+def _add_job(parser: argparse.ArgumentParser, schema: type[PictureJob], build: Callable[..., Job]) -> None:
+    """Every field of the schema: the pictures that it requires by their place, the others as options."""
+    parser.set_defaults(act=_paint, schema=schema, build=build)
+    parser.add_argument("-o", "--output", type=Path, help="the picture's file: .png, .jpg or .webp")
+    told = schema.model_json_schema()
+    pictures = [name for name in ("product_image", "room_image") if name in told["required"]]
+    for name in pictures:
+        parser.add_argument(name, metavar=name.removesuffix("_image"), help="a file or an https:// URL")
+    options = parser.add_argument_group("the job")
+    for name, field in told["properties"].items():
+        if name not in ("action", *pictures):
+            _add_option(options, name, _plain(field))
+
+
+def _plain(field: Mapping[str, Any]) -> Mapping[str, Any]:
+    """JSON schema's words for what a field takes when it is not null."""
+    return {**next(iter(field.get("anyOf", ())), {}), **field}
+
+
+def _add_option(options: "argparse._ArgumentGroup", name: str, field: Mapping[str, Any]) -> None:
+    long, text = "--" + name.replace("_", "-"), _help(field).replace("%", "%%")
+    if field["type"] == "boolean":
+        action = argparse.BooleanOptionalAction
+        options.add_argument(long, dest=name, default=argparse.SUPPRESS, action=action, help=text)
+        return
+    short, metavar = SPELLINGS.get(name, (long, _metavar(field)))
+    read = READERS.get(field["type"], str)
+    options.add_argument(
+        *dict.fromkeys((short, long)), dest=name, default=argparse.SUPPRESS, type=read, metavar=metavar, help=text
+    )
+
+
+def _metavar(field: Mapping[str, Any]) -> str:
+    return "{" + ",".join(field["enum"]) + "}" if "enum" in field else field["type"][:3].upper()
+
+
+def _help(field: Mapping[str, Any]) -> str:
+    least, most = field.get("minimum"), field.get("maximum")
+    limits = [] if least is None else [f"{least} to {most}"]
+    default = field.get("default")
+    limits += [] if default in (None, "") else [f"default {default}"]
+    return field["description"] + (f" ({', '.join(limits)})" if limits else "")
+
+
+def _number(text: str) -> Number:
+    for read in (int, float):
+        with contextlib.suppress(ValueError):
+            return read(text)
+    return text
+
+
+def _numbers(text: str) -> list[Number]:
+    return [_number(part) for part in re.split("[,x]", text)]
+
+
+READERS: dict[str, Callable[[str], object]] = {"integer": _number, "number": _number, "array": _numbers}
+
+
+def _paint(asked: argparse.Namespace) -> int:
+    job = _job(asked)
+    parse(job)  # what is wrong with it is said before anything is loaded or paid
+    place = _place(asked)
+    answer = _here(job) if place is None else _there(place, job)
+    _show(answer, asked.output or Path(job["action"]))
+    return 0
+
+
+def _job(asked: argparse.Namespace) -> Job:
+    told = {name: value for name, value in vars(asked).items() if name in asked.schema.model_fields}
+    pictures = [told.pop(name) for name in ("product_image", "room_image") if name in told]
+    if asked.output:
+        asked.output.parent.mkdir(parents=True, exist_ok=True)
+        told = _format_of(asked.output) | told
+    job: Job = asked.build(*pictures, **told)
+    return job
+
+
+def _format_of(output: Path) -> dict[str, str]:
+    if output.suffix and output.suffix.lower() not in FORMATS:
+        raise _MistakeError(f"{output}: a picture's file ends with {', '.join(FORMATS)}")
+    return {"output_format": FORMATS[output.suffix.lower()]} if output.suffix else {}
+
+
+def _place(asked: argparse.Namespace) -> Endpoint | Server | None:
+    """None is this machine."""
+    if asked.url:
+        return Server(asked.url, os.environ.get("API_KEY"))
+    endpoint = asked.endpoint or os.environ.get("RUNPOD_ENDPOINT_ID")
+    if not endpoint:
+        return None
+    key = os.environ.get("RUNPOD_API_KEY")
+    if not key:
+        raise _MistakeError(f"RUNPOD_API_KEY is not set: the endpoint {endpoint} asks for it")
+    return Endpoint(endpoint, key, os.environ.get("RUNPOD_ENDPOINT_BASE_URL", Endpoint.base_url))
+
+
+def _there(place: Endpoint | Server, job: Job) -> Answer:
+    with _caller(place) as worker:
+        return worker.answer(job, on_progress=_bar)
+
+
+def _caller(place: Endpoint | Server) -> Worker:
+    return Worker(place, patience=Patience(tries=4))
+
+
+def _here(job: Job) -> Answer:
+    from handlers.router import Call
+    from models.engine import Control
+
+    control = Control(lambda progress: _bar(Progress(**asdict(progress))))
+    return read_answer(_router().work(job, Call("cli", control)))
+
+
+def _router() -> "Router":
+    """With its engine loaded. Raises SettingsError."""
+    from handlers.router import build_router
+    from models.build import build
+
+    settings = read_settings()
+    router = build_router(settings, build(settings))
+    router.painter.resident.until_loaded()
+    return router
+
+
+def _health(asked: argparse.Namespace) -> int:
+    place = _place(asked)
+    if place is None:
+        from handlers.router import Call
+
+        told = _router().work({"action": "health_check"}, Call("cli"))
+    else:
+        with _caller(place) as worker:
+            told = worker.health_check()
+    print("\n".join(f"{name:>16}  {value}" for name, value in told.items()))
+    return 0 if told.get("status") in ("healthy", "ready") else 1
+
+
+def _bar(progress: Progress) -> None:
+    if sys.stderr.isatty():
+        done = BAR_WIDTH * progress.percent // 100
+        bar = "█" * done + "░" * (BAR_WIDTH - done)
+        step = f"{progress.stage} {progress.step}/{progress.of}"
+        sys.stderr.write(f"\r{bar} {progress.percent:3d} %  {step:<24}")
+        sys.stderr.flush()
+
+
+def _show(answer: Answer, output: Path) -> None:
+    """Where the pictures are goes to standard output, for scripts; the rest is for the eye."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")
+    if answer.pictures[0].data:
+        places = [str(file) for file in answer.save(output)]
+    else:
+        places = [str(picture.url) for picture in answer.pictures]
+    for where, picture in zip(places, answer.pictures, strict=True):
+        print(f"{answer.info['engine']}, seed {picture.seed}:", file=sys.stderr, flush=True)
+        print(where, flush=True)
+    for warning in answer.warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
