@@ -49,6 +49,16 @@ NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx
 REFUSED = (429, 503)
 """Statuses that say that nothing has begun."""
 
+CODES = {
+    401: "UNAUTHORIZED",
+    403: "UNAUTHORIZED",
+    404: "NOT_FOUND",
+    413: "PAYLOAD_TOO_LARGE",
+    429: "TOO_MANY_REQUESTS",
+    503: "MODEL_NOT_READY",
+}
+"""Of statuses that come without the worker's own."""
+
 
 class PictureFields(TypedDict, total=False):
     """What edit_product and generate_environment take; the worker's README says what each field means."""
@@ -144,24 +154,31 @@ class Patience:
 
 
 class WorkerError(Exception):
-    """`code` is the worker's error code or this client's own: UNREACHABLE, UNAUTHORIZED, NOT_FOUND, PAYLOAD_TOO_LARGE,
-    ANSWER_LOST, ANSWER_MISSING, STILL_RUNNING, PLATFORM_ERROR. `fields` names the inputs at fault."""
+    """`code` is the worker's error code or one of this client's: UNREACHABLE, UNAUTHORIZED, NOT_FOUND,
+    PAYLOAD_TOO_LARGE, TOO_MANY_REQUESTS, ANSWER_LOST, ANSWER_MISSING, STILL_RUNNING, PLATFORM_ERROR. `fields` are the inputs at fault."""
 
-    def __init__(self, sentence: str, code: str, fields: tuple[str, ...] = (), job_id: str | None = None) -> None:
-        super().__init__(sentence)
+    def __init__(
+        self,
+        sentence: str,
+        code: str,
+        fields: tuple[str, ...] = (),
+        job_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> None:
+        super().__init__(sentence, code, fields, job_id, idempotency_key)  # all, so that it can be pickled
         self.code = code
         self.fields = fields
         self.job_id = job_id
+        self.idempotency_key = idempotency_key
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class AnswerLostError(WorkerError):
-    """The job was sent and no answer came: it may be running. The same call with `resend=True` and this
-    `idempotency_key` is answered without a second run if it reaches the same worker, and is a second, paid run at any
-    other."""
-
-    def __init__(self, reason: str, idempotency_key: str | None = None, job_id: str | None = None) -> None:
-        super().__init__(f"The answer was lost ({reason}): the job may be running", "ANSWER_LOST", (), job_id)
-        self.idempotency_key = idempotency_key
+    """A request was sent and no answer came. A job so submitted may be running: the same call with `resend=True` and
+    this `idempotency_key` is answered without a second run if it reaches the same worker, and is a second, paid run at
+    any other."""
 
 
 @dataclass(frozen=True)
@@ -274,44 +291,44 @@ def as_text(picture: PictureSource) -> str:
 
 def read_webhook(body: bytes | str) -> JobStatus:
     """Of the POST that RunPod makes when a job submitted with `webhook` is over. It is not signed: keep a secret in the
-    URL. Raises ValueError for what is no such body."""
-    told = json.loads(body)
-    if not isinstance(told, dict) or "id" not in told or "status" not in told:
-        raise ValueError("This is not what RunPod sends to a webhook")
-    return read_status(told)
+    URL. Raises WorkerError for what is no such body."""
+    try:
+        return read_status(json.loads(body))
+    except ValueError as problem:
+        raise WorkerError(f"A webhook's body is JSON: {problem}", "PLATFORM_ERROR") from problem
 
 
-def read_status(told: Mapping[str, Any]) -> JobStatus:
-    output, error = told.get("output"), told.get("error")
-    return JobStatus(
-        job_id=str(told["id"]),
-        state=str(told["status"]),
-        output=output if isinstance(output, dict) else {},
-        error=error if isinstance(error, str) else None,
-    )
+def read_status(told: object) -> JobStatus:
+    """Raises WorkerError for what is no status of a job."""
+    match told:
+        case {"id": str(job_id), "status": str(state), **others}:
+            output, error = others.get("output"), others.get("error")
+            return JobStatus(
+                job_id, state, output if isinstance(output, dict) else {}, error if isinstance(error, str) else None
+            )
+    raise WorkerError("This is not what RunPod tells of a job", "PLATFORM_ERROR")
 
 
 def read_answer(output: Mapping[str, Any], job_id: str | None = None) -> Answer:
     """Of a job's output, or of OpenAI's route. Raises WorkerError where it is an error."""
+    if output.get("error"):
+        raise _error(output, "PLATFORM_ERROR", job_id)
     warnings = tuple(output.get("warnings", ()))
     if "processed_image" in output:
         info = output.get("placement_info") or output["generation_info"]
         first = {"image": output["processed_image"], "mime_type": output["mime_type"], "seed": info["seed"]}
         variants = output.get("images", [first])
-        pictures = tuple(_picture(each["image"], each["mime_type"], each["seed"]) for each in variants)
-        return Answer(pictures, info, warnings)
+        return Answer(tuple(_picture(one["image"], one["mime_type"], one["seed"]) for one in variants), info, warnings)
     if "data" in output:
-        mime_type = f"image/{output['output_format']}"
-        pictures = tuple(
-            _picture(each.get("b64_json") or each["url"], mime_type, each["seed"]) for each in output["data"]
-        )
-        return Answer(
-            pictures, {name: told for name, told in output.items() if name not in ("data", "warnings")}, warnings
-        )
-    if output.get("error"):
-        raise _error(output, "PLATFORM_ERROR", job_id)
+        mime_type, data = f"image/{output['output_format']}", output["data"]
+        pictures = tuple(_picture(one.get("b64_json") or one["url"], mime_type, one["seed"]) for one in data)
+        return Answer(pictures, {"engine": output["model"], **_others(output)}, warnings)
     message = "The job ended without an answer: RunPod drops what is over its limit"
     raise WorkerError(message, "ANSWER_MISSING", job_id=job_id)
+
+
+def _others(output: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: told for name, told in output.items() if name not in ("data", "warnings")}
 
 
 def _picture(text: str, mime_type: str, seed: int) -> Picture:
@@ -541,20 +558,19 @@ class _Calls:
         return replace(picture, data=got.content)
 
     async def _served(self, job: Job, on_progress: OnProgress | None, resend: bool) -> Answer:
-        key = job.get("idempotency_key")
         events = _Events(on_progress) if on_progress else None
         ask = replace(
             self._ask("POST", f"/v1/{job['action']}", job),
             seconds=self.patience.job,
             repeatable=resend,
             hear=events.hear if events else None,
-            idempotency_key=key,
+            idempotency_key=job.get("idempotency_key"),
         )
         response = await self._sent(ask)
         if events is None or not _streams(response):
             return read_answer(_checked(response, ask))
         if events.output is None:
-            raise AnswerLostError("the stream ended early", key)
+            raise _lost("the stream ended early", ask)
         return read_answer(events.output)
 
     async def _queued(self, place: Endpoint, job: Job, on_progress: OnProgress | None, resend: bool) -> JobStatus:
@@ -598,9 +614,9 @@ class _Calls:
             least = 0.0
             try:
                 response = await self._wire.send(ask)
-            except (*NEVER_LEFT, httpx.UnsupportedProtocol) as problem:
+            except (*NEVER_LEFT, httpx.UnsupportedProtocol, httpx.InvalidURL) as problem:
                 failure = WorkerError(f"{ask.url} cannot be reached: {problem}", "UNREACHABLE", (), ask.job_id)
-            except httpx.TransportError as problem:
+            except httpx.RequestError as problem:
                 failure = _lost(str(problem) or type(problem).__name__, ask)
             else:
                 if response.status_code in ask.refusals:
@@ -628,7 +644,7 @@ def _require_room(ask: _Ask, limit: int) -> None:
     if ask.size > limit:
         sizes = f"The job has {ask.size / 1e6:.1f} MB and RunPod takes {limit / 1e6:g} MB here"
         ways = "give the pictures as https:// URLs, or send smaller ones"
-        others = f"; answer() takes up to {SYNC_LIMIT / 1e6:g} MB" if ask.size <= SYNC_LIMIT else ""
+        others = f"; /runsync takes up to {SYNC_LIMIT / 1e6:g} MB" if ask.size <= SYNC_LIMIT else ""
         raise WorkerError(f"{sizes}: {ways}{others}", "PAYLOAD_TOO_LARGE")
 
 
@@ -649,9 +665,7 @@ def _checked(response: httpx.Response, ask: _Ask) -> dict[str, Any]:
 
 
 def _refusal(response: httpx.Response, ask: _Ask) -> WorkerError:
-    codes = {401: "UNAUTHORIZED", 403: "UNAUTHORIZED", 404: "NOT_FOUND", 413: "PAYLOAD_TOO_LARGE"}
-    codes |= {429: "TOO_MANY_REQUESTS", 503: "MODEL_NOT_READY"}
-    code = codes.get(response.status_code, "PLATFORM_ERROR")
+    code = CODES.get(response.status_code, "PLATFORM_ERROR")
     told = _json(response)
     if told.get("error") or told.get("detail"):
         return _error(told, code, ask.job_id)
@@ -665,7 +679,8 @@ def _has_code(told: Mapping[str, Any]) -> bool:
 
 
 def _lost(reason: str, ask: _Ask) -> AnswerLostError:
-    return AnswerLostError(reason, ask.idempotency_key, ask.job_id)
+    sentence = f"The answer was lost ({reason}): the job may be running"
+    return AnswerLostError(sentence, "ANSWER_LOST", (), ask.job_id, ask.idempotency_key)
 
 
 def _retry_after(response: httpx.Response) -> float:

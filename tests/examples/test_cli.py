@@ -5,7 +5,7 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
 from pathlib import Path
 
 import pytest
@@ -16,90 +16,64 @@ from local_platform.worker import ENDPOINT
 from schemas.jobs import EditJob, GenerateJob, Job
 from tests.live import serving
 from tests.pictures import plain_room, red_vase
-from tests.rehearsal import ROOT, Platform, inherited, platform, worker
-
-HERE = ("--at", "80,100", "--product-scale", "0.4")
-KEY = "s3cret-key"
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with platform() as at, worker(at, tmp_path_factory.mktemp("worker")):
-        yield at
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    plain_room().save(tmp_path / "room.png")
-    red_vase().save(tmp_path / "vase.png")
-    return tmp_path
+from tests.rehearsal import ROOT, Platform
 
 
 @pytest.fixture(autouse=True)
-def _told_of_no_other_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def _a_folder_of_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ENGINE", "preview")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     for name in ("RUNPOD_ENDPOINT_ID", "RUNPOD_API_KEY", "RUNPOD_ENDPOINT_BASE_URL", "API_KEY"):
         monkeypatch.delenv(name, raising=False)
+    plain_room().save("room.png")
+    red_vase().save("vase.png")
+
+
+EDIT = ("edit", "vase.png", "room.png", "--at", "80,100", "--product-scale", "0.4")
 
 
 def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "examples.cli", *words]
 
 
-def environment(folder: Path, **settings: str) -> dict[str, str]:
-    return inherited() | {"ENGINE": "preview", "PYTHONPATH": str(ROOT), "PWD": str(folder)} | settings
+def typed(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command(*words), capture_output=True, text=True, timeout=60)
 
 
-def typed(folder: Path, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-    env = environment(folder, **settings)
-    return subprocess.run(command(*words), cwd=folder, env=env, capture_output=True, text=True, timeout=60)
-
-
-def edit(folder: Path, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-    return typed(folder, "edit", "vase.png", "room.png", *HERE, *words, **settings)
-
-
-def at(shop: Platform) -> dict[str, str]:
-    return {
-        "RUNPOD_ENDPOINT_ID": ENDPOINT,
-        "RUNPOD_API_KEY": "key",
-        "RUNPOD_ENDPOINT_BASE_URL": f"{shop.url}/v2",
-    }
-
-
-def form(file: Path) -> tuple[str | None, tuple[int, int]]:
+def form(file: str) -> tuple[str | None, tuple[int, int]]:
     with Image.open(file) as image:
         return image.format, image.size
 
 
 class TestHere:
-    def test_the_file_is_what_its_name_says_and_standard_output_says_where(self, folder: Path) -> None:
-        done = edit(folder, "--seed", "7", "--quality", "best", "-o", "new/out.jpg")
+    def test_the_file_is_what_its_name_says_and_standard_output_says_where(self) -> None:
+        done = typed(*EDIT, "--seed", "7", "--quality", "best", "-o", "new/out.jpg")
         assert (done.returncode, done.stdout) == (0, "new/out.jpg\n")
-        assert form(folder / "new/out.jpg") == ("JPEG", (160, 120))
+        assert form("new/out.jpg") == ("JPEG", (160, 120))
         first, *warnings = done.stderr.splitlines()
         assert first == "preview, seed 7:"
         assert len(warnings) == 1
         assert warnings[0].startswith("Warning: ")
         assert "quality" in warnings[0]
 
-    def test_several_rooms_of_a_size(self, folder: Path) -> None:
-        done = typed(folder, "generate", "vase.png", "--size", "320x256", "--n", "2", "--environment-type", "bedroom")
-        assert done.stdout.split() == ["generate-1.png", "generate-2.png"]
-        assert form(folder / "generate-2.png") == ("PNG", (320, 256))
+    def test_several_rooms_of_a_size(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["generate", "vase.png", "--size", "320x256", "--n", "2", "--environment-type", "bedroom"]) == 0
+        assert capsys.readouterr().out.split() == ["generate-1.png", "generate-2.png"]
+        assert form("generate-2.png") == ("PNG", (320, 256))
 
-    def test_a_mask_is_a_file(self, folder: Path) -> None:
-        Image.new("L", (160, 120), 255).save(folder / "mask.png")
-        assert edit(folder, "--mask", "mask.png").stdout == "edit.png\n"
+    def test_a_mask_is_a_file(self) -> None:
+        Image.new("L", (160, 120), 255).save("mask.png")
+        assert main([*EDIT, "--mask", "mask.png"]) == 0
+        assert form("edit.png") == ("PNG", (160, 120))
 
-    def test_health(self, folder: Path) -> None:
-        done = typed(folder, "health")
-        assert done.returncode == 0
-        assert "preview" in done.stdout
+    def test_health(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["health"]) == 0
+        assert "preview" in capsys.readouterr().out
 
-    def test_progress_is_a_bar_in_a_terminal(self, folder: Path) -> None:
+    def test_progress_is_a_bar_in_a_terminal(self) -> None:
         ours, theirs = pty.openpty()
-        words = command("edit", "vase.png", "room.png", *HERE)
-        done = subprocess.run(words, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, stderr=theirs)
+        done = subprocess.run(command(*EDIT), stdout=subprocess.PIPE, stderr=theirs)
         os.close(theirs)
         shown = os.read(ours, 100_000).decode()
         os.close(ours)
@@ -109,38 +83,47 @@ class TestHere:
 
 
 class TestThere:
-    def test_an_endpoint(self, shop: Platform, folder: Path) -> None:
-        before = len(shop.endpoint.jobs)
-        done = edit(folder, "-o", "out.webp", **at(shop))
-        assert (done.returncode, done.stdout) == (0, "out.webp\n"), done.stderr
-        assert form(folder / "out.webp") == ("WEBP", (160, 120))
-        assert len(shop.endpoint.jobs) == before + 1
+    @pytest.fixture
+    def endpoint(self, shop: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
+        """The one that the environment names."""
+        monkeypatch.setenv("RUNPOD_ENDPOINT_ID", ENDPOINT)
+        monkeypatch.setenv("RUNPOD_API_KEY", "key")
+        monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", f"{shop.url}/v2")
+        return shop
 
-    def test_who_interrupts_cancels_the_job(self, shop: Platform, folder: Path) -> None:
-        before = set(shop.endpoint.jobs)
-        words = command("edit", "vase.png", "room.png", *HERE, "--instructions", "slow 400")
-        process = subprocess.Popen(words, cwd=folder, env=environment(folder, **at(shop)), stderr=subprocess.PIPE)
-        while not set(shop.endpoint.jobs) - before:
+    def test_an_endpoint(self, endpoint: Platform, capsys: pytest.CaptureFixture[str]) -> None:
+        before = len(endpoint.endpoint.jobs)
+        assert main([*EDIT, "-o", "out.webp"]) == 0
+        assert capsys.readouterr().out == "out.webp\n"
+        assert form("out.webp") == ("WEBP", (160, 120))
+        assert len(endpoint.endpoint.jobs) == before + 1
+
+    def test_who_interrupts_cancels_the_job(self, endpoint: Platform) -> None:
+        before = set(endpoint.endpoint.jobs)
+        process = subprocess.Popen(command(*EDIT, "--instructions", "slow 400"), stderr=subprocess.PIPE)
+        while not set(endpoint.endpoint.jobs) - before:
             assert process.poll() is None
-        [job] = set(shop.endpoint.jobs) - before
-        shop.wait(job, lambda told: bool(told.get("output")))
+            time.sleep(0.02)
+        [job] = set(endpoint.endpoint.jobs) - before
+        endpoint.wait(job, lambda told: bool(told.get("output")))
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=20)
         assert (process.returncode, said) == (130, b"Cancelled\n")
-        assert shop.status(job)["status"] == "CANCELLED"
+        assert endpoint.status(job)["status"] == "CANCELLED"
 
-    def test_its_refusal_is_its_own_sentence(self, shop: Platform, folder: Path) -> None:
-        done = edit(folder, "--at", "999,1", **at(shop))
+    def test_its_refusal_is_its_own_sentence(self, endpoint: Platform, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([*EDIT, "--at", "999,1"]) == 1
         reason = "Invalid placement_coordinates: it lies outside the room photo of 160x120 pixels"
-        assert (done.returncode, done.stderr) == (1, f"Edit processing failed: {reason}\n")
+        assert capsys.readouterr().err == f"Edit processing failed: {reason}\n"
 
-    def test_a_server_and_its_health(self, folder: Path) -> None:
-        with serving(api_key=KEY) as live:
-            done = edit(folder, "--url", live.url, API_KEY=KEY)
-            health = typed(folder, "health", "--url", live.url)
-        assert (done.returncode, done.stdout) == (0, "edit.png\n"), done.stderr
-        assert health.returncode == 0
-        assert "ready" in health.stdout
+    def test_a_server_and_its_health(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("API_KEY", "s3cret-key")
+        with serving(api_key="s3cret-key") as live:
+            assert main([*EDIT, "--url", live.url]) == 0
+            assert main(["health", "--url", live.url]) == 0
+        shown = capsys.readouterr().out
+        assert shown.startswith("edit.png\n")
+        assert "ready" in shown
 
 
 class TestMistakes:
@@ -162,15 +145,8 @@ class TestMistakes:
         ],
     )
     def test_one_sentence_and_no_traceback(
-        self,
-        words: list[str],
-        sentence: str,
-        folder: Path,
-        capsys: pytest.CaptureFixture[str],
-        monkeypatch: pytest.MonkeyPatch,
+        self, words: list[str], sentence: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("ENGINE", "preview")
-        monkeypatch.chdir(folder)
         monkeypatch.setattr("time.sleep", lambda _: None)
         assert main(["edit", "vase.png", "room.png", *words]) == 1
         said = capsys.readouterr()
@@ -178,16 +154,13 @@ class TestMistakes:
         assert said.err.count("\n") == 1
         assert said.out == ""
 
-    def test_a_wrong_setting(
-        self, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_wrong_setting(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ENGINE", "steam")
-        monkeypatch.chdir(folder)
         assert main(["edit", "vase.png", "room.png"]) == 1
         assert capsys.readouterr().err.startswith("Wrong settings: ENGINE: ")
 
-    def test_as_a_process_it_ends_with_1(self, folder: Path) -> None:
-        done = edit(folder, "--seed", "-7")
+    def test_as_a_process_it_ends_with_1(self) -> None:
+        done = typed(*EDIT, "--seed", "-7")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == "Invalid seed: it should be greater than or equal to -1\n"
 

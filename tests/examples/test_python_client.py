@@ -4,7 +4,9 @@ import ast
 import asyncio
 import http.server
 import io
+import pickle
 import queue
+import re
 import shutil
 import socket
 import subprocess
@@ -17,9 +19,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import httpx
 import pytest
 from PIL import Image
 
+from examples.python import qwen_worker
 from examples.python.qwen_worker import (
     AnswerLostError,
     AsyncWorker,
@@ -46,22 +50,15 @@ from schemas.openai import GenerationBody
 from tests.gate import HOLD_SECONDS, Gate, gate
 from tests.live import Echo, Live, serving
 from tests.pictures import file_of, plain_room, red_vase
-from tests.rehearsal import Platform, platform, worker
+from tests.rehearsal import Platform
 
 CLIENT = Path(__file__).parent.parent.parent / "examples/python/qwen_worker.py"
+README = CLIENT.with_name("README.md").read_text()
 ROOM, VASE = file_of(plain_room()), file_of(red_vase())
 HURRY = Patience(reply=HOLD_SECONDS / 2, tries=4, pause=0.01, poll=0.05, longest_poll=0.1)
 HERE: dict[str, Any] = {"placement_coordinates": (80, 100), "product_scale": 0.4}
 KEY = "s3cret-key"
 OPEN = ExitStack()
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """The platform with one worker, which does `slow 40` in two seconds."""
-    with platform() as at, worker(at, tmp_path_factory.mktemp("worker")):
-        client(at.url).health_check()
-        yield at
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +124,7 @@ class TestAnswers:
 
     def test_progress_is_told_while_a_long_job_runs(self, shop: Platform) -> None:
         told: list[Progress] = []
-        client(shop.url).edit_product(VASE, ROOM, instructions="slow 50", on_progress=told.append, **HERE)
+        client(shop.url).edit_product(VASE, ROOM, instructions="slow 40", on_progress=told.append, **HERE)
         percents = [progress.percent for progress in told]
         assert len(told) >= 2
         assert percents == sorted(percents)
@@ -204,14 +201,20 @@ class TestErrors:
             read_status({"id": "job-1", **told}).answer()
         assert failed.value.code == code
 
+    def test_it_travels_between_processes(self) -> None:
+        lost = AnswerLostError("Lost", "ANSWER_LOST", ("n",), "job-1", "key-1")
+        copy = pickle.loads(pickle.dumps(lost))
+        assert (str(copy), vars(copy), type(copy)) == ("Lost", vars(lost), AnswerLostError)
+
     def test_an_unknown_job_is_not_found(self, shop: Platform) -> None:
         with pytest.raises(WorkerError) as failed:
             client(shop.url).wait("nobody")
         assert failed.value.code == "NOT_FOUND"
 
-    def test_a_url_without_a_scheme_is_told(self) -> None:
-        with pytest.raises(WorkerError) as failed:
-            at_server("localhost:8000").health()
+    @pytest.mark.parametrize("url", ["localhost:8000", "http://[", "http://127.0.0.1:1"])
+    def test_an_address_that_cannot_be_reached_is_told(self, url: str) -> None:
+        with pytest.raises(WorkerError, match="cannot be reached") as failed:
+            at_server(url).health()
         assert failed.value.code == "UNREACHABLE"
 
 
@@ -238,10 +241,11 @@ class TestLeaving:
             status.answer()
         assert (failed.value.code, failed.value.fields) == ("INVALID_INPUT", ("output_size",))
 
-    @pytest.mark.parametrize("body", [b"", b"[]", b'{"id": 1}', b"<html>"])
-    def test_what_is_no_webhook_is_a_value_error(self, body: bytes) -> None:
-        with pytest.raises(ValueError, match=r"not what RunPod sends|Expecting value"):
+    @pytest.mark.parametrize("body", [b"", b"[]", b'{"id": "1"}', b"<html>", b"\xff"])
+    def test_what_is_no_webhook_is_an_error(self, body: bytes) -> None:
+        with pytest.raises(WorkerError) as refused:
             read_webhook(body)
+        assert refused.value.code == "PLATFORM_ERROR"
 
     def test_a_cancelled_job_is_an_error_for_who_waits(self, shop: Platform) -> None:
         caller = client(shop.url)
@@ -355,7 +359,7 @@ class TestPaidOnce:
 
 
 class TestLimits:
-    @pytest.mark.parametrize(("size", "others"), [(9_000_000, "answer() takes up to 20 MB"), (16_000_000, "https://")])
+    @pytest.mark.parametrize(("size", "others"), [(9_000_000, "/runsync takes up to 20 MB"), (16_000_000, "https://")])
     def test_a_job_that_run_would_drop_is_not_sent(self, size: int, others: str) -> None:
         with gate("http://127.0.0.1:1") as between:
             with pytest.raises(WorkerError, match="takes 10 MB here: give the pictures as https://") as refused:
@@ -481,6 +485,53 @@ class TestServer:
             assert at_server(live.url).health_check()["status"] == "loading"
             loaded.set()
         assert time.monotonic() - begun < 10
+
+
+class TestReadme:
+    """Its blocks, with an endpoint that is there."""
+
+    @pytest.fixture(autouse=True)
+    def _pictures(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setitem(sys.modules, "qwen_worker", qwen_worker)
+        Path("chair.png").write_bytes(VASE)
+        plain_room(640, 480).save("room.jpg")
+
+    def test_one_waits(self, shop: Platform, capsys: pytest.CaptureFixture[str]) -> None:
+        run(block(0, shop))
+        assert "out.png" in capsys.readouterr().out
+        assert Path("out.png").is_file()
+
+    def test_one_awaits(self, shop: Platform) -> None:
+        run(block(1, shop))
+        assert Path("office.png").is_file()
+        assert Path("bedroom.png").is_file()
+
+    def test_one_is_called_back(self, shop: Platform) -> None:
+        async def call(app: Any, bodies: "queue.Queue[bytes]") -> str:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as customer:
+                job_id = str((await customer.post("/orders")).json())
+                body = await asyncio.to_thread(bodies.get, timeout=20)
+                assert (await customer.post("/done/A-LONG-SECRET", content=body)).status_code == 200
+            return job_id
+
+        with listener() as (url, bodies):
+            names = run(block(2, shop).replace("https://shop.example/done/A-LONG-SECRET", url))
+            job_id = asyncio.run(call(names["app"], bodies))
+        assert Path(f"{job_id}.png").is_file()
+
+
+def block(index: int, shop: Platform) -> str:
+    text = re.findall(r"^```python\n(.+?)^```", README, re.MULTILINE | re.DOTALL)[index]
+    there = f'Endpoint("{ENDPOINT}", "key", base_url="{shop.url}/v2")'
+    assert 'Endpoint("ENDPOINT_ID", "RUNPOD_API_KEY")' in text
+    return str(text).replace('Endpoint("ENDPOINT_ID", "RUNPOD_API_KEY")', there)
+
+
+def run(text: str) -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(text, "README.md", "exec", dont_inherit=True), names)
+    return names
 
 
 class TestFile:
