@@ -154,8 +154,9 @@ class Patience:
 
 
 class WorkerError(Exception):
-    """`code` is the worker's error code or one of this client's: UNREACHABLE, UNAUTHORIZED, NOT_FOUND,
-    PAYLOAD_TOO_LARGE, TOO_MANY_REQUESTS, ANSWER_LOST, ANSWER_MISSING, STILL_RUNNING, PLATFORM_ERROR. `fields` are the inputs at fault."""
+    """`fields` are the inputs at fault, `code` is the worker's error code or one of this client's: UNREACHABLE,
+    UNAUTHORIZED, NOT_FOUND, PAYLOAD_TOO_LARGE, TOO_MANY_REQUESTS, ANSWER_LOST, ANSWER_MISSING, STILL_RUNNING,
+    PLATFORM_ERROR, NOT_SUPPORTED."""
 
     def __init__(
         self,

@@ -250,6 +250,7 @@ class TestLeaving:
     def test_a_cancelled_job_is_an_error_for_who_waits(self, shop: Platform) -> None:
         caller = client(shop.url)
         job_id = caller.submit(edit_job(VASE, ROOM, instructions="slow 200", **HERE))
+        shop.wait(job_id, lambda told: bool(told.get("output")))
         assert caller.cancel(job_id).state == "CANCELLED"
         with pytest.raises(WorkerError) as failed:
             caller.wait(job_id)
