@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -128,6 +129,7 @@ class TestAnswers:
         percents = [progress.percent for progress in told]
         assert len(told) >= 2
         assert percents == sorted(percents)
+        assert len(set(told)) == len(told)
         assert {progress.stage for progress in told} >= {"denoising"}
 
     def test_a_sync_job_that_takes_longer_is_looked_after(self, shop: Platform) -> None:
@@ -274,7 +276,7 @@ class TestLeaving:
         assert [shop.status(job)["status"] for job in jobs] == ["CANCELLED"]
 
     def test_patience_ends_and_the_job_goes_on(self, shop: Platform) -> None:
-        job = edit_job(VASE, ROOM, instructions="slow 40", **HERE)
+        job = edit_job(VASE, ROOM, instructions="slow 20", **HERE)
         with pytest.raises(WorkerError) as failed:
             client(shop.url, job=0.1).answer(job, on_progress=print)
         assert failed.value.code == "STILL_RUNNING"
@@ -394,14 +396,22 @@ class TestPictures:
     def test_a_mask_is_a_picture_too(self) -> None:
         assert edit_job(VASE, ROOM, mask=b"abc")["mask"] == "YWJj"
 
-    def test_one_in_a_bucket_is_fetched_unless_its_url_was_asked_for(self, tmp_path: Path) -> None:
-        with files(tmp_path) as url:
-            (tmp_path / "a.png").write_bytes(VASE)
-            output = {"processed_image": f"{url}/a.png", "mime_type": "image/png", "placement_info": {"seed": 1}}
-            answer = read_answer(output)
-            with pytest.raises(ValueError, match="download"):
-                answer.save(tmp_path / "out")
-            assert client(url).download(answer).pictures[0].data == VASE
+    def test_one_whose_url_was_asked_for_is_fetched_on_demand(self, shop: Platform, tmp_path: Path) -> None:
+        caller = client(shop.url)
+        answer = caller.edit_product(VASE, ROOM, response_format="url", **HERE)
+        assert (answer.pictures[0].url or "").startswith("http")
+        with pytest.raises(ValueError, match="download"):
+            answer.save(tmp_path / "out")
+        assert size_of(caller.download(answer).pictures[0]) == (160, 120)
+
+    def test_one_that_was_too_large_for_the_answer_is_fetched(self, shop: Platform) -> None:
+        noise = np.random.default_rng(1).integers(0, 255, (1000, 1200, 3), np.uint8)
+        room = file_of(Image.fromarray(noise))
+        answer = client(shop.url).edit_product(
+            VASE, room, placement_coordinates=(600, 900), product_scale=0.2, output_format="png"
+        )
+        assert size_of(answer.pictures[0]) == (1200, 1000)
+        assert any("bucket" in warning for warning in answer.warnings)
 
     def test_a_url_that_no_longer_works_is_told(self, tmp_path: Path) -> None:
         with files(tmp_path) as url, pytest.raises(WorkerError, match="404"):
