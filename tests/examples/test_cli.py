@@ -98,6 +98,12 @@ class TestThere:
         assert form("out.webp") == ("WEBP", (160, 120))
         assert len(endpoint.endpoint.jobs) == before + 1
 
+    def test_a_mistake_costs_no_job(self, endpoint: Platform, capsys: pytest.CaptureFixture[str]) -> None:
+        before = len(endpoint.endpoint.jobs)
+        assert main([*EDIT, "--n", "99"]) == 1
+        assert capsys.readouterr().err == "Invalid n: it should be less than or equal to 10\n"
+        assert len(endpoint.endpoint.jobs) == before
+
     def test_who_interrupts_cancels_the_job(self, endpoint: Platform) -> None:
         before = set(endpoint.endpoint.jobs)
         process = subprocess.Popen(command(*EDIT, "--instructions", "slow 400"), stderr=subprocess.PIPE)

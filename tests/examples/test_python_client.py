@@ -413,6 +413,12 @@ class TestPictures:
         assert size_of(answer.pictures[0]) == (1200, 1000)
         assert any("bucket" in warning for warning in answer.warnings)
 
+    def test_the_bucket_is_not_told_the_key(self, tmp_path: Path) -> None:
+        (tmp_path / "vase.png").write_bytes(VASE)
+        with files(tmp_path) as url:
+            output = {"processed_image": f"{url}/vase.png", "mime_type": "image/png", "placement_info": {"seed": 1}}
+            assert client(url).download(read_answer(output)).pictures[0].data == VASE
+
     def test_a_url_that_no_longer_works_is_told(self, tmp_path: Path) -> None:
         with files(tmp_path) as url, pytest.raises(WorkerError, match="404"):
             client(url).download(read_answer({
@@ -639,9 +645,17 @@ def listener() -> Iterator[tuple[str, "queue.Queue[bytes]"]]:
 
 @contextmanager
 def files(folder: Path) -> Iterator[str]:
+    """As a bucket: a presigned URL and a header with a key are one credential too many."""
+
     class Files(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *others: Any) -> None:
             super().__init__(*others, directory=str(folder))
+
+        def do_GET(self) -> None:
+            if self.headers["authorization"]:
+                self.send_error(400)
+            else:
+                super().do_GET()
 
         def log_message(self, *_: object) -> None:
             pass
