@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from examples.python.qwen_worker import (
     Answer,
     Endpoint,
     Job,
+    OnProgress,
     Patience,
     Progress,
     Server,
@@ -43,6 +44,7 @@ SPELLINGS = {
 }
 FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 BAR_WIDTH = 24
+CLEAR_LINE = "\r\x1b[2K"
 INTERRUPTED = 130
 
 Number = int | float | str
@@ -157,8 +159,8 @@ def _job(asked: argparse.Namespace) -> Job:
     told = {name: value for name, value in vars(asked).items() if name in asked.schema.model_fields}
     pictures = [told.pop(name) for name in ("product_image", "room_image") if name in told]
     if asked.output:
-        asked.output.parent.mkdir(parents=True, exist_ok=True)
         told = _format_of(asked.output) | told
+        asked.output.parent.mkdir(parents=True, exist_ok=True)
     job: Job = asked.build(*pictures, **told)
     return job
 
@@ -183,8 +185,8 @@ def _place(asked: argparse.Namespace) -> Endpoint | Server | None:
 
 
 def _there(place: Endpoint | Server, job: Job) -> Answer:
-    with _caller(place) as worker:
-        return worker.answer(job, on_progress=_bar)
+    with _caller(place) as worker, _bar() as bar:
+        return worker.answer(job, on_progress=bar)
 
 
 def _caller(place: Endpoint | Server) -> Worker:
@@ -195,8 +197,12 @@ def _here(job: Job) -> Answer:
     from handlers.router import Call
     from models.engine import Control
 
-    control = Control(lambda progress: _bar(Progress(**asdict(progress))))
-    return read_answer(_router().work(job, Call("cli", control)))
+    with _bar() as bar:
+        if bar:
+            bar(Progress("the engine loads", 0, 1, 0))
+        router = _router()
+        control = Control(lambda progress: bar(Progress(**asdict(progress)))) if bar else Control()
+        return read_answer(router.work(job, Call("cli", control)))
 
 
 def _router() -> "Router":
@@ -223,19 +229,27 @@ def _health(asked: argparse.Namespace) -> int:
     return 0 if told.get("status") in ("healthy", "ready") else 1
 
 
-def _bar(progress: Progress) -> None:
-    if sys.stderr.isatty():
-        done = BAR_WIDTH * progress.percent // 100
-        bar = "█" * done + "░" * (BAR_WIDTH - done)
-        step = f"{progress.stage} {progress.step}/{progress.of}"
-        sys.stderr.write(f"\r{bar} {progress.percent:3d} %  {step:<24}")
-        sys.stderr.flush()
+@contextlib.contextmanager
+def _bar() -> Iterator[OnProgress | None]:
+    """Gone at the end; None where nobody watches."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    try:
+        yield _draw
+    finally:
+        sys.stderr.write(CLEAR_LINE)
+
+
+def _draw(progress: Progress) -> None:
+    done = BAR_WIDTH * progress.percent // 100
+    bar = "█" * done + "░" * (BAR_WIDTH - done)
+    sys.stderr.write(f"{CLEAR_LINE}{bar} {progress.percent:3d} %  {progress.stage} {progress.step}/{progress.of}")
+    sys.stderr.flush()
 
 
 def _show(answer: Answer, output: Path) -> None:
     """Where the pictures are goes to standard output, for scripts; the rest is for the eye."""
-    if sys.stderr.isatty():
-        sys.stderr.write("\n")
     if answer.pictures[0].data:
         places = [str(file) for file in answer.save(output)]
     else:

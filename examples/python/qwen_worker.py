@@ -12,6 +12,7 @@ import base64
 import contextlib
 import functools
 import json
+import math
 import random
 import re
 import time
@@ -39,8 +40,12 @@ SYNC_WAIT_SECONDS = 1
 
 LONGEST_RETRY_AFTER_SECONDS = 60.0
 
+CONNECTIONS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=3)
+"""Servers close idle connections after five seconds or more, and a job sent at that moment would be lost."""
+
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
 SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
+JOB_ID = re.compile(r"[\w-]+", re.ASCII)
 SENTENCE = re.compile(r"(.*?)\s*\[([A-Z_]+)\]", re.DOTALL)
 
 NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -302,7 +307,7 @@ def read_webhook(body: bytes | str) -> JobStatus:
 def read_status(told: object) -> JobStatus:
     """Raises WorkerError for what is no status of a job."""
     match told:
-        case {"id": str(job_id), "status": str(state), **others}:
+        case {"id": str(job_id), "status": str(state), **others} if JOB_ID.fullmatch(job_id):
             output, error = others.get("output"), others.get("error")
             return JobStatus(
                 job_id, state, output if isinstance(output, dict) else {}, error if isinstance(error, str) else None
@@ -366,8 +371,8 @@ class _Ask:
     body: bytes | None = None
     seconds: float = 30
     """How long to wait for the next byte of the reply."""
-    repeatable: bool = True
-    """Whether it may be sent again when nobody knows what became of it."""
+    resends: float = math.inf
+    """How often it may be sent again when nobody knows what became of it."""
     refusals: tuple[int, ...] = REFUSED
     hear: Callable[[str], None] | None = None
     """Takes the lines of a reply that comes as events."""
@@ -494,9 +499,9 @@ class _Calls:
     async def answer(self, job: Job, *, on_progress: OnProgress | None = None, resend: bool = False) -> Answer:
         """Of a job from `edit_job` or `generate_job`, once it is done. Raises WorkerError.
 
-        Where the reply to the submission is lost, AnswerLostError is raised; with `resend` the job is sent again under
-        the same idempotency key, and may then run, and be billed, twice. Who is interrupted while waiting (Ctrl-C, a
-        cancelled task) cancels the job, if its id is known by then.
+        Where the reply to the submission is lost, AnswerLostError is raised; with `resend` the job is sent once more
+        under the same idempotency key, and may then run, and be billed, twice. Who is interrupted while waiting
+        (Ctrl-C, a cancelled task) cancels the job, if its id is known by then.
         """
         if isinstance(self.place, Server):
             answer = await self._served(job, on_progress, resend)
@@ -509,7 +514,7 @@ class _Calls:
         what was lost is painted again."""
         path = "/openai/v1/images/generations" if isinstance(self.place, Endpoint) else "/v1/images/generations"
         ask = self._ask("POST", path, {"prompt": prompt, **fields})
-        answer = read_answer(await self._told(replace(ask, seconds=self.patience.job, repeatable=resend)))
+        answer = read_answer(await self._told(replace(ask, seconds=self.patience.job, resends=int(resend))))
         return answer if fields.get("response_format") == "url" else await self.download(answer)
 
     async def submit(self, job: Job, *, webhook: str | None = None, resend: bool = False) -> str:
@@ -563,7 +568,7 @@ class _Calls:
         ask = replace(
             self._ask("POST", f"/v1/{job['action']}", job),
             seconds=self.patience.job,
-            repeatable=resend,
+            resends=int(resend),
             hear=events.hear if events else None,
             idempotency_key=job.get("idempotency_key"),
         )
@@ -589,7 +594,7 @@ class _Calls:
 
     async def _begun(self, ask: _Ask, job: Job, limit: int, resend: bool) -> JobStatus:
         _require_room(ask, limit)
-        ask = replace(ask, repeatable=resend, idempotency_key=job.get("idempotency_key"))
+        ask = replace(ask, resends=int(resend), idempotency_key=job.get("idempotency_key"))
         return read_status(await self._told(ask))
 
     async def _over(self, status: JobStatus, on_progress: OnProgress | None) -> JobStatus:
@@ -609,8 +614,8 @@ class _Calls:
         return _checked(await self._sent(ask), ask)
 
     async def _sent(self, ask: _Ask) -> httpx.Response:
-        """Tries again where nothing can have begun, and after any other failure only what is repeatable."""
-        pauses = self.patience.pauses()
+        """Tries again where nothing can have begun, and after any other failure only so often as `ask` allows."""
+        pauses, lost = self.patience.pauses(), 0
         while True:
             least = 0.0
             try:
@@ -626,8 +631,9 @@ class _Calls:
                     return response
                 else:
                     failure = _lost(f"status {response.status_code}", ask)
+            lost += isinstance(failure, AnswerLostError)
             pause = next(pauses, None)
-            if pause is None or (isinstance(failure, AnswerLostError) and not ask.repeatable):
+            if pause is None or lost > ask.resends:
                 raise failure
             await self._wire.sleep(max(pause, least))
 
@@ -695,7 +701,7 @@ class AsyncWorker(_Calls):
     def __init__(
         self, place: Endpoint | Server, *, patience: Patience = Patience(), http: httpx.AsyncClient | None = None
     ) -> None:
-        super().__init__(place, patience, _Awaiting(http or httpx.AsyncClient()))
+        super().__init__(place, patience, _Awaiting(http or httpx.AsyncClient(limits=CONNECTIONS)))
 
     async def __aenter__(self) -> Self:
         return self
@@ -710,7 +716,7 @@ def _blocking(
     @functools.wraps(method)
     def blocking(worker: "Worker", /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            method(worker.calls, *args, **kwargs).send(None)
+            method(worker._calls, *args, **kwargs).send(None)
         except StopIteration as done:
             result: T = done.value
             return result
@@ -725,7 +731,7 @@ class Worker:
     def __init__(
         self, place: Endpoint | Server, *, patience: Patience = Patience(), http: httpx.Client | None = None
     ) -> None:
-        self.calls = _Calls(place, patience, _Blocking(http or httpx.Client()))
+        self._calls = _Calls(place, patience, _Blocking(http or httpx.Client(limits=CONNECTIONS)))
 
     edit_product = _blocking(_Calls.edit_product)
     generate_environment = _blocking(_Calls.generate_environment)

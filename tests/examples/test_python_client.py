@@ -243,7 +243,9 @@ class TestLeaving:
             status.answer()
         assert (failed.value.code, failed.value.fields) == ("INVALID_INPUT", ("output_size",))
 
-    @pytest.mark.parametrize("body", [b"", b"[]", b'{"id": "1"}', b"<html>", b"\xff"])
+    @pytest.mark.parametrize(
+        "body", [b"", b"[]", b'{"id": "1"}', b'{"id": "../x", "status": "FAILED"}', b"<html>", b"\xff"]
+    )
     def test_what_is_no_webhook_is_an_error(self, body: bytes) -> None:
         with pytest.raises(WorkerError) as refused:
             read_webhook(body)
@@ -336,12 +338,17 @@ class TestPaidOnce:
         assert outputs[0] == outputs[1]
         assert answer.seed == outputs[0]["placement_info"]["seed"]  # drawn once
 
+    def test_resending_ends_after_once(self, shop: Platform) -> None:
+        with watched(shop, "cut", "cut") as (between, jobs), pytest.raises(AnswerLostError):
+            client(between.url).submit(edit_job(VASE, ROOM, **HERE), resend=True)
+        assert len(jobs) == 2
+
     def test_resent_by_hand_under_the_lost_key_too(self, shop: Platform) -> None:
         with watched(shop, "cut") as (between, jobs):
             with pytest.raises(AnswerLostError) as lost:
                 client(between.url).edit_product(VASE, ROOM, **HERE)
             key = lost.value.idempotency_key or ""
-            answer = client(between.url).edit_product(VASE, ROOM, resend=True, idempotency_key=key, **HERE)
+            answer = client(between.url).edit_product(VASE, ROOM, idempotency_key=key, **HERE)
         assert {shop.wait(job)["output"]["placement_info"]["seed"] for job in jobs} == {answer.seed}
 
     def test_words_without_a_key_are_not_painted_again(self, shop: Platform) -> None:
@@ -560,7 +567,7 @@ class TestFile:
 
     def test_a_copy_works_where_nothing_else_of_ours_is(self, tmp_path: Path) -> None:
         shutil.copy(CLIENT, tmp_path)
-        code = "from qwen_worker import *; print(Worker(Endpoint('id', 'key')).calls.place)"
+        code = "from qwen_worker import *; print(Endpoint('id', 'key'))"
         done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
         assert "key" not in done.stdout.replace("api_key", "")
 
