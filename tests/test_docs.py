@@ -46,10 +46,13 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 
 BLOCKS = [block for file in PAGES for block in blocks_of(file)]
+RUN_ELSEWHERE = {("python", ROOT / "examples/python/README.md")}
+"""With an endpoint: tests/examples/test_python_client.py."""
 
 
 def of(*languages: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("block", [each for each in BLOCKS if each.language in languages], ids=str)
+    found = [each for each in BLOCKS if each.language in languages and (each.language, each.page) not in RUN_ELSEWHERE]
+    return pytest.mark.parametrize("block", found, ids=str)
 
 
 @pytest.fixture(scope="module")
