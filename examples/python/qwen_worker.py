@@ -541,7 +541,8 @@ class _Calls:
         return await self._told(self._ask("GET", "/health"))
 
     async def health_check(self) -> dict[str, Any]:
-        """What a worker tells of itself; `status` is `healthy`, `loading` or `unhealthy`. On RunPod it is a job."""
+        """What a worker tells of itself. Its `status` is `healthy` (a server's: `ready`), `loading` or `unhealthy`. On
+        RunPod it is a job, which wakes a worker."""
         if isinstance(self.place, Server):
             return _json(await self._sent(replace(self._ask("GET", "/ready"), refusals=())))
         status = await self._queued(self.place, {"action": "health_check"}, None, resend=True)
