@@ -1,0 +1,309 @@
+// Through the storefront, the backend's own process, the local platform and its worker, into the shop's Files and back.
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { after, before, beforeEach, test } from "node:test";
+import { FakeShopify, SECRET, SHOP } from "./fake-shopify.mjs";
+import { recorder, startBackend, until } from "./running.mjs";
+
+const { RUNPOD_URL, PICTURES } = process.env;
+const PHOTO = readFileSync(`${PICTURES}/room.jpg`);
+const NO_PHOTO = Buffer.concat([PHOTO.subarray(0, 3), Buffer.from("this is no picture")]);
+const LARGE = Buffer.concat([PHOTO.subarray(0, 3), Buffer.alloc(7_000_000)]);
+const ARMCHAIR = 41;
+
+let fake, runpod, backend;
+
+before(async () => {
+  fake = await new FakeShopify().listen(PICTURES);
+  runpod = await recorder(RUNPOD_URL);
+  backend = await startBackend(fake, runpod.url);
+  fake.backend = backend.url;
+  fake.sell(ARMCHAIR, { height: dimension(0.9, "m") });
+});
+
+after(async () => {
+  backend?.child.kill();
+  runpod?.close();
+  fake?.close();
+});
+
+beforeEach(() => {
+  runpod.jobs.length = 0;
+  fake.fetched.length = 0;
+  fake.fate = ["UPLOADED", "PROCESSING", "READY"];
+});
+
+test("the customer sees the product in the room", async () => {
+  const { status, told } = await order({ place: "[240,650]" });
+  assert.equal(status, 202);
+  const { state, url } = await result(told.token);
+  assert.equal(state, "ready");
+  assert.deepEqual(sizeOf(await bytesOf(url)), sizeOf(PHOTO));
+  assert.match(new URL(url).pathname, /^\/cdn\/files\/see-in-your-room-.+\.jpg$/);
+});
+
+test("the worker gets the product by URL and its height in centimetres", async () => {
+  await result((await order({ place: "[241,650]" })).told.token);
+  const [{ input }] = runpod.jobs;
+  assert.equal(input.product_image, `${fake.url}/cdn/product.png?v=1&width=2048`);
+  assert.equal(input.product_height_cm, 90);
+  assert.deepEqual(input.placement_coordinates, [241, 650]);
+  assert.deepEqual(fake.fetched.filter(({ path }) => path === "/cdn/product.png").map(({ agent }) => agent), [
+    "qwen-edit-generate-api",
+  ]);
+});
+
+test("a double click is one job, another place is another", async () => {
+  const [first, second] = await Promise.all([order({ place: "[242,650]" }), order({ place: "[242,650]" })]);
+  const other = await order({ place: "[300,650]" });
+  assert.equal(first.told.token, second.told.token);
+  assert.notEqual(first.told.token, other.told.token);
+  await Promise.all([result(first.told.token), result(other.told.token)]);
+  assert.equal((await order({ place: "[242,650]" })).told.token, first.told.token);
+  assert.equal(runpod.jobs.length, 2);
+});
+
+test("a variant's own picture is shown before the product's", async () => {
+  fake.sell(42, { own: "product_alpha.png" });
+  await result((await order({ variant: 42 })).told.token);
+  assert.match(runpod.jobs[0].input.product_image, /product_alpha\.png/);
+});
+
+for (const [age, what] of [[100, "from a minute and a half ago"], [-100, "from the future"]]) {
+  test(`a signature ${what} is refused`, () => refused(fake.signed({}, { age })));
+}
+
+test("a signature by another secret is refused", () => refused(fake.signed({}, { secret: "psst" })));
+
+test("a request without a signature is refused", () => refused({ shop: SHOP }));
+
+test("a signature for another shop or with more parameters is refused", async () => {
+  await refused({ ...fake.signed(), shop: "tables.myshopify.com" });
+  await refused({ ...fake.signed(), more: "1" });
+});
+
+test("a signature that comes twice is refused", async () => {
+  const query = `${new URLSearchParams(fake.signed())}&signature=`;
+  assert.equal((await fetch(`${backend.url}/proxy/room/x?${query}`)).status, 401);
+});
+
+test("another shop does not see the result", async () => {
+  const { told } = await order({ place: "[243,650]" });
+  await result(told.token);
+  const query = new URLSearchParams(fake.signed({}, { shop: "tables.myshopify.com" }));
+  const answer = await (await fetch(`${backend.url}/proxy/room/${told.token}?${query}`)).json();
+  assert.deepEqual([answer.state, answer.reason], ["failed", "gone"]);
+});
+
+for (const [form, status, reason] of [
+  [{ photo: LARGE }, 413, "photo"],
+  [{ photo: NO_PHOTO.subarray(2) }, 400, "photo"],
+  [{ photo: undefined }, 400, "photo"],
+  [{ variant: "41 OR 1=1" }, 400, "product"],
+  [{ variant: undefined }, 400, "product"],
+  [{ place: "[1.5,2]" }, 400, "place"],
+]) {
+  test(`${Object.keys(form)} that cannot be is answered ${status} with a sentence: ${Object.values(form).join().slice(0, 9)}`, async () => {
+    const answer = await order(form);
+    assert.equal(answer.status, status);
+    assert.equal(answer.told.reason, reason);
+    assert.match(answer.told.message, /^[A-Z].+\.$/);
+    assert.equal(runpod.jobs.length, 0);
+  });
+}
+
+for (const [form, reason] of [
+  [{ photo: NO_PHOTO }, "photo"],
+  [{ place: "[99999,10]" }, "place"],
+]) {
+  test(`what the worker refuses is told in the customer's words, and may be tried again: ${reason}`, async () => {
+    const { told } = await order(form);
+    const answer = await result(told.token);
+    assert.deepEqual([answer.state, answer.reason], ["failed", reason]);
+    assert.equal((await order(form)).told.token, told.token);
+    assert.equal((await result(told.token)).reason, reason);
+    await until(() => runpod.jobs.length === 2);
+  });
+}
+
+for (const [name, sold] of [
+  ["has no picture", { picture: null }],
+  ["is not in the online store", { published: false }],
+]) {
+  test(`a product that ${name} is not shown`, async () => {
+    fake.sell(50, sold);
+    const answer = await result((await order({ variant: 50, place: `[${name.length},9]` })).told.token);
+    assert.deepEqual([answer.state, answer.reason], ["failed", "product"]);
+    assert.equal(runpod.jobs.length, 0);
+  });
+}
+
+test("an unknown variant is not shown", async () => {
+  assert.equal((await result((await order({ variant: 404 })).told.token)).reason, "product");
+});
+
+test("a height that is no dimension leaves the size to the worker, and the log says so", async () => {
+  fake.sell(51, { height: { type: "single_line_text_field", value: "90 cm" } });
+  assert.equal((await result((await order({ variant: 51 })).told.token)).state, "ready");
+  assert.equal(runpod.jobs[0].input.product_height_cm, undefined);
+  assert.match(backend.log, /variant 51: its height is no dimension/);
+});
+
+test("Shopify throttles, stumbles and forgets the token, and the picture arrives", { timeout: 60_000 }, async () => {
+  fake.faults.push("throttled", "tooMany", "badGateway", "unauthorized");
+  const { told } = await order({ place: "[244,650]" });
+  assert.equal((await result(told.token)).state, "ready");
+  assert.equal(fake.faults.length, 0);
+});
+
+test("a file that Shopify refuses is a failed job", async () => {
+  fake.fate = ["UPLOADED", "FAILED"];
+  const answer = await result((await order({ place: "[245,650]" })).told.token);
+  assert.deepEqual([answer.state, answer.reason], ["failed", "other"]);
+});
+
+test("a webhook that comes again changes nothing", async () => {
+  const { told } = await order({ place: "[246,650]" });
+  const first = await result(told.token);
+  const uploads = fake.uploads;
+  const [{ webhook, input }] = runpod.jobs;
+  const again = { id: "1", status: "COMPLETED", input, output: { success: true, processed_image: "AAAA" } };
+  assert.equal((await post(webhook, again)).status, 200);
+  assert.equal((await post(webhook, { id: "1", status: "FAILED", error: "no [INTERNAL_ERROR]", input })).status, 200);
+  assert.deepEqual(await result(told.token), first);
+  assert.equal(fake.uploads, uploads);
+});
+
+test("a webhook under another secret is refused, also under the customer's token", async () => {
+  const { told } = await order({ place: "[247,650]" });
+  await until(() => runpod.jobs.length === 1);
+  const { webhook } = runpod.jobs[0];
+  const other = webhook.slice(0, -1) + (webhook.endsWith("A") ? "B" : "A");
+  for (const url of [other, `${backend.url}/hooks/runpod/${told.token}`, `${backend.url}/hooks/runpod/x`]) {
+    assert.equal((await post(url, { id: "1", status: "FAILED", error: "no" })).status, 401);
+  }
+  assert.equal((await result(told.token)).state, "ready");
+});
+
+test("a webhook that is too large or no JSON is refused", async () => {
+  await result((await order({ place: "[248,650]" })).told.token);
+  const { webhook } = runpod.jobs[0];
+  assert.equal((await fetch(webhook, { method: "POST", body: Buffer.alloc(25 * 1024 * 1024) })).status, 413);
+  assert.equal((await fetch(webhook, { method: "POST", body: "{" })).status, 400);
+});
+
+test("the shop's jobs an hour are limited", async () => {
+  const small = await startBackend(fake, runpod.url, { JOBS_PER_HOUR: "1" });
+  fake.backend = small.url;
+  try {
+    const { told } = await order({ place: "[249,650]" });
+    const busy = await order({ place: "[250,650]" });
+    assert.deepEqual([busy.status, busy.told.reason], [429, "busy"]);
+    assert.equal((await order({ place: "[249,650]" })).told.token, told.token);
+    await result(told.token);
+  } finally {
+    fake.backend = backend.url;
+    small.child.kill();
+  }
+});
+
+test("what is being published at the end is published", async () => {
+  const ending = await startBackend(fake, runpod.url);
+  fake.backend = ending.url;
+  fake.fate = ["UPLOADED", "PROCESSING", "PROCESSING", "READY"];
+  try {
+    const uploads = fake.uploads;
+    await order({ place: "[251,650]" });
+    await until(() => fake.uploads > uploads);
+    ending.child.kill("SIGTERM");
+    assert.deepEqual(await ending.ended, [0, null]);
+    assert.match(ending.log, /ready\n$/);
+  } finally {
+    fake.backend = backend.url;
+    ending.child.kill();
+  }
+});
+
+test("customers' requests for their data are answered when they are Shopify's own", async () => {
+  for (const topic of ["customers/data_request", "customers/redact"]) {
+    const body = JSON.stringify({ shop_domain: SHOP, customer: { id: 1 }, orders_requested: [] });
+    assert.equal((await hook(topic, body)).status, 200);
+    assert.equal((await hook(topic, body, "psst")).status, 401);
+  }
+});
+
+test("a shop that is redacted is forgotten", async () => {
+  const { told } = await order({ place: "[252,650]" });
+  await result(told.token);
+  assert.equal((await hook("shop/redact", JSON.stringify({ shop_domain: SHOP }))).status, 200);
+  assert.equal((await result(told.token)).reason, "gone");
+});
+
+test("the log holds no photo and no token", async () => {
+  const { told } = await order({ place: "[253,650]" });
+  await result(told.token);
+  assert.ok(backend.log.includes(told.token.slice(0, 8)));
+  assert.ok(!backend.log.includes(told.token));
+  assert.ok(!backend.log.includes(PHOTO.toString("base64").slice(0, 40)));
+});
+
+test("settings that are missing or wrong end the start with one sentence", async () => {
+  const wrong = await startBackend(fake, "", { APP_URL: "http://rooms.example", JOBS_PER_HOUR: "many" });
+  assert.equal(wrong.child.exitCode, 1);
+  assert.match(wrong.log, /^These settings are missing or wrong: APP_URL \(must be https\), .*RUNPOD_ENDPOINT .*\.\n$/);
+});
+
+function dimension(value, unit) {
+  return { type: "dimension", value: JSON.stringify({ value, unit }) };
+}
+
+async function order(given) {
+  const { photo, ...fields } = { variant: ARMCHAIR, photo: PHOTO, ...given };
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) if (value !== undefined) form.append(name, String(value));
+  if (photo) form.append("photo", new Blob([photo], { type: "image/jpeg" }), "photo.jpg");
+  const answer = await fetch(`${fake.url}/apps/room`, { method: "POST", body: form });
+  return { status: answer.status, told: await answer.json() };
+}
+
+/** As the storefront's page asks for it. */
+async function result(token) {
+  return await until(async () => {
+    const told = await (await fetch(`${fake.url}/apps/room/${token}`)).json();
+    return told.state !== "working" && told;
+  });
+}
+
+async function refused(query) {
+  const answer = await fetch(`${backend.url}/proxy/room?${new URLSearchParams(query)}`, { method: "POST", body: "" });
+  assert.equal(answer.status, 401);
+  assert.equal(runpod.jobs.length, 0);
+}
+
+function post(url, body) {
+  return fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+}
+
+function hook(topic, body, secret = SECRET) {
+  const headers = {
+    "content-type": "application/json",
+    "x-shopify-topic": topic,
+    "x-shopify-shop-domain": SHOP,
+    "x-shopify-api-version": "2026-07",
+    "x-shopify-webhook-id": "b54557e4-bdd9-4b37-8a5f-bf7d70bcd043",
+    "x-shopify-hmac-sha256": createHmac("sha256", secret).update(body).digest("base64"),
+  };
+  return fetch(`${backend.url}/hooks/shopify`, { method: "POST", headers, body });
+}
+
+async function bytesOf(url) {
+  return Buffer.from(await (await fetch(url)).arrayBuffer());
+}
+
+/** Width and height, of a JPEG's frame. */
+function sizeOf(jpeg) {
+  let at = 2;
+  while (![0xc0, 0xc1, 0xc2].includes(jpeg[at + 1])) at += 2 + jpeg.readUInt16BE(at + 2);
+  return [jpeg.readUInt16BE(at + 7), jpeg.readUInt16BE(at + 5)];
+}
