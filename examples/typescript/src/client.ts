@@ -1,0 +1,207 @@
+import { failure, isObject, WorkerError } from "./errors.js";
+import { events } from "./events.js";
+import { Http, pause, within } from "./http.js";
+import { answerOf, isFinal, orThrow, progressOf } from "./jobs.js";
+import type { AnswerOf, EditAnswer, GenerateAnswer, Health, Job, JobStatus } from "./jobs.js";
+import type { EditJob, GenerateJob, GenerationBody, ImagesAnswer, Progress } from "./types.js";
+
+const JOB_MS = 600_000;
+const REQUEST_MS = 120_000;
+/** The worker tells its progress once a second. */
+const POLL_MS = 1000;
+/** The least that /runsync waits. The job's id comes back after it, and with it all that can be done about the job. */
+const SYNC_WAIT_MS = 1000;
+const RUN_MB = 10;
+const RUNSYNC_MB = 20;
+
+export interface Access {
+  apiKey?: string;
+  fetch?: typeof fetch;
+  /** How long a job may take, its time in the queue included; then it is cancelled. Ten minutes unless given. */
+  timeoutMs?: number;
+}
+
+export interface WaitOptions {
+  onProgress?: (progress: Progress) => void;
+  /** Cancels the job too. */
+  signal?: AbortSignal;
+}
+
+export interface JobOptions extends WaitOptions {
+  /** Random unless given. A repeat within ten minutes, at the same worker, gets the answer of the first. */
+  idempotencyKey?: string;
+}
+
+export interface SubmitOptions {
+  /** Where the platform posts the finished job: see readWebhook. */
+  webhook?: string;
+  idempotencyKey?: string;
+}
+
+type Pictures = Omit<GenerationBody, "stream" | "partial_images">;
+
+abstract class Client {
+  protected readonly http: Http;
+  protected readonly timeoutMs: number;
+  protected abstract readonly images: string;
+
+  constructor(base: string, { apiKey, fetch, timeoutMs = JOB_MS }: Access) {
+    this.http = new Http(base, apiKey, fetch);
+    this.timeoutMs = timeoutMs;
+  }
+
+  protected abstract run<J extends EditJob | GenerateJob>(job: J, options: JobOptions): Promise<AnswerOf<J>>;
+
+  /** The product into the customer's room photo. */
+  editProduct(input: Omit<EditJob, "action">, options: JobOptions = {}): Promise<EditAnswer> {
+    return this.run({ ...input, action: "edit" }, options);
+  }
+
+  /** A new room around the product. */
+  generateEnvironment(input: Omit<GenerateJob, "action">, options: JobOptions = {}): Promise<GenerateAnswer> {
+    return this.run({ ...input, action: "generate" }, options);
+  }
+
+  /** OpenAI's images API: words to pictures. Through a queue the signal ends the waiting alone. */
+  async generateImage(input: Pictures, { signal }: { signal?: AbortSignal } = {}): Promise<ImagesAnswer> {
+    const told = await this.http.json(this.images, { body: JSON.stringify(input), ms: this.timeoutMs, signal });
+    return orThrow(told, "JOB_FAILED") as ImagesAnswer;
+  }
+
+  /** The way of one job, from its first request on. */
+  protected within<T>(signal: AbortSignal | undefined, work: (ends: AbortSignal) => Promise<T>): Promise<T> {
+    const late = () => new WorkerError("TIMEOUT", `The job was not done in ${this.timeoutMs} ms, and is cancelled`);
+    return within({ ms: this.timeoutMs, signal, late }, work);
+  }
+}
+
+/** A queue endpoint of RunPod: `endpoint` is https://api.runpod.ai/v2/<id>. */
+export class Worker extends Client {
+  protected readonly images = "/openai/v1/images/generations";
+
+  constructor({ endpoint, ...access }: { endpoint: string } & Access) {
+    super(endpoint, access);
+  }
+
+  /** How the worker is; starts one where none is there. */
+  healthCheck(options: WaitOptions = {}): Promise<Health> {
+    return this.runSync({ action: "health_check" }, options);
+  }
+
+  /** Submits the job and waits for its answer. Takes more than `submit`, and the platform forgets it a minute later. */
+  runSync<J extends Job>(job: J, options: JobOptions = {}): Promise<AnswerOf<J>> {
+    const body = JSON.stringify({ input: keyed(job, options.idempotencyKey) });
+    return this.within(options.signal, async (ends) =>
+      this.#answer<J>(await this.#submitted(`/runsync?wait=${SYNC_WAIT_MS}`, body, RUNSYNC_MB, ends), options, ends),
+    );
+  }
+
+  /** The job's id; its answer comes by `webhook`, or by `wait`, within half an hour. */
+  async submit(job: Job, { webhook, idempotencyKey }: SubmitOptions = {}): Promise<string> {
+    const body = JSON.stringify({ input: keyed(job, idempotencyKey), webhook });
+    return (await this.#submitted("/run", body, RUN_MB)).id;
+  }
+
+  status(id: string): Promise<JobStatus> {
+    return this.#about(id, "status");
+  }
+
+  /** A job that is over stays as it is. */
+  cancel(id: string): Promise<JobStatus> {
+    return this.#about(id, "cancel");
+  }
+
+  /** The answer of a submitted job. */
+  wait<J extends Job = EditJob | GenerateJob>(id: string, options: WaitOptions = {}): Promise<AnswerOf<J>> {
+    return this.within(options.signal, (ends) => this.#answer<J>({ id, status: "IN_QUEUE" }, options, ends));
+  }
+
+  /** Jobs and workers of the endpoint, as the platform counts them. */
+  endpointHealth(): Promise<unknown> {
+    return this.http.json("/health", { method: "GET", ms: REQUEST_MS, repeatable: true });
+  }
+
+  protected run<J extends EditJob | GenerateJob>(job: J, options: JobOptions): Promise<AnswerOf<J>> {
+    return this.runSync(job, options);
+  }
+
+  /** Never broken off: without the id that comes back, the job could not be cancelled. */
+  async #submitted(path: string, body: string, limitMb: number, signal?: AbortSignal): Promise<JobStatus> {
+    const megabytes = new Blob([body]).size / 1e6;
+    if (megabytes > limitMb) throw tooLarge(megabytes, path, limitMb);
+    const ms = Math.min(REQUEST_MS, this.timeoutMs);
+    return statusOf(await this.http.json(path, { body, ms, signal, whole: true }));
+  }
+
+  async #answer<J extends Job>(told: JobStatus, { onProgress }: WaitOptions, ends: AbortSignal): Promise<AnswerOf<J>> {
+    const { id } = told;
+    try {
+      for (let pauseMs = 0; !isFinal(told); pauseMs = POLL_MS) {
+        await pause(pauseMs, ends);
+        told = await this.#about(id, "status", ends);
+        const progress = progressOf(told);
+        if (progress && !isFinal(told)) onProgress?.(progress);
+      }
+    } catch (problem) {
+      if (ends.aborted) await this.cancel(id).catch(() => undefined);
+      throw problem;
+    }
+    return answerOf(told) as AnswerOf<J>;
+  }
+
+  /** With a signal, until it says stop. */
+  async #about(jobId: string, verb: "status" | "cancel", signal?: AbortSignal): Promise<JobStatus> {
+    const method = verb === "status" ? "GET" : "POST";
+    const asked = { method, ms: REQUEST_MS, repeatable: true, jobId, ...(signal && { signal, tries: Infinity }) } as const;
+    return statusOf(await this.http.json(`/${verb}/${encodeURIComponent(jobId)}`, asked));
+  }
+}
+
+/** The worker's own HTTP server, `python server.py`. */
+export class Server extends Client {
+  protected readonly images = "/v1/images/generations";
+
+  constructor({ url, ...access }: { url: string } & Access) {
+    super(url, access);
+  }
+
+  /** Whether the model is loaded and can be trusted. */
+  isReady(): Promise<boolean> {
+    return this.http.json("/ready", { method: "GET", ms: REQUEST_MS, repeatable: true, tries: 1 }).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** As events, which tell the progress and keep the connection alive; hanging up cancels the job. */
+  protected run<J extends EditJob | GenerateJob>(job: J, options: JobOptions): Promise<AnswerOf<J>> {
+    const body = JSON.stringify(keyed(job, options.idempotencyKey));
+    return this.within(options.signal, (signal) =>
+      this.http.read(`/v1/${job.action}`, { body, accept: "text/event-stream", signal }, async (response) => {
+        for await (const { name, data } of events(response)) {
+          if (name === "progress") options.onProgress?.(data as Progress);
+          if (name === "error") throw failure(data, "JOB_FAILED", "The job failed");
+          if (name === "answer") return data as AnswerOf<J>;
+        }
+        throw new Error("the stream broke off");
+      }),
+    );
+  }
+}
+
+function keyed<J extends Job>(job: J, key?: string): J {
+  if (job.action === "health_check") return job;
+  return { ...job, idempotency_key: key ?? job.idempotency_key ?? crypto.randomUUID() };
+}
+
+function statusOf(told: unknown): JobStatus {
+  if (isObject(told) && typeof told["id"] === "string" && typeof told["status"] === "string")
+    return told as unknown as JobStatus;
+  throw failure(told, "MALFORMED", "This is no job of the platform");
+}
+
+function tooLarge(megabytes: number, path: string, limitMb: number): WorkerError {
+  const ways = `send pictures by https URL or as smaller JPEGs${limitMb < RUNSYNC_MB ? `, or use runSync, which takes ${RUNSYNC_MB} MB` : ""}`;
+  const text = `The job has ${megabytes.toFixed(1)} MB, and the platform's ${path.split("?")[0]} takes ${limitMb} MB: ${ways}`;
+  return new WorkerError("REQUEST_TOO_LARGE", text);
+}

@@ -1,0 +1,57 @@
+import type { ErrorCode } from "./types.js";
+
+/** What can happen on the way, beside the worker's own codes. */
+export type WayCode =
+  | "OUTCOME_UNKNOWN" // the job was sent and no answer came: it may be running, and be paid
+  | "UNREACHABLE" // the request never arrived
+  | "REQUEST_TOO_LARGE" // over the platform's limit
+  | "NOT_FOUND" // no such endpoint or job; jobs are forgotten some time after they are done
+  | "JOB_FAILED" // without a code: the worker died, say
+  | "ANSWER_LOST" // done, but without an answer: the platform drops those over its limit
+  | "MALFORMED" // nothing that this client knows
+  | "REFUSED"; // by the platform, which says why in the message
+
+export type Code = ErrorCode | WayCode;
+
+export interface Details {
+  /** The inputs at fault. */
+  fields?: readonly string[] | undefined;
+  jobId?: string | undefined;
+  cause?: unknown;
+}
+
+export class WorkerError extends Error {
+  override readonly name = "WorkerError";
+  readonly code: Code;
+  readonly fields: readonly string[];
+  readonly jobId: string | undefined;
+
+  constructor(code: Code, message: string, { fields = [], jobId, cause }: Details = {}) {
+    super(message, { cause });
+    this.code = code;
+    this.fields = fields;
+    this.jobId = jobId;
+  }
+}
+
+/** How failures are told: by a job, by the platform about one, or by OpenAI's API, where `error` is an object. */
+interface Told {
+  error?: unknown;
+  error_code?: Code;
+  fields?: string[];
+  output?: Told;
+}
+
+/** `otherwise` is its code where it names none; of a failed job the platform may leave little more than a text. */
+export function failure(told: unknown, otherwise: Code, missing: string, jobId?: string): WorkerError {
+  const { error, output, ...beside } = (isObject(told) ? told : {}) as Told;
+  const { error_code, fields } = { ...beside, ...(isObject(output) ? (output as Told) : {}) };
+  const { message, code, param } = isObject(error) ? error : { message: error };
+  const text = typeof message === "string" && message ? message : missing;
+  const named = error_code ?? code ?? /\[([A-Z_]+)\]$/.exec(text)?.[1] ?? otherwise;
+  return new WorkerError(named as Code, text, { fields: fields ?? (param ? [String(param)] : []), jobId });
+}
+
+export function isObject(told: unknown): told is Record<string, unknown> {
+  return typeof told === "object" && told !== null && !Array.isArray(told);
+}

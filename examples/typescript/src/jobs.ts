@@ -1,0 +1,69 @@
+import { failure, isObject, WorkerError, type Code } from "./errors.js";
+import type { EditJob, GenerateJob, GenerationInfo, HealthJob, PictureAnswer, PlacementInfo, Progress } from "./types.js";
+
+export type Job = EditJob | GenerateJob | HealthJob;
+
+export type EditAnswer = PictureAnswer & { action: "edit"; placement_info: PlacementInfo };
+export type GenerateAnswer = PictureAnswer & { action: "generate"; generation_info: GenerationInfo };
+
+/** What `health_check` answers; the worker's README lists the rest. */
+export interface Health {
+  status: "healthy" | "loading" | "unhealthy";
+  ready: boolean;
+  version: string;
+  engine: string;
+  device: string;
+  qualities: string[];
+  jobs: { done: number; failed: number; fallbacks: number; running: number };
+  [more: string]: unknown;
+}
+
+export type AnswerOf<J extends Job> = J extends HealthJob ? Health : J extends GenerateJob ? GenerateAnswer : EditAnswer;
+
+/** A job as the platform knows it. */
+export interface JobStatus {
+  id: string;
+  status: "IN_QUEUE" | "IN_PROGRESS" | "RUNNING" | keyof typeof FINAL;
+  /** The answer; before that, of a job in progress, its progress. */
+  output?: unknown;
+  error?: string;
+  /** Milliseconds in the queue, and at the worker. */
+  delayTime?: number;
+  executionTime?: number;
+}
+
+const FINAL = { COMPLETED: "ANSWER_LOST", FAILED: "JOB_FAILED", CANCELLED: "CANCELLED", TIMED_OUT: "TIMEOUT" } as const;
+
+export function isFinal({ status }: JobStatus): boolean {
+  return status in FINAL;
+}
+
+export function progressOf({ output }: JobStatus): Progress | undefined {
+  return isObject(output) && "percent" in output ? (output as unknown as Progress) : undefined;
+}
+
+/** The answer of a job that is over. Throws a WorkerError. */
+export function answerOf(told: JobStatus): Record<string, unknown> {
+  const { id, status, output } = told;
+  if (status === "COMPLETED" && isObject(output)) return output;
+  const lost = "completed without an answer, as happens to answers over the platform's limit: ask for jpeg or a URL";
+  throw failure(told, FINAL[status as keyof typeof FINAL], `The job ${status === "COMPLETED" ? lost : "is " + status}`, id);
+}
+
+/** What the platform posts to the `webhook` of a job of `edit` or `generate`. Throws the WorkerError of a failed job.
+ * Nothing signs it: see the README for how to know that it is the platform's. */
+export function readWebhook(body: unknown): { id: string; answer: PictureAnswer } {
+  if (!isObject(body) || typeof body["id"] !== "string" || !isFinal(body as unknown as JobStatus))
+    throw new WorkerError("MALFORMED", "This is no finished job of the platform");
+  const told = body as unknown as JobStatus;
+  const answer = answerOf(told);
+  if (typeof answer["processed_image"] !== "string")
+    throw new WorkerError("MALFORMED", "The answer has no picture", { jobId: told.id });
+  return { id: told.id, answer: answer as unknown as PictureAnswer };
+}
+
+/** A platform's text, in place of an answer, under 200. */
+export function orThrow(told: unknown, otherwise: Code): unknown {
+  if (isObject(told) && "error" in told) throw failure(told, otherwise, "The job failed");
+  return told;
+}
