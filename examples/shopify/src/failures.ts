@@ -1,3 +1,5 @@
+import { WorkerError } from "qwen-worker";
+
 /** Why there is no picture, in words fit for a customer. */
 export const MESSAGES = {
   photo: "This photo could not be used. Please try another one.",
@@ -33,10 +35,10 @@ const CODES: Record<string, Reason> = {
   TOO_MANY_REQUESTS: "busy",
 };
 
-/** What an error of the worker (`code`, `fields`) means to the customer. */
+/** What an error of the worker means to the customer. Of a failed job only the text may arrive, and it names the field. */
 export function reasonOf(error: unknown): Reason {
   if (error instanceof Failure) return error.reason;
-  const { code, fields } = Object(error) as { code?: string; fields?: readonly string[] };
-  const named = fields?.map((field) => FIELDS[field]).find(Boolean);
-  return named ?? CODES[code ?? ""] ?? "other";
+  if (!(error instanceof WorkerError)) return "other";
+  const field = Object.keys(FIELDS).find((name) => error.fields.includes(name) || error.message.includes(name));
+  return FIELDS[field ?? ""] ?? CODES[error.code] ?? "other";
 }

@@ -1,4 +1,4 @@
-import { readWebhook, type Worker } from "qwen-worker";
+import { readWebhook, type Worker, WorkerError } from "qwen-worker";
 import type { Admin } from "./admin.js";
 import { Failure, reasonOf } from "./failures.js";
 import { deleteOld, publish } from "./files.js";
@@ -70,7 +70,7 @@ export class Rooms {
       output_format: "jpeg" as const,
     };
     const webhook = `${this.settings.APP_URL}/hooks/runpod/${hookSecret(this.settings.SHOPIFY_API_SECRET, token)}`;
-    await this.worker.submit(job, { webhook, idempotencyKey: token });
+    await this.worker.submit(job, { webhook, idempotencyKey: token }).catch(unlessItMayRun);
     log(shop, token, "submitted");
   }
 
@@ -91,6 +91,11 @@ export class Rooms {
     log("failed", token, String(error));
     await this.jobs.finish(token, { state: "failed", reason: reasonOf(error) });
   }
+}
+
+/** Its webhook may still come. */
+function unlessItMayRun(error: unknown): void {
+  if (!(error instanceof WorkerError && error.code === "OUTCOME_UNKNOWN")) throw error;
 }
 
 /** Never a photo, and of a token, which opens the result, only its beginning. */
