@@ -1,0 +1,62 @@
+"""examples/typescript: built, and run against the local platform and the HTTP server."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.browser import ARMCHAIR, CHROMIUM, browser
+from tests.live import serving
+from tests.node import install, needs_node, run
+from tests.pictures import plain_room, red_vase
+from tests.rehearsal import ROOT, platform, worker
+from tests.unkind_worker import Unkind
+
+PACKAGE = ROOT / "examples/typescript"
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A built copy, and pictures in it."""
+    needs_node()
+    folder = tmp_path_factory.mktemp("client") / "typescript"
+    shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("node_modules", "dist", "__pycache__"))
+    install(folder)
+    run(folder, "npm", "run", "build")
+    plain_room().save(folder / "room.png")
+    red_vase().save(folder / "product.png")
+    return folder
+
+
+def test_the_types_are_those_of_the_schemas(package: Path) -> None:
+    run(package, "npm", "run", "types", PYTHON=sys.executable, PYTHONPATH=str(ROOT))
+    assert (package / "src/types.ts").read_text() == (PACKAGE / "src/types.ts").read_text(), "npm run types"
+
+
+def test_the_compiler_refuses_a_wrong_job(package: Path) -> None:
+    run(package, "npm", "run", "check")
+
+
+def test_it_serves_through_the_queue_and_over_http(package: Path, tmp_path: Path) -> None:
+    with platform() as here, worker(here, tmp_path), serving(Unkind, api_key="key", queue_limit=1) as live:
+        run(package, "npm", "test", PLATFORM_URL=here.base, SERVER_URL=live.url, PICTURES=str(package))
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+def test_it_runs_in_a_browser_as_it_was_built(package: Path) -> None:
+    with serving(Unkind) as live, browser() as chromium:
+        page = chromium.new_page()
+        page.route("**/dist/*", lambda route: route.fulfill(path=package / "dist" / Path(route.request.url).name))
+        page.goto(live.url)
+        page.set_input_files("#product", ARMCHAIR / "product_white.png")
+        page.set_input_files("#room", ARMCHAIR / "room.png")
+        size = page.evaluate("""async () => {
+            const { fileToBase64, Server, toBlob } = await import("/dist/index.js");
+            const [product_image, room_image] = await Promise.all(
+                ["product", "room"].map((id) => fileToBase64(document.getElementById(id).files[0])));
+            const answer = await new Server({ url: location.origin }).editProduct({ product_image, room_image });
+            const { width, height } = await createImageBitmap(await toBlob(answer));
+            return [width, height];
+        }""")
+        assert size == [1024, 768]
