@@ -1,3 +1,4 @@
+import "./to-fake.mjs";
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Admin, connect } from "../dist/admin.js";
@@ -10,8 +11,7 @@ let fake, admin;
 before(async () => {
   fake = await new FakeShopify().listen("");
   process.env.FAKE_SHOPIFY = fake.url;
-  const [settings] = [{ APP_URL: "https://rooms.example", SHOPIFY_API_KEY: KEY, SHOPIFY_API_SECRET: SECRET }];
-  admin = new Admin(connect(settings));
+  admin = new Admin(connect({ APP_URL: "https://rooms.example", SHOPIFY_API_KEY: KEY, SHOPIFY_API_SECRET: SECRET }));
 });
 
 after(() => fake.close());

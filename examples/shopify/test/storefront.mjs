@@ -7,11 +7,21 @@ import { startBackend } from "./running.mjs";
 const VARIANT = 41;
 const EXTENSION = new URL("../extensions/see-in-your-room/", import.meta.url);
 
+class Schema extends Tag {
+  constructor(token, remaining, liquid) {
+    super(token, remaining, liquid);
+    while (remaining.length && remaining.shift().name !== "endschema");
+  }
+
+  *render() {}
+}
+
+const html = page(await block());
 const fake = await new FakeShopify().listen(process.env.PICTURES);
 fake.sell(VARIANT, { height: { type: "dimension", value: '{"value":90.0,"unit":"CENTIMETERS"}' } });
 const backend = await startBackend(fake, process.env.RUNPOD_URL);
 fake.backend = backend.url;
-fake.page = page(await block());
+fake.page = html;
 process.once("SIGTERM", () => process.exit(backend.child.kill() ? 0 : 1));
 console.log(`${fake.url}/products/armchair`);
 
@@ -29,15 +39,6 @@ async function block() {
   return await engine.parseAndRender(read("blocks/see-in-your-room.liquid"), {
     block: { id: "1", settings, shopify_attributes: "" },
   });
-}
-
-class Schema extends Tag {
-  constructor(token, remaining, liquid) {
-    super(token, remaining, liquid);
-    while (remaining.length && remaining.shift().name !== "endschema");
-  }
-
-  *render() {}
 }
 
 function page(html) {
