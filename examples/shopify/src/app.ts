@@ -40,7 +40,7 @@ export function createApp(settings: Settings, shopify: Shopify, rooms: Rooms): H
   });
 
   app.onError((error, c) => {
-    if (error instanceof Failure) return c.json(told(failed(error.reason)), error.reason === "busy" ? 429 : 400);
+    if (error instanceof Failure) return c.json(told(failed(error.reason)), 400);
     if (error instanceof SyntaxError) return c.body(null, 400);
     console.error(error);
     return c.json(told(failed("other")), 500);

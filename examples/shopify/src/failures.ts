@@ -35,7 +35,7 @@ const CODES: Record<string, Reason> = {
   TOO_MANY_REQUESTS: "busy",
 };
 
-/** What an error of the worker means to the customer. Of a failed job only the text may arrive, and it names the field. */
+/** What an error of the worker means to the customer. Of a failed job only its text may arrive: it names the field. */
 export function reasonOf(error: unknown): Reason {
   if (error instanceof Failure) return error.reason;
   if (!(error instanceof WorkerError)) return "other";

@@ -4,6 +4,7 @@ import type { Admin } from "./admin.js";
 /** All our files begin so: by it they are found again, and nothing else is ever deleted. */
 const PREFIX = "see-in-your-room-";
 
+const UPLOAD_MS = 60_000;
 const LOOKS = 60;
 const LOOK_SECONDS = 0.5;
 const PAGE = 50;
@@ -54,7 +55,7 @@ const DELETE = `#graphql
   }`;
 
 /** Puts a JPEG into the shop's Files and waits until it is on the CDN, whose URL it gives. */
-export async function publish(admin: Admin, shop: string, token: string, picture: Uint8Array): Promise<string> {
+export async function publish(admin: Admin, shop: string, token: string, picture: Uint8Array<ArrayBuffer>): Promise<string> {
   const filename = `${PREFIX}${token}.jpg`;
   const source = await upload(await stage(admin, shop, filename, picture.length), filename, picture);
   const { fileCreate } = await admin.request<{ fileCreate: { files: { id: string }[]; userErrors: UserError[] } }>(
@@ -71,11 +72,11 @@ async function stage(admin: Admin, shop: string, filename: string, size: number)
 }
 
 /** The parameters are signed fields of the form, and the file comes last. */
-async function upload(target: Target, filename: string, picture: Uint8Array): Promise<string> {
+async function upload(target: Target, filename: string, picture: Uint8Array<ArrayBuffer>): Promise<string> {
   const form = new FormData();
   for (const { name, value } of target.parameters) form.append(name, value);
-  form.append("file", new Blob([picture as Uint8Array<ArrayBuffer>], { type: "image/jpeg" }), filename);
-  const answer = await fetch(target.url, { method: "POST", body: form });
+  form.append("file", new Blob([picture], { type: "image/jpeg" }), filename);
+  const answer = await fetch(target.url, { method: "POST", body: form, signal: AbortSignal.timeout(UPLOAD_MS) });
   if (!answer.ok) throw new Error(`the staged upload was answered with ${answer.status}`);
   return target.resourceUrl;
 }

@@ -10,6 +10,7 @@ export interface Jobs {
   claim(token: string): Promise<string | undefined>;
   finish(token: string, state: State): Promise<void>;
   find(token: string, shop: string): Promise<State | undefined>;
+  /** How many were begun and did not fail. */
   begunSince(shop: string, time: number): Promise<number>;
   forget(shop: string): Promise<void>;
 }
@@ -54,7 +55,8 @@ export class JobsInMemory implements Jobs {
   }
 
   async begunSince(shop: string, time: number): Promise<number> {
-    return [...this.jobs.values()].filter((job) => job.shop === shop && job.since >= time).length;
+    const counts = (job: Job) => job.shop === shop && job.since >= time && job.state.state !== "failed";
+    return [...this.jobs.values()].filter(counts).length;
   }
 
   async forget(shop: string): Promise<void> {

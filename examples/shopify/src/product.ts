@@ -46,7 +46,8 @@ export async function findProduct(admin: Admin, shop: string, variant: string, f
     key: field.slice(dot + 1),
   });
   if (!found?.product.onlineStoreUrl) throw new Failure("product", `variant ${variant} is not in the online store`);
-  const imageUrl = [...found.media.nodes, found.product.featuredMedia].map((media) => media?.preview?.image?.url).find(Boolean);
+  const pictures = [...found.media.nodes, found.product.featuredMedia];
+  const imageUrl = pictures.map((picture) => picture?.preview?.image?.url).find(Boolean);
   if (!imageUrl) throw new Failure("product", `variant ${variant} has no picture`);
   return { imageUrl, heightCm: heightOf(found.product.height, variant) };
 }

@@ -24,10 +24,6 @@ export class Rooms {
   /** The job's token at once; its work goes on. The same order again is the same job, unless that one failed. */
   async ask(order: Order): Promise<string> {
     const token = jobToken(this.settings.SHOPIFY_API_SECRET, order);
-    const known = await this.jobs.find(token, order.shop);
-    if (known && known.state !== "failed") return token;
-    const begun = await this.jobs.begunSince(order.shop, Date.now() - HOUR);
-    if (begun >= this.settings.JOBS_PER_HOUR) throw new Failure("busy", `${order.shop} has begun ${begun} jobs within an hour`);
     if (await this.jobs.begin(token, order.shop)) this.goOn(token, this.submit(token, order));
     return token;
   }
@@ -60,6 +56,8 @@ export class Rooms {
   }
 
   private async submit(token: string, { shop, variant, photo, place }: Order): Promise<void> {
+    const begun = await this.jobs.begunSince(shop, Date.now() - HOUR);
+    if (begun > this.settings.JOBS_PER_HOUR) throw new Failure("busy", `${begun} jobs within an hour`);
     const product = await findProduct(this.admin, shop, variant, this.settings.HEIGHT_METAFIELD);
     const job = {
       action: "edit" as const,

@@ -70,6 +70,7 @@ export class FakeShopify {
 
   async admin(headers, { query, variables }) {
     const fault = this.faults.shift();
+    if (fault === "unauthorized") this.token = undefined;
     if (fault) return FAULTS[fault]();
     if (headers["x-shopify-access-token"] !== this.token) return FAULTS.unauthorized();
     const told = await graphql({ schema: SCHEMA, source: query, rootValue: this, variableValues: variables });
@@ -117,7 +118,8 @@ export class FakeShopify {
       policy: randomUUID(),
     };
     this.staged.set(BUCKET + key, { parameters });
-    return { url: BUCKET, resourceUrl: BUCKET + key, parameters: Object.entries(parameters).map(([name, value]) => ({ name, value })) };
+    const listed = Object.entries(parameters).map(([name, value]) => ({ name, value }));
+    return { url: BUCKET, resourceUrl: BUCKET + key, parameters: listed };
   }
 
   async takeUpload(headers, body) {
@@ -166,7 +168,8 @@ export class FakeShopify {
   /** Searches for whatever is older than the query's time: a caller that trusts the search deletes too much. */
   files({ query }) {
     const before = new Date(/created_at:<'([^']+)'/.exec(query)[1]);
-    return { nodes: [...this.stored.values()].filter((file) => file.created < before).map((file) => this.file(file, "READY")) };
+    const found = [...this.stored.values()].filter((file) => file.created < before);
+    return { nodes: found.map((file) => this.file(file, "READY")) };
   }
 
   fileDelete({ fileIds }) {
@@ -216,7 +219,10 @@ const FAULTS = {
       extensions: { cost: cost(3) },
     }),
   tooMany: () =>
-    Response.json({ errors: "Exceeded 2 calls per second for api client." }, { status: 429, headers: { "retry-after": "1.0" } }),
+    Response.json(
+      { errors: "Exceeded 2 calls per second for api client." },
+      { status: 429, headers: { "retry-after": "1.0" } },
+    ),
   badGateway: () => new Response("<html>502</html>", { status: 502, headers: { "content-type": "text/html" } }),
   unauthorized: () =>
     Response.json(

@@ -28,21 +28,22 @@ export async function startBackend(fake, runpod, more = {}) {
   return backend;
 }
 
-/** Passes everything on to the endpoint, and keeps the jobs. */
+/** Passes everything on to the endpoint, and keeps the jobs. One that `hangsUp` gives no answers. */
 export async function recorder(endpoint) {
-  const jobs = [];
+  const record = { jobs: [], hangsUp: false, close: () => server.close().closeAllConnections() };
   const server = createServer(async (request, response) => {
     const body = await read(request);
-    if (request.url.endsWith("/run")) jobs.push(JSON.parse(body));
+    if (request.url.endsWith("/run")) record.jobs.push(JSON.parse(body));
     const { authorization } = request.headers;
     const headers = { "content-type": "application/json", ...(authorization && { authorization }) };
     const told = await fetch(endpoint + request.url, { method: request.method, headers, ...(body.length && { body }) });
+    if (record.hangsUp) return request.socket.destroy();
     response.writeHead(told.status, { "content-type": "application/json" });
     response.end(await told.text());
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  return { jobs, url: `http://127.0.0.1:${server.address().port}`, close: () => (server.closeAllConnections(), server.close()) };
+  return Object.assign(record, { url: `http://127.0.0.1:${server.address().port}` });
 }
 
 export async function until(isSo, seconds = 30) {

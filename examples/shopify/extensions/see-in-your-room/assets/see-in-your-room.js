@@ -6,10 +6,10 @@ const STEPS_ACROSS = 40;
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** A failure of which the backend told the reason. */
+/** A failure whose reason is one of `words.reasons`. */
 class Told extends Error {
-  constructor({ reason, message }) {
-    super(message);
+  constructor(reason) {
+    super(reason);
     this.reason = reason;
   }
 }
@@ -31,7 +31,7 @@ class SeeInYourRoom extends HTMLElement {
     const { file, room, photo, marker, result } = this.parts;
     if (!file.files.length) return;
     const picture = await createImageBitmap(file.files[0]).catch(() => {
-      throw new Told({ reason: "photo" });
+      throw new Told("photo");
     });
     const scale = Math.min(1, LONGEST_SIDE / Math.max(picture.width, picture.height));
     photo.width = Math.round(picture.width * scale);
@@ -90,7 +90,7 @@ class SeeInYourRoom extends HTMLElement {
       if (told.state === "ready") return told.url;
       await new Promise((go) => setTimeout(go, LOOK_EVERY_MS));
     }
-    throw new Told({ reason: "other" });
+    throw new Told("other");
   }
 
   /** Shows that work goes on, and in words how it ended. */
@@ -102,7 +102,7 @@ class SeeInYourRoom extends HTMLElement {
     try {
       status.textContent = (await work()) ?? "";
     } catch (error) {
-      status.textContent = this.words.reasons[error.reason] ?? (error instanceof Told && error.message || this.words.reasons.other);
+      status.textContent = this.words.reasons[error.reason] ?? this.words.reasons.other;
     } finally {
       progress.hidden = true;
       send.disabled = file.disabled = false;
@@ -112,7 +112,7 @@ class SeeInYourRoom extends HTMLElement {
 
 async function ask(url, options) {
   const told = await (await fetch(url, options)).json();
-  if (told.state === "failed") throw new Told(told);
+  if (told.state === "failed") throw new Told(told.reason);
   return told;
 }
 
