@@ -1,10 +1,12 @@
 """examples/typescript: built, and run against the local platform and the HTTP server."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.browser import ARMCHAIR, CHROMIUM, browser
 from tests.live import serving
@@ -34,13 +36,20 @@ def test_the_types_are_those_of_the_schemas(package: Path) -> None:
     assert (package / "src/types.ts").read_text() == (PACKAGE / "src/types.ts").read_text(), "npm run types"
 
 
-def test_the_compiler_refuses_a_wrong_job(package: Path) -> None:
+def test_the_compiler_refuses_a_wrong_job_and_takes_what_the_readme_shows(package: Path) -> None:
+    for number, block in enumerate(_shown("ts")):
+        (package / f"test/shown{number}.ts").write_text(block)
     run(package, "npm", "run", "check")
 
 
 def test_it_serves_through_the_queue_and_over_http(package: Path, tmp_path: Path) -> None:
     with platform() as here, worker(here, tmp_path), serving(Unkind, api_key="key", queue_limit=1) as live:
         run(package, "npm", "test", PLATFORM_URL=here.base, SERVER_URL=live.url, PICTURES=str(package))
+        [block] = _shown("js")
+        (package / "shown.mjs").write_text(block)
+        run(package, "node", "shown.mjs", ENDPOINT=here.base)
+    with Image.open(package / "placed.png") as placed:
+        assert placed.size == (160, 120)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
@@ -60,3 +69,7 @@ def test_it_runs_in_a_browser_as_it_was_built(package: Path) -> None:
             return [width, height];
         }""")
         assert size == [1024, 768]
+
+
+def _shown(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)

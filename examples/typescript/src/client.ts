@@ -70,7 +70,7 @@ abstract class Client {
 
   /** The way of one job, from its first request on. */
   protected within<T>(signal: AbortSignal | undefined, work: (ends: AbortSignal) => Promise<T>): Promise<T> {
-    const late = () => new WorkerError("TIMEOUT", `The job was not done in ${this.timeoutMs} ms, and is cancelled`);
+    const late = () => new WorkerError("TIMEOUT", `The job was not done in ${this.timeoutMs} ms`);
     return within({ ms: this.timeoutMs, signal, late }, work);
   }
 }
@@ -143,16 +143,28 @@ export class Worker extends Client {
         if (progress && !isFinal(told)) onProgress?.(progress);
       }
     } catch (problem) {
-      if (ends.aborted) await this.cancel(id).catch(() => undefined);
-      throw problem;
+      if (ends.aborted) await this.#givenUp(id);
+      throw problem instanceof WorkerError
+        ? new WorkerError(problem.code, problem.message, { jobId: id, cause: problem })
+        : problem;
     }
     return answerOf(told) as AnswerOf<J>;
+  }
+
+  async #givenUp(jobId: string): Promise<void> {
+    try {
+      await this.cancel(jobId);
+    } catch (cause) {
+      const text = "The job could not be cancelled: it may be running";
+      throw new WorkerError("OUTCOME_UNKNOWN", text, { jobId, cause });
+    }
   }
 
   /** With a signal, until it says stop. */
   async #about(jobId: string, verb: "status" | "cancel", signal?: AbortSignal): Promise<JobStatus> {
     const method = verb === "status" ? "GET" : "POST";
-    const asked = { method, ms: REQUEST_MS, repeatable: true, jobId, ...(signal && { signal, tries: Infinity }) } as const;
+    const tries = signal && Infinity;
+    const asked = { method, ms: REQUEST_MS, signal, repeatable: true, tries, jobId } as const;
     return statusOf(await this.http.json(`/${verb}/${encodeURIComponent(jobId)}`, asked));
   }
 }
@@ -201,7 +213,8 @@ function statusOf(told: unknown): JobStatus {
 }
 
 function tooLarge(megabytes: number, path: string, limitMb: number): WorkerError {
-  const ways = `send pictures by https URL or as smaller JPEGs${limitMb < RUNSYNC_MB ? `, or use runSync, which takes ${RUNSYNC_MB} MB` : ""}`;
-  const text = `The job has ${megabytes.toFixed(1)} MB, and the platform's ${path.split("?")[0]} takes ${limitMb} MB: ${ways}`;
-  return new WorkerError("REQUEST_TOO_LARGE", text);
+  const route = path.split("?")[0];
+  const more = limitMb < RUNSYNC_MB ? `, or use runSync, which takes ${RUNSYNC_MB} MB` : "";
+  const text = `The job has ${megabytes.toFixed(1)} MB, and the platform's ${route} takes ${limitMb} MB`;
+  return new WorkerError("REQUEST_TOO_LARGE", `${text}: send pictures by https URL or as smaller JPEGs${more}`);
 }

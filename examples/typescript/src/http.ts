@@ -26,7 +26,7 @@ export interface Asked {
   /** Does nothing more when it is sent twice, so that a lost answer is asked for again. */
   repeatable?: boolean;
   /** One more than the pauses unless given. */
-  tries?: number;
+  tries?: number | undefined;
   jobId?: string;
 }
 

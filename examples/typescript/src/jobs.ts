@@ -1,5 +1,13 @@
 import { failure, isObject, WorkerError, type Code } from "./errors.js";
-import type { EditJob, GenerateJob, GenerationInfo, HealthJob, PictureAnswer, PlacementInfo, Progress } from "./types.js";
+import type {
+  EditJob,
+  GenerateJob,
+  GenerationInfo,
+  HealthJob,
+  PictureAnswer,
+  PlacementInfo,
+  Progress,
+} from "./types.js";
 
 export type Job = EditJob | GenerateJob | HealthJob;
 
@@ -18,7 +26,11 @@ export interface Health {
   [more: string]: unknown;
 }
 
-export type AnswerOf<J extends Job> = J extends HealthJob ? Health : J extends GenerateJob ? GenerateAnswer : EditAnswer;
+export type AnswerOf<J extends Job> = J extends HealthJob
+  ? Health
+  : J extends GenerateJob
+    ? GenerateAnswer
+    : EditAnswer;
 
 /** A job as the platform knows it. */
 export interface JobStatus {
@@ -34,6 +46,8 @@ export interface JobStatus {
 
 const FINAL = { COMPLETED: "ANSWER_LOST", FAILED: "JOB_FAILED", CANCELLED: "CANCELLED", TIMED_OUT: "TIMEOUT" } as const;
 
+const DROPPED = "The job has no answer, as happens to answers over the platform's limit: ask for jpeg or a URL";
+
 export function isFinal({ status }: JobStatus): boolean {
   return status in FINAL;
 }
@@ -46,8 +60,8 @@ export function progressOf({ output }: JobStatus): Progress | undefined {
 export function answerOf(told: JobStatus): Record<string, unknown> {
   const { id, status, output } = told;
   if (status === "COMPLETED" && isObject(output)) return output;
-  const lost = "completed without an answer, as happens to answers over the platform's limit: ask for jpeg or a URL";
-  throw failure(told, FINAL[status as keyof typeof FINAL], `The job ${status === "COMPLETED" ? lost : "is " + status}`, id);
+  const text = status === "COMPLETED" ? DROPPED : `The job is ${status}`;
+  throw failure(told, FINAL[status as keyof typeof FINAL], text, id);
 }
 
 /** What the platform posts to the `webhook` of a job of `edit` or `generate`. Throws the WorkerError of a failed job.

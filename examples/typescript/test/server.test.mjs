@@ -1,4 +1,5 @@
-// SERVER_URL is the worker's HTTP server with the key "key", where one job may wait; it obeys "slow N": N steps of 50 ms.
+// SERVER_URL is the worker's HTTP server with the key "key", where one job may wait; it obeys "slow N": N steps of
+// 50 ms.
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
 

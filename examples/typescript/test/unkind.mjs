@@ -3,16 +3,19 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 
 /**
- * `meet(verb, ...fates)`: what the next requests of a verb (run, runsync, status, edit, ...) meet. A number is the status
- * that turns them away; `cut` and `silent` reach the target, whose answer is cut off or never comes; an object is
- * answered in the target's place. `seen` lists all requests.
+ * `meet(verb, ...fates)`: what the next requests of a verb (run, runsync, status, edit, ...) meet. A number is the
+ * status that turns them away; `cut` and `silent` reach the target, whose answer is cut off or never comes; an object
+ * is answered in the target's place. `seen` lists all requests.
  */
 export async function unkind(target, { port = 0, key } = {}) {
   const fates = {};
   const seen = [];
   const server = createServer(async (request, response) => {
     const body = Buffer.concat(await request.toArray());
-    const verb = request.url.split("?")[0].split("/").find((part) => part && part !== "v1");
+    const verb = request.url
+      .split("?")[0]
+      .split("/")
+      .find((part) => part && part !== "v1");
     seen.push({ verb, body: body.length ? JSON.parse(body) : null });
     const fate = request.headers.authorization === `Bearer ${key}` ? fates[verb]?.shift() : 401;
     if (typeof fate === "number") return response.writeHead(fate, { "Retry-After": "0.05" }).end("{}");
