@@ -35,7 +35,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run(app, "node_modules/.bin/tsc", "--project", project)
     for name in ("product_white", "product_alpha"):
         shutil.copy(ARMCHAIR / f"{name}.png", app)
-    (app / "product_white.png").rename(app / "product.png")
     room = Image.open(ARMCHAIR / "room.png").convert("RGB")
     room.resize((640, 480)).save(app / "room.jpg")
     _as_phones_do(room.resize((2400, 3200)), app / "phone.jpg")

@@ -81,11 +81,18 @@ function limited(maxSize: number) {
   return bodyLimit({ maxSize, onError: (c) => c.json(told(failed("photo")), 413) });
 }
 
-const Form = z.object({
-  variant: z.string().regex(/^\d{1,20}$/),
-  photo: z.file().max(PHOTO_BYTES).transform((file) => file.bytes()).refine(isJpeg),
-  place: z.string().regex(/^\[\d{1,5},\d{1,5}\]$/).transform((text) => JSON.parse(text) as [number, number]).optional(),
-});
+const Photo = z
+  .file()
+  .max(PHOTO_BYTES)
+  .transform(async (file) => new Uint8Array(await file.arrayBuffer()))
+  .refine(isJpeg);
+
+const Place = z
+  .string()
+  .regex(/^\[\d{1,5},\d{1,5}\]$/)
+  .transform((text) => JSON.parse(text) as [number, number]);
+
+const Form = z.object({ variant: z.string().regex(/^\d{1,20}$/), photo: Photo, place: Place.optional() });
 
 const REASONS: Record<string, Reason> = { variant: "product", photo: "photo", place: "place" };
 

@@ -91,8 +91,13 @@ async function ready(admin: Admin, shop: string, id: string): Promise<string> {
   throw new Error("Shopify did not finish the file in time");
 }
 
-/** How many were deleted. */
+/** How many of our files were deleted. */
 export async function deleteOld(admin: Admin, shop: string, before: Date): Promise<number> {
+  const deleted = await deletePage(admin, shop, before);
+  return deleted === 0 ? 0 : deleted + (await deleteOld(admin, shop, before));
+}
+
+async function deletePage(admin: Admin, shop: string, before: Date): Promise<number> {
   const query = `filename:${PREFIX}* AND created_at:<'${before.toISOString()}'`;
   const { files } = await admin.request<{ files: { nodes: Pick<File, "id" | "image">[] } }>(
     shop, OLD, { first: PAGE, query });

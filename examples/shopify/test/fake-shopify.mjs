@@ -39,7 +39,7 @@ export class FakeShopify {
     this.server.close();
   }
 
-  sell(variant, { picture = "product.png", own, height, published = true } = {}) {
+  sell(variant, { picture = "product_white.png", own, height, published = true } = {}) {
     this.variants.set(`gid://shopify/ProductVariant/${variant}`, { picture, own, height, published });
   }
 
@@ -166,10 +166,10 @@ export class FakeShopify {
   }
 
   /** Searches for whatever is older than the query's time: a caller that trusts the search deletes too much. */
-  files({ query }) {
+  files({ first, query }) {
     const before = new Date(/created_at:<'([^']+)'/.exec(query)[1]);
     const found = [...this.stored.values()].filter((file) => file.created < before);
-    return { nodes: found.map((file) => this.file(file, "READY")) };
+    return { nodes: found.slice(0, first).map((file) => this.file(file, "READY")) };
   }
 
   fileDelete({ fileIds }) {

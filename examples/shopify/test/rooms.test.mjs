@@ -47,10 +47,10 @@ test("the customer sees the product in the room", async () => {
 
 test("the worker gets the product by URL, and its height in centimetres", () => {
   const { input } = first.job;
-  assert.equal(input.product_image, `${fake.url}/cdn/product.png?v=1&width=2048`);
+  assert.equal(input.product_image, `${fake.url}/cdn/product_white.png?v=1&width=2048`);
   assert.equal(input.product_height_cm, 90);
   assert.deepEqual(input.placement_coordinates, [240, 400]);
-  const agents = fake.fetched.filter(({ path }) => path === "/cdn/product.png").map(({ agent }) => agent);
+  const agents = fake.fetched.filter(({ path }) => path === "/cdn/product_white.png").map(({ agent }) => agent);
   assert.deepEqual(agents, ["qwen-edit-generate-api"]);
 });
 
