@@ -181,6 +181,17 @@ test("a webhook that comes again changes nothing", async () => {
   assert.equal(fake.uploads, uploads);
 });
 
+test("a webhook is answered before its picture is published, and the first counts", async () => {
+  const { token } = (await order({ place: "[255,400]" })).told;
+  await until(() => runpod.jobs.length === 1);
+  fake.faults.push("throttled");
+  const start = performance.now();
+  const done = { id: "1", status: "COMPLETED", output: { success: true, processed_image: PHOTO.toString("base64") } };
+  assert.equal((await post(runpod.jobs[0].webhook, done)).status, 200);
+  assert.ok(performance.now() - start < 900);
+  assert.deepEqual(await bytesOf((await result(token)).url), PHOTO);
+});
+
 test("a webhook under another secret is refused, also under the customer's token", async () => {
   const { token } = (await order({ place: "[247,400]" })).told;
   await until(() => runpod.jobs.length === 1);
