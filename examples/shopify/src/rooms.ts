@@ -1,0 +1,102 @@
+import { readWebhook, type Worker, WorkerError } from "qwen-worker";
+import type { Admin } from "./admin.js";
+import { Failure, reasonOf } from "./failures.js";
+import { deleteOld, publish } from "./files.js";
+import type { Jobs, State } from "./jobs.js";
+import { findProduct } from "./product.js";
+import { FILE_BYTES, type Settings } from "./settings.js";
+import { hookSecret, jobToken, type Order } from "./tokens.js";
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+/** The way of an order: the worker gets it, its answer becomes a file of the shop. */
+export class Rooms {
+  private readonly running = new Set<Promise<void>>();
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly admin: Admin,
+    private readonly worker: Worker,
+    private readonly jobs: Jobs,
+  ) {}
+
+  /** The job's token at once; its work goes on. The same order again is the same job, unless that one failed. */
+  async ask(order: Order): Promise<string> {
+    const token = jobToken(this.settings.SHOPIFY_API_SECRET, order);
+    if (await this.jobs.begin(token, order.shop)) this.goOn(token, this.submit(token, order));
+    return token;
+  }
+
+  async told(shop: string, token: string): Promise<State> {
+    return (await this.jobs.find(token, shop)) ?? { state: "failed", reason: "gone" };
+  }
+
+  /** RunPod's webhook; of several about one job the first counts. Returns before the picture is published. */
+  async answered(token: string, body: unknown): Promise<void> {
+    const shop = await this.jobs.claim(token);
+    if (shop) this.goOn(token, this.publish(shop, token, body));
+  }
+
+  async forget(shop: string): Promise<void> {
+    await this.jobs.forget(shop);
+  }
+
+  /** Deletes results of RESULT_DAYS and more, in the shops that were asked for since the start. */
+  async sweep(): Promise<void> {
+    const before = new Date(Date.now() - this.settings.RESULT_DAYS * DAY);
+    for (const shop of this.admin.shops()) {
+      await deleteOld(this.admin, shop, before).catch((error) => console.error(`${shop} sweep: ${error}`));
+    }
+  }
+
+  /** All work that goes on behind the answers is done. */
+  async settled(): Promise<void> {
+    await Promise.all(this.running);
+  }
+
+  private async submit(token: string, { shop, variant, photo, place }: Order): Promise<void> {
+    const begun = await this.jobs.begunSince(shop, Date.now() - HOUR);
+    if (begun > this.settings.JOBS_PER_HOUR) throw new Failure("busy", `${begun} jobs within an hour`);
+    const product = await findProduct(this.admin, shop, variant, this.settings.HEIGHT_METAFIELD);
+    const job = {
+      action: "edit" as const,
+      product_image: product.imageUrl,
+      room_image: Buffer.from(photo).toString("base64"),
+      product_height_cm: product.heightCm,
+      placement_coordinates: place,
+      output_format: "jpeg" as const,
+    };
+    const webhook = `${this.settings.APP_URL}/hooks/runpod/${hookSecret(this.settings.SHOPIFY_API_SECRET, token)}`;
+    await this.worker.submit(job, { webhook, idempotencyKey: token }).catch(unlessItMayRun);
+    log(shop, token, "submitted");
+  }
+
+  private async publish(shop: string, token: string, body: unknown): Promise<void> {
+    const { answer } = readWebhook(body);
+    const picture = Buffer.from(answer.processed_image, "base64");
+    if (picture.length > FILE_BYTES) throw new Error("the picture is larger than Shopify takes");
+    await this.jobs.finish(token, { state: "ready", url: await publish(this.admin, shop, token, picture) });
+    log(shop, token, "ready");
+  }
+
+  private goOn(token: string, work: Promise<void>): void {
+    const done = work.catch((error) => this.fail(token, error)).finally(() => this.running.delete(done));
+    this.running.add(done);
+  }
+
+  private async fail(token: string, error: unknown): Promise<void> {
+    log("failed", token, String(error));
+    await this.jobs.finish(token, { state: "failed", reason: reasonOf(error) });
+  }
+}
+
+/** Its webhook may still come. */
+function unlessItMayRun(error: unknown): void {
+  if (!(error instanceof WorkerError && error.code === "OUTCOME_UNKNOWN")) throw error;
+}
+
+/** Never a photo, and of a token, which opens the result, only its beginning. */
+function log(shop: string, token: string, what: string): void {
+  console.info(`${shop} ${token.slice(0, 8)} ${what}`);
+}

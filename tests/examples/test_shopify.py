@@ -1,0 +1,160 @@
+"""examples/shopify: its backend and its block, between a shop on loopback, the local platform and a worker."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import ARMCHAIR, CHROMIUM, browser
+from tests.node import install, needs_node, run
+from tests.rehearsal import ROOT, Platform, platform, worker
+
+WAIT_MS = 30_000
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A built copy, and pictures in it."""
+    needs_node()
+    folder = tmp_path_factory.mktemp("examples")
+    for name in ("typescript", "shopify"):
+        ignored = shutil.ignore_patterns("node_modules", "dist", "__pycache__")
+        shutil.copytree(ROOT / "examples" / name, folder / name, ignore=ignored)
+    app = folder / "shopify"
+    install(app)
+    for project in ("../typescript", "."):
+        run(app, "node_modules/.bin/tsc", "--project", project)
+    for name in ("product_white", "product_alpha"):
+        shutil.copy(ARMCHAIR / f"{name}.png", app)
+    room = Image.open(ARMCHAIR / "room.png").convert("RGB")
+    room.resize((640, 480)).save(app / "room.jpg")
+    _as_phones_do(room.resize((2400, 3200)), app / "phone.jpg")
+    return app
+
+
+def _as_phones_do(upright: Image.Image, file: Path) -> None:
+    """On its side, with an orientation that says so."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright.transpose(Image.Transpose.ROTATE_90).save(file, exif=exif)
+
+
+@pytest.fixture(scope="module")
+def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    folder = tmp_path_factory.mktemp("worker")
+    with (
+        platform(webhook_retry_seconds=0.2) as at,
+        worker(at, folder, ROOT / "rp_handler.py", ALLOW_PRIVATE_IMAGE_HOSTS="1"),
+    ):
+        yield at
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module")
+def storefront(app: Path, at: Platform) -> Iterator[str]:
+    """The product page's address."""
+    env = os.environ | {"PICTURES": str(app), "RUNPOD_URL": at.base}
+    command = ["node", "test/storefront.mjs"]
+    with subprocess.Popen(command, cwd=app, env=env, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        yield process.stdout.readline().strip()
+        process.terminate()
+
+
+@contextmanager
+def opened(chromium: Browser, storefront: str) -> Iterator[Page]:
+    """The dialog on the product page, which asks nobody but the shop and logs no error."""
+    page = chromium.new_context(viewport={"width": 390, "height": 844}).new_page()
+    wrong: list[str] = []
+    shop = storefront.removesuffix("/products/armchair")
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda request: None if request.url.startswith((shop, "data:")) else wrong.append(request.url))
+    page.goto(storefront)
+    page.click("text=See it in your room")
+    yield page
+    page.context.close()
+    assert not wrong
+
+
+def test_it_serves_a_shop(app: Path, at: Platform) -> None:
+    files = [str(file.relative_to(app)) for file in sorted(app.glob("test/*.test.mjs"))]
+    run(app, "node", "--test", *files, RUNPOD_URL=at.base, PICTURES=str(app))
+
+
+@needs_chromium
+def test_a_customer_on_a_phone_sees_the_product_where_the_photo_was_tapped(
+    chromium: Browser, storefront: str, app: Path, at: Platform
+) -> None:
+    with opened(chromium, storefront) as page:
+        page.set_input_files("[type=file]", app / "phone.jpg")
+        stage = page.locator("canvas")
+        expect(stage).to_be_visible()
+        box = stage.bounding_box()
+        assert box
+        assert box["height"] / box["width"] == pytest.approx(4 / 3, abs=0.01), "upright"
+        stage.click(position={"x": box["width"] / 4, "y": box["height"] * 0.8})
+        page.click("text=Show it in my room")
+        expect(page.get_by_role("status")).to_have_text("Here it is.", timeout=WAIT_MS)
+        assert _last_place(at) == pytest.approx([1536 / 4, 2048 * 0.8], abs=3)
+        assert page.locator("img").evaluate("({naturalWidth, naturalHeight}) => [naturalWidth, naturalHeight]") == [
+            1536,
+            2048,
+        ]
+
+
+def _last_place(at: Platform) -> list[int]:
+    """What the worker was told."""
+    *_, job = at.endpoint.jobs.values()
+    place: list[int] = job.told["input"]["placement_coordinates"]
+    return place
+
+
+@needs_chromium
+def test_the_place_is_chosen_with_the_keyboard_too_and_the_dialog_is_accessible(
+    chromium: Browser, storefront: str, app: Path, at: Platform
+) -> None:
+    with opened(chromium, storefront) as page:
+        page.set_input_files("[type=file]", app / "room.jpg")
+        page.locator("[data-part=stage]").focus()
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("ArrowDown")
+        assert Axe().run(page).violations_count == 0
+        page.click("text=Show it in my room")
+        expect(page.get_by_role("status")).to_have_text("Here it is.", timeout=WAIT_MS)
+        assert _last_place(at) == [640 // 2 - 16, 480 * 3 // 4 + 16]
+
+
+@needs_chromium
+def test_a_file_that_is_no_photo_is_told_in_words(chromium: Browser, storefront: str, app: Path) -> None:
+    with opened(chromium, storefront) as page:
+        page.set_input_files("[type=file]", app / "package.json")
+        expect(page.get_by_role("status")).to_have_text("This photo could not be used. Please try another one.")
+        expect(page.locator("canvas")).to_be_hidden()
+        page.set_input_files("[type=file]", app / "room.jpg")
+        expect(page.get_by_role("status")).to_be_empty()
+        expect(page.locator("canvas")).to_be_visible()
+
+
+@needs_chromium
+def test_a_failed_job_is_told_in_words_and_can_be_tried_again(chromium: Browser, storefront: str, app: Path) -> None:
+    with opened(chromium, storefront) as page:
+        page.goto(storefront + "?variant=404")
+        page.click("text=See it in your room")
+        page.set_input_files("[type=file]", app / "room.jpg")
+        page.click("text=Show it in my room")
+        expect(page.get_by_role("status")).to_have_text("This product cannot be shown in a room.", timeout=WAIT_MS)
+        expect(page.locator("[data-part=send]")).to_be_enabled()
