@@ -49,14 +49,21 @@ def _field(error: ErrorDetails) -> str:
 def _sentence(error: ErrorDetails) -> str:
     field = _field(error)
     match error["type"]:
-        case "missing":
+        case "missing" if len(error["loc"]) == 1:
             return f"Missing {field}"
         case "extra_forbidden":
             return f"Unknown field {field}"
         case _:
-            reason = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
             where = "".join(f"[{part}]" for part in error["loc"][1:])
-            return f"Invalid {field}{where}: it {reason.removeprefix('it ')}"
+            return f"Invalid {field}{where}: it {_reason(error)}"
+
+
+def _reason(error: ErrorDetails) -> str:
+    """pydantic's, in the words of JSON."""
+    if error["type"] == "missing":
+        return "is missing"
+    reason = re.sub(r"^(Value error, )?(it |Input |Tuple |List |String )?", "", error["msg"])
+    return reason.replace("tuple", "list").replace(" after validation", "")
 
 
 def shown(name: str) -> str:

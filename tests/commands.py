@@ -38,18 +38,26 @@ def is_setting(name: str) -> bool:
 
 
 def check(text: str, folder: Path, server: str) -> None:
-    """Every command of a block: what it names exists, seen from `folder`; a curl of LOCAL is sent to `server`."""
+    """Every command of a block: what it names exists, seen from `folder` or the root; a curl of LOCAL is sent to
+    `server`."""
     for line in text.replace("\\\n", " ").splitlines():
-        for command in re.split(r"\s(?:&&|\|)\s", line.strip().strip("()")):
-            words = shlex.split(command, comments=True)
-            while words and (told := re.fullmatch(r"([A-Z][A-Z_]*)=.*", words[0])):
-                assert is_setting(told[1]), told[1]
-                words = words[1:]
-            if words[:1] == ["cd"]:
-                folder = (folder / words[1]).resolve()
-                assert folder.is_dir(), folder
-            elif words:
-                CHECKS[Path(words[0]).name](words[1:], folder, server)
+        inside = line.startswith("(")
+        there = _check_line(line.strip().strip("()"), folder, server)
+        folder = folder if inside else there
+
+
+def _check_line(line: str, folder: Path, server: str) -> Path:
+    """The folder where it ends."""
+    for command in re.split(r"\s(?:&&|\|)\s", line):
+        words = shlex.split(command, comments=True)
+        while words and (told := re.fullmatch(r"([A-Z][A-Z_]*)=.*", words[0])):
+            assert is_setting(told[1]) or "examples" in folder.parts, told[1]
+            words = words[1:]
+        if words[:1] == ["cd"]:
+            folder = next(place for place in (folder / words[1], ROOT / words[1]) if place.is_dir())
+        elif words:
+            CHECKS[Path(words[0]).name](words[1:], folder, server)
+    return folder
 
 
 def _make(words: list[str], _folder: Path, _server: str) -> None:

@@ -418,6 +418,19 @@ class TestInvalidInput:
         problem = failure(door(), {"action": "edit", "room_image": small_edit()["room_image"]})
         assert problem["error"] == "Edit processing failed: Missing product_image [INVALID_INPUT]"
 
+    @pytest.mark.parametrize(
+        ("point", "sentence"),
+        [
+            ([80], "Invalid placement_coordinates[1]: it is missing"),
+            ([80, 90, 100], "Invalid placement_coordinates: it should have at most 2 items, not 3"),
+            ("80, 90", "Invalid placement_coordinates: it should be a valid list"),
+            (["80", 90], "Invalid placement_coordinates[0]: it should be a valid number"),
+        ],
+    )
+    def test_a_point_that_is_none_is_explained(self, point: object, sentence: str) -> None:
+        problem = failure(door(), small_edit(placement_coordinates=point))
+        assert problem["error"] == f"Edit processing failed: {sentence} [INVALID_INPUT]"
+
     def test_an_unknown_action_names_the_known_ones(self) -> None:
         assert run(door(), {"action": "X"}) == {
             "error": "Invalid action: X. Supported actions: edit, generate, health_check [INVALID_ACTION]",
