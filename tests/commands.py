@@ -6,9 +6,11 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -70,6 +72,9 @@ def _python(words: list[str], _folder: Path, _server: str) -> None:
     if words[:2] in (["-m", "venv"], ["-m", "pytest"]):
         assert all((ROOT / word).exists() for word in words[2:] if "/" in word)
         return
+    if words[:2] == ["-m", "examples.cli"]:
+        _examples_cli(words)
+        return
     if words[0] == "-m":
         target = ROOT / Path(*words[1].split("."))
         words, file = words[2:], next(f for f in (target.with_suffix(".py"), target / "__main__.py") if f.exists())
@@ -81,6 +86,13 @@ def _python(words: list[str], _folder: Path, _server: str) -> None:
     ast.parse(source)
     for option in _options(words):
         assert option in source or option in SDK_OPTIONS, option
+
+
+def _examples_cli(words: list[str]) -> None:
+    with TemporaryDirectory() as folder:
+        out = words.index("-o") + 1
+        done = run(sys.executable, *words[:out], f"{folder}/{words[out]}", *words[out + 1 :], ENGINE="preview")
+        assert (done.returncode, len(list(Path(folder).iterdir()))) == (0, 1), done.stderr
 
 
 def _pip(words: list[str], _folder: Path, _server: str) -> None:
