@@ -1,0 +1,251 @@
+"""Callers at two replicas under Ray Serve, one of which is killed while it works: what is lost, whether every answer is
+its caller's own, how long until there are two again, and what callers wait before, meanwhile and after.
+
+usage: python bench/ray_load.py [--json] [--engine tiny] [--callers 6] [--seconds 60] [--kill-after 20]
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
+
+import httpx2  # noqa: E402
+
+from deploy.ray_options import Options  # noqa: E402
+from tests.pictures import as_base64, file_of, plain_room, red_vase  # noqa: E402
+
+APP, DEPLOYMENT, TITLE = "default", "Replica", b"ray::ServeReplica:"
+REPLICAS = 2
+OPTIONS = Options(min_replicas=REPLICAS, max_replicas=REPLICAS, num_gpus=0)
+PLACES = 8
+"""Different jobs, each of whose answers is known before."""
+
+LOOK_SECONDS = 0.05
+RECOVERY_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Sent:
+    place: int
+    began: float
+    seconds: float
+    status: int
+    """0 where the connection broke."""
+    is_right: bool
+    tries: int
+
+
+@dataclass
+class Run:
+    """What became of the requests of all callers; times are `time.monotonic`."""
+
+    sent: list[Sent] = field(default_factory=list)
+    killed: float = 0.0
+    recovered: float = 0.0
+
+    def told(self) -> dict[str, Any]:
+        lost = [one for one in self.sent if one.status != 200]
+        return {
+            "sent": len(self.sent),
+            "answered": len(self.sent) - len(lost),
+            "lost": len(lost),
+            "lost_not_under_way_at_the_kill": sum(not self._was_under_way(one) for one in lost),
+            "lost_at_most": OPTIONS.max_ongoing_requests,
+            "lost_statuses": sorted({one.status for one in lost}),
+            "sent_again": sum(one.tries > 1 for one in self.sent),
+            "wrong": sum(one.status == 200 and not one.is_right for one in self.sent),
+            "seconds_to_two_replicas": round(self.recovered - self.killed, 2),
+            "waits": {name: _waits(part) for name, part in self._parts().items()},
+        }
+
+    def _was_under_way(self, one: Sent) -> bool:
+        return one.began <= self.killed <= one.began + one.seconds
+
+    def _parts(self) -> dict[str, list[Sent]]:
+        """By when they were answered."""
+        answered = [one for one in self.sent if one.status == 200]
+        ends = [(one.began + one.seconds, one) for one in answered]
+        return {
+            "before": [one for end, one in ends if end < self.killed],
+            "during": [one for end, one in ends if self.killed <= end < self.recovered],
+            "after": [one for end, one in ends if end >= self.recovered],
+        }
+
+
+def _waits(part: list[Sent]) -> dict[str, float | int | None]:
+    seconds = [one.seconds for one in part]
+    enough = len(seconds) > 1
+    return {
+        "answers": len(seconds),
+        "p50": round(median(seconds), 3) if enough else None,
+        "p95": round(quantiles(seconds, n=20)[18], 3) if enough else None,
+    }
+
+
+def job(place: int) -> dict[str, Any]:
+    """Its picture tells it from the others with any engine: by its seed, and by where the product stands."""
+    return {
+        "product_image": as_base64(file_of(red_vase())),
+        "room_image": as_base64(file_of(plain_room())),
+        "placement_coordinates": [40 + 10 * place, 100],
+        "product_scale": 0.4,
+        "seed": place,
+    }
+
+
+@dataclass
+class Callers:
+    url: str
+    again: bool
+    """Whether to send once more, under the same idempotency key, what was lost."""
+    known: dict[int, str]
+    run: Run = field(default_factory=Run)
+
+    async def call(self, number: int, until: float) -> None:
+        async with httpx2.AsyncClient(timeout=120) as client:
+            turn = 0
+            while time.monotonic() < until:
+                await self._send(client, f"{number}-{turn}", (number + turn) % PLACES)
+                turn += 1
+
+    async def _send(self, client: httpx2.AsyncClient, key: str, place: int) -> None:
+        began = time.monotonic()
+        body = job(place) | {"idempotency_key": f"{self.again}-{key}"}
+        status, picture, tries = 0, "", 0
+        while status != 200 and tries <= int(self.again):
+            tries += 1
+            with suppress(httpx2.TransportError):
+                answer = await client.post(f"{self.url}/v1/edit", json=body)
+                status = answer.status_code
+                picture = answer.json()["processed_image"] if status == 200 else ""
+        seconds = time.monotonic() - began
+        self.run.sent.append(Sent(place, began, seconds, status, picture == self.known[place], tries))
+
+
+def replicas() -> set[int]:
+    """Process ids of this cluster's."""
+    mine = f"RAY_LOAD={os.getpid()}".encode()
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is another user's
+            if (process / "cmdline").read_bytes().startswith(TITLE) and mine in (process / "environ").read_bytes():
+                found.add(int(process.name))
+    return found
+
+
+def running() -> int:
+    from ray import serve
+
+    states = serve.status().applications[APP].deployments[DEPLOYMENT].replica_states
+    return int(states.get("RUNNING", 0))
+
+
+def kill_one_and_wait(run: Run, after: float) -> None:
+    time.sleep(after)
+    victim = min(replicas())
+    run.killed = time.monotonic()
+    os.kill(victim, signal.SIGKILL)
+    while victim in (alive := replicas()) or len(alive) < REPLICAS or running() < REPLICAS:
+        if time.monotonic() > run.killed + RECOVERY_SECONDS:
+            raise TimeoutError(f"no second replica in {RECOVERY_SECONDS:.0f} s")
+        time.sleep(LOOK_SECONDS)
+    run.recovered = time.monotonic()
+
+
+async def load(url: str, asked: argparse.Namespace, known: dict[int, str], *, again: bool) -> Run:
+    callers = Callers(url, again, known)
+    until = time.monotonic() + asked.seconds
+    killing = asyncio.create_task(asyncio.to_thread(kill_one_and_wait, callers.run, asked.kill_after))
+    await asyncio.gather(*(callers.call(number, until) for number in range(asked.callers)))
+    await killing
+    return callers.run
+
+
+def answers(url: str) -> dict[int, str]:
+    """Of every job, before anything is killed."""
+    return {
+        place: httpx2.post(f"{url}/v1/edit", json=job(place), timeout=120).raise_for_status().json()["processed_image"]
+        for place in range(PLACES)
+    }
+
+
+@contextmanager
+def cluster(engine: str) -> Iterator[str]:
+    """The address of two replicas, in a Ray of their own without dashboard and usage statistics."""
+    os.environ |= {
+        "ENGINE": engine,
+        "LOG_LEVEL": "WARNING",
+        "PYTHONPATH": str(ROOT),
+        "RAY_LOAD": str(os.getpid()),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_SERVE_LOG_TO_STDERR": "0",
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "deploy.ray_front:middlewares",
+    }
+    import ray
+    from ray import serve
+
+    from deploy.ray_serve import app
+
+    with socket.create_server(("127.0.0.1", 0)) as line:
+        port = line.getsockname()[1]
+    ray.init(
+        address="local", num_cpus=REPLICAS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+    )
+    try:
+        serve.start(http_options={"host": "127.0.0.1", "port": port})
+        serve.run(app(OPTIONS), name=APP)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        serve.shutdown()
+        ray.shutdown()
+
+
+def table(told: dict[str, Any]) -> str:
+    names = [name for name in told["plain"] if name != "waits"]
+    lines = [f"{'':>32}  {'plain':>10}  {'again':>10}"]
+    lines += [
+        f"{name.replace('_', ' '):>32}  {told['plain'][name]!s:>10}  {told['again'][name]!s:>10}" for name in names
+    ]
+    for part in ("before", "during", "after"):
+        for name in ("answers", "p50", "p95"):
+            values = (f"{told[kind]['waits'][part][name]!s:>10}" for kind in ("plain", "again"))
+            lines.append(f"{f'{part}: {name}':>32}  {'  '.join(values)}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="kills one of two Ray Serve replicas under load")
+    parser.add_argument("--json", action="store_true", help="one JSON line instead of the table")
+    parser.add_argument("--engine", choices=("preview", "tiny"), default="tiny")
+    parser.add_argument("--callers", type=int, default=6)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--kill-after", type=float, default=20)
+    asked = parser.parse_args()
+    started = time.monotonic()
+    told: dict[str, Any] = {"engine": asked.engine, "callers": asked.callers}
+    with cluster(asked.engine) as url:
+        told["seconds_to_start"] = round(time.monotonic() - started, 2)
+        known = answers(url)
+        for kind in ("plain", "again"):
+            told[kind] = asyncio.run(load(url, asked, known, again=kind == "again")).told()
+    if not asked.json:
+        print(table(told))
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()

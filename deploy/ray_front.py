@@ -1,0 +1,68 @@
+"""What Ray's HTTP proxies refuse by themselves, said as the app says it. For
+RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=deploy.ray_front:middlewares"""
+
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deploy.ray_options import FULL, RETRY_SECONDS
+from schemas.errors import ErrorCode, JobError
+from web.errors import error_response
+
+RAYS_OWN = "/-/"
+"""Before the proxies' own routes, whose answers are Ray's business."""
+
+ID = "x-request-id"
+
+
+@dataclass(frozen=True)
+class Translated:
+    """An ASGI application around Ray's proxy."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(RAYS_OWN):
+            await self.app(scope, receive, send)
+            return
+        refusal: JobError | None = LOST
+
+        async def send_translated(message: Message) -> None:
+            nonlocal refusal
+            if message["type"] == "http.response.start":
+                refusal = _refusal(message)
+                _keep_one_id(MutableHeaders(scope=message))
+            if refusal is None:
+                await send(message)
+
+        await self.app(scope, receive, send_translated)
+        if refusal is not None:
+            answer = error_response(refusal, RETRY_SECONDS)
+            answer.headers[ID] = Headers(scope=scope)[ID]
+            await answer(scope, receive, send)
+
+
+LOST = JobError(ErrorCode.MODEL_NOT_READY, "The replica that held this request is gone: send it again")
+"""Ray says nothing at all of a replica that died before it began its answer."""
+
+
+def _refusal(start: Message) -> JobError | None:
+    """None for what a replica answered: its errors are JSON, Ray's are plain text."""
+    is_ours = start["status"] < 400 or Headers(raw=start["headers"]).get("content-type") == "application/json"
+    if is_ours:
+        return None
+    if start["status"] == FULL:
+        return JobError(ErrorCode.TOO_MANY_REQUESTS, "Too many jobs are waiting, try again later")
+    return JobError(ErrorCode.MODEL_NOT_READY, "No replica can take this request, try again later")
+
+
+def _keep_one_id(headers: MutableHeaders) -> None:
+    """Ray adds its own behind the app's."""
+    if ID in headers:
+        headers[ID] = headers[ID]
+
+
+def middlewares() -> list[Middleware]:
+    return [Middleware(Translated)]

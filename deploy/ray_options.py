@@ -1,0 +1,55 @@
+"""What Ray Serve is told of the deployment. Without Ray, so that it can be read where Ray is not installed."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import model_validator as validator
+
+HEALTH_SECONDS = 2.0
+"""How often a replica is asked how it is; Ray replaces it after three bad answers in a row."""
+
+FULL = 429
+"""What a full line of jobs is answered, here as by the app itself."""
+
+RETRY_SECONDS = 5
+
+
+class Options(BaseModel):
+    """`serve run deploy.ray_serve:app NAME=VALUE ...`, or `args` in a Serve config."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_replicas: NonNegativeInt = Field(1, description="kept while nobody calls; 0: the next caller waits for a start")
+    max_replicas: PositiveInt = Field(4, description="never more than the cluster has GPUs for")
+    num_gpus: NonNegativeInt = Field(1, description="of a replica; 0 for previews, more for DEVICE_MAP=balanced")
+    max_ongoing_requests: PositiveInt = Field(2, description="at a replica: one is painted, the others lie ready")
+    max_queued_requests: PositiveInt = Field(
+        32, description="at a proxy, waiting for a replica; the next is answered 429"
+    )
+    target_ongoing_requests: PositiveFloat = Field(2, description="a replica, queued ones too; above it another starts")
+    upscale_seconds: NonNegativeFloat = Field(30, description="above the target before another replica starts")
+    downscale_seconds: NonNegativeFloat = Field(600, description="below the target before a replica ends")
+
+    @validator(mode="after")
+    def _not_more_than_most(self) -> Self:
+        if self.min_replicas > self.max_replicas:
+            raise ValueError("min_replicas is more than max_replicas")
+        return self
+
+    def deployment(self, job_seconds: float) -> dict[str, Any]:
+        """Options of `serve.deployment`. A replica that is to end may answer what it holds first, `job_seconds` each."""
+        return {
+            "autoscaling_config": {
+                "min_replicas": self.min_replicas,
+                "max_replicas": self.max_replicas,
+                "target_ongoing_requests": self.target_ongoing_requests,
+                "upscale_delay_s": self.upscale_seconds,
+                "downscale_delay_s": self.downscale_seconds,
+            },
+            "max_ongoing_requests": self.max_ongoing_requests,
+            "max_queued_requests": self.max_queued_requests,
+            "backpressure_config": {"status_code": FULL, "retry_after_s": RETRY_SECONDS},
+            "ray_actor_options": {"num_gpus": self.num_gpus},
+            "graceful_shutdown_timeout_s": self.max_ongoing_requests * job_seconds,
+            "health_check_period_s": HEALTH_SECONDS,
+        }
