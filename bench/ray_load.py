@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ import httpx2  # noqa: E402
 from deploy.ray_options import Options  # noqa: E402
 from tests.pictures import as_base64, file_of, plain_room, red_vase  # noqa: E402
 
-APP, DEPLOYMENT, TITLE = "default", "Replica", b"ray::ServeReplica:"
+APP, DEPLOYMENT, TITLE = "default", "Replica", b"ray::ServeReplica:default:"
 REPLICAS = 2
 OPTIONS = Options(min_replicas=REPLICAS, max_replicas=REPLICAS, num_gpus=0)
 PLACES = 8
@@ -136,43 +136,54 @@ class Callers:
         self.run.sent.append(Sent(place, began, seconds, status, picture == self.known[place], tries))
 
 
-def replicas() -> set[int]:
-    """Process ids of this cluster's."""
+def replicas(title: bytes = TITLE) -> set[int]:
+    """Process ids of those of this process' own cluster."""
     mine = f"RAY_LOAD={os.getpid()}".encode()
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended, or is another user's
-            if (process / "cmdline").read_bytes().startswith(TITLE) and mine in (process / "environ").read_bytes():
+            if (process / "cmdline").read_bytes().startswith(title) and mine in (process / "environ").read_bytes():
                 found.add(int(process.name))
     return found
 
 
-def running() -> int:
+def two_run() -> bool:
+    """Whether Ray sends requests to two. It takes a moment to notice that one is gone."""
     from ray import serve
 
     states = serve.status().applications[APP].deployments[DEPLOYMENT].replica_states
-    return int(states.get("RUNNING", 0))
+    return states.get("RUNNING", 0) == REPLICAS
 
 
-def kill_one_and_wait(run: Run, after: float) -> None:
+def kill_one_and_wait(run: Run, after: float, are_two: Callable[[], bool]) -> None:
     time.sleep(after)
     victim = min(replicas())
     run.killed = time.monotonic()
     os.kill(victim, signal.SIGKILL)
-    while victim in (alive := replicas()) or len(alive) < REPLICAS or running() < REPLICAS:
+    while victim in (alive := replicas()) or len(alive) < REPLICAS or not are_two():
         if time.monotonic() > run.killed + RECOVERY_SECONDS:
             raise TimeoutError(f"no second replica in {RECOVERY_SECONDS:.0f} s")
         time.sleep(LOOK_SECONDS)
     run.recovered = time.monotonic()
 
 
-async def load(url: str, asked: argparse.Namespace, known: dict[int, str], *, again: bool) -> Run:
-    callers = Callers(url, again, known)
-    until = time.monotonic() + asked.seconds
-    killing = asyncio.create_task(asyncio.to_thread(kill_one_and_wait, callers.run, asked.kill_after))
-    await asyncio.gather(*(callers.call(number, until) for number in range(asked.callers)))
-    await killing
-    return callers.run
+@dataclass(frozen=True)
+class Load:
+    url: str
+    known: dict[int, str]
+    """The answers of all jobs."""
+    callers: int
+    seconds: float
+    kill_after: float
+    are_two: Callable[[], bool] = two_run
+
+    async def run(self, *, again: bool) -> Run:
+        callers = Callers(self.url, again, self.known)
+        until = time.monotonic() + self.seconds
+        killing = asyncio.create_task(asyncio.to_thread(kill_one_and_wait, callers.run, self.kill_after, self.are_two))
+        await asyncio.gather(*(callers.call(number, until) for number in range(self.callers)))
+        await killing
+        return callers.run
 
 
 def answers(url: str) -> dict[int, str]:
@@ -239,9 +250,9 @@ def main() -> None:
     told: dict[str, Any] = {"engine": asked.engine, "callers": asked.callers}
     with cluster(asked.engine) as url:
         told["seconds_to_start"] = round(time.monotonic() - started, 2)
-        known = answers(url)
+        load = Load(url, answers(url), asked.callers, asked.seconds, asked.kill_after)
         for kind in ("plain", "again"):
-            told[kind] = asyncio.run(load(url, asked, known, again=kind == "again")).told()
+            told[kind] = asyncio.run(load.run(again=kind == "again")).told()
     if not asked.json:
         print(table(told))
     print(json.dumps(told))

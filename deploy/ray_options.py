@@ -37,7 +37,7 @@ class Options(BaseModel):
         return self
 
     def deployment(self, job_seconds: float) -> dict[str, Any]:
-        """Options of `serve.deployment`. A replica that is to end may answer what it holds first, `job_seconds` each."""
+        """Options of `serve.deployment`. A replica that is to end has `job_seconds` for each job it holds."""
         return {
             "autoscaling_config": {
                 "min_replicas": self.min_replicas,

@@ -1,0 +1,31 @@
+"""What Ray Serve is told of the deployment, read where there is no Ray."""
+
+import pytest
+from pydantic import ValidationError
+
+from deploy.ray_options import Options
+
+
+def test_the_words_of_a_command_line_are_numbers() -> None:
+    options = Options.model_validate({"min_replicas": "2", "max_replicas": "8", "num_gpus": "0"})
+    told = options.deployment(600)
+    assert told["autoscaling_config"]["min_replicas"] == 2
+    assert told["autoscaling_config"]["max_replicas"] == 8
+    assert told["ray_actor_options"] == {"num_gpus": 0}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"max_replicas": 0}, {"min_replicas": 5}, {"num_gpus": -1}, {"replicas": 2}, {"max_queued_requests": "many"}],
+)
+def test_a_wrong_option_is_refused_by_name(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        Options.model_validate(wrong)
+
+
+def test_a_replica_that_ends_has_time_for_all_it_holds() -> None:
+    assert Options(max_ongoing_requests=3).deployment(100)["graceful_shutdown_timeout_s"] == 300
+
+
+def test_by_default_a_replica_has_a_card_of_its_own() -> None:
+    assert Options().deployment(600)["ray_actor_options"] == {"num_gpus": 1}

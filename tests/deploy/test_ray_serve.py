@@ -1,0 +1,156 @@
+"""The HTTP app under Ray Serve: deploy/ray_serve.yaml as a person starts it, two replicas, one of which is killed."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+
+from bench.ray_load import Load, answers, job, replicas
+from deploy.ray_options import Options
+from tests.pictures import as_base64, file_of, picture, plain_room, red_vase
+from tests.test_process import ROOT, environment, free_port
+
+pytest.importorskip("ray", reason="Ray is not installed: deploy/requirements-ray.txt")
+yaml = pytest.importorskip("yaml")
+
+QUEUED, HELD = 4, 2 * Options().max_ongoing_requests
+START_SECONDS, WAIT_SECONDS = 60, 30
+
+
+def configuration(folder: Path, port: int) -> Path:
+    """The repository's own, for two replicas of the preview, and beside it one whose engine fails."""
+    told = yaml.safe_load((ROOT / "deploy/ray_serve.yaml").read_text())
+    told["http_options"] = {"host": "127.0.0.1", "port": port}
+    [app] = told["applications"]
+    app["args"] |= {"num_gpus": 0, "min_replicas": 2, "max_replicas": 2, "max_queued_requests": QUEUED}
+    app["runtime_env"]["env_vars"]["ENGINE"] = "preview"
+    app["deployments"] = [{"name": "Replica", "ray_actor_options": {"num_cpus": 0.1}}]
+    (folder / "recordings").mkdir()
+    (folder / "recordings/damaged.png").write_bytes(b"no picture")
+    broken = {"ENGINE": "replay", "REPLAY_DIR": str(folder / "recordings"), "FAILURES_BEFORE_REFRESH": "1"}
+    args = app["args"] | {"min_replicas": 1, "max_replicas": 1}
+    beside = {"name": "broken", "route_prefix": "/broken", "args": args, "runtime_env": {"env_vars": broken}}
+    told["applications"].append(app | beside)
+    file = folder / "serve.yaml"
+    file.write_text(yaml.safe_dump(told))
+    return file
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the two replicas."""
+    folder, port = tmp_path_factory.mktemp("ray"), free_port()
+    command = [Path(sys.executable).with_name("serve"), "run", "--app-dir", ROOT, configuration(folder, port)]
+    env = environment(
+        folder,
+        HOME=str(folder),  # where Ray leaves a token
+        RAY_LOAD=str(os.getpid()),
+        RAY_USAGE_STATS_ENABLED="0",
+        RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH="deploy.ray_front:middlewares",
+    )
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until(lambda: len(replicas()) == 2 and is_ready(url) and is_ready(url + "/broken"), START_SECONDS)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(WAIT_SECONDS)
+        wait_until(lambda: not replicas())
+
+
+def is_ready(url: str) -> bool:
+    with suppress(httpx2.TransportError):
+        return httpx2.get(url + "/ready").status_code == 200
+    return False
+
+
+def wait_until(is_so: Any, seconds: float = WAIT_SECONDS) -> None:
+    until = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < until, "not in time"
+        time.sleep(0.1)
+
+
+def long_job() -> dict[str, Any]:
+    """Seconds of work for the preview."""
+    return job(0) | {"room_image": as_base64(file_of(plain_room(2400, 1800))), "n": 4}
+
+
+def test_a_form_of_the_openai_client_gets_through(served: str) -> None:
+    with openai.OpenAI(base_url=served + "/v1", api_key="none", max_retries=0) as client:
+        files = [("room.png", file_of(plain_room())), ("vase.png", file_of(red_vase()))]
+        placed = {"placement_coordinates": [80, 100]}
+        made = client.images.edit(image=files, prompt="a vase", extra_body=placed)
+    assert made.data is not None
+    assert picture(made.data[0].b64_json or "").size == (160, 120)
+
+
+def test_events_come_while_the_job_runs(served: str) -> None:
+    headers = {"Accept": "text/event-stream"}
+    with httpx2.stream("POST", served + "/v1/edit", json=long_job(), headers=headers, timeout=60) as answer:
+        seen = [(time.monotonic(), line) for line in answer.iter_lines() if line.startswith("event:")]
+    (first, progress), (last, end) = seen[0], seen[-1]
+    assert (progress, end) == ("event: progress", "event: answer")
+    assert last - first > 0.3
+
+
+def test_a_full_line_is_refused_as_the_app_refuses_it(served: str) -> None:
+    calls = HELD + QUEUED + 3
+    with ThreadPoolExecutor(calls) as callers:
+        every = list(callers.map(lambda _: httpx2.post(served + "/v1/edit", json=long_job(), timeout=60), range(calls)))
+    refused = [answer for answer in every if answer.status_code != 200]
+    assert 0 < len(refused) <= calls - HELD - QUEUED
+    for answer in refused:
+        assert answer.status_code == 429
+        assert answer.json()["error"]["code"] == "TOO_MANY_REQUESTS"
+        assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_caller_that_hangs_up_frees_its_place(served: str) -> None:
+    for _ in range(2 * HELD):
+        with suppress(httpx2.TimeoutException):
+            httpx2.post(served + "/v1/edit", json=long_job(), timeout=0.3)
+    began = time.monotonic()
+    assert httpx2.post(served + "/v1/edit", json=job(1), timeout=60).status_code == 200
+    assert time.monotonic() - began < 3
+
+
+def test_a_replica_whose_engine_is_broken_is_replaced(served: str) -> None:
+    title = b"ray::ServeReplica:broken:"
+    before = replicas(title)
+    failed = httpx2.post(served + "/broken/v1/edit", json=job(0) | {"fallback": False}, timeout=60)
+    assert failed.status_code == 500, failed.text
+    wait_until(lambda: replicas(title) and not replicas(title) & before)
+    wait_until(lambda: is_ready(served + "/broken"))
+
+
+@pytest.fixture(scope="module")
+def load(served: str) -> Load:
+    return Load(served, answers(served), callers=4, seconds=4, kill_after=1, are_two=lambda: is_ready(served))
+
+
+def test_of_a_killed_replica_only_what_it_held_is_lost(load: Load) -> None:
+    told = asyncio.run(load.run(again=False)).told()
+    assert told["lost"] <= Options().max_ongoing_requests, json.dumps(told)
+    assert set(told["lost_statuses"]) <= {503}
+    assert told["lost_not_under_way_at_the_kill"] == 0
+    assert told["wrong"] == 0
+
+
+def test_a_caller_that_sends_again_loses_nothing(load: Load) -> None:
+    told = asyncio.run(load.run(again=True)).told()
+    assert told["lost"] == 0, json.dumps(told)
+    assert told["wrong"] == 0
