@@ -7,7 +7,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deploy.ray_options import FULL, RETRY_SECONDS
+from deploy.ray_options import RETRY_SECONDS
 from schemas.errors import ErrorCode, JobError
 from web.errors import error_response
 
@@ -15,6 +15,9 @@ RAYS_OWN = "/-/"
 """Before the proxies' own routes, whose answers are Ray's business."""
 
 ID = "x-request-id"
+
+LOST = JobError(ErrorCode.MODEL_NOT_READY, "The replica that held this request is gone: send it again")
+"""Ray says nothing at all of a replica that died before it began its answer."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +47,18 @@ class Translated:
             await answer(scope, receive, send)
 
 
-LOST = JobError(ErrorCode.MODEL_NOT_READY, "The replica that held this request is gone: send it again")
-"""Ray says nothing at all of a replica that died before it began its answer."""
-
-
 def _refusal(start: Message) -> JobError | None:
     """None for what a replica answered: its errors are JSON, Ray's are plain text."""
     is_ours = start["status"] < 400 or Headers(raw=start["headers"]).get("content-type") == "application/json"
     if is_ours:
         return None
-    if start["status"] == FULL:
-        return JobError(ErrorCode.TOO_MANY_REQUESTS, "Too many jobs are waiting, try again later")
-    return JobError(ErrorCode.MODEL_NOT_READY, "No replica can take this request, try again later")
+    match start["status"]:
+        case 429:
+            return JobError(ErrorCode.TOO_MANY_REQUESTS, "Too many jobs are waiting, try again later")
+        case 408:  # where the Serve config has a request_timeout_s
+            return JobError(ErrorCode.TIMEOUT, "The request took longer than the proxies allow")
+        case _:
+            return JobError(ErrorCode.MODEL_NOT_READY, "No replica can take this request, try again later")
 
 
 def _keep_one_id(headers: MutableHeaders) -> None:

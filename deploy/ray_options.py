@@ -2,16 +2,22 @@
 
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from pydantic import model_validator as validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 HEALTH_SECONDS = 2.0
 """How often a replica is asked how it is; Ray replaces it after three bad answers in a row."""
 
-FULL = 429
-"""What a full line of jobs is answered, here as by the app itself."""
-
 RETRY_SECONDS = 5
+"""After which to ask again, where a request is refused."""
 
 
 class Options(BaseModel):
@@ -30,7 +36,7 @@ class Options(BaseModel):
     upscale_seconds: NonNegativeFloat = Field(30, description="above the target before another replica starts")
     downscale_seconds: NonNegativeFloat = Field(600, description="below the target before a replica ends")
 
-    @validator(mode="after")
+    @model_validator(mode="after")
     def _not_more_than_most(self) -> Self:
         if self.min_replicas > self.max_replicas:
             raise ValueError("min_replicas is more than max_replicas")
@@ -48,7 +54,10 @@ class Options(BaseModel):
             },
             "max_ongoing_requests": self.max_ongoing_requests,
             "max_queued_requests": self.max_queued_requests,
-            "backpressure_config": {"status_code": FULL, "retry_after_s": RETRY_SECONDS},
+            "backpressure_config": {
+                "status_code": 429,
+                "retry_after_s": RETRY_SECONDS,
+            },  # as the app's own line says it
             "ray_actor_options": {"num_gpus": self.num_gpus},
             "graceful_shutdown_timeout_s": self.max_ongoing_requests * job_seconds,
             "health_check_period_s": HEALTH_SECONDS,

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCAL = "http://localhost:8000"
 ENDPOINT = "https://api.runpod.ai/v2/"
 
-OTHERS = ("RUNPOD_", "HF_", "TORCHINDUCTOR_", "MODEL_PATH_", "TIMED_OUT")
+OTHERS = ("RUNPOD_", "HF_", "TORCHINDUCTOR_", "MODEL_PATH_", "TIMED_OUT", "RAY_", "PYTHONPATH")
 """How words in capitals begin that are no settings of the worker."""
 
 BUILD_ARGUMENTS = set(re.findall(r"^ARG (\w+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
@@ -184,6 +184,7 @@ CHECKS: dict[str, Callable[[list[str], Path, str], None]] = {
     "npm": _npm,
     "node": _node,
     "serve": _serve,
+    "ray": _shell,
     "export": _shell,
     "echo": _shell,
     "cp": _shell,

@@ -50,6 +50,13 @@ def test_a_refusal_of_the_proxy_has_the_shape_of_openai(
     assert headers[b"x-request-id"] == b"mine"
 
 
+def test_a_request_that_took_the_proxy_too_long_is_not_to_be_sent_again() -> None:
+    start, body = answered(*answer(408, b"text/plain", b"Request timed out"))
+    assert start["status"] == 500
+    assert b"TIMEOUT" in body["body"]
+    assert dict(start["headers"])[b"x-should-retry"] == b"false"
+
+
 @pytest.mark.parametrize("status", [200, 400, 429, 500, 503])
 def test_what_a_replica_answers_is_left_alone(status: int) -> None:
     start, body = answered(*answer(status, b"application/json", b"{}"))

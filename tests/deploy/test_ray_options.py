@@ -1,9 +1,15 @@
 """What Ray Serve is told of the deployment, read where there is no Ray."""
 
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from deploy.ray_options import Options
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_the_words_of_a_command_line_are_numbers() -> None:
@@ -29,3 +35,18 @@ def test_a_replica_that_ends_has_time_for_all_it_holds() -> None:
 
 def test_by_default_a_replica_has_a_card_of_its_own() -> None:
     assert Options().deployment(600)["ray_actor_options"] == {"num_gpus": 1}
+
+
+def test_the_config_holds_the_defaults() -> None:
+    [app] = yaml.safe_load((ROOT / "deploy/ray_serve.yaml").read_text())["applications"]
+    assert Options.model_validate(app["args"]) == Options()
+
+
+def test_the_docs_tell_every_option_with_its_default() -> None:
+    rows = re.findall(r"^\| (`\w+_\w+`.*?) \| ([\d, ]+) \|", (ROOT / "docs/ray.md").read_text(), re.MULTILINE)
+    told = {name: default for names, defaults in rows for name, default in _pairs(names, defaults)}
+    assert told == {name: f"{field.default:g}" for name, field in Options.model_fields.items()}
+
+
+def _pairs(names: str, defaults: str) -> list[tuple[str, str]]:
+    return list(zip(re.findall(r"\w+", names), defaults.split(", "), strict=True))
