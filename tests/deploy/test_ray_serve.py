@@ -24,7 +24,7 @@ from tests.test_process import ROOT, environment, free_port
 pytest.importorskip("ray", reason="Ray is not installed: deploy/requirements-ray.txt")
 yaml = pytest.importorskip("yaml")
 
-QUEUED, HELD = 4, 2 * Options().max_ongoing_requests
+QUEUED, HELD = 8, 2 * Options().max_ongoing_requests
 START_SECONDS, WAIT_SECONDS = 60, 30
 
 
@@ -111,9 +111,9 @@ def test_events_come_while_the_job_runs(served: str) -> None:
 
 def test_a_full_line_is_refused_as_the_app_refuses_it(served: str) -> None:
     """Some that could wait are refused too: what comes in one instant is counted before it is handed out."""
-    body, calls = long_job(2), HELD + QUEUED + 3
-    with ThreadPoolExecutor(calls) as callers:
-        every = list(callers.map(lambda _: httpx2.post(served + "/v1/generate", json=body, timeout=60), range(calls)))
+    body, calls = long_job(2), 2 * (HELD + QUEUED)
+    with httpx2.Client(timeout=60) as client, ThreadPoolExecutor(calls) as callers:
+        every = list(callers.map(lambda _: client.post(served + "/v1/generate", json=body), range(calls)))
     refused = [answer for answer in every if answer.status_code != 200]
     assert 0 < len(refused) <= calls - QUEUED
     for answer in refused:
