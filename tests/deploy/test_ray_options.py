@@ -2,12 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from pydantic import ValidationError
 
 from deploy.ray_options import Options
+from schemas.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -37,9 +39,25 @@ def test_by_default_a_replica_has_a_card_of_its_own() -> None:
     assert Options().deployment(600)["ray_actor_options"] == {"num_gpus": 1}
 
 
+def config() -> dict[str, Any]:
+    told: dict[str, Any] = yaml.safe_load((ROOT / "deploy/ray_serve.yaml").read_text())
+    return told
+
+
 def test_the_config_holds_the_defaults() -> None:
-    [app] = yaml.safe_load((ROOT / "deploy/ray_serve.yaml").read_text())["applications"]
+    [app] = config()["applications"]
     assert Options.model_validate(app["args"]) == Options()
+
+
+def test_kubernetes_gets_the_same_config_and_time_to_drain() -> None:
+    told = yaml.safe_load((ROOT / "deploy/kuberay.yaml").read_text())["spec"]
+    assert yaml.safe_load(told["serveConfigV2"]) == config()
+    [workers] = told["rayClusterConfig"]["workerGroupSpecs"]
+    assert workers["maxReplicas"] == Options().max_replicas
+    pod = workers["template"]["spec"]
+    drain = Options().deployment(Settings.model_fields["job_timeout_seconds"].default)["graceful_shutdown_timeout_s"]
+    assert pod["terminationGracePeriodSeconds"] == drain
+    assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == Options().num_gpus
 
 
 def test_the_docs_tell_every_option_with_its_default() -> None:
