@@ -61,6 +61,6 @@ clean:
 	$(PIP) --require-hashes -r requirements-preview.lock
 	@touch $@
 
-.venv/.dev: requirements-dev.txt requirements.txt requirements-preview.txt | .venv/bin/python
+.venv/.dev: requirements-dev.txt requirements.txt requirements-preview.txt deploy/requirements-ray.txt | .venv/bin/python
 	$(PIP) -r requirements-dev.txt
 	@touch $@ .venv/.preview
