@@ -82,6 +82,11 @@ class TestHere:
         assert "█" in shown
 
 
+def _heeds_interrupts() -> None:
+    """Which who runs the tests in the background does not."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class TestThere:
     @pytest.fixture
     def endpoint(self, shop: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
@@ -106,14 +111,15 @@ class TestThere:
 
     def test_who_interrupts_cancels_the_job(self, endpoint: Platform) -> None:
         before = set(endpoint.endpoint.jobs)
-        process = subprocess.Popen(command(*EDIT, "--instructions", "slow 400"), stderr=subprocess.PIPE)
-        while not set(endpoint.endpoint.jobs) - before:
-            assert process.poll() is None
-            time.sleep(0.02)
-        [job] = set(endpoint.endpoint.jobs) - before
-        endpoint.wait(job, lambda told: bool(told.get("output")))
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        slow = command(*EDIT, "--instructions", "slow 400")
+        with subprocess.Popen(slow, stderr=subprocess.PIPE, preexec_fn=_heeds_interrupts) as process:
+            while not set(endpoint.endpoint.jobs) - before:
+                assert process.poll() is None
+                time.sleep(0.02)
+            [job] = set(endpoint.endpoint.jobs) - before
+            endpoint.wait(job, lambda told: bool(told.get("output")))
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=20)
         assert (process.returncode, said) == (130, b"Cancelled\n")
         assert endpoint.status(job)["status"] == "CANCELLED"
 
