@@ -4,7 +4,7 @@ PIP = $(IN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: run test check fix serve platform bench soak fuzz lock clean
 
-run: .venv/.preview  ## put a chair into a room and a room around a lamp; the pictures are in outputs/
+run: .venv/.preview  ## put a chair into a room and a new room around it; the pictures are in outputs/
 	@$(IN)/python rp_handler.py
 	@$(IN)/python rp_handler.py --test_input "$$(cat examples/generate.json)"
 
