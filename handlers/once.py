@@ -35,11 +35,12 @@ class _FirstFailedError(Exception):
 
 
 class Once:
-    """Keeps at most `entries` finished answers, each for `seconds`; only successes are kept."""
+    """Keeps finished answers for `seconds`, the last of them where they have more than `max_bytes` together; only
+    successes are kept."""
 
-    def __init__(self, seconds: float, entries: int) -> None:
+    def __init__(self, seconds: float, max_bytes: int) -> None:
         self._seconds = seconds
-        self._entries = entries
+        self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._known: dict[str, _Entry] = {}
 
@@ -83,10 +84,24 @@ class Once:
         return answer
 
     def _make_room(self) -> None:
-        finished = [key for key, entry in self._known.items() if entry.answer.done()]
-        surplus = finished[: max(0, len(finished) + 1 - self._entries)]
-        for key in {*surplus, *(key for key in finished if self._known[key].is_over)}:
-            del self._known[key]
+        finished = {key: entry for key, entry in self._known.items() if entry.answer.done()}
+        kept = 0
+        for key, entry in reversed(finished.items()):
+            kept += _size(entry.answer.result())
+            if entry.is_over or kept > self._max_bytes:
+                del self._known[key]
+
+
+def _size(told: Any) -> int:
+    """Bytes of its texts, pictures above all."""
+    match told:
+        case str():
+            return len(told)
+        case dict():
+            return sum(map(_size, told.values()))
+        case list():
+            return sum(map(_size, told))
+    return 0
 
 
 def _awaited(answer: Future[Answer], control: Control) -> Answer:

@@ -185,7 +185,7 @@ def build_router(settings: Settings, resident: Resident) -> Router:
         painter=Painter(resident, Preview(), Tally(settings.failures_before_refresh), Thresholds.of(settings)),
         reader=PictureReader(limits, fetcher),
         bucket=_own_bucket(settings),
-        once=Once(settings.idempotency_seconds, settings.idempotency_entries),
+        once=Once(settings.idempotency_seconds, int(settings.idempotency_mb * MEGA)),
         growth=Growth(int(settings.max_memory_growth_mb * MEGA)),
     )
 

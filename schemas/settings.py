@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     ready_wait_seconds: float = Field(600, ge=0, description="how long a job waits for the model to load")
     job_timeout_seconds: PositiveFloat = Field(600, description="how long a job may run before it ends with TIMEOUT")
     idempotency_seconds: PositiveFloat = Field(600, description="how long an answer is kept under its idempotency key")
-    idempotency_entries: PositiveInt = Field(16, description="how many answers are kept at most")
+    idempotency_mb: PositiveFloat = Field(512, description="how much memory such answers take at most, the last first")
     failures_before_refresh: PositiveInt = Field(3, description="engine failures in a row that end this worker")
 
     check_drift_percent: PositiveFloat = Field(
