@@ -12,8 +12,8 @@ from torch import Tensor
 
 from imaging.picture import Size
 from models.engine import Control
-from models.forward import Forward
 from models.modulation import rows_of, turn_to
+from models.parallel import Pass, forwards
 from models.profiles import Schedule
 
 VAE_SCALE = 8
@@ -53,9 +53,9 @@ def denoise(
     references = [packed(reference.to(device, dtype)) for reference in brief.references]
     shapes = [_shape(noise), *map(_shape, brief.references)]
     timesteps = _timesteps(scheduler, brief.schedule.steps, latents.shape[1], device)
-    forwards = [Forward(transformer, shapes, words) for words in (brief.words, brief.against) if words is not None]
+    passes = forwards(transformer, shapes, [words for words in (brief.words, brief.against) if words is not None])
 
-    def velocity(forward: Forward, time: Tensor) -> Tensor:
+    def velocity(forward: Pass, time: Tensor) -> Tensor:
         predicted = forward(torch.cat([latents, *references], dim=1), time.expand(1).to(dtype) / 1000)
         return predicted[:, : latents.shape[1]]
 
@@ -63,7 +63,7 @@ def denoise(
     for step, (time, row) in enumerate(zip(timesteps, places, strict=True)):
         control.progress("denoising", step, len(timesteps))
         turn_to(transformer, row)
-        direction, *against = (velocity(forward, time) for forward in forwards)
+        direction, *against = (velocity(forward, time) for forward in passes)
         if against:
             direction = _guided(direction, against[0], brief.schedule.true_cfg_scale)
         if look and control.wants_look(step + 1, len(timesteps)):

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -58,7 +58,7 @@ def load(
     log.info("Loading %s: %.1f GB", edit.profile.name, weights.size(edit.folder) / 1e9)
     # The libraries patch torch for the whole process while they build a model: only one may build at a time. What is
     # read from the disk meanwhile is the transformers that were built, empty, before.
-    place = "cpu" if _is_waiting(plan) else device
+    place = _place(plan, device)
     built = {source: _built(source.folder, plan, dtype, device) for source in (edit, text) if source is not None}
     with ThreadPoolExecutor(2) as pool:
         filled = {
@@ -80,6 +80,17 @@ def load(
         ),
         plan=plan.as_json(),
     )
+
+
+def transformers(
+    sources: Sequence[Source], plan: Plan, device: str, dtype: torch.dtype = torch.bfloat16
+) -> list[QwenImageTransformer2DModel]:
+    """As `load` makes them, without the rest: for the other cards that share a picture's tokens."""
+    made = []
+    for source in sources:
+        filled = _filled(_built(source.folder, plan, dtype, device), source.folder, _place(plan, device), dtype)
+        made.append(_checkpoint(source, filled, plan, device).transformer)
+    return made
 
 
 def _checkpoint(source: Source, transformer: QwenImageTransformer2DModel, plan: Plan, device: str) -> Checkpoint:
@@ -194,6 +205,10 @@ def _saving(checkpoint: Checkpoint, plan: Plan, device: str) -> Checkpoint:
 def _is_waiting(plan: Plan) -> bool:
     """In main memory, as it is too large for the card until it has eight bits."""
     return plan.transformer == "fp8" and plan.device_map == "cuda"
+
+
+def _place(plan: Plan, device: str) -> str:
+    return "cpu" if _is_waiting(plan) else device
 
 
 def _computes(device: str) -> bool:

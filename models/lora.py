@@ -37,7 +37,9 @@ def fuse(transformer: QwenImageTransformer2DModel, file: Path, name: str) -> Non
 
 
 def use(transformer: QwenImageTransformer2DModel, name: str | None) -> None:
-    """Switches to one of the added adapters, or with None to the transformer as it is."""
+    """Switches to one of the added adapters, or with None to the transformer as it is; on all cards that share it."""
+    if (crew := getattr(transformer, "crew", None)) is not None:
+        crew.use(transformer, name)
     if name is None:
         transformer.disable_lora()
     else:

@@ -6,12 +6,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import cv2
 import numpy as np
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers import FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -26,10 +27,11 @@ from models.conditioning import cut, decode, embed, encode
 from models.denoise import Brief, denoise
 from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Question, Sampling
 from models.grid import Grid, fit, window
+from models.loading import Source, source, transformers
 from models.loading import load as load_components
-from models.loading import source
 from models.looks import Looks
-from models.plan import Card, make_plan
+from models.parallel import share
+from models.plan import Card, Plan, make_plan
 from models.profiles import Schedule, find_profile
 from models.prompts import edit_prompt, generate_prompt, words_prompt
 from models.schedules import choose, qualities
@@ -276,13 +278,31 @@ def load(settings: Settings) -> ImageModel:
     plan = make_plan(chosen, _card(), settings.precision, settings.device_map, transformers=2 if beside else 1)
     log.info("%s", plan)
     shelf = Shelf(settings.qwen_model_dir)
+    edit = source(chosen, plan, settings.qwen_image_edit_location, shelf)
     text = source(find_profile(TEXT_TO_IMAGE), plan, beside, shelf) if beside else None
-    parts = load_components(source(chosen, plan, settings.qwen_image_edit_location, shelf), plan, "cuda", text=text)
+    parts = load_components(edit, plan, "cuda", text=text)
     for checkpoint in filter(None, (parts.edit, parts.text)):
         tune(checkpoint.transformer, settings.attention, compiled=settings.compile)
+    if settings.context_parallel > 1:
+        sources = [edit] if text is None else [edit, text]
+        parts = share(parts, settings.context_parallel, partial(tuned, sources, plan, settings.attention))
     engine = Qwen(parts)
     engine.warm_up()
     return engine
+
+
+def tuned(
+    sources: Sequence[Source],
+    plan: Plan,
+    attention: str | None,
+    device: torch.device,
+    dtype: torch.dtype = torch.bfloat16,
+) -> list[QwenImageTransformer2DModel]:
+    """What another card needs to paint with this one."""
+    loaded = transformers(sources, plan, str(device), dtype)
+    for transformer in loaded:
+        tune(transformer, attention, compiled=False)
+    return loaded
 
 
 def _card() -> Card:

@@ -19,6 +19,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from models import lora
 from models.components import Checkpoint, Components
 from models.engine import ImageModel
+from models.parallel import share
 from models.profiles import APACHE, LIGHTNING, Lora, Profile, Schedule
 from models.qwen import Qwen
 
@@ -57,18 +58,30 @@ LORA_TARGETS = (
 """Of a Lightning LoRA, in each block."""
 
 
-def load(most_looked: float = math.inf) -> ImageModel:
-    """With weights this small, looks are what costs most: they are shown all the same."""
+def load(most_looked: float = math.inf, cards: int = 1) -> ImageModel:
+    """With weights this small, looks are what costs most: they are shown all the same. `cards`: processes on the CPU,
+    in place of cards that share a picture's tokens."""
     parts = components()
+    _add_loras(parts.edit.transformer)
+    edit = replace(parts.edit, adapters=frozenset(few.name for few in LORAS.values()))
+    parts = replace(parts, edit=edit, plan={"engine": "tiny", "weights": "random"})
+    if cards > 1:
+        parts = share(parts, cards, _helpers)
+    return Qwen(parts, name="tiny", most_looked=most_looked)
+
+
+def _helpers(_device: torch.device) -> list[QwenImageTransformer2DModel]:
+    transformer = components().edit.transformer
+    _add_loras(transformer)
+    return [transformer]
+
+
+def _add_loras(transformer: QwenImageTransformer2DModel) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for steps, few in LORAS.items():
             file = Path(folder) / few.file
             save_lora(file, seed=steps)
-            lora.add(parts.edit.transformer, file, few.name)
-    edit = replace(parts.edit, adapters=frozenset(few.name for few in LORAS.values()))
-    return Qwen(
-        replace(parts, edit=edit, plan={"engine": "tiny", "weights": "random"}), name="tiny", most_looked=most_looked
-    )
+            lora.add(transformer, file, few.name)
 
 
 def components(seed: int = 0) -> Components:
