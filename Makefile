@@ -23,10 +23,10 @@ fix: .venv/.dev  ## format, and mend what ruff can
 	$(IN)/python docs/reference.py
 
 serve: .venv/.preview  ## OpenAI's images API and the job actions on http://localhost:8000
-	$(IN)/python server.py
+	HOST=$${HOST:-127.0.0.1} $(IN)/python server.py
 
 platform: .venv/.preview  ## a double of RunPod's job API on http://localhost:8100, with a worker behind it
-	ENGINE=$${ENGINE:-preview} $(IN)/python -m local_platform
+	$(IN)/python -m local_platform
 
 bench: .venv/.dev  ## placement and restoring against ground truth; what they, a job, a start and a busy worker cost
 	$(IN)/python -m bench.placement

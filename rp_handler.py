@@ -16,8 +16,7 @@ from typing import Any
 
 from handlers.deliver import NO_LIMIT
 from handlers.growth import share_arenas
-from handlers.parse import action_of
-from handlers.router import Call, Router, build_router, error_answer
+from handlers.router import Call, Router, build_router, doing, error_answer
 from models.build import build
 from models.engine import Control, Progress, Report
 from schemas.errors import ErrorCode, JobError
@@ -79,7 +78,7 @@ class Door:
         except TimeoutError:
             _end_soon(call.job_id)
             problem = JobError(ErrorCode.TIMEOUT, "The job does not stop, and this worker is being replaced")
-            return error_answer(action_of(job.get("input")), problem, refresh=True)
+            return error_answer(doing(job.get("input")), problem, refresh=True)
         except asyncio.CancelledError:
             call.control.cancelled.set()
             await asyncio.wait([work], timeout=self.settings.stuck_seconds)
@@ -89,7 +88,7 @@ class Door:
         except Exception:
             log.exception("%s failed for a reason nobody foresaw", call.job_id)
             problem = JobError(ErrorCode.INTERNAL_ERROR, "Something went wrong inside the worker")
-            return error_answer(action_of(job.get("input")), problem)
+            return error_answer(doing(job.get("input")), problem)
 
     def _work(self, job: Job, call: Call) -> "asyncio.Task[dict[str, Any]]":
         """That of the same job where it is running already."""

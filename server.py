@@ -235,6 +235,7 @@ def create_app(settings: Settings, router: Router) -> FastAPI:
     _add_pictures(app, desk)
     _add_models(app, desk)
     _add_probes(app, desk)
+    _add_metrics(app, desk)
     if settings.studio:
         add_studio(app)
     if key:
@@ -344,6 +345,8 @@ def _add_probes(app: FastAPI, desk: Desk) -> None:
             case _:
                 return error_response(JobError(ErrorCode.MODEL_NOT_READY, "This worker is broken"), 1)
 
+
+def _add_metrics(app: FastAPI, desk: Desk) -> None:
     @app.get("/metrics", tags=["probes"], responses={401: OPENAI_ERRORS[401]}, response_class=PlainTextResponse)
     def metrics() -> Response:
         """For Prometheus."""

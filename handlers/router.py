@@ -62,9 +62,9 @@ class Router:
         started = time.monotonic()
         try:
             answer = self.work(raw, call)
-            log.info("%s %s done in %.2f s", call.job_id, _doing(raw), time.monotonic() - started)
+            log.info("%s %s done in %.2f s", call.job_id, doing(raw), time.monotonic() - started)
         except JobError as problem:
-            answer = self.refusal(action_of(raw), problem)
+            answer = self.refusal(doing(raw), problem)
             log.warning("%s failed after %.2f s: %s", call.job_id, time.monotonic() - started, problem.code)
         return answer
 
@@ -158,7 +158,8 @@ class Router:
         )
 
 
-def _doing(raw: object) -> str:
+def doing(raw: object) -> str:
+    """The action that a job asks for, or `openai`."""
     return "openai" if isinstance(raw, Mapping) and "openai_route" in raw else action_of(raw)
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import subprocess
 
 import uvicorn
@@ -15,16 +16,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="a local double of RunPod's job API")
     parser.add_argument("--port", type=int, default=8100)
     parser.add_argument("--workers", type=int, default=1, help="worker processes to start; 0: start them yourself")
+    engine = os.environ.get("ENGINE", "preview")  # `auto` refuses to serve a platform without a GPU
+    parser.add_argument("--engine", default=engine, help="what the workers paint with; preview unless ENGINE says it")
     parser.add_argument("--twice", action="store_true", help="deliver every job twice")
     asked = parser.parse_args()
     url = f"http://127.0.0.1:{asked.port}"
-    app = create_app(Manners(twice=asked.twice), lambda endpoint: _keep(endpoint, url, asked.workers))
+    app = create_app(Manners(twice=asked.twice), lambda endpoint: _keep(endpoint, url, asked.workers, asked.engine))
     print(f"The endpoint is {url}/v2/{ENDPOINT}")  # noqa: T201  a person reads it
     print(f"RUNPOD_ENDPOINT_BASE_URL={url}/v2 points the runpod client there")  # noqa: T201
     uvicorn.run(app, host="127.0.0.1", port=asked.port, access_log=False, log_level="warning")
 
 
-async def _keep(endpoint: Endpoint, url: str, count: int) -> None:
+async def _keep(endpoint: Endpoint, url: str, count: int, engine: str) -> None:
     """So many workers, each replaced when it ends or asks to be."""
     processes: dict[str, subprocess.Popen[bytes]] = {}
     started = 0
@@ -39,7 +42,7 @@ async def _keep(endpoint: Endpoint, url: str, count: int) -> None:
                     del processes[worker_id]
             while len(processes) < count:
                 started += 1
-                processes[f"worker-{started}"] = start(url, f"worker-{started}", {})
+                processes[f"worker-{started}"] = start(url, f"worker-{started}", {"ENGINE": engine})
             await asyncio.sleep(1)
     finally:
         for process in processes.values():

@@ -16,6 +16,7 @@ from local_platform.endpoint import RUN_LIMIT, SYNC_LIMIT, Endpoint, Job, Manner
 SYNC_WAIT_MS, MOST_SYNC_WAIT_MS = 90_000, 300_000
 TICK_SECONDS = 0.1
 WEBHOOK_TRIES = 3
+POLICIES = ("executionTimeout", "ttl")
 
 
 Keep = Callable[[Endpoint], Coroutine[Any, Any, None]]
@@ -90,9 +91,11 @@ async def run(request: Request) -> Any:
 
 @clients.post("/runsync")
 async def runsync(request: Request) -> Any:
+    wait = request.query_params.get("wait", str(SYNC_WAIT_MS))
+    if not wait.isdecimal():
+        raise HTTPException(400, "wait must be milliseconds")
     job = await _submitted(request, SYNC_LIMIT, sync=True)
-    wait = float(request.query_params.get("wait", SYNC_WAIT_MS))
-    return await _awaited(job, min(wait, MOST_SYNC_WAIT_MS) / 1000)
+    return await _awaited(job, min(int(wait), MOST_SYNC_WAIT_MS) / 1000)
 
 
 async def _submitted(request: Request, limit: int, *, sync: bool) -> Job:
@@ -105,6 +108,11 @@ async def _submitted(request: Request, limit: int, *, sync: bool) -> Job:
         raise HTTPException(400, "body is no JSON") from None
     if not isinstance(told, dict) or not isinstance(told.get("input"), dict):
         raise HTTPException(400, "input must be an object")
+    if not isinstance(told.get("webhook", ""), str):
+        raise HTTPException(400, "webhook must be a URL")
+    policy = told.get("policy", {})
+    if not isinstance(policy, dict) or not all(type(policy.get(name, 0)) in (int, float) for name in POLICIES):
+        raise HTTPException(400, f"policy must be an object with milliseconds in {' and '.join(POLICIES)}")
     return _endpoint(request).submit(told, sync=sync)
 
 

@@ -39,7 +39,6 @@ class PaintBody(Job):
     size: str = Field(
         "auto",
         description=f"WIDTHxHEIGHT, each {LEAST_SIDE} to {MOST_SIDE}, or auto",
-        pattern=r"^(auto|[0-9]{1,5}x[0-9]{1,5})$",
         json_schema_extra={"pattern": f"^(auto|{IN_RANGE}x{IN_RANGE})$"},
     )
     quality: AskedQuality = Field("auto", description="low, medium, high; auto is low")
@@ -75,8 +74,10 @@ class PaintBody(Job):
     @classmethod
     def _sides_are_in_range(cls, size: str) -> str:
         sides = sides_of(size)
+        if size != "auto" and sides is None:
+            raise ValueError("must be WIDTHxHEIGHT or auto")
         if sides and not all(LEAST_SIDE <= side <= MOST_SIDE for side in sides):
-            raise ValueError(f"each side must be {LEAST_SIDE} to {MOST_SIDE} pixels")
+            raise ValueError(f"must have sides of {LEAST_SIDE} to {MOST_SIDE} pixels")
         return size
 
 

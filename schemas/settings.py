@@ -104,7 +104,7 @@ class Settings(BaseSettings):
 
     host: str = Field("0.0.0.0", description="HTTP: address to listen at")  # noqa: S104  it serves from containers
     port: int = Field(8000, ge=0, le=65535, description="HTTP: port to listen at")
-    port_health: int | None = Field(None, ge=0, le=65535, description="HTTP: a second port for /ping alone")
+    port_health: int | None = Field(None, ge=0, le=65535, description="HTTP: a second port for the probes alone")
     api_key: SecretStr | None = Field(None, description="HTTP: what callers must send, as Bearer or Basic password")
     queue_limit: PositiveInt = Field(32, description="HTTP: how many jobs may wait; the next is answered 429")
     max_request_mb: PositiveFloat = Field(64, description="HTTP: largest request, in MB")

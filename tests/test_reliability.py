@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import numpy as np
 import pytest
 from PIL import Image
@@ -238,6 +239,22 @@ class TestOthers:
             told = at.wait(at.run(edit() | {"room_image": f"{silent()}/room.jpg"}))
             assert told["error"].endswith("[IMAGE_FETCH_FAILED]")
             works(at)
+
+    @pytest.mark.parametrize(
+        ("route", "beside"),
+        [
+            ("run", {"webhook": 5}),
+            ("run", {"policy": "x"}),
+            ("run", {"policy": {"ttl": "long"}}),
+            ("runsync?wait=abc", {}),
+        ],
+    )
+    def test_what_is_no_job_does_not_harm_the_platform(
+        self, shared: Platform, route: str, beside: dict[str, Any]
+    ) -> None:
+        refused = httpx2.post(f"{shared.base}/{route}", json={"input": edit(), **beside})
+        assert refused.status_code == 400
+        works(shared)
 
     def test_a_webhook_that_is_down_and_comes_back(self, tmp_path: Path) -> None:
         called: list[dict[str, Any]] = []

@@ -190,6 +190,13 @@ class TestErrors:
             client.images.edit(image=("r.png", RED), prompt="turn", extra_body={field: value})
         assert refused.value.param == field
 
+    @pytest.mark.parametrize(
+        ("size", "reason"), [("huge", "it must be WIDTHxHEIGHT or auto"), ("9x9", "it must have sides of 256 to 4096")]
+    )
+    def test_a_size_that_is_none_is_explained(self, client: openai.OpenAI, size: str, reason: str) -> None:
+        with pytest.raises(openai.BadRequestError, match=f"Invalid size: {reason}"):
+            client.images.generate(prompt="1,2,3", size=size)  # type: ignore[call-overload]
+
     def test_what_is_no_picture_is_refused(self, client: openai.OpenAI) -> None:
         with pytest.raises(openai.BadRequestError, match="Failed to decode image"):
             client.images.edit(image=("r.png", b"no picture"), prompt="turn")
@@ -281,6 +288,15 @@ class TestKeys:
         with locked.client("wrong") as client, pytest.raises(openai.AuthenticationError):
             client.images.generate(prompt="1,2,3")
 
+    def test_a_page_of_another_site_may_not_send_jobs_through_its_visitor(self, live: Live) -> None:
+        for told, status in (
+            ({"Sec-Fetch-Site": "cross-site"}, 400),
+            ({"Sec-Fetch-Site": "same-origin"}, 200),
+            ({}, 200),
+        ):
+            answer = httpx2.post(live.url + "/v1/edit", json=small_edit(), headers=told)
+            assert answer.status_code == status
+
     def test_probes_stay_open(self, locked: Live) -> None:
         assert [get(locked, route).status_code for route in ("/health", "/ready", "/ping")] == [200] * 3
 
@@ -326,7 +342,9 @@ class TestQueue:
         ],
     )
     def test_errors_are_sentences(self, route: object, body: object, sentence: str) -> None:
-        assert sentence in failure(door(Echo), {"openai_route": route, "openai_input": body})["error"]
+        error = failure(door(Echo), {"openai_route": route, "openai_input": body})["error"]
+        assert sentence in error
+        assert "Edit" not in error
 
     def test_what_does_not_fit_is_sent_as_jpeg(self) -> None:
         worker = door(Preview, response_limit_mb=0.3)

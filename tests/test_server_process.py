@@ -78,7 +78,7 @@ def test_it_gets_ready_answers_an_edit_and_ends_when_told_to(tmp_path: Path) -> 
         answer = httpx2.post(server.url + "/v1/edit", json=small_edit(**PLACED), timeout=30)
         assert picture(answer.json()["processed_image"]).size == (160, 120)
         assert httpx2.get(server.health_url + "/ping").status_code == 200
-        assert httpx2.get(server.health_url + "/v1/models").status_code == 404
+        assert [httpx2.get(server.health_url + route).status_code for route in ("/v1/models", "/metrics")] == [404] * 2
         code, seconds = server.end()
         lines = [json.loads(line) for line in server.log.read_text().splitlines()]
     assert code == 0

@@ -54,20 +54,25 @@ class Front:
             await send(message)
 
         try:
-            if self._may_enter(scope["path"], headers):
+            refusal = self._refusal(scope, headers)
+            if refusal is None:
                 await self.app(scope, self._limited(receive), send_marked)
             else:
-                refusal = JobError(ErrorCode.UNAUTHORIZED, "Missing or wrong API key")
                 await error_response(refusal, 1)(scope, receive, send_marked)
         finally:
             seconds = time.monotonic() - started
             self.count(_route(scope), status, seconds)
             _log(scope, request_id, status, seconds)
 
-    def _may_enter(self, path: str, headers: Headers) -> bool:
-        if self.key is None or path in OPEN:
-            return True
-        return hmac.compare_digest(_key(headers.get("authorization", "")), self.key)
+    def _refusal(self, scope: Scope, headers: Headers) -> JobError | None:
+        if scope["method"] == "POST" and headers.get("sec-fetch-site") == "cross-site":
+            # A visited page could else use a browser's way to a server that has no key, or remembers it.
+            return JobError(ErrorCode.INVALID_INPUT, "Pages of other sites may not send jobs")
+        if self.key is None or scope["path"] in OPEN:
+            return None
+        if hmac.compare_digest(_key(headers.get("authorization", "")), self.key):
+            return None
+        return JobError(ErrorCode.UNAUTHORIZED, "Missing or wrong API key")
 
     def _limited(self, receive: Receive) -> Receive:
         """What is over the limit is read as far as twice that and dropped: a caller that is still sending does not
