@@ -3,7 +3,8 @@ FROM python:3.11-slim-bookworm
 
 # The name of a lock: requirements, or requirements-preview for a CPU.
 ARG REQUIREMENTS=requirements
-# What is inside: none, loras (1.7 GB, which a cached model does not bring along), or baked (the model too, 59 GB).
+# What is inside: none, loras (1.7 GB, which a cached model does not bring along), or baked (the model too, 59 GB). A
+# preview has none.
 ARG WEIGHTS=loras
 
 WORKDIR /app
@@ -17,9 +18,9 @@ COPY ${REQUIREMENTS}.lock ./
 RUN pip install --no-cache-dir --only-binary :all: --require-hashes -r "$REQUIREMENTS.lock"
 
 ENV QWEN_MODEL_DIR=/models
-RUN mkdir -p "$QWEN_MODEL_DIR" && case "$WEIGHTS" in \
-      none) ;; \
-      loras | baked) \
+RUN mkdir -p "$QWEN_MODEL_DIR" && case "$REQUIREMENTS $WEIGHTS" in \
+      "requirements-preview loras" | *" none") ;; \
+      *" loras" | *" baked") \
         hf download lightx2v/Qwen-Image-Edit-2511-Lightning \
           Qwen-Image-Edit-2511-Lightning-4steps-V1.0-bf16.safetensors \
           Qwen-Image-Edit-2511-Lightning-8steps-V1.0-bf16.safetensors \

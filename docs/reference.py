@@ -131,7 +131,8 @@ def _plural(schema: dict[str, Any]) -> str:
 
 def _range(schema: dict[str, Any]) -> str:
     if "maxLength" in schema:
-        return f", at most {schema['maxLength']:,} characters"
+        least = f"{schema['minLength']} to " if "minLength" in schema else "at most "
+        return f", {least}{schema['maxLength']:,} characters"
     return f", {schema['minimum']:g} to {schema['maximum']}" if "maximum" in schema else ""
 
 

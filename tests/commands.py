@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from deploy.ray_options import Options
 from handlers.parse import parse
 from schemas.settings import Settings
 
@@ -27,7 +28,7 @@ OTHERS = ("RUNPOD_", "HF_", "TORCHINDUCTOR_", "MODEL_PATH_", "TIMED_OUT", "RAY_"
 
 BUILD_ARGUMENTS = set(re.findall(r"^ARG (\w+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
 SDK_OPTIONS = {"--test_input", "--rp_serve_api", "--rp_api_host", "--rp_api_port"}
-READERS_OWN = "app.py"
+READERS_OWN = "your_app.py"
 
 
 def run(*command: str | Path, **told: str) -> subprocess.CompletedProcess[str]:
@@ -85,7 +86,7 @@ def _python(words: list[str], _folder: Path, _server: str) -> None:
     source = file.read_text()
     ast.parse(source)
     for option in _options(words):
-        assert option in source or option in SDK_OPTIONS, option
+        assert f'"{option}"' in source or option in SDK_OPTIONS, option
 
 
 def _examples_cli(words: list[str]) -> None:
@@ -102,7 +103,7 @@ def _pip(words: list[str], _folder: Path, _server: str) -> None:
 def _curl(words: list[str], _folder: Path, server: str) -> None:
     """An endpoint's is read, ours is run."""
     if any(word.startswith(ENDPOINT) for word in words):
-        data = words[words.index("-d") + 1]
+        [data] = _after(words, "-d")
         job = json.loads((ROOT / data[1:]).read_text() if data.startswith("@") else data)
         parse(job["input"])
         return
@@ -159,6 +160,8 @@ def _serve(words: list[str], _folder: Path, _server: str) -> None:
             assert re.search(rf"^(def )?{name}\b", (ROOT / f"{module.replace('.', '/')}.py").read_text(), re.MULTILINE)
         elif word.endswith(".yaml"):
             assert (ROOT / word).exists()
+        elif "=" in word:
+            assert word.partition("=")[0] in Options.model_fields, word
 
 
 def _shell(_words: list[str], _folder: Path, _server: str) -> None:
@@ -187,5 +190,6 @@ CHECKS: dict[str, Callable[[list[str], Path, str], None]] = {
     "ray": _shell,
     "export": _shell,
     "echo": _shell,
+    "sed": _shell,
     "cp": _shell,
 }

@@ -96,6 +96,20 @@ class TestWhatIsInside:
         assert sum((ROOT / file).stat().st_size for file in files) < 2_000_000
 
 
+class TestWithRay:
+    def test_it_stands_on_the_image_of_this_version(self) -> None:
+        text = (ROOT / "deploy/ray.Dockerfile").read_text()
+        assert f"FROM qwen-edit-generate-api:{VERSION}\n" in text
+        assert f"image: qwen-edit-generate-api:{VERSION}-ray " in (ROOT / "deploy/kuberay.yaml").read_text()
+
+    def test_it_brings_what_ray_is_told_to_load(self, app: Path, tmp_path: Path) -> None:
+        with_ray = tmp_path / "app"
+        shutil.copytree(app, with_ray)
+        shutil.copytree(ROOT / "deploy", with_ray / "deploy")
+        command = [sys.executable, "-c", "import deploy.ray_front, deploy.ray_options"]
+        subprocess.run(command, cwd=with_ray, env=environment(tmp_path), check=True, timeout=60)
+
+
 class TestHowItIsBuilt:
     def test_the_base_has_a_version(self) -> None:
         [base] = every("FROM")
@@ -138,12 +152,16 @@ class TestHowItIsBuilt:
     @pytest.mark.skipif(HADOLINT is None, reason="hadolint is not installed: make test installs it")
     def test_the_linter_has_no_complaint(self) -> None:
         assert HADOLINT
-        done = subprocess.run([HADOLINT, "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [HADOLINT, "Dockerfile", "deploy/ray.Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout
 
 
 class TestWeights:
-    def build(self, folder: Path, weights: str, hub: str | None = HUB) -> "subprocess.CompletedProcess[str]":
+    def build(
+        self, folder: Path, weights: str, hub: str | None = HUB, requirements: str = "requirements"
+    ) -> "subprocess.CompletedProcess[str]":
         """Runs the commands that bring weights into the image, into `folder`."""
         (folder / "bin").mkdir()
         if hub is not None:
@@ -151,6 +169,7 @@ class TestWeights:
             (folder / "bin" / "hf").chmod(0o755)
         env = {
             "PATH": f"{folder / 'bin'}:{PATH}",
+            "REQUIREMENTS": requirements,
             "WEIGHTS": weights,
             "QWEN_MODEL_DIR": str(folder / "models"),
             "HF_HOME": str(folder),
@@ -180,6 +199,14 @@ class TestWeights:
 
     def test_none_are_inside_where_none_are_wanted(self, tmp_path: Path) -> None:
         assert self.build(tmp_path, "none", hub=None).returncode == 0
+        self.has_none(tmp_path)
+
+    def test_a_preview_needs_none(self, tmp_path: Path) -> None:
+        done = self.build(tmp_path, arguments()["WEIGHTS"], hub=None, requirements="requirements-preview")
+        assert done.returncode == 0, done.stderr
+        self.has_none(tmp_path)
+
+    def has_none(self, tmp_path: Path) -> None:
         with pytest.raises(SettingsError):
             Shelf(tmp_path / "models", tmp_path / "cache", hub=False).file(LORAS[0].repo, LORAS[0].file)
 

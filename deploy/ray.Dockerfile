@@ -1,0 +1,14 @@
+# The worker's image with Ray in it, for deploy/kuberay.yaml: docs/ray.md.
+FROM qwen-edit-generate-api:0.1.0
+
+# KubeRay's probes ask with wget.
+RUN apt-get update && apt-get install -y --no-install-recommends wget && rm -rf /var/lib/apt/lists/*
+
+WORKDIR /app
+COPY deploy/requirements-ray.txt deploy/
+RUN pip install --no-cache-dir --only-binary :all: -r deploy/requirements-ray.txt
+
+ENV PYTHONPATH=/app \
+    RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=deploy.ray_front:middlewares
+COPY deploy ./deploy
+CMD ["serve", "run", "deploy.ray_serve:app"]
