@@ -67,7 +67,7 @@ def load(most_looked: float = math.inf, cards: int = 1) -> ImageModel:
     parts = replace(parts, edit=edit, plan={"engine": "tiny", "weights": "random"})
     if cards > 1:
         parts = share(parts, cards, _helpers)
-    return Qwen(parts, name="tiny", most_looked=most_looked)
+    return Qwen(parts, name="tiny", cache_bytes=CACHE_BYTES, most_looked=most_looked)
 
 
 def _helpers(_device: torch.device) -> list[QwenImageTransformer2DModel]:
