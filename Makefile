@@ -37,8 +37,9 @@ bench: .venv/.dev  ## placement and restoring against ground truth; what they, a
 	$(IN)/python -m bench.cold_start
 	$(IN)/python -m bench.throughput
 
-soak: .venv/.dev  ## 2,000 mixed jobs through the real SDK loop: is every one answered once, and does the worker stay small
+soak: .venv/.dev  ## 2,000 mixed jobs through the real SDK loop: is every one answered once? And cards that are lost
 	$(IN)/python -m bench.soak
+	$(IN)/python -m pytest -m long --timeout 1200
 
 fuzz: .venv/.dev  ## 20,000 malformed inputs; what fails is kept in tests/seeds
 	FUZZ_EXAMPLES=10000 $(IN)/python -m pytest tests/test_fuzz.py --timeout 7200
