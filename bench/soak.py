@@ -206,7 +206,7 @@ def slow_server() -> str:
 
     class Slow(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            time.sleep(SLOW_SECONDS if "slow" in self.path else 4 * SLOW_SECONDS)
+            time.sleep(SLOW_SECONDS if "slow" in self.path else 10 * SLOW_SECONDS)
             self.send_response(200)
             self.send_header("Content-Length", str(len(picture)))
             self.end_headers()
@@ -241,7 +241,7 @@ def soak(jobs: int, engine: str) -> dict[str, Any]:
         temp.mkdir()
         settings = {
             "ENGINE": engine, "WORKER_CONCURRENCY": str(AT_ONCE), "RESPONSE_LIMIT_MB": "0.6", "TMPDIR": str(temp),
-            "ALLOW_PRIVATE_IMAGE_HOSTS": "1", "FETCH_SECONDS": str(2 * SLOW_SECONDS), "LOG_LEVEL": "WARNING",
+            "ALLOW_PRIVATE_IMAGE_HOSTS": "1", "FETCH_SECONDS": str(5 * SLOW_SECONDS), "LOG_LEVEL": "WARNING",
         }  # fmt: skip
         started = time.monotonic()
         with platform() as at, worker(at, Path(folder), ROOT / "rp_handler.py", **settings) as process:
