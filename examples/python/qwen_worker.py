@@ -58,9 +58,9 @@ CODES = {
     401: "UNAUTHORIZED",
     403: "UNAUTHORIZED",
     404: "NOT_FOUND",
-    413: "PAYLOAD_TOO_LARGE",
+    413: "REQUEST_TOO_LARGE",
     429: "TOO_MANY_REQUESTS",
-    503: "MODEL_NOT_READY",
+    503: "UNREACHABLE",
 }
 """Of statuses that come without the worker's own."""
 
@@ -144,7 +144,7 @@ class Patience:
     job: float = 900
     """From a job's submission to its end, with its time in the queue."""
     reply: float = 30
-    tries: int = 7
+    tries: int = 6
     pause: float = 0.5
     """Before the second try; it doubles with each, up to `longest_pause`."""
     longest_pause: float = 8
@@ -159,9 +159,9 @@ class Patience:
 
 
 class WorkerError(Exception):
-    """`fields` are the inputs at fault, `code` is the worker's error code or one of this client's: UNREACHABLE,
-    UNAUTHORIZED, NOT_FOUND, PAYLOAD_TOO_LARGE, TOO_MANY_REQUESTS, ANSWER_LOST, ANSWER_MISSING, STILL_RUNNING,
-    PLATFORM_ERROR, NOT_SUPPORTED."""
+    """`fields` are the inputs at fault, `code` is the worker's error code or one of this client's: OUTCOME_UNKNOWN,
+    UNREACHABLE, UNAUTHORIZED, NOT_FOUND, REQUEST_TOO_LARGE, TOO_MANY_REQUESTS, REFUSED, ANSWER_MISSING, STILL_RUNNING,
+    JOB_FAILED, MALFORMED, NOT_SUPPORTED."""
 
     def __init__(
         self,
@@ -181,10 +181,9 @@ class WorkerError(Exception):
         return str(self.args[0])
 
 
-class AnswerLostError(WorkerError):
-    """A request was sent and no answer came. A job so submitted may be running: the same call with `resend=True` and
-    this `idempotency_key` is answered without a second run if it reaches the same worker, and is a second, paid run at
-    any other."""
+class OutcomeUnknownError(WorkerError):
+    """A request was sent and no answer came. A job so submitted may be running: the same call with this
+    `idempotency_key` gets its answer from the same worker while that keeps it, and is a second run at any other."""
 
 
 @dataclass(frozen=True)
@@ -271,7 +270,7 @@ class JobStatus:
         if self.state != "COMPLETED":
             codes = {"CANCELLED": "CANCELLED", "TIMED_OUT": "TIMEOUT"}
             sentence = self.error or f"The job is {self.state}"
-            raise _error({**self.output, "error": sentence}, codes.get(self.state, "PLATFORM_ERROR"), self.job_id)
+            raise _error({**self.output, "error": sentence}, codes.get(self.state, "JOB_FAILED"), self.job_id)
 
 
 def edit_job(product: PictureSource, room: PictureSource, **fields: Unpack[EditFields]) -> Job:
@@ -301,7 +300,7 @@ def read_webhook(body: bytes | str) -> JobStatus:
     try:
         return read_status(json.loads(body))
     except ValueError as problem:
-        raise WorkerError(f"A webhook's body is JSON: {problem}", "PLATFORM_ERROR") from problem
+        raise WorkerError(f"A webhook's body is JSON: {problem}", "MALFORMED") from problem
 
 
 def read_status(told: object) -> JobStatus:
@@ -312,13 +311,13 @@ def read_status(told: object) -> JobStatus:
             return JobStatus(
                 job_id, state, output if isinstance(output, dict) else {}, error if isinstance(error, str) else None
             )
-    raise WorkerError("This is not what RunPod tells of a job", "PLATFORM_ERROR")
+    raise WorkerError("This is not what RunPod tells of a job", "MALFORMED")
 
 
 def read_answer(output: Mapping[str, Any], job_id: str | None = None) -> Answer:
     """Of a job's output, or of OpenAI's route. Raises WorkerError where it is an error."""
     if output.get("error"):
-        raise _error(output, "PLATFORM_ERROR", job_id)
+        raise _error(output, "JOB_FAILED", job_id)
     warnings = tuple(output.get("warnings", ()))
     if "processed_image" in output:
         info = output.get("placement_info") or output["generation_info"]
@@ -499,9 +498,9 @@ class _Calls:
     async def answer(self, job: Job, *, on_progress: OnProgress | None = None, resend: bool = False) -> Answer:
         """Of a job from `edit_job` or `generate_job`, once it is done. Raises WorkerError.
 
-        Where the reply to the submission is lost, AnswerLostError is raised; with `resend` the job is sent once more
-        under the same idempotency key, and may then run, and be billed, twice. Who is interrupted while waiting
-        (Ctrl-C, a cancelled task) cancels the job, if its id is known by then.
+        Where the reply to the submission is lost, OutcomeUnknownError is raised; with `resend` the job is sent once
+        more under the same idempotency key, and may then run twice. Who is interrupted while waiting (Ctrl-C, a
+        cancelled task) cancels the job, if its id is known by then.
         """
         if isinstance(self.place, Server):
             answer = await self._served(job, on_progress, resend)
@@ -632,7 +631,7 @@ class _Calls:
                     return response
                 else:
                     failure = _lost(f"status {response.status_code}", ask)
-            lost += isinstance(failure, AnswerLostError)
+            lost += isinstance(failure, OutcomeUnknownError)
             pause = next(pauses, None)
             if pause is None or lost > ask.resends:
                 raise failure
@@ -653,7 +652,7 @@ def _require_room(ask: _Ask, limit: int) -> None:
         sizes = f"The job has {ask.size / 1e6:.1f} MB and RunPod takes {limit / 1e6:g} MB here"
         ways = "give the pictures as https:// URLs, or send smaller ones"
         others = f"; /runsync takes up to {SYNC_LIMIT / 1e6:g} MB" if ask.size <= SYNC_LIMIT else ""
-        raise WorkerError(f"{sizes}: {ways}{others}", "PAYLOAD_TOO_LARGE")
+        raise WorkerError(f"{sizes}: {ways}{others}", "REQUEST_TOO_LARGE")
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:
@@ -673,7 +672,7 @@ def _checked(response: httpx.Response, ask: _Ask) -> dict[str, Any]:
 
 
 def _refusal(response: httpx.Response, ask: _Ask) -> WorkerError:
-    code = CODES.get(response.status_code, "PLATFORM_ERROR")
+    code = "MALFORMED" if response.is_success else CODES.get(response.status_code, "REFUSED")
     told = _json(response)
     if told.get("error") or told.get("detail"):
         return _error(told, code, ask.job_id)
@@ -686,9 +685,11 @@ def _has_code(told: Mapping[str, Any]) -> bool:
     return "error_code" in told or (isinstance(error, dict) and "code" in error)
 
 
-def _lost(reason: str, ask: _Ask) -> AnswerLostError:
+def _lost(reason: str, ask: _Ask) -> WorkerError:
+    if ask.resends == math.inf:
+        return WorkerError(f"{ask.url} does not answer: {reason}", "UNREACHABLE", (), ask.job_id)
     sentence = f"The answer was lost ({reason}): the job may be running"
-    return AnswerLostError(sentence, "ANSWER_LOST", (), ask.job_id, ask.idempotency_key)
+    return OutcomeUnknownError(sentence, "OUTCOME_UNKNOWN", (), ask.job_id, ask.idempotency_key)
 
 
 def _retry_after(response: httpx.Response) -> float:

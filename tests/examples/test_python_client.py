@@ -26,11 +26,11 @@ from PIL import Image
 
 from examples.python import qwen_worker
 from examples.python.qwen_worker import (
-    AnswerLostError,
     AsyncWorker,
     EditFields,
     Endpoint,
     GenerateFields,
+    OutcomeUnknownError,
     PaintFields,
     Patience,
     Picture,
@@ -189,8 +189,8 @@ class TestErrors:
         [
             ({"status": "TIMED_OUT", "error": "job timed out"}, "TIMEOUT"),
             ({"status": "CANCELLED"}, "CANCELLED"),
-            ({"status": "FAILED", "error": '{"error_type": "KeyError"}'}, "PLATFORM_ERROR"),
-            ({"status": "FAILED"}, "PLATFORM_ERROR"),
+            ({"status": "FAILED", "error": '{"error_type": "KeyError"}'}, "JOB_FAILED"),
+            ({"status": "FAILED"}, "JOB_FAILED"),
             ({"status": "COMPLETED"}, "ANSWER_MISSING"),
             (
                 {"status": "IN_PROGRESS", "output": {"stage": "decode", "step": 0, "of": 1, "percent": 0}},
@@ -204,9 +204,9 @@ class TestErrors:
         assert failed.value.code == code
 
     def test_it_travels_between_processes(self) -> None:
-        lost = AnswerLostError("Lost", "ANSWER_LOST", ("n",), "job-1", "key-1")
+        lost = OutcomeUnknownError("Lost", "OUTCOME_UNKNOWN", ("n",), "job-1", "key-1")
         copy = pickle.loads(pickle.dumps(lost))
-        assert (str(copy), vars(copy), type(copy)) == ("Lost", vars(lost), AnswerLostError)
+        assert (str(copy), vars(copy), type(copy)) == ("Lost", vars(lost), OutcomeUnknownError)
 
     def test_an_unknown_job_is_not_found(self, shop: Platform) -> None:
         with pytest.raises(WorkerError) as failed:
@@ -249,7 +249,7 @@ class TestLeaving:
     def test_what_is_no_webhook_is_an_error(self, body: bytes) -> None:
         with pytest.raises(WorkerError) as refused:
             read_webhook(body)
-        assert refused.value.code == "PLATFORM_ERROR"
+        assert refused.value.code == "MALFORMED"
 
     def test_a_cancelled_job_is_an_error_for_who_waits(self, shop: Platform) -> None:
         caller = client(shop.url)
@@ -309,15 +309,18 @@ class TestPaidOnce:
     @pytest.mark.parametrize("manner", ["cut", "hold"])
     def test_a_job_whose_answer_was_lost_is_not_sent_again(self, shop: Platform, manner: str) -> None:
         job = edit_job(VASE, ROOM, **HERE)
-        with watched(shop, manner) as (between, jobs), pytest.raises(AnswerLostError, match="may be running") as lost:
+        with (
+            watched(shop, manner) as (between, jobs),
+            pytest.raises(OutcomeUnknownError, match="may be running") as lost,
+        ):
             client(between.url).submit(job)
         assert between.asked("/run") == 1
         assert len(jobs) == 1
-        assert (lost.value.code, lost.value.idempotency_key) == ("ANSWER_LOST", job["idempotency_key"])
+        assert (lost.value.code, lost.value.idempotency_key) == ("OUTCOME_UNKNOWN", job["idempotency_key"])
 
     @pytest.mark.parametrize("status", ["500", "502"])
     def test_a_gateways_failure_may_have_begun_the_job(self, shop: Platform, status: str) -> None:
-        with watched(shop, status) as (between, _), pytest.raises(AnswerLostError):
+        with watched(shop, status) as (between, _), pytest.raises(OutcomeUnknownError):
             client(between.url).edit_product(VASE, ROOM)
         assert between.asked("/run") == 1
 
@@ -326,7 +329,7 @@ class TestPaidOnce:
             async with AsyncWorker(place(url), patience=HURRY) as worker:
                 await worker.edit_product(VASE, ROOM, **HERE)
 
-        with watched(shop, "cut") as (between, jobs), pytest.raises(AnswerLostError):
+        with watched(shop, "cut") as (between, jobs), pytest.raises(OutcomeUnknownError):
             asyncio.run(call(between.url))
         assert len(jobs) == 1
 
@@ -339,20 +342,20 @@ class TestPaidOnce:
         assert answer.seed == outputs[0]["placement_info"]["seed"]  # drawn once
 
     def test_resending_ends_after_once(self, shop: Platform) -> None:
-        with watched(shop, "cut", "cut") as (between, jobs), pytest.raises(AnswerLostError):
+        with watched(shop, "cut", "cut") as (between, jobs), pytest.raises(OutcomeUnknownError):
             client(between.url).submit(edit_job(VASE, ROOM, **HERE), resend=True)
         assert len(jobs) == 2
 
     def test_resent_by_hand_under_the_lost_key_too(self, shop: Platform) -> None:
         with watched(shop, "cut") as (between, jobs):
-            with pytest.raises(AnswerLostError) as lost:
+            with pytest.raises(OutcomeUnknownError) as lost:
                 client(between.url).edit_product(VASE, ROOM, **HERE)
             key = lost.value.idempotency_key or ""
             answer = client(between.url).edit_product(VASE, ROOM, idempotency_key=key, **HERE)
         assert {shop.wait(job)["output"]["placement_info"]["seed"] for job in jobs} == {answer.seed}
 
     def test_words_without_a_key_are_not_painted_again(self, shop: Platform) -> None:
-        with watched(shop, "cut") as (between, jobs), pytest.raises(AnswerLostError):
+        with watched(shop, "cut") as (between, jobs), pytest.raises(OutcomeUnknownError):
             client(between.url).paint("a room", size="256x256")
         assert len(jobs) == 1
 
@@ -360,6 +363,11 @@ class TestPaidOnce:
         keys = {generate_job(VASE)["idempotency_key"] for _ in range(3)}
         assert len(keys) == 3
         assert generate_job(VASE, idempotency_key="mine")["idempotency_key"] == "mine"
+
+    def test_a_look_that_is_never_answered_does_not_make_a_job_uncertain(self) -> None:
+        with gate("http://127.0.0.1:1", *["502"] * 4) as between, pytest.raises(WorkerError) as failed:
+            client(between.url).status("job-1")
+        assert (failed.value.code, failed.value.job_id) == ("UNREACHABLE", "job-1")
 
     def test_looking_after_a_job_survives_what_happens_on_the_way(self, shop: Platform) -> None:
         job_id = client(shop.url).submit(edit_job(VASE, ROOM, instructions="slow 10", **HERE))
@@ -375,7 +383,7 @@ class TestLimits:
             with pytest.raises(WorkerError, match="takes 10 MB here: give the pictures as https://") as refused:
                 client(between.url).submit(edit_job(VASE, bytes(size)))
             assert between.seen == []
-        assert refused.value.code == "PAYLOAD_TOO_LARGE"
+        assert refused.value.code == "REQUEST_TOO_LARGE"
         assert others in str(refused.value)
 
     def test_nor_one_that_runsync_would(self) -> None:
@@ -383,7 +391,7 @@ class TestLimits:
             with pytest.raises(WorkerError, match=r"has 21\.3 MB and RunPod takes 20 MB here") as refused:
                 client(between.url).edit_product(VASE, bytes(16_000_000))
             assert between.seen == []
-        assert refused.value.code == "PAYLOAD_TOO_LARGE"
+        assert refused.value.code == "REQUEST_TOO_LARGE"
 
     def test_between_both_limits_runsync_is_asked(self, shop: Platform) -> None:
         with gate(shop.url) as between:
@@ -483,7 +491,7 @@ class TestServer:
         with serving() as live:
             with gate(live.url, "429", "503") as between:
                 assert at_server(between.url).edit_product(VASE, ROOM, **HERE).pictures
-            with gate(live.url, "cut") as between, pytest.raises(AnswerLostError):
+            with gate(live.url, "cut") as between, pytest.raises(OutcomeUnknownError):
                 at_server(between.url).edit_product(VASE, ROOM, **HERE)
             assert between.asked("/v1/edit") == 1
 
@@ -509,6 +517,21 @@ class TestServer:
             assert at_server(live.url).health_check()["status"] == "loading"
             loaded.set()
         assert time.monotonic() - begun < 10
+
+
+def codes(folder: str) -> set[str]:
+    """Of the README's table."""
+    text = (CLIENT.parent.parent / folder / "README.md").read_text()
+    table = text.partition("| code | what happened |")[2].partition("\n\n")[0]
+    return set(re.findall(r"^\| `([A-Z_]+)`", table, re.MULTILINE))
+
+
+def test_both_clients_call_what_happens_by_the_same_codes() -> None:
+    assert codes("python") - codes("typescript") == {"STILL_RUNNING"}  # the other cancels such a job
+    assert codes("typescript") <= codes("python")
+    assert codes("python") <= set(re.findall(r'"([A-Z_]+)"', CLIENT.read_text()))
+    errors = (CLIENT.parent.parent / "typescript/src/errors.ts").read_text()
+    assert set(re.findall(r'\| "([A-Z_]+)"', errors)) <= codes("typescript")
 
 
 class TestReadme:

@@ -2,13 +2,13 @@ import type { ErrorCode } from "./types.js";
 
 /** What can happen on the way, beside the worker's own codes. */
 export type WayCode =
-  | "OUTCOME_UNKNOWN" // the job was sent and no answer came: it may be running, and be paid
-  | "UNREACHABLE" // the request never arrived
+  | "OUTCOME_UNKNOWN" // the job was sent and no answer came, or it could not be cancelled: it may be running
+  | "UNREACHABLE" // the request never arrived, or nobody served it
   | "REQUEST_TOO_LARGE" // over the platform's limit
   | "NOT_FOUND" // no such endpoint or job; jobs are forgotten some time after they are done
   | "JOB_FAILED" // without a code: the worker died, say
-  | "ANSWER_LOST" // done, but without an answer: the platform drops those over its limit
-  | "MALFORMED" // nothing that this client knows
+  | "ANSWER_MISSING" // done, but without an answer: the platform drops those over its limit
+  | "MALFORMED" // a reply that is none of the platform's or the worker's
   | "REFUSED"; // by the platform, which says why in the message
 
 export type Code = ErrorCode | WayCode;

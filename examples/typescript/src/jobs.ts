@@ -33,7 +33,7 @@ export interface JobStatus {
   executionTime?: number;
 }
 
-const FINAL = { COMPLETED: "ANSWER_LOST", FAILED: "JOB_FAILED", CANCELLED: "CANCELLED", TIMED_OUT: "TIMEOUT" } as const;
+const FINAL = { COMPLETED: "ANSWER_MISSING", FAILED: "JOB_FAILED", CANCELLED: "CANCELLED", TIMED_OUT: "TIMEOUT" } as const;
 
 const DROPPED = "The job has no answer, as happens to answers over the platform's limit: ask for jpeg or a URL";
 

@@ -172,7 +172,7 @@ test("the platform's own failures have codes", async () => {
   const dropped = { id: "8", status: "COMPLETED" };
   network.meet("runsync", died, dropped);
   await failsWith(worker.editProduct(room), { code: "JOB_FAILED", jobId: "7" });
-  await failsWith(worker.editProduct(room), { code: "ANSWER_LOST", jobId: "8" });
+  await failsWith(worker.editProduct(room), { code: "ANSWER_MISSING", jobId: "8" });
 });
 
 test("finished jobs are posted to the webhook", async () => {
