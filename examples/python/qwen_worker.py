@@ -15,6 +15,7 @@ import json
 import math
 import random
 import re
+import reprlib
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -46,13 +47,19 @@ CONNECTIONS = httpx.Limits(max_connections=100, max_keepalive_connections=20, ke
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
 SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 JOB_ID = re.compile(r"[\w-]+", re.ASCII)
-SENTENCE = re.compile(r"(.*?)\s*\[([A-Z_]+)\]", re.DOTALL)
+SENTENCE = re.compile(r"(.*)\[([A-Z_]+)\]", re.DOTALL)
 
 NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """Failures before the first byte of a request."""
 
+NO_ADDRESS = (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError)
+"""Failures that no second try mends; the last is a host's name that cannot be encoded."""
+
 REFUSED = (429, 503)
-"""Statuses that say that nothing has begun."""
+"""Statuses that say that nothing has begun, and that it may begin later."""
+
+NOT_IMPLEMENTED = 501
+"""The one status from 500 on that says that nothing has begun or ever will."""
 
 CODES = {
     401: "UNAUTHORIZED",
@@ -124,6 +131,9 @@ class Endpoint:
     base_url: str = "https://api.runpod.ai/v2"
     route: Literal["auto", "run", "runsync"] = "auto"
 
+    def __post_init__(self) -> None:
+        _require_header(self.api_key)
+
     @property
     def url(self) -> str:
         return f"{self.base_url.rstrip('/')}/{self.endpoint_id}"
@@ -135,6 +145,14 @@ class Server:
 
     url: str
     api_key: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        _require_header(self.api_key or "")
+
+
+def _require_header(api_key: str) -> None:
+    if api_key != api_key.strip() or re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", api_key):
+        raise WorkerError("The API key has a line break or another character that no header holds", "UNAUTHORIZED")
 
 
 @dataclass(frozen=True)
@@ -297,10 +315,14 @@ def as_text(picture: PictureSource) -> str:
 def read_webhook(body: bytes | str) -> JobStatus:
     """Of the POST that RunPod makes when a job submitted with `webhook` is over. It is not signed: keep a secret in the
     URL. Raises WorkerError for what is no such body."""
+    return read_status(_parsed(body))
+
+
+def _parsed(text: bytes | str) -> object:
     try:
-        return read_status(json.loads(body))
-    except ValueError as problem:
-        raise WorkerError(f"A webhook's body is JSON: {problem}", "MALFORMED") from problem
+        return json.loads(text)
+    except (ValueError, RecursionError) as problem:
+        raise WorkerError(f"This is no JSON: {problem}", "MALFORMED") from problem
 
 
 def read_status(told: object) -> JobStatus:
@@ -315,31 +337,64 @@ def read_status(told: object) -> JobStatus:
 
 
 def read_answer(output: Mapping[str, Any], job_id: str | None = None) -> Answer:
-    """Of a job's output, or of OpenAI's route. Raises WorkerError where it is an error."""
+    """Of a job's output, or of OpenAI's route. Raises WorkerError where it is an error, or no answer."""
     if output.get("error"):
         raise _error(output, "JOB_FAILED", job_id)
-    warnings = tuple(output.get("warnings", ()))
-    if "processed_image" in output:
-        info = output.get("placement_info") or output["generation_info"]
-        first = {"image": output["processed_image"], "mime_type": output["mime_type"], "seed": info["seed"]}
-        variants = output.get("images", [first])
-        return Answer(tuple(_picture(one["image"], one["mime_type"], one["seed"]) for one in variants), info, warnings)
-    if "data" in output:
-        mime_type, data = f"image/{output['output_format']}", output["data"]
-        pictures = tuple(_picture(one.get("b64_json") or one["url"], mime_type, one["seed"]) for one in data)
-        return Answer(pictures, {"engine": output["model"], **_others(output)}, warnings)
-    message = "The job ended without an answer: RunPod drops what is over its limit"
-    raise WorkerError(message, "ANSWER_MISSING", job_id=job_id)
+    if not output:
+        message = "The job ended without an answer: RunPod drops what is over its limit"
+        raise WorkerError(message, "ANSWER_MISSING", job_id=job_id)
+    try:
+        return _answer(output)
+    except (ValueError, RecursionError) as problem:
+        raise WorkerError("This is no answer of the worker", "MALFORMED", job_id=job_id) from problem
+
+
+def _answer(output: Mapping[str, Any]) -> Answer:
+    """Raises ValueError where it is none."""
+    warnings = tuple(_texts(output.get("warnings")))
+    match output:
+        case {"processed_image": str(text), "mime_type": mime_type, "placement_info": {"seed": seed} as info} | {
+            "processed_image": str(text),
+            "mime_type": mime_type,
+            "generation_info": {"seed": seed} as info,
+        }:
+            first = {"image": text, "mime_type": mime_type, "seed": seed}
+            return Answer(_pictures(output.get("images", [first])), info, warnings)
+        case {"data": list(data), "model": str(model), "output_format": str(kind)}:
+            variants = [_variant(one, f"image/{kind}") for one in data]
+            return Answer(_pictures(variants), {"engine": model, **_others(output)}, warnings)
+    raise ValueError("There is no picture")
+
+
+def _variant(told: object, mime_type: str) -> object:
+    """One of OpenAI's route, as the worker's own tells them."""
+    match told:
+        case {"b64_json": str(text), "seed": seed} | {"url": str(text), "seed": seed}:
+            return {"image": text, "mime_type": mime_type, "seed": seed}
+    return None
+
+
+def _texts(told: object) -> Iterator[str]:
+    return (text for text in (told if isinstance(told, list) else ()) if isinstance(text, str))
 
 
 def _others(output: Mapping[str, Any]) -> dict[str, Any]:
     return {name: told for name, told in output.items() if name not in ("data", "warnings")}
 
 
-def _picture(text: str, mime_type: str, seed: int) -> Picture:
-    if text.startswith(("https://", "http://")):
-        return Picture(b"", mime_type, seed, text)
-    return Picture(base64.b64decode(text.rpartition(",")[2]), mime_type, seed)
+def _pictures(variants: object) -> tuple[Picture, ...]:
+    if not isinstance(variants, list) or not variants:
+        raise ValueError("There is no picture")
+    return tuple(map(_picture, variants))
+
+
+def _picture(told: object) -> Picture:
+    match told:
+        case {"image": str(text), "mime_type": str(mime_type), "seed": int(seed)} if text and mime_type in SUFFIXES:
+            if text.startswith(("https://", "http://")):
+                return Picture(b"", mime_type, seed, text)
+            return Picture(base64.b64decode(text.rpartition(",")[2], validate=True), mime_type, seed)
+    raise ValueError("This is no picture")
 
 
 def _progress(told: object) -> Progress | None:
@@ -356,10 +411,11 @@ def _error(told: Mapping[str, Any], code: str, job_id: str | None = None) -> Wor
             return WorkerError(sentence, own, (param,) if param else (), job_id)
         case str(text):
             coded = SENTENCE.fullmatch(text)
-            sentence, code = (coded[1], coded[2]) if coded else (text, code)
-            return WorkerError(sentence, told.get("error_code", code), tuple(told.get("fields", ())), job_id)
+            sentence, code = (coded[1].rstrip(), coded[2]) if coded else (text, code)
+            code = next(_texts([told.get("error_code")]), code)
+            return WorkerError(sentence, code, tuple(_texts(told.get("fields"))), job_id)
         case unknown:
-            return WorkerError(f"The platform failed: {unknown}", code, job_id=job_id)
+            return WorkerError(f"The platform failed: {reprlib.repr(unknown)}", code, job_id=job_id)
 
 
 @dataclass(frozen=True)
@@ -384,11 +440,11 @@ class _Ask:
 
     @property
     def options(self) -> dict[str, Any]:
-        headers = {"Accept": "text/event-stream" if self.hear else "application/json"}
+        headers: dict[str, str | bytes] = {"Accept": "text/event-stream" if self.hear else "application/json"}
         if self.body is not None:
             headers["Content-Type"] = "application/json"
         if self.api_key:
-            headers["Authorization"] = f"Bearer {self.api_key}"
+            headers["Authorization"] = f"Bearer {self.api_key}".encode()  # httpx takes text for ASCII
         return {"headers": headers, "content": self.body, "timeout": httpx.Timeout(self.seconds, connect=10)}
 
 
@@ -459,8 +515,8 @@ class _Events:
         if kind == "event":
             self._name = text
         elif kind == "data" and self._name in ("answer", "error"):
-            self.output = json.loads(text)
-        elif kind == "data" and (progress := _progress(json.loads(text))):
+            self.output = _object(_parsed(text))
+        elif kind == "data" and (progress := _progress(_parsed(text))):
             self.on_progress(progress)
 
 
@@ -543,7 +599,12 @@ class _Calls:
         """What a worker tells of itself. Its `status` is `healthy` (a server's: `ready`), `loading` or `unhealthy`. On
         RunPod it is a job, which wakes a worker."""
         if isinstance(self.place, Server):
-            return _json(await self._sent(replace(self._ask("GET", "/ready"), refusals=())))
+            ask = replace(self._ask("GET", "/ready"), refusals=())
+            response = await self._sent(ask)
+            told = _json(response)
+            if "status" not in told:
+                raise _refusal(response, ask)
+            return told
         status = await self._queued(self.place, {"action": "health_check"}, None, resend=True)
         status.require_completed()
         return status.output
@@ -620,14 +681,16 @@ class _Calls:
             least = 0.0
             try:
                 response = await self._wire.send(ask)
-            except (*NEVER_LEFT, httpx.UnsupportedProtocol, httpx.InvalidURL) as problem:
-                failure = WorkerError(f"{ask.url} cannot be reached: {problem}", "UNREACHABLE", (), ask.job_id)
+            except NO_ADDRESS as problem:
+                raise _unreachable(ask, problem) from problem
+            except NEVER_LEFT as problem:
+                failure = _unreachable(ask, problem)
             except httpx.RequestError as problem:
                 failure = _lost(str(problem) or type(problem).__name__, ask)
             else:
                 if response.status_code in ask.refusals:
                     failure, least = _refusal(response, ask), _retry_after(response)
-                elif response.status_code < 500 or _has_code(_json(response)):
+                elif _is_settled(response):
                     return response
                 else:
                     failure = _lost(f"status {response.status_code}", ask)
@@ -657,10 +720,12 @@ def _require_room(ask: _Ask, limit: int) -> None:
 
 def _json(response: httpx.Response) -> dict[str, Any]:
     """Empty where it is no JSON object."""
-    try:
-        told = response.json()
-    except ValueError:
-        return {}
+    with contextlib.suppress(WorkerError):
+        return _object(_parsed(response.content))
+    return {}
+
+
+def _object(told: object) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
@@ -676,11 +741,20 @@ def _refusal(response: httpx.Response, ask: _Ask) -> WorkerError:
     told = _json(response)
     if told.get("error") or told.get("detail"):
         return _error(told, code, ask.job_id)
-    return WorkerError(f"{ask.url} answered {response.status_code}: {response.text[:200]}", code, (), ask.job_id)
+    text = "" if "html" in response.headers.get("content-type", "") else " ".join(response.text[:200].split())
+    sentence = f"{ask.url} answered {response.status_code} {response.reason_phrase}"
+    return WorkerError(f"{sentence}: {text}" if text else sentence, code, (), ask.job_id)
 
 
-def _has_code(told: Mapping[str, Any]) -> bool:
-    """Whether an error is the worker's own: its job is over."""
+def _unreachable(ask: _Ask, problem: Exception) -> WorkerError:
+    return WorkerError(f"{ask.url} cannot be reached: {problem}", "UNREACHABLE", (), ask.job_id)
+
+
+def _is_settled(response: httpx.Response) -> bool:
+    """Whether the job is known to be over, or never to have begun: an error with a code is the worker's own."""
+    if response.status_code < 500 or response.status_code == NOT_IMPLEMENTED:
+        return True
+    told = _json(response)
     error = told.get("error")
     return "error_code" in told or (isinstance(error, dict) and "code" in error)
 

@@ -2,8 +2,10 @@
 
 import ast
 import asyncio
+import functools
 import http.server
 import io
+import json
 import pickle
 import queue
 import re
@@ -30,6 +32,7 @@ from examples.python.qwen_worker import (
     EditFields,
     Endpoint,
     GenerateFields,
+    JobStatus,
     OutcomeUnknownError,
     PaintFields,
     Patience,
@@ -213,11 +216,42 @@ class TestErrors:
             client(shop.url).wait("nobody")
         assert failed.value.code == "NOT_FOUND"
 
-    @pytest.mark.parametrize("url", ["localhost:8000", "http://[", "http://127.0.0.1:1"])
+    @pytest.mark.parametrize("url", ["http://[", "http://127.0.0.1:1"])
     def test_an_address_that_cannot_be_reached_is_told(self, url: str) -> None:
         with pytest.raises(WorkerError, match="cannot be reached") as failed:
             at_server(url).health()
         assert failed.value.code == "UNREACHABLE"
+
+    @pytest.mark.parametrize("url", ["localhost:8000", "", "ftp://shop.example", "http://a..b", "http://a\nb"])
+    def test_what_is_no_address_is_told_at_once(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it waits"))
+        with pytest.raises(WorkerError, match="cannot be reached") as failed:
+            at_server(url).health()
+        assert failed.value.code == "UNREACHABLE"
+
+    @pytest.mark.parametrize(("status", "code"), [("501", "REFUSED"), ("405", "REFUSED"), ("404", "NOT_FOUND")])
+    def test_who_knows_no_such_request_has_begun_nothing(self, status: str, code: str) -> None:
+        with gate("http://127.0.0.1:1", status) as between, pytest.raises(WorkerError, match=status) as failed:
+            at_server(between.url).edit_product(VASE, ROOM)
+        assert failed.value.code == code
+
+    def test_another_server_s_page_is_no_health(self, tmp_path: Path) -> None:
+        (tmp_path / "ready").write_text("<p>hello")
+        with files(tmp_path) as url, pytest.raises(WorkerError, match="answered 200") as failed:
+            at_server(url, None).health_check()
+        assert failed.value.code == "MALFORMED"
+        (tmp_path / "ready").unlink()
+        with files(tmp_path) as url, pytest.raises(WorkerError, match="answered 404") as failed:
+            at_server(url, None).health_check()
+        assert (failed.value.code, str(failed.value).count("\n")) == ("NOT_FOUND", 0)
+
+    @pytest.mark.parametrize("kind", [functools.partial(Endpoint, "id"), functools.partial(Server, "http://localhost")])
+    @pytest.mark.parametrize("key", ["bad\nkey", "bad\tkey", "bad key ", "bad\x00", "bad\udcff"])
+    def test_a_key_that_no_header_holds_is_refused_without_showing_it(self, kind: Any, key: str) -> None:
+        with pytest.raises(WorkerError) as refused:
+            kind(key)
+        assert refused.value.code == "UNAUTHORIZED"
+        assert "bad" not in repr(refused.value)
 
 
 class TestLeaving:
@@ -244,12 +278,64 @@ class TestLeaving:
         assert (failed.value.code, failed.value.fields) == ("INVALID_INPUT", ("output_size",))
 
     @pytest.mark.parametrize(
-        "body", [b"", b"[]", b'{"id": "1"}', b'{"id": "../x", "status": "FAILED"}', b"<html>", b"\xff"]
+        "body",
+        [b"", b"[]", b'{"id": "1"}', b'{"id": "../x", "status": "FAILED"}', b"<html>", b"\xff", b"[" * 100_000],
     )
     def test_what_is_no_webhook_is_an_error(self, body: bytes) -> None:
         with pytest.raises(WorkerError) as refused:
             read_webhook(body)
         assert refused.value.code == "MALFORMED"
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"mime_type": None},
+            {"mime_type": "text/html"},
+            {"mime_type": []},
+            {"placement_info": None},
+            {"placement_info": {}},
+            {"placement_info": {"seed": "7"}},
+            {"processed_image": "x"},
+            {"processed_image": ""},
+            {"processed_image": "\u0416"},
+            {"processed_image": "!!!!"},
+            {"processed_image": 5},
+            {"images": []},
+            {"images": 5},
+            {"images": [None]},
+            {"images": [{"image": "QUFB"}]},
+            {"processed_image": None, "data": [{}], "model": "m", "output_format": "png"},
+        ],
+    )
+    def test_what_is_no_answer_in_a_webhook_is_one_too(self, changed: dict[str, Any]) -> None:
+        right = {"processed_image": "QUFB", "mime_type": "image/png", "placement_info": {"seed": 7}}
+        assert webhook(right).answer().pictures[0].data == b"AAA"
+        with pytest.raises(WorkerError) as refused:
+            webhook(right | changed).answer()
+        assert (refused.value.code, refused.value.job_id) == ("MALFORMED", "job-1")
+
+    @pytest.mark.parametrize("output", [{"warnings": 5}, {"warnings": [5]}])
+    def test_a_strange_warning_is_none(self, output: dict[str, Any]) -> None:
+        right = {"processed_image": "QUFB", "mime_type": "image/png", "placement_info": {"seed": 7}}
+        assert webhook(right | output).answer().warnings == ()
+
+    @pytest.mark.parametrize(
+        "output",
+        [
+            {"error": {"message": 5}},
+            {"error": "no", "error_code": 5},
+            {"error": "no", "fields": 5},
+            {"error": "no", "fields": [[]]},
+            {"error": json.loads("[" * 900 + "]" * 900)},
+            {"error": " " * 100_000},
+            {"error": "[A" * 50_000},
+        ],
+    )
+    @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
+    def test_a_strange_error_in_a_webhook_is_an_error_too(self, output: dict[str, Any], status: str) -> None:
+        with pytest.raises(WorkerError) as failed:
+            webhook(output, status).answer()
+        assert (failed.value.code, failed.value.fields) == ("JOB_FAILED", ())
 
     def test_a_cancelled_job_is_an_error_for_who_waits(self, shop: Platform) -> None:
         caller = client(shop.url)
@@ -487,6 +573,10 @@ class TestServer:
             at_server(live.url, "wrong").paint("a room")
         assert refused.value.code == "UNAUTHORIZED"
 
+    def test_a_key_may_have_letters_of_any_alphabet(self) -> None:
+        with serving(api_key="sécret-ключ") as live:
+            assert at_server(live.url, "sécret-ключ").paint("9,9,9", size="256x256").pictures
+
     def test_refusals_are_tried_again_and_what_was_lost_is_not(self) -> None:
         with serving() as live:
             with gate(live.url, "429", "503") as between:
@@ -612,7 +702,12 @@ class TestFile:
         assert PaintFields.__annotations__.keys() <= GenerationBody.model_fields.keys()
 
 
-def at_server(url: str, key: str = KEY) -> Worker:
+def webhook(output: dict[str, Any], status: str = "COMPLETED") -> JobStatus:
+    told = {"id": "job-1", "status": status, "output": output}
+    return read_webhook(json.dumps(told | ({"error": output.get("error")} if status == "FAILED" else {})))
+
+
+def at_server(url: str, key: str | None = KEY) -> Worker:
     return OPEN.enter_context(Worker(Server(url, key), patience=HURRY))
 
 
