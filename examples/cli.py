@@ -179,7 +179,7 @@ def _file(output: str) -> Path | None:
         raise _MistakeError("-o: the name is empty")
     if output.endswith("/") or path.is_dir():
         return None
-    if path.name in FORMATS:
+    if path.name.lower() in FORMATS:
         raise _MistakeError(f"{output}: there is no name before {path.name}")
     return path
 
