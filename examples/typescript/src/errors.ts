@@ -37,9 +37,9 @@ export class WorkerError extends Error {
 /** How failures are told: by a job, by the platform about one, or by OpenAI's API, where `error` is an object. */
 interface Told {
   error?: unknown;
-  error_code?: Code;
-  fields?: string[];
-  output?: Told;
+  error_code?: unknown;
+  fields?: unknown;
+  output?: unknown;
 }
 
 /** `otherwise` is its code where it names none; of a failed job the platform may leave little more than a text. */
@@ -48,8 +48,13 @@ export function failure(told: unknown, otherwise: Code, missing: string, jobId?:
   const { error_code, fields } = { ...beside, ...(isObject(output) ? (output as Told) : {}) };
   const { message, code, param } = isObject(error) ? error : { message: error };
   const text = typeof message === "string" && message ? message : missing;
-  const named = error_code ?? code ?? /\[([A-Z_]+)\]$/.exec(text)?.[1] ?? otherwise;
-  return new WorkerError(named as Code, text, { fields: fields ?? (param ? [String(param)] : []), jobId });
+  const named = [error_code, code, /\[([A-Z_]+)\]$/.exec(text)?.[1], otherwise].find(isText);
+  const atFault = Array.isArray(fields) ? fields : [param];
+  return new WorkerError(named as Code, text, { fields: atFault.filter(isText), jobId });
+}
+
+function isText(told: unknown): told is string {
+  return typeof told === "string";
 }
 
 export function isObject(told: unknown): told is Record<string, unknown> {
