@@ -52,9 +52,6 @@ SENTENCE = re.compile(r"(.*)\[([A-Z_]+)\]", re.DOTALL)
 NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """Failures before the first byte of a request."""
 
-NO_ADDRESS = (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError)
-"""Failures that no second try mends; the last is a host's name that cannot be encoded."""
-
 REFUSED = (429, 503)
 """Statuses that say that nothing has begun, and that it may begin later."""
 
@@ -345,22 +342,18 @@ def read_answer(output: Mapping[str, Any], job_id: str | None = None) -> Answer:
         raise WorkerError(message, "ANSWER_MISSING", job_id=job_id)
     try:
         return _answer(output)
-    except (ValueError, RecursionError) as problem:
+    except ValueError as problem:
         raise WorkerError("This is no answer of the worker", "MALFORMED", job_id=job_id) from problem
 
 
 def _answer(output: Mapping[str, Any]) -> Answer:
     """Raises ValueError where it is none."""
     warnings = tuple(_texts(output.get("warnings")))
-    match output:
-        case {"processed_image": str(text), "mime_type": mime_type, "placement_info": {"seed": seed} as info} | {
-            "processed_image": str(text),
-            "mime_type": mime_type,
-            "generation_info": {"seed": seed} as info,
-        }:
-            first = {"image": text, "mime_type": mime_type, "seed": seed}
+    match output.get("placement_info") or output.get("generation_info"), output:
+        case {"seed": seed} as info, {"processed_image": image, "mime_type": mime_type}:
+            first = {"image": image, "mime_type": mime_type, "seed": seed}
             return Answer(_pictures(output.get("images", [first])), info, warnings)
-        case {"data": list(data), "model": str(model), "output_format": str(kind)}:
+        case _, {"data": list(data), "model": str(model), "output_format": str(kind)}:
             variants = [_variant(one, f"image/{kind}") for one in data]
             return Answer(_pictures(variants), {"engine": model, **_others(output)}, warnings)
     raise ValueError("There is no picture")
@@ -676,12 +669,13 @@ class _Calls:
 
     async def _sent(self, ask: _Ask) -> httpx.Response:
         """Tries again where nothing can have begun, and after any other failure only so often as `ask` allows."""
+        _require_address(ask)
         pauses, lost = self.patience.pauses(), 0
         while True:
             least = 0.0
             try:
                 response = await self._wire.send(ask)
-            except NO_ADDRESS as problem:
+            except httpx.UnsupportedProtocol as problem:
                 raise _unreachable(ask, problem) from problem
             except NEVER_LEFT as problem:
                 failure = _unreachable(ask, problem)
@@ -708,6 +702,13 @@ class _Calls:
     def _require_queue(self, what: str) -> None:
         if isinstance(self.place, Server):
             raise WorkerError(f"A server has no queue, and so no {what}: use answer()", "NOT_SUPPORTED")
+
+
+def _require_address(ask: _Ask) -> None:
+    try:
+        httpx.URL(ask.url).raw_host.decode().encode("idna")  # as the look-up does, where it would raise the same
+    except (httpx.InvalidURL, UnicodeError) as problem:
+        raise _unreachable(ask, problem) from problem
 
 
 def _require_room(ask: _Ask, limit: int) -> None:
@@ -742,7 +743,8 @@ def _refusal(response: httpx.Response, ask: _Ask) -> WorkerError:
     if told.get("error") or told.get("detail"):
         return _error(told, code, ask.job_id)
     text = "" if "html" in response.headers.get("content-type", "") else " ".join(response.text[:200].split())
-    sentence = f"{ask.url} answered {response.status_code} {response.reason_phrase}"
+    reason = "as no worker does" if response.is_success else response.reason_phrase
+    sentence = f"{ask.url} answered {response.status_code} {reason}"
     return WorkerError(f"{sentence}: {text}" if text else sentence, code, (), ask.job_id)
 
 

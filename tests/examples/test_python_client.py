@@ -237,7 +237,7 @@ class TestErrors:
 
     def test_another_server_s_page_is_no_health(self, tmp_path: Path) -> None:
         (tmp_path / "ready").write_text("<p>hello")
-        with files(tmp_path) as url, pytest.raises(WorkerError, match="answered 200") as failed:
+        with files(tmp_path) as url, pytest.raises(WorkerError, match="answered 200 as no worker does") as failed:
             at_server(url, None).health_check()
         assert failed.value.code == "MALFORMED"
         (tmp_path / "ready").unlink()
@@ -553,6 +553,13 @@ class TestServer:
         with serving() as live:
             assert asyncio.run(call(live.url)) == (160, 120)
         assert [progress.stage for progress in told] == ["cut-out", "layout", "compose", "encode"]
+
+    def test_what_the_listener_to_progress_raises_is_its_own(self) -> None:
+        def listen(_: Progress) -> None:
+            "█".encode("ascii")
+
+        with serving(api_key=KEY) as live, pytest.raises(UnicodeEncodeError):
+            at_server(live.url).edit_product(VASE, ROOM, on_progress=listen, **HERE)
 
     @pytest.mark.parametrize("on_progress", [None, print])
     def test_errors_are_the_workers(self, on_progress: Any) -> None:
