@@ -349,11 +349,12 @@ def read_answer(output: Mapping[str, Any], job_id: str | None = None) -> Answer:
 def _answer(output: Mapping[str, Any]) -> Answer:
     """Raises ValueError where it is none."""
     warnings = tuple(_texts(output.get("warnings")))
-    match output.get("placement_info") or output.get("generation_info"), output:
-        case {"seed": seed} as info, {"processed_image": image, "mime_type": mime_type}:
-            first = {"image": image, "mime_type": mime_type, "seed": seed}
+    info = _object(output.get("placement_info") or output.get("generation_info"))
+    match output:
+        case {"processed_image": image, "mime_type": mime_type} if info:
+            first = {"image": image, "mime_type": mime_type, "seed": info.get("seed")}
             return Answer(_pictures(output.get("images", [first])), info, warnings)
-        case _, {"data": list(data), "model": str(model), "output_format": str(kind)}:
+        case {"data": list(data), "model": str(model), "output_format": str(kind)}:
             variants = [_variant(one, f"image/{kind}") for one in data]
             return Answer(_pictures(variants), {"engine": model, **_others(output)}, warnings)
     raise ValueError("There is no picture")
