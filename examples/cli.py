@@ -46,6 +46,9 @@ FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 BAR_WIDTH = 24
 CLEAR_LINE = "\r\x1b[2K"
 INTERRUPTED = 130
+OPTION = re.compile(r"--[\w-]+")
+NEGATIVE = re.compile(r"-[\d.]")
+"""How a value begins that argparse takes for an option, unless it is one number."""
 
 Number = int | float | str
 """Text where it is none: the worker says best what is wrong with it."""
@@ -56,7 +59,7 @@ class _MistakeError(Exception):
 
 
 def main(words: list[str] | None = None) -> int:
-    asked = _parser().parse_args(words)
+    asked = _parser().parse_args(_joined(sys.argv[1:] if words is None else words))
     try:
         return int(asked.act(asked))
     except (WorkerError, SettingsError, _MistakeError) as problem:
@@ -70,6 +73,17 @@ def main(words: list[str] | None = None) -> int:
         return INTERRUPTED
     print(reason, file=sys.stderr)
     return 1
+
+
+def _joined(words: list[str]) -> list[str]:
+    """`--at -5,600` as `--at=-5,600`."""
+    joined: list[str] = []
+    for word in words:
+        if NEGATIVE.match(word) and joined and OPTION.fullmatch(joined[-1]):
+            joined[-1] += "=" + word
+        else:
+            joined.append(word)
+    return joined
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_job(parser: argparse.ArgumentParser, schema: type[PictureJob], build: Callable[..., Job]) -> None:
     """Every field of the schema: the pictures that it requires by their place, the others as options."""
     parser.set_defaults(act=_paint, schema=schema, build=build)
-    parser.add_argument("-o", "--output", type=Path, help="the picture's file: .png, .jpg or .webp")
+    parser.add_argument("-o", "--output", help="the picture's file: .png, .jpg or .webp; or a folder for it")
     told = schema.model_json_schema()
     pictures = [name for name in ("product_image", "room_image") if name in told["required"]]
     for name in pictures:
@@ -147,28 +161,47 @@ READERS: dict[str, Callable[[str], object]] = {"integer": _number, "number": _nu
 
 
 def _paint(asked: argparse.Namespace) -> int:
-    job = _job(asked)
+    output = None if asked.output is None else _file(asked.output)
+    job = _job(asked, output)
     parse(job)  # what is wrong with it is said before anything is loaded or paid
     place = _place(asked)
+    path = output or Path(asked.output or "", job["action"])
+    path.parent.mkdir(parents=True, exist_ok=True)
     answer = _here(job) if place is None else _there(place, job)
-    _show(answer, asked.output or Path(job["action"]))
+    _show(answer, path)
     return 0
 
 
-def _job(asked: argparse.Namespace) -> Job:
+def _file(output: str) -> Path | None:
+    """None for a folder."""
+    path = Path(output)
+    if not output:
+        raise _MistakeError("-o: the name is empty")
+    if output.endswith("/") or path.is_dir():
+        return None
+    if path.name.lower() in FORMATS:
+        raise _MistakeError(f"{output}: there is no name before {path.name}")
+    return path
+
+
+def _job(asked: argparse.Namespace, output: Path | None) -> Job:
     told = {name: value for name, value in vars(asked).items() if name in asked.schema.model_fields}
     pictures = [told.pop(name) for name in ("product_image", "room_image") if name in told]
-    if asked.output:
-        told = _format_of(asked.output) | told
-        asked.output.parent.mkdir(parents=True, exist_ok=True)
+    if output:
+        told |= _format_of(output, told.get("output_format"))
     job: Job = asked.build(*pictures, **told)
     return job
 
 
-def _format_of(output: Path) -> dict[str, str]:
-    if output.suffix and output.suffix.lower() not in FORMATS:
+def _format_of(output: Path, asked: str | None) -> dict[str, str]:
+    if not output.suffix:
+        return {}
+    told = FORMATS.get(output.suffix.lower())
+    if told is None:
         raise _MistakeError(f"{output}: a picture's file ends with {', '.join(FORMATS)}")
-    return {"output_format": FORMATS[output.suffix.lower()]} if output.suffix else {}
+    if asked not in (None, told):
+        raise _MistakeError(f"{output} is no {asked}: leave out --output-format or the ending")
+    return {"output_format": told}
 
 
 def _place(asked: argparse.Namespace) -> Endpoint | Server | None:
@@ -181,7 +214,7 @@ def _place(asked: argparse.Namespace) -> Endpoint | Server | None:
     key = os.environ.get("RUNPOD_API_KEY")
     if not key:
         raise _MistakeError(f"RUNPOD_API_KEY is not set: the endpoint {endpoint} asks for it")
-    return Endpoint(endpoint, key, os.environ.get("RUNPOD_ENDPOINT_BASE_URL", Endpoint.base_url))
+    return Endpoint(endpoint, key, os.environ.get("RUNPOD_ENDPOINT_BASE_URL") or Endpoint.base_url)
 
 
 def _there(place: Endpoint | Server, job: Job) -> Answer:

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from deploy.ray_options import Options
+from examples import cli
 from handlers.parse import parse
 from schemas.settings import Settings
 
@@ -90,10 +91,15 @@ def _python(words: list[str], _folder: Path, _server: str) -> None:
 
 
 def _examples_cli(words: list[str]) -> None:
+    """An endpoint's and a server's are read, ours is run."""
+    if {"--endpoint", "--url"} & set(words):
+        cli._parser().parse_args(words[2:])
+        return
+    assert "-o" in words or "health" in words, "it would leave a picture here"
     with TemporaryDirectory() as folder:
-        out = words.index("-o") + 1
-        done = run(sys.executable, *words[:out], f"{folder}/{words[out]}", *words[out + 1 :], ENGINE="preview")
-        assert (done.returncode, len(list(Path(folder).iterdir()))) == (0, 1), done.stderr
+        asked = [f"{folder}/{word}" if before == "-o" else word for before, word in pairwise(["", *words])]
+        done = run(sys.executable, *asked, ENGINE="preview")
+        assert (done.returncode, len(list(Path(folder).iterdir()))) == (0, words.count("-o")), done.stderr
 
 
 def _pip(words: list[str], _folder: Path, _server: str) -> None:

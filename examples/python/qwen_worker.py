@@ -15,6 +15,7 @@ import json
 import math
 import random
 import re
+import reprlib
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -46,21 +47,24 @@ CONNECTIONS = httpx.Limits(max_connections=100, max_keepalive_connections=20, ke
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
 SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 JOB_ID = re.compile(r"[\w-]+", re.ASCII)
-SENTENCE = re.compile(r"(.*?)\s*\[([A-Z_]+)\]", re.DOTALL)
+SENTENCE = re.compile(r"(.*)\[([A-Z_]+)\]", re.DOTALL)
 
 NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """Failures before the first byte of a request."""
 
 REFUSED = (429, 503)
-"""Statuses that say that nothing has begun."""
+"""Statuses that say that nothing has begun, and that it may begin later."""
+
+NOT_IMPLEMENTED = 501
+"""The one status from 500 on that says that nothing has begun or ever will."""
 
 CODES = {
     401: "UNAUTHORIZED",
     403: "UNAUTHORIZED",
     404: "NOT_FOUND",
-    413: "PAYLOAD_TOO_LARGE",
+    413: "REQUEST_TOO_LARGE",
     429: "TOO_MANY_REQUESTS",
-    503: "MODEL_NOT_READY",
+    503: "UNREACHABLE",
 }
 """Of statuses that come without the worker's own."""
 
@@ -124,6 +128,9 @@ class Endpoint:
     base_url: str = "https://api.runpod.ai/v2"
     route: Literal["auto", "run", "runsync"] = "auto"
 
+    def __post_init__(self) -> None:
+        _require_header(self.api_key)
+
     @property
     def url(self) -> str:
         return f"{self.base_url.rstrip('/')}/{self.endpoint_id}"
@@ -136,6 +143,14 @@ class Server:
     url: str
     api_key: str | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        _require_header(self.api_key or "")
+
+
+def _require_header(api_key: str) -> None:
+    if api_key != api_key.strip() or re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", api_key):
+        raise WorkerError("The API key has a line break or another character that no header holds", "UNAUTHORIZED")
+
 
 @dataclass(frozen=True)
 class Patience:
@@ -144,7 +159,7 @@ class Patience:
     job: float = 900
     """From a job's submission to its end, with its time in the queue."""
     reply: float = 30
-    tries: int = 7
+    tries: int = 6
     pause: float = 0.5
     """Before the second try; it doubles with each, up to `longest_pause`."""
     longest_pause: float = 8
@@ -159,9 +174,9 @@ class Patience:
 
 
 class WorkerError(Exception):
-    """`fields` are the inputs at fault, `code` is the worker's error code or one of this client's: UNREACHABLE,
-    UNAUTHORIZED, NOT_FOUND, PAYLOAD_TOO_LARGE, TOO_MANY_REQUESTS, ANSWER_LOST, ANSWER_MISSING, STILL_RUNNING,
-    PLATFORM_ERROR, NOT_SUPPORTED."""
+    """`fields` are the inputs at fault, `code` is the worker's error code or one of this client's: OUTCOME_UNKNOWN,
+    UNREACHABLE, UNAUTHORIZED, NOT_FOUND, REQUEST_TOO_LARGE, TOO_MANY_REQUESTS, REFUSED, ANSWER_MISSING, STILL_RUNNING,
+    JOB_FAILED, MALFORMED, NOT_SUPPORTED."""
 
     def __init__(
         self,
@@ -181,10 +196,9 @@ class WorkerError(Exception):
         return str(self.args[0])
 
 
-class AnswerLostError(WorkerError):
-    """A request was sent and no answer came. A job so submitted may be running: the same call with `resend=True` and
-    this `idempotency_key` is answered without a second run if it reaches the same worker, and is a second, paid run at
-    any other."""
+class OutcomeUnknownError(WorkerError):
+    """A request was sent and no answer came. A job so submitted may be running: the same call with this
+    `idempotency_key` gets its answer from the same worker while that keeps it, and is a second run at any other."""
 
 
 @dataclass(frozen=True)
@@ -271,7 +285,7 @@ class JobStatus:
         if self.state != "COMPLETED":
             codes = {"CANCELLED": "CANCELLED", "TIMED_OUT": "TIMEOUT"}
             sentence = self.error or f"The job is {self.state}"
-            raise _error({**self.output, "error": sentence}, codes.get(self.state, "PLATFORM_ERROR"), self.job_id)
+            raise _error({**self.output, "error": sentence}, codes.get(self.state, "JOB_FAILED"), self.job_id)
 
 
 def edit_job(product: PictureSource, room: PictureSource, **fields: Unpack[EditFields]) -> Job:
@@ -298,10 +312,14 @@ def as_text(picture: PictureSource) -> str:
 def read_webhook(body: bytes | str) -> JobStatus:
     """Of the POST that RunPod makes when a job submitted with `webhook` is over. It is not signed: keep a secret in the
     URL. Raises WorkerError for what is no such body."""
+    return read_status(_parsed(body))
+
+
+def _parsed(text: bytes | str) -> object:
     try:
-        return read_status(json.loads(body))
-    except ValueError as problem:
-        raise WorkerError(f"A webhook's body is JSON: {problem}", "PLATFORM_ERROR") from problem
+        return json.loads(text)
+    except (ValueError, RecursionError) as problem:
+        raise WorkerError(f"This is no JSON: {problem}", "MALFORMED") from problem
 
 
 def read_status(told: object) -> JobStatus:
@@ -312,35 +330,65 @@ def read_status(told: object) -> JobStatus:
             return JobStatus(
                 job_id, state, output if isinstance(output, dict) else {}, error if isinstance(error, str) else None
             )
-    raise WorkerError("This is not what RunPod tells of a job", "PLATFORM_ERROR")
+    raise WorkerError("This is not what RunPod tells of a job", "MALFORMED")
 
 
 def read_answer(output: Mapping[str, Any], job_id: str | None = None) -> Answer:
-    """Of a job's output, or of OpenAI's route. Raises WorkerError where it is an error."""
+    """Of a job's output, or of OpenAI's route. Raises WorkerError where it is an error, or no answer."""
     if output.get("error"):
-        raise _error(output, "PLATFORM_ERROR", job_id)
-    warnings = tuple(output.get("warnings", ()))
-    if "processed_image" in output:
-        info = output.get("placement_info") or output["generation_info"]
-        first = {"image": output["processed_image"], "mime_type": output["mime_type"], "seed": info["seed"]}
-        variants = output.get("images", [first])
-        return Answer(tuple(_picture(one["image"], one["mime_type"], one["seed"]) for one in variants), info, warnings)
-    if "data" in output:
-        mime_type, data = f"image/{output['output_format']}", output["data"]
-        pictures = tuple(_picture(one.get("b64_json") or one["url"], mime_type, one["seed"]) for one in data)
-        return Answer(pictures, {"engine": output["model"], **_others(output)}, warnings)
-    message = "The job ended without an answer: RunPod drops what is over its limit"
-    raise WorkerError(message, "ANSWER_MISSING", job_id=job_id)
+        raise _error(output, "JOB_FAILED", job_id)
+    if not output:
+        message = "The job ended without an answer: RunPod drops what is over its limit"
+        raise WorkerError(message, "ANSWER_MISSING", job_id=job_id)
+    try:
+        return _answer(output)
+    except ValueError as problem:
+        raise WorkerError("This is no answer of the worker", "MALFORMED", job_id=job_id) from problem
+
+
+def _answer(output: Mapping[str, Any]) -> Answer:
+    """Raises ValueError where it is none."""
+    warnings = tuple(_texts(output.get("warnings")))
+    info = _object(output.get("placement_info") or output.get("generation_info"))
+    match output:
+        case {"processed_image": image, "mime_type": mime_type} if info:
+            first = {"image": image, "mime_type": mime_type, "seed": info.get("seed")}
+            return Answer(_pictures(output.get("images", [first])), info, warnings)
+        case {"data": list(data), "model": str(model), "output_format": str(kind)}:
+            variants = [_variant(one, f"image/{kind}") for one in data]
+            return Answer(_pictures(variants), {"engine": model, **_others(output)}, warnings)
+    raise ValueError("There is no picture")
+
+
+def _variant(told: object, mime_type: str) -> object:
+    """One of OpenAI's route, as the worker's own tells them."""
+    match told:
+        case {"b64_json": str(text), "seed": seed} | {"url": str(text), "seed": seed}:
+            return {"image": text, "mime_type": mime_type, "seed": seed}
+    return None
+
+
+def _texts(told: object) -> Iterator[str]:
+    return (text for text in (told if isinstance(told, list) else ()) if isinstance(text, str))
 
 
 def _others(output: Mapping[str, Any]) -> dict[str, Any]:
     return {name: told for name, told in output.items() if name not in ("data", "warnings")}
 
 
-def _picture(text: str, mime_type: str, seed: int) -> Picture:
-    if text.startswith(("https://", "http://")):
-        return Picture(b"", mime_type, seed, text)
-    return Picture(base64.b64decode(text.rpartition(",")[2]), mime_type, seed)
+def _pictures(variants: object) -> tuple[Picture, ...]:
+    if not isinstance(variants, list) or not variants:
+        raise ValueError("There is no picture")
+    return tuple(map(_picture, variants))
+
+
+def _picture(told: object) -> Picture:
+    match told:
+        case {"image": str(text), "mime_type": str(mime_type), "seed": int(seed)} if text and mime_type in SUFFIXES:
+            if text.startswith(("https://", "http://")):
+                return Picture(b"", mime_type, seed, text)
+            return Picture(base64.b64decode(text.rpartition(",")[2], validate=True), mime_type, seed)
+    raise ValueError("This is no picture")
 
 
 def _progress(told: object) -> Progress | None:
@@ -357,10 +405,11 @@ def _error(told: Mapping[str, Any], code: str, job_id: str | None = None) -> Wor
             return WorkerError(sentence, own, (param,) if param else (), job_id)
         case str(text):
             coded = SENTENCE.fullmatch(text)
-            sentence, code = (coded[1], coded[2]) if coded else (text, code)
-            return WorkerError(sentence, told.get("error_code", code), tuple(told.get("fields", ())), job_id)
+            sentence, code = (coded[1].rstrip(), coded[2]) if coded else (text, code)
+            code = next(_texts([told.get("error_code")]), code)
+            return WorkerError(sentence, code, tuple(_texts(told.get("fields"))), job_id)
         case unknown:
-            return WorkerError(f"The platform failed: {unknown}", code, job_id=job_id)
+            return WorkerError(f"The platform failed: {reprlib.repr(unknown)}", code, job_id=job_id)
 
 
 @dataclass(frozen=True)
@@ -385,11 +434,11 @@ class _Ask:
 
     @property
     def options(self) -> dict[str, Any]:
-        headers = {"Accept": "text/event-stream" if self.hear else "application/json"}
+        headers: dict[str, str | bytes] = {"Accept": "text/event-stream" if self.hear else "application/json"}
         if self.body is not None:
             headers["Content-Type"] = "application/json"
         if self.api_key:
-            headers["Authorization"] = f"Bearer {self.api_key}"
+            headers["Authorization"] = f"Bearer {self.api_key}".encode()  # httpx takes text for ASCII
         return {"headers": headers, "content": self.body, "timeout": httpx.Timeout(self.seconds, connect=10)}
 
 
@@ -460,8 +509,8 @@ class _Events:
         if kind == "event":
             self._name = text
         elif kind == "data" and self._name in ("answer", "error"):
-            self.output = json.loads(text)
-        elif kind == "data" and (progress := _progress(json.loads(text))):
+            self.output = _object(_parsed(text))
+        elif kind == "data" and (progress := _progress(_parsed(text))):
             self.on_progress(progress)
 
 
@@ -499,9 +548,9 @@ class _Calls:
     async def answer(self, job: Job, *, on_progress: OnProgress | None = None, resend: bool = False) -> Answer:
         """Of a job from `edit_job` or `generate_job`, once it is done. Raises WorkerError.
 
-        Where the reply to the submission is lost, AnswerLostError is raised; with `resend` the job is sent once more
-        under the same idempotency key, and may then run, and be billed, twice. Who is interrupted while waiting
-        (Ctrl-C, a cancelled task) cancels the job, if its id is known by then.
+        Where the reply to the submission is lost, OutcomeUnknownError is raised; with `resend` the job is sent once
+        more under the same idempotency key, and may then run twice. Who is interrupted while waiting (Ctrl-C, a
+        cancelled task) cancels the job, if its id is known by then.
         """
         if isinstance(self.place, Server):
             answer = await self._served(job, on_progress, resend)
@@ -544,7 +593,12 @@ class _Calls:
         """What a worker tells of itself. Its `status` is `healthy` (a server's: `ready`), `loading` or `unhealthy`. On
         RunPod it is a job, which wakes a worker."""
         if isinstance(self.place, Server):
-            return _json(await self._sent(replace(self._ask("GET", "/ready"), refusals=())))
+            ask = replace(self._ask("GET", "/ready"), refusals=())
+            response = await self._sent(ask)
+            told = _json(response)
+            if "status" not in told:
+                raise _refusal(response, ask)
+            return told
         status = await self._queued(self.place, {"action": "health_check"}, None, resend=True)
         status.require_completed()
         return status.output
@@ -616,23 +670,26 @@ class _Calls:
 
     async def _sent(self, ask: _Ask) -> httpx.Response:
         """Tries again where nothing can have begun, and after any other failure only so often as `ask` allows."""
+        _require_address(ask)
         pauses, lost = self.patience.pauses(), 0
         while True:
             least = 0.0
             try:
                 response = await self._wire.send(ask)
-            except (*NEVER_LEFT, httpx.UnsupportedProtocol, httpx.InvalidURL) as problem:
-                failure = WorkerError(f"{ask.url} cannot be reached: {problem}", "UNREACHABLE", (), ask.job_id)
+            except httpx.UnsupportedProtocol as problem:
+                raise _unreachable(ask, problem) from problem
+            except NEVER_LEFT as problem:
+                failure = _unreachable(ask, problem)
             except httpx.RequestError as problem:
                 failure = _lost(str(problem) or type(problem).__name__, ask)
             else:
                 if response.status_code in ask.refusals:
                     failure, least = _refusal(response, ask), _retry_after(response)
-                elif response.status_code < 500 or _has_code(_json(response)):
+                elif _is_settled(response):
                     return response
                 else:
                     failure = _lost(f"status {response.status_code}", ask)
-            lost += isinstance(failure, AnswerLostError)
+            lost += isinstance(failure, OutcomeUnknownError)
             pause = next(pauses, None)
             if pause is None or lost > ask.resends:
                 raise failure
@@ -648,20 +705,29 @@ class _Calls:
             raise WorkerError(f"A server has no queue, and so no {what}: use answer()", "NOT_SUPPORTED")
 
 
+def _require_address(ask: _Ask) -> None:
+    try:
+        httpx.URL(ask.url).raw_host.decode().encode("idna")  # as the look-up does, where it would raise the same
+    except (httpx.InvalidURL, UnicodeError) as problem:
+        raise _unreachable(ask, problem) from problem
+
+
 def _require_room(ask: _Ask, limit: int) -> None:
     if ask.size > limit:
         sizes = f"The job has {ask.size / 1e6:.1f} MB and RunPod takes {limit / 1e6:g} MB here"
         ways = "give the pictures as https:// URLs, or send smaller ones"
         others = f"; /runsync takes up to {SYNC_LIMIT / 1e6:g} MB" if ask.size <= SYNC_LIMIT else ""
-        raise WorkerError(f"{sizes}: {ways}{others}", "PAYLOAD_TOO_LARGE")
+        raise WorkerError(f"{sizes}: {ways}{others}", "REQUEST_TOO_LARGE")
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:
     """Empty where it is no JSON object."""
-    try:
-        told = response.json()
-    except ValueError:
-        return {}
+    with contextlib.suppress(WorkerError):
+        return _object(_parsed(response.content))
+    return {}
+
+
+def _object(told: object) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
@@ -673,22 +739,34 @@ def _checked(response: httpx.Response, ask: _Ask) -> dict[str, Any]:
 
 
 def _refusal(response: httpx.Response, ask: _Ask) -> WorkerError:
-    code = CODES.get(response.status_code, "PLATFORM_ERROR")
+    code = "MALFORMED" if response.is_success else CODES.get(response.status_code, "REFUSED")
     told = _json(response)
     if told.get("error") or told.get("detail"):
         return _error(told, code, ask.job_id)
-    return WorkerError(f"{ask.url} answered {response.status_code}: {response.text[:200]}", code, (), ask.job_id)
+    text = "" if "html" in response.headers.get("content-type", "") else " ".join(response.text[:200].split())
+    reason = "as no worker does" if response.is_success else response.reason_phrase
+    sentence = f"{ask.url} answered {response.status_code} {reason}"
+    return WorkerError(f"{sentence}: {text}" if text else sentence, code, (), ask.job_id)
 
 
-def _has_code(told: Mapping[str, Any]) -> bool:
-    """Whether an error is the worker's own: its job is over."""
+def _unreachable(ask: _Ask, problem: Exception) -> WorkerError:
+    return WorkerError(f"{ask.url} cannot be reached: {problem}", "UNREACHABLE", (), ask.job_id)
+
+
+def _is_settled(response: httpx.Response) -> bool:
+    """Whether the job is known to be over, or never to have begun: an error with a code is the worker's own."""
+    if response.status_code < 500 or response.status_code == NOT_IMPLEMENTED:
+        return True
+    told = _json(response)
     error = told.get("error")
     return "error_code" in told or (isinstance(error, dict) and "code" in error)
 
 
-def _lost(reason: str, ask: _Ask) -> AnswerLostError:
+def _lost(reason: str, ask: _Ask) -> WorkerError:
+    if ask.resends == math.inf:
+        return WorkerError(f"{ask.url} does not answer: {reason}", "UNREACHABLE", (), ask.job_id)
     sentence = f"The answer was lost ({reason}): the job may be running"
-    return AnswerLostError(sentence, "ANSWER_LOST", (), ask.job_id, ask.idempotency_key)
+    return OutcomeUnknownError(sentence, "OUTCOME_UNKNOWN", (), ask.job_id, ask.idempotency_key)
 
 
 def _retry_after(response: httpx.Response) -> float:

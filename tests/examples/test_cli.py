@@ -1,17 +1,22 @@
 """`python -m examples.cli`, as a person types it."""
 
+import http.server
 import os
 import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from examples.cli import main
+from examples.python.qwen_worker import Endpoint, Worker
 from local_platform.worker import ENDPOINT
 from schemas.jobs import EditJob, GenerateJob, Job
 from tests.live import serving
@@ -61,6 +66,19 @@ class TestHere:
         assert main(["generate", "vase.png", "--size", "320x256", "--n", "2", "--environment-type", "bedroom"]) == 0
         assert capsys.readouterr().out.split() == ["generate-1.png", "generate-2.png"]
         assert form("generate-2.png") == ("PNG", (320, 256))
+
+    @pytest.mark.parametrize(
+        ("output", "file"),
+        [(".", "edit.png"), ("./", "edit.png"), ("old/", "old/edit.png"), ("old", "old/edit.png"),
+         ("new/", "new/edit.png"), ("old/..", "old/../edit.png"), ("new/out", "new/out.png")],
+    )  # fmt: skip
+    def test_a_folder_gets_a_file_named_after_the_action(
+        self, output: str, file: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        Path("old").mkdir()
+        assert main([*EDIT, "-o", output]) == 0
+        assert capsys.readouterr().out == f"{file}\n"
+        assert form(file) == ("PNG", (160, 120))
 
     def test_a_mask_is_a_file(self) -> None:
         Image.new("L", (160, 120), 255).save("mask.png")
@@ -152,19 +170,59 @@ class TestMistakes:
             (["--mask", "none.png"], "none.png: No such file or directory"),
             (["-o", "out.gif"], "out.gif: a picture's file ends with .png, .jpg, .jpeg, .webp"),
             (["--endpoint", "abc"], "RUNPOD_API_KEY is not set: the endpoint abc asks for it"),
-            (["--url", "localhost:8000"], "cannot be reached"),
+            (["--url", "localhost:8000"], "localhost:8000/v1/edit cannot be reached"),
+            (["-o", ""], "-o: the name is empty"),
+            (["-o", "new/.png"], "new/.png: there is no name before .png"),
+            (["-o", "a.webp", "--output-format", "jpeg"], "a.webp is no jpeg: leave out --output-format or the ending"),
+            (["--at", "-5,600"], "Invalid placement_coordinates: it lies outside the room photo of 160x120 pixels"),
+            (["--at=-5,600"], "Invalid placement_coordinates: it lies outside the room photo of 160x120 pixels"),
+            (["--box", "-1,-1,-9,-9"], "Invalid placement_box: it must be [left, top, right, bottom]"),
             (["--response-format", "url"], "bucket"),
         ],
     )
     def test_one_sentence_and_no_traceback(
         self, words: list[str], sentence: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("time.sleep", lambda _: None)
+        monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it waits"))
         assert main(["edit", "vase.png", "room.png", *words]) == 1
         said = capsys.readouterr()
         assert sentence in said.err
         assert said.err.count("\n") == 1
         assert said.out == ""
+
+    def test_a_mistake_makes_no_folder(self) -> None:
+        assert main([*EDIT, "--n", "99", "-o", "new/out.png"]) == 1
+        assert main([*EDIT, "--endpoint", "abc", "-o", "new/out.png"]) == 1
+        assert not Path("new").exists()
+
+    @pytest.mark.parametrize("words", [["health"], EDIT])
+    def test_a_server_that_is_not_ours(self, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        with pages() as url:
+            assert main([*words, "--url", url]) == 1
+        [sentence] = capsys.readouterr().err.splitlines()
+        assert sentence.startswith(url)
+        assert " answered " in sentence
+
+    def test_a_key_that_no_header_holds(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("API_KEY", "bad\nkey")
+        assert main(["health", "--url", "http://127.0.0.1:1"]) == 1
+        [sentence] = capsys.readouterr().err.splitlines()
+        assert sentence.startswith("The API key has a line break")
+
+    def test_an_empty_base_url_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", "")
+        monkeypatch.setenv("RUNPOD_API_KEY", "key")
+        seen: list[Endpoint] = []
+
+        def caller(place: Endpoint) -> Worker:
+            seen.append(place)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("examples.cli._caller", caller)
+        assert main(["health", "--endpoint", "abc"]) == 130
+        assert seen == [Endpoint("abc", "key")]
 
     def test_a_wrong_setting(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ENGINE", "steam")
@@ -175,6 +233,16 @@ class TestMistakes:
         done = typed(*EDIT, "--seed", "-7")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == "Invalid seed: it should be greater than or equal to -1\n"
+
+
+@contextmanager
+def pages() -> Iterator[str]:
+    """A server of files and nothing else."""
+    handler = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 @pytest.mark.parametrize(("action", "schema"), [("edit", EditJob), ("generate", GenerateJob)])

@@ -2,8 +2,10 @@
 
 import ast
 import asyncio
+import functools
 import http.server
 import io
+import json
 import pickle
 import queue
 import re
@@ -26,11 +28,12 @@ from PIL import Image
 
 from examples.python import qwen_worker
 from examples.python.qwen_worker import (
-    AnswerLostError,
     AsyncWorker,
     EditFields,
     Endpoint,
     GenerateFields,
+    JobStatus,
+    OutcomeUnknownError,
     PaintFields,
     Patience,
     Picture,
@@ -189,8 +192,8 @@ class TestErrors:
         [
             ({"status": "TIMED_OUT", "error": "job timed out"}, "TIMEOUT"),
             ({"status": "CANCELLED"}, "CANCELLED"),
-            ({"status": "FAILED", "error": '{"error_type": "KeyError"}'}, "PLATFORM_ERROR"),
-            ({"status": "FAILED"}, "PLATFORM_ERROR"),
+            ({"status": "FAILED", "error": '{"error_type": "KeyError"}'}, "JOB_FAILED"),
+            ({"status": "FAILED"}, "JOB_FAILED"),
             ({"status": "COMPLETED"}, "ANSWER_MISSING"),
             (
                 {"status": "IN_PROGRESS", "output": {"stage": "decode", "step": 0, "of": 1, "percent": 0}},
@@ -204,20 +207,51 @@ class TestErrors:
         assert failed.value.code == code
 
     def test_it_travels_between_processes(self) -> None:
-        lost = AnswerLostError("Lost", "ANSWER_LOST", ("n",), "job-1", "key-1")
+        lost = OutcomeUnknownError("Lost", "OUTCOME_UNKNOWN", ("n",), "job-1", "key-1")
         copy = pickle.loads(pickle.dumps(lost))
-        assert (str(copy), vars(copy), type(copy)) == ("Lost", vars(lost), AnswerLostError)
+        assert (str(copy), vars(copy), type(copy)) == ("Lost", vars(lost), OutcomeUnknownError)
 
     def test_an_unknown_job_is_not_found(self, shop: Platform) -> None:
         with pytest.raises(WorkerError) as failed:
             client(shop.url).wait("nobody")
         assert failed.value.code == "NOT_FOUND"
 
-    @pytest.mark.parametrize("url", ["localhost:8000", "http://[", "http://127.0.0.1:1"])
+    @pytest.mark.parametrize("url", ["http://[", "http://127.0.0.1:1"])
     def test_an_address_that_cannot_be_reached_is_told(self, url: str) -> None:
         with pytest.raises(WorkerError, match="cannot be reached") as failed:
             at_server(url).health()
         assert failed.value.code == "UNREACHABLE"
+
+    @pytest.mark.parametrize("url", ["localhost:8000", "", "ftp://shop.example", "http://a..b", "http://a\nb"])
+    def test_what_is_no_address_is_told_at_once(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it waits"))
+        with pytest.raises(WorkerError, match="cannot be reached") as failed:
+            at_server(url).health()
+        assert failed.value.code == "UNREACHABLE"
+
+    @pytest.mark.parametrize(("status", "code"), [("501", "REFUSED"), ("405", "REFUSED"), ("404", "NOT_FOUND")])
+    def test_who_knows_no_such_request_has_begun_nothing(self, status: str, code: str) -> None:
+        with gate("http://127.0.0.1:1", status) as between, pytest.raises(WorkerError, match=status) as failed:
+            at_server(between.url).edit_product(VASE, ROOM)
+        assert failed.value.code == code
+
+    def test_another_server_s_page_is_no_health(self, tmp_path: Path) -> None:
+        (tmp_path / "ready").write_text("<p>hello")
+        with files(tmp_path) as url, pytest.raises(WorkerError, match="answered 200 as no worker does") as failed:
+            at_server(url, None).health_check()
+        assert failed.value.code == "MALFORMED"
+        (tmp_path / "ready").unlink()
+        with files(tmp_path) as url, pytest.raises(WorkerError, match="answered 404") as failed:
+            at_server(url, None).health_check()
+        assert (failed.value.code, str(failed.value).count("\n")) == ("NOT_FOUND", 0)
+
+    @pytest.mark.parametrize("kind", [functools.partial(Endpoint, "id"), functools.partial(Server, "http://localhost")])
+    @pytest.mark.parametrize("key", ["bad\nkey", "bad\tkey", "bad key ", "bad\x00", "bad\udcff"])
+    def test_a_key_that_no_header_holds_is_refused_without_showing_it(self, kind: Any, key: str) -> None:
+        with pytest.raises(WorkerError) as refused:
+            kind(key)
+        assert refused.value.code == "UNAUTHORIZED"
+        assert "bad" not in repr(refused.value)
 
 
 class TestLeaving:
@@ -244,12 +278,64 @@ class TestLeaving:
         assert (failed.value.code, failed.value.fields) == ("INVALID_INPUT", ("output_size",))
 
     @pytest.mark.parametrize(
-        "body", [b"", b"[]", b'{"id": "1"}', b'{"id": "../x", "status": "FAILED"}', b"<html>", b"\xff"]
+        "body",
+        [b"", b"[]", b'{"id": "1"}', b'{"id": "../x", "status": "FAILED"}', b"<html>", b"\xff", b"[" * 100_000],
     )
     def test_what_is_no_webhook_is_an_error(self, body: bytes) -> None:
         with pytest.raises(WorkerError) as refused:
             read_webhook(body)
-        assert refused.value.code == "PLATFORM_ERROR"
+        assert refused.value.code == "MALFORMED"
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"mime_type": None},
+            {"mime_type": "text/html"},
+            {"mime_type": []},
+            {"placement_info": None},
+            {"placement_info": {}},
+            {"placement_info": {"seed": "7"}},
+            {"processed_image": "x"},
+            {"processed_image": ""},
+            {"processed_image": "\u0416"},
+            {"processed_image": "!!!!"},
+            {"processed_image": 5},
+            {"images": []},
+            {"images": 5},
+            {"images": [None]},
+            {"images": [{"image": "QUFB"}]},
+            {"processed_image": None, "data": [{}], "model": "m", "output_format": "png"},
+        ],
+    )
+    def test_what_is_no_answer_in_a_webhook_is_one_too(self, changed: dict[str, Any]) -> None:
+        right = {"processed_image": "QUFB", "mime_type": "image/png", "placement_info": {"seed": 7}}
+        assert webhook(right).answer().pictures[0].data == b"AAA"
+        with pytest.raises(WorkerError) as refused:
+            webhook(right | changed).answer()
+        assert (refused.value.code, refused.value.job_id) == ("MALFORMED", "job-1")
+
+    @pytest.mark.parametrize("output", [{"warnings": 5}, {"warnings": [5]}])
+    def test_a_strange_warning_is_none(self, output: dict[str, Any]) -> None:
+        right = {"processed_image": "QUFB", "mime_type": "image/png", "placement_info": {"seed": 7}}
+        assert webhook(right | output).answer().warnings == ()
+
+    @pytest.mark.parametrize(
+        "output",
+        [
+            {"error": {"message": 5}},
+            {"error": "no", "error_code": 5},
+            {"error": "no", "fields": 5},
+            {"error": "no", "fields": [[]]},
+            {"error": json.loads("[" * 900 + "]" * 900)},
+            {"error": " " * 100_000},
+            {"error": "[A" * 50_000},
+        ],
+    )
+    @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
+    def test_a_strange_error_in_a_webhook_is_an_error_too(self, output: dict[str, Any], status: str) -> None:
+        with pytest.raises(WorkerError) as failed:
+            webhook(output, status).answer()
+        assert (failed.value.code, failed.value.fields) == ("JOB_FAILED", ())
 
     def test_a_cancelled_job_is_an_error_for_who_waits(self, shop: Platform) -> None:
         caller = client(shop.url)
@@ -309,15 +395,18 @@ class TestPaidOnce:
     @pytest.mark.parametrize("manner", ["cut", "hold"])
     def test_a_job_whose_answer_was_lost_is_not_sent_again(self, shop: Platform, manner: str) -> None:
         job = edit_job(VASE, ROOM, **HERE)
-        with watched(shop, manner) as (between, jobs), pytest.raises(AnswerLostError, match="may be running") as lost:
+        with (
+            watched(shop, manner) as (between, jobs),
+            pytest.raises(OutcomeUnknownError, match="may be running") as lost,
+        ):
             client(between.url).submit(job)
         assert between.asked("/run") == 1
         assert len(jobs) == 1
-        assert (lost.value.code, lost.value.idempotency_key) == ("ANSWER_LOST", job["idempotency_key"])
+        assert (lost.value.code, lost.value.idempotency_key) == ("OUTCOME_UNKNOWN", job["idempotency_key"])
 
     @pytest.mark.parametrize("status", ["500", "502"])
     def test_a_gateways_failure_may_have_begun_the_job(self, shop: Platform, status: str) -> None:
-        with watched(shop, status) as (between, _), pytest.raises(AnswerLostError):
+        with watched(shop, status) as (between, _), pytest.raises(OutcomeUnknownError):
             client(between.url).edit_product(VASE, ROOM)
         assert between.asked("/run") == 1
 
@@ -326,7 +415,7 @@ class TestPaidOnce:
             async with AsyncWorker(place(url), patience=HURRY) as worker:
                 await worker.edit_product(VASE, ROOM, **HERE)
 
-        with watched(shop, "cut") as (between, jobs), pytest.raises(AnswerLostError):
+        with watched(shop, "cut") as (between, jobs), pytest.raises(OutcomeUnknownError):
             asyncio.run(call(between.url))
         assert len(jobs) == 1
 
@@ -339,20 +428,20 @@ class TestPaidOnce:
         assert answer.seed == outputs[0]["placement_info"]["seed"]  # drawn once
 
     def test_resending_ends_after_once(self, shop: Platform) -> None:
-        with watched(shop, "cut", "cut") as (between, jobs), pytest.raises(AnswerLostError):
+        with watched(shop, "cut", "cut") as (between, jobs), pytest.raises(OutcomeUnknownError):
             client(between.url).submit(edit_job(VASE, ROOM, **HERE), resend=True)
         assert len(jobs) == 2
 
     def test_resent_by_hand_under_the_lost_key_too(self, shop: Platform) -> None:
         with watched(shop, "cut") as (between, jobs):
-            with pytest.raises(AnswerLostError) as lost:
+            with pytest.raises(OutcomeUnknownError) as lost:
                 client(between.url).edit_product(VASE, ROOM, **HERE)
             key = lost.value.idempotency_key or ""
             answer = client(between.url).edit_product(VASE, ROOM, idempotency_key=key, **HERE)
         assert {shop.wait(job)["output"]["placement_info"]["seed"] for job in jobs} == {answer.seed}
 
     def test_words_without_a_key_are_not_painted_again(self, shop: Platform) -> None:
-        with watched(shop, "cut") as (between, jobs), pytest.raises(AnswerLostError):
+        with watched(shop, "cut") as (between, jobs), pytest.raises(OutcomeUnknownError):
             client(between.url).paint("a room", size="256x256")
         assert len(jobs) == 1
 
@@ -360,6 +449,11 @@ class TestPaidOnce:
         keys = {generate_job(VASE)["idempotency_key"] for _ in range(3)}
         assert len(keys) == 3
         assert generate_job(VASE, idempotency_key="mine")["idempotency_key"] == "mine"
+
+    def test_a_look_that_is_never_answered_does_not_make_a_job_uncertain(self) -> None:
+        with gate("http://127.0.0.1:1", *["502"] * 4) as between, pytest.raises(WorkerError) as failed:
+            client(between.url).status("job-1")
+        assert (failed.value.code, failed.value.job_id) == ("UNREACHABLE", "job-1")
 
     def test_looking_after_a_job_survives_what_happens_on_the_way(self, shop: Platform) -> None:
         job_id = client(shop.url).submit(edit_job(VASE, ROOM, instructions="slow 10", **HERE))
@@ -375,7 +469,7 @@ class TestLimits:
             with pytest.raises(WorkerError, match="takes 10 MB here: give the pictures as https://") as refused:
                 client(between.url).submit(edit_job(VASE, bytes(size)))
             assert between.seen == []
-        assert refused.value.code == "PAYLOAD_TOO_LARGE"
+        assert refused.value.code == "REQUEST_TOO_LARGE"
         assert others in str(refused.value)
 
     def test_nor_one_that_runsync_would(self) -> None:
@@ -383,7 +477,7 @@ class TestLimits:
             with pytest.raises(WorkerError, match=r"has 21\.3 MB and RunPod takes 20 MB here") as refused:
                 client(between.url).edit_product(VASE, bytes(16_000_000))
             assert between.seen == []
-        assert refused.value.code == "PAYLOAD_TOO_LARGE"
+        assert refused.value.code == "REQUEST_TOO_LARGE"
 
     def test_between_both_limits_runsync_is_asked(self, shop: Platform) -> None:
         with gate(shop.url) as between:
@@ -460,6 +554,13 @@ class TestServer:
             assert asyncio.run(call(live.url)) == (160, 120)
         assert [progress.stage for progress in told] == ["cut-out", "layout", "compose", "encode"]
 
+    def test_what_the_listener_to_progress_raises_is_its_own(self) -> None:
+        def listen(_: Progress) -> None:
+            "█".encode("ascii")
+
+        with serving(api_key=KEY) as live, pytest.raises(UnicodeEncodeError):
+            at_server(live.url).edit_product(VASE, ROOM, on_progress=listen, **HERE)
+
     @pytest.mark.parametrize("on_progress", [None, print])
     def test_errors_are_the_workers(self, on_progress: Any) -> None:
         with serving(api_key=KEY) as live, pytest.raises(WorkerError) as refused:
@@ -479,11 +580,15 @@ class TestServer:
             at_server(live.url, "wrong").paint("a room")
         assert refused.value.code == "UNAUTHORIZED"
 
+    def test_a_key_may_have_letters_of_any_alphabet(self) -> None:
+        with serving(api_key="sécret-ключ") as live:
+            assert at_server(live.url, "sécret-ключ").paint("9,9,9", size="256x256").pictures
+
     def test_refusals_are_tried_again_and_what_was_lost_is_not(self) -> None:
         with serving() as live:
             with gate(live.url, "429", "503") as between:
                 assert at_server(between.url).edit_product(VASE, ROOM, **HERE).pictures
-            with gate(live.url, "cut") as between, pytest.raises(AnswerLostError):
+            with gate(live.url, "cut") as between, pytest.raises(OutcomeUnknownError):
                 at_server(between.url).edit_product(VASE, ROOM, **HERE)
             assert between.asked("/v1/edit") == 1
 
@@ -509,6 +614,21 @@ class TestServer:
             assert at_server(live.url).health_check()["status"] == "loading"
             loaded.set()
         assert time.monotonic() - begun < 10
+
+
+def codes(folder: str) -> set[str]:
+    """Of the README's table."""
+    text = (CLIENT.parent.parent / folder / "README.md").read_text()
+    table = text.partition("| code | what happened |")[2].partition("\n\n")[0]
+    return set(re.findall(r"^\| `([A-Z_]+)`", table, re.MULTILINE))
+
+
+def test_both_clients_call_what_happens_by_the_same_codes() -> None:
+    assert codes("python") - codes("typescript") == {"STILL_RUNNING"}  # the other cancels such a job
+    assert codes("typescript") <= codes("python")
+    assert codes("python") <= set(re.findall(r'"([A-Z_]+)"', CLIENT.read_text()))
+    errors = (CLIENT.parent.parent / "typescript/src/errors.ts").read_text()
+    assert set(re.findall(r'\| "([A-Z_]+)"', errors)) <= codes("typescript")
 
 
 class TestReadme:
@@ -589,7 +709,12 @@ class TestFile:
         assert PaintFields.__annotations__.keys() <= GenerationBody.model_fields.keys()
 
 
-def at_server(url: str, key: str = KEY) -> Worker:
+def webhook(output: dict[str, Any], status: str = "COMPLETED") -> JobStatus:
+    told = {"id": "job-1", "status": status, "output": output}
+    return read_webhook(json.dumps(told | ({"error": output.get("error")} if status == "FAILED" else {})))
+
+
+def at_server(url: str, key: str | None = KEY) -> Worker:
     return OPEN.enter_context(Worker(Server(url, key), patience=HURRY))
 
 

@@ -186,7 +186,8 @@ test("a webhook is answered before its picture is published, and the first count
   await until(() => runpod.jobs.length === 1);
   fake.faults.push("throttled");
   const start = performance.now();
-  const done = { id: "1", status: "COMPLETED", output: { success: true, processed_image: PHOTO.toString("base64") } };
+  const output = { success: true, processed_image: PHOTO.toString("base64"), mime_type: "image/jpeg" };
+  const done = { id: "1", status: "COMPLETED", output };
   assert.equal((await post(runpod.jobs[0].webhook, done)).status, 200);
   assert.ok(performance.now() - start < 900);
   assert.deepEqual(await bytesOf((await result(token)).url), PHOTO);

@@ -28,7 +28,7 @@ export interface WaitOptions {
 }
 
 export interface JobOptions extends WaitOptions {
-  /** Random unless given. A repeat within ten minutes, at the same worker, gets the answer of the first. */
+  /** Random unless given. A repeat gets the answer of the first from the same worker, while that keeps it. */
   idempotencyKey?: string;
 }
 

@@ -2,13 +2,13 @@ import type { ErrorCode } from "./types.js";
 
 /** What can happen on the way, beside the worker's own codes. */
 export type WayCode =
-  | "OUTCOME_UNKNOWN" // the job was sent and no answer came: it may be running, and be paid
-  | "UNREACHABLE" // the request never arrived
+  | "OUTCOME_UNKNOWN" // the job was sent and no answer came, or it could not be cancelled: it may be running
+  | "UNREACHABLE" // the request never arrived, or nobody served it
   | "REQUEST_TOO_LARGE" // over the platform's limit
   | "NOT_FOUND" // no such endpoint or job; jobs are forgotten some time after they are done
   | "JOB_FAILED" // without a code: the worker died, say
-  | "ANSWER_LOST" // done, but without an answer: the platform drops those over its limit
-  | "MALFORMED" // nothing that this client knows
+  | "ANSWER_MISSING" // done, but without an answer: the platform drops those over its limit
+  | "MALFORMED" // a reply that is none of the platform's or the worker's
   | "REFUSED"; // by the platform, which says why in the message
 
 export type Code = ErrorCode | WayCode;
@@ -37,9 +37,9 @@ export class WorkerError extends Error {
 /** How failures are told: by a job, by the platform about one, or by OpenAI's API, where `error` is an object. */
 interface Told {
   error?: unknown;
-  error_code?: Code;
-  fields?: string[];
-  output?: Told;
+  error_code?: unknown;
+  fields?: unknown;
+  output?: unknown;
 }
 
 /** `otherwise` is its code where it names none; of a failed job the platform may leave little more than a text. */
@@ -48,8 +48,13 @@ export function failure(told: unknown, otherwise: Code, missing: string, jobId?:
   const { error_code, fields } = { ...beside, ...(isObject(output) ? (output as Told) : {}) };
   const { message, code, param } = isObject(error) ? error : { message: error };
   const text = typeof message === "string" && message ? message : missing;
-  const named = error_code ?? code ?? /\[([A-Z_]+)\]$/.exec(text)?.[1] ?? otherwise;
-  return new WorkerError(named as Code, text, { fields: fields ?? (param ? [String(param)] : []), jobId });
+  const named = [error_code, code, /\[([A-Z_]+)\]$/.exec(text)?.[1], otherwise].find(isText);
+  const atFault = Array.isArray(fields) ? fields : [param];
+  return new WorkerError(named as Code, text, { fields: atFault.filter(isText), jobId });
+}
+
+function isText(told: unknown): told is string {
+  return typeof told === "string";
 }
 
 export function isObject(told: unknown): told is Record<string, unknown> {

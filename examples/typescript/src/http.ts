@@ -10,6 +10,7 @@ const CODES: Partial<Record<number, Code>> = {
   404: "NOT_FOUND",
   413: "REQUEST_TOO_LARGE",
   429: "TOO_MANY_REQUESTS",
+  501: "REFUSED", // the one from 500 on that says that nothing has begun or ever will
   503: "UNREACHABLE",
 };
 
@@ -45,7 +46,7 @@ export class Http {
 
   constructor(base: string, apiKey?: string, ownFetch: typeof fetch = (...asked) => fetch(...asked)) {
     this.#base = base.replace(/\/+$/, "");
-    this.#headers = apiKey === undefined ? {} : { Authorization: `Bearer ${apiKey}` };
+    this.#headers = apiKey ? { Authorization: header(`Bearer ${apiKey}`) } : {};
     this.#fetch = ownFetch;
   }
 
@@ -76,6 +77,8 @@ export class Http {
     } catch (problem) {
       if (problem instanceof WorkerError) throw problem;
       if (!whole) signal?.throwIfAborted();
+      if (problem instanceof SyntaxError)
+        throw new WorkerError("MALFORMED", `The reply is no JSON: ${problem.message}`, { jobId, cause: problem });
       const reason = reasonOf(problem);
       if (asked.repeatable || neverArrived(problem))
         return new Again(new WorkerError("UNREACHABLE", `No connection: ${reason}`, { jobId, cause: problem }));
@@ -91,17 +94,24 @@ export class Http {
   }
 }
 
+/** fetch takes a character for each byte. The key is in no message. */
+function header(text: string): string {
+  if (/\s$|^Bearer \s|[\x00-\x1f\x7f\ud800-\udfff]/u.test(text))
+    throw new WorkerError("UNAUTHORIZED", "The API key has a line break or another character that no header holds");
+  return String.fromCharCode(...new TextEncoder().encode(text));
+}
+
 async function refused(response: Response, { repeatable, jobId }: Asked): Promise<Again> {
   const { status, statusText, headers } = response;
   const told: unknown = await response.json().catch(() => undefined);
-  const isOpen = status >= 500 && !repeatable;
+  const isOpen = status >= 500 && CODES[status] === undefined && !repeatable;
   const problem = failure(
     told,
     CODES[status] ?? (isOpen ? "OUTCOME_UNKNOWN" : status >= 500 ? "UNREACHABLE" : "REFUSED"),
     `HTTP ${status} ${statusText}${isOpen ? ": the job may be running" : ""}`,
     jobId,
   );
-  if (status !== 429 && status !== 503 && !(repeatable && status >= 500)) throw problem;
+  if (status !== 429 && status !== 503 && !(repeatable && status >= 500 && status !== 501)) throw problem;
   const seconds = Number(headers.get("Retry-After") ?? NaN);
   return new Again(problem, Number.isNaN(seconds) ? undefined : seconds * 1000);
 }

@@ -33,12 +33,14 @@ export interface JobStatus {
   executionTime?: number;
 }
 
-const FINAL = { COMPLETED: "ANSWER_LOST", FAILED: "JOB_FAILED", CANCELLED: "CANCELLED", TIMED_OUT: "TIMEOUT" } as const;
+const FINAL = { COMPLETED: "ANSWER_MISSING", FAILED: "JOB_FAILED", CANCELLED: "CANCELLED", TIMED_OUT: "TIMEOUT" } as const;
+
+const MIME_TYPES: unknown[] = ["image/png", "image/jpeg", "image/webp"];
 
 const DROPPED = "The job has no answer, as happens to answers over the platform's limit: ask for jpeg or a URL";
 
 export function isFinal({ status }: JobStatus): boolean {
-  return status in FINAL;
+  return typeof status === "string" && Object.hasOwn(FINAL, status);
 }
 
 export function progressOf({ output }: JobStatus): Progress | undefined {
@@ -60,9 +62,21 @@ export function readWebhook(body: unknown): { id: string; answer: PictureAnswer 
     throw new WorkerError("MALFORMED", "This is no finished job of the platform");
   const told = body as unknown as JobStatus;
   const answer = answerOf(told);
-  if (typeof answer["processed_image"] !== "string")
+  const { processed_image: image, mime_type, images = [{ image, mime_type }] } = answer;
+  if (!Array.isArray(images) || !images.length || ![{ image, mime_type }, ...images].every(isPicture))
     throw new WorkerError("MALFORMED", "The answer has no picture", { jobId: told.id });
   return { id: told.id, answer: answer as unknown as PictureAnswer };
+}
+
+/** One that toBlob takes. */
+function isPicture(told: unknown): boolean {
+  if (!isObject(told) || typeof told["image"] !== "string" || !MIME_TYPES.includes(told["mime_type"])) return false;
+  return /^https?:\/\//.test(told["image"]) || isBase64(told["image"].slice(told["image"].indexOf(",") + 1));
+}
+
+/** Of megabytes, over which one expression for the whole would take too much of its stack. */
+function isBase64(text: string): boolean {
+  return text !== "" && text.length % 4 === 0 && !/[^A-Za-z0-9+/]/.test(text.replace(/={1,2}$/, ""));
 }
 
 /** A platform's text, in place of an answer, under 200. */

@@ -157,6 +157,34 @@ test("lost answers to polls are asked for again", async () => {
   assert.equal(network.sent("run"), 1);
 });
 
+test("who knows no such request has begun nothing", async () => {
+  for (const [status, code] of Object.entries({ 501: "REFUSED", 405: "REFUSED", 404: "NOT_FOUND" })) {
+    network.meet("run", Number(status));
+    await failsWith(worker.submit(room), { code });
+  }
+});
+
+test("a page in place of a reply is none", async () => {
+  const pages = new Worker({ ...access, fetch: async () => new Response("<p>hello</p>") });
+  await failsWith(pages.submit(room), { code: "MALFORMED" });
+  await failsWith(pages.status("1"), { code: "MALFORMED", jobId: "1" });
+});
+
+test("a key may have letters of any alphabet, and one that no header holds is not shown", async () => {
+  const told = [];
+  const fetch = async (_, { headers }) => {
+    told.push(Buffer.from(new Headers(headers).get("authorization"), "latin1").toString());
+    return Response.json({ id: "1", status: "IN_QUEUE" });
+  };
+  await new Worker({ ...access, apiKey: "sécret-ключ", fetch }).submit(room);
+  assert.deepEqual(told, ["Bearer sécret-ключ"]);
+  for (const apiKey of ["bad\nkey", "bad\tkey", "bad key ", "bad\0", "bad\ud800"])
+    assert.throws(
+      () => new Worker({ ...access, apiKey }),
+      (problem) => problem.code === "UNAUTHORIZED" && !problem.message.includes("bad"),
+    );
+});
+
 test("what is too large is not sent", async () => {
   const job = { ...room, room_image: "A".repeat(11_000_000) };
   await failsWith(worker.submit(job), { code: "REQUEST_TOO_LARGE" });
@@ -172,7 +200,7 @@ test("the platform's own failures have codes", async () => {
   const dropped = { id: "8", status: "COMPLETED" };
   network.meet("runsync", died, dropped);
   await failsWith(worker.editProduct(room), { code: "JOB_FAILED", jobId: "7" });
-  await failsWith(worker.editProduct(room), { code: "ANSWER_LOST", jobId: "8" });
+  await failsWith(worker.editProduct(room), { code: "ANSWER_MISSING", jobId: "8" });
 });
 
 test("finished jobs are posted to the webhook", async () => {
@@ -199,6 +227,40 @@ test("finished jobs are posted to the webhook", async () => {
 
 test("what is no finished job is no webhook's", () => {
   const strange = [null, "text", [], {}, { id: "1", status: "IN_PROGRESS", output: {} }, { id: 1, status: "FAILED" }];
-  for (const body of [...strange, { id: "1", status: "COMPLETED", output: { status: "healthy" } }])
+  const noText = { toString: 1, valueOf: 1 };
+  const states = ["toString", "constructor", noText, null].map((status) => ({ id: "1", status, output: {} }));
+  for (const body of [...strange, ...states, { id: "1", status: "COMPLETED", output: { status: "healthy" } }])
     assert.throws(() => readWebhook(body), { name: "WorkerError", code: "MALFORMED" });
+});
+
+test("what is no picture in a webhook is none for whoever reads it", () => {
+  const right = { processed_image: "QUFB", mime_type: "image/png", placement_info: { seed: 7 } };
+  const body = (changed) => ({ id: "1", status: "COMPLETED", output: { ...right, ...changed } });
+  const urls = ["https://shop.example/1.png", "data:image/png;base64,QUFB"];
+  for (const image of ["QUFB", ...urls]) assert.ok(readWebhook(body({ processed_image: image })).answer);
+  const images = [[], 5, [null], [{ image: "x", mime_type: "image/png" }], [{ image: "QUFB" }]];
+  for (const changed of [
+    ...["", "x", "!!!!", "QU=B", 5, null].map((processed_image) => ({ processed_image })),
+    ...[null, 5, "text/html"].map((mime_type) => ({ mime_type })),
+    ...images.map((images) => ({ images })),
+  ])
+    assert.throws(() => readWebhook(body(changed)), { name: "WorkerError", code: "MALFORMED", jobId: "1" });
+});
+
+test("a strange error in a webhook is one of no code", () => {
+  const noText = { toString: 1, valueOf: 1 };
+  const deep = JSON.parse("[".repeat(50_000) + "]".repeat(50_000));
+  for (const told of [
+    { error: "no", error_code: 5 },
+    { error: "no", fields: 5 },
+    { error: "no", fields: [[]] },
+    { error: { message: 5, code: noText, param: noText } },
+    { error: { message: "no", code: deep, param: deep } },
+  ])
+    for (const [status, output] of Object.entries({ FAILED: {}, TIMED_OUT: told }))
+      assert.throws(
+        () => readWebhook({ id: "1", status, ...told, output }),
+        ({ name, code, fields }) =>
+          name === "WorkerError" && ["JOB_FAILED", "TIMEOUT"].includes(code) && fields.length === 0,
+      );
 });
