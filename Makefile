@@ -23,7 +23,7 @@ fix: .venv/.dev  ## format, and mend what ruff can
 	$(IN)/python docs/reference.py
 
 serve: .venv/.preview  ## OpenAI's images API and the job actions on http://localhost:8000
-	HOST=$${HOST:-127.0.0.1} $(IN)/python server.py
+	@grep -qs '^HOST=' .env || export HOST=$${HOST:-127.0.0.1}; $(IN)/python server.py
 
 platform: .venv/.preview  ## a double of RunPod's job API on http://localhost:8100, with a worker behind it
 	$(IN)/python -m local_platform

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import subprocess
 
 import uvicorn
@@ -10,13 +9,15 @@ import uvicorn
 from local_platform.app import create_app
 from local_platform.endpoint import Endpoint, Manners
 from local_platform.worker import ENDPOINT, start
+from schemas.settings import read_settings
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="a local double of RunPod's job API")
     parser.add_argument("--port", type=int, default=8100)
     parser.add_argument("--workers", type=int, default=1, help="worker processes to start; 0: start them yourself")
-    engine = os.environ.get("ENGINE", "preview")  # `auto` refuses to serve a platform without a GPU
+    asked_engine = read_settings().engine
+    engine = "preview" if asked_engine == "auto" else asked_engine  # `auto` refuses to serve a platform without a GPU
     parser.add_argument("--engine", default=engine, help="what the workers paint with; preview unless ENGINE says it")
     parser.add_argument("--twice", action="store_true", help="deliver every job twice")
     asked = parser.parse_args()

@@ -108,9 +108,9 @@ async def _submitted(request: Request, limit: int, *, sync: bool) -> Job:
         raise HTTPException(400, "body is no JSON") from None
     if not isinstance(told, dict) or not isinstance(told.get("input"), dict):
         raise HTTPException(400, "input must be an object")
-    if not isinstance(told.get("webhook", ""), str):
+    if not isinstance(told.get("webhook") or "", str):
         raise HTTPException(400, "webhook must be a URL")
-    policy = told.get("policy", {})
+    policy = told.get("policy") or {}
     if not isinstance(policy, dict) or not all(type(policy.get(name, 0)) in (int, float) for name in POLICIES):
         raise HTTPException(400, f"policy must be an object with milliseconds in {' and '.join(POLICIES)}")
     return _endpoint(request).submit(told, sync=sync)

@@ -112,7 +112,7 @@ def _timed(name: str, load: Callable[[], Part]) -> Part:
     return part
 
 
-def _placed(plan: Plan, device: str) -> dict[str, Any]:
+def _mapped(plan: Plan, device: str) -> dict[str, Any]:
     """Straight to the card, without a copy in main memory."""
     return {"device_map": "balanced" if plan.device_map == "balanced" else device}
 
@@ -128,7 +128,7 @@ def _built(folder: Path, plan: Plan, dtype: torch.dtype, device: str) -> QwenIma
         config = QwenImageTransformer2DModel.load_config(folder, subfolder="transformer")
         with init_empty_weights():
             return QwenImageTransformer2DModel.from_config(config)
-    placed = _placed(plan, device)
+    placed = _mapped(plan, device)
     return QwenImageTransformer2DModel.from_pretrained(
         folder, subfolder="transformer", torch_dtype=dtype, **placed, **quantized
     )
@@ -161,7 +161,7 @@ def _text_encoder(folder: Path, plan: Plan, device: str, dtype: torch.dtype) -> 
     elif plan.text_encoder == "int8":
         quantized = {"quantization_config": TextBitsAndBytesConfig(load_in_8bit=True)}
     loaded = Qwen2_5_VLForConditionalGeneration.from_pretrained(
-        folder / "text_encoder", dtype=dtype, **_placed(plan, device), **quantized
+        folder / "text_encoder", dtype=dtype, **_mapped(plan, device), **quantized
     )
     return loaded.eval()
 

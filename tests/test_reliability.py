@@ -256,6 +256,9 @@ class TestOthers:
         assert refused.status_code == 400
         works(shared)
 
+    def test_what_is_null_is_absent(self, shared: Platform) -> None:
+        assert shared.answer(edit(), webhook=None, policy=None)["success"] is True
+
     def test_a_webhook_that_is_down_and_comes_back(self, tmp_path: Path) -> None:
         called: list[dict[str, Any]] = []
         with platform(webhook_retry_seconds=0.3) as at, worker(at, tmp_path):

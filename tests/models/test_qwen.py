@@ -246,6 +246,12 @@ class TestCaches:
         assert (paint(fresh, quality="best").pixels == first).all()
         assert fresh._cache.bytes == 0
 
+    def test_the_tiny_engine_keeps_no_more_than_it_says(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tiny, "CACHE_BYTES", 10_000)
+        engine: Any = tiny.load()
+        paint(engine)
+        assert engine._cache.bytes <= 10_000
+
 
 def failing_once(problem: BaseException, real: Any) -> Any:
     problems = [problem]
