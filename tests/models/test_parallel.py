@@ -85,15 +85,6 @@ def one_thread_each() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    tiny.save(folder / "tiny" / "edit")
-    for steps, few in tiny.LORAS.items():
-        tiny.save_lora(folder / few.repo / few.file, seed=steps)
-    return folder
-
-
 def engine_of(models: Path, plan: Plan, cards: int) -> Any:
     """From files, as the qwen engine is."""
     edit = source(tiny.PROFILE, plan, "tiny/edit", Shelf(models, hub=False))

@@ -25,16 +25,6 @@ ROOM = Picture(np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8)
 PLAN = Plan("tiny", "bf16", "bf16", False, "switchable", "cuda", 0, 0)
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of models: the checkpoint and its LoRAs, by their full ids."""
-    folder = tmp_path_factory.mktemp("models")
-    tiny.save(folder / "tiny" / "edit")
-    for steps, few in tiny.LORAS.items():
-        tiny.save_lora(folder / few.repo / few.file, seed=steps)
-    return folder
-
-
 @pytest.fixture
 def checkpoint(models: Path, tmp_path: Path) -> Path:
     """A copy to damage."""

@@ -1,0 +1,15 @@
+from pathlib import Path
+
+import pytest
+
+from models import tiny
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models: the tiny checkpoint and its LoRAs, by their full ids."""
+    folder = tmp_path_factory.mktemp("models")
+    tiny.save(folder / "tiny" / "edit")
+    for steps, few in tiny.LORAS.items():
+        tiny.save_lora(folder / few.repo / few.file, seed=steps)
+    return folder
