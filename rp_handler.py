@@ -174,12 +174,14 @@ async def local_handler(job: Job) -> dict[str, Any]:
 def main() -> None:
     """Ends the process with one sentence where it cannot serve, so that the platform replaces the worker."""
     share_arenas()
+    # A container's first process has no default of its own, and the SDK's begins with its loop.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         door = _door()
         if door.settings.platform_queue:
-            # A container's first process has no default of its own, and the SDK's begins with its loop.
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
             door.router.painter.resident.until_loaded()
+        else:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a job of one's own that is cut off has failed
     except SettingsError as problem:
         sys.exit(str(problem))
 
