@@ -146,9 +146,12 @@ def _summary(answer: dict[str, Any]) -> str:
     return "\n".join(["", *lines, *(f"{'picture':>18}  {picture}" for picture in pictures)])
 
 
+_settings = cache(read_settings)
+
+
 @cache
 def _door() -> Door:
-    settings = read_settings()
+    settings = _settings()
     logging.basicConfig(format="%(levelname)-7s| %(message)s")
     logging.getLogger().setLevel(settings.log_level)  # whoever configured logging first
     door = Door(settings, build_router(settings, build(settings)))
@@ -174,14 +177,13 @@ async def local_handler(job: Job) -> dict[str, Any]:
 def main() -> None:
     """Ends the process with one sentence where it cannot serve, so that the platform replaces the worker."""
     share_arenas()
-    # A container's first process has no default of its own, and the SDK's begins with its loop.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
+        if _settings().platform_queue:
+            # A container's first process has no default of its own, and the SDK's begins with its loop.
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         door = _door()
         if door.settings.platform_queue:
             door.router.painter.resident.until_loaded()
-        else:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a job of one's own that is cut off has failed
     except SettingsError as problem:
         sys.exit(str(problem))
 
