@@ -2,23 +2,22 @@
 
 import argparse
 import asyncio
+import os
 import subprocess
 
 import uvicorn
+from dotenv import dotenv_values
 
 from local_platform.app import create_app
 from local_platform.endpoint import Endpoint, Manners
-from local_platform.worker import ENDPOINT, start
-from schemas.settings import read_settings
+from local_platform.worker import ENDPOINT, ROOT, start
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="a local double of RunPod's job API")
     parser.add_argument("--port", type=int, default=8100)
     parser.add_argument("--workers", type=int, default=1, help="worker processes to start; 0: start them yourself")
-    asked_engine = read_settings().engine
-    engine = "preview" if asked_engine == "auto" else asked_engine  # `auto` refuses to serve a platform without a GPU
-    parser.add_argument("--engine", default=engine, help="what the workers paint with; preview unless ENGINE says it")
+    parser.add_argument("--engine", default=_engine(), help="what the workers paint with; ENGINE, or preview")
     parser.add_argument("--twice", action="store_true", help="deliver every job twice")
     asked = parser.parse_args()
     url = f"http://127.0.0.1:{asked.port}"
@@ -26,6 +25,12 @@ def main() -> None:
     print(f"The endpoint is {url}/v2/{ENDPOINT}")  # noqa: T201  a person reads it
     print(f"RUNPOD_ENDPOINT_BASE_URL={url}/v2 points the runpod client there")  # noqa: T201
     uvicorn.run(app, host="127.0.0.1", port=asked.port, access_log=False, log_level="warning")
+
+
+def _engine() -> str:
+    """ENGINE of the environment or `.env`; `auto` would refuse to serve a platform without a GPU."""
+    engine = os.environ.get("ENGINE") or dotenv_values(ROOT / ".env").get("ENGINE") or "auto"
+    return "preview" if engine == "auto" else engine
 
 
 async def _keep(endpoint: Endpoint, url: str, count: int, engine: str) -> None:
