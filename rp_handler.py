@@ -3,10 +3,8 @@ and elsewhere runs one job, `test_input.json` or `--test_input`, and leaves its 
 
 import asyncio
 import logging
-import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from handlers.deliver import NO_LIMIT
+from handlers.ending import end_soon
 from handlers.growth import share_arenas
 from handlers.router import Call, Router, build_router, doing, error_answer
 from models.build import build
@@ -32,8 +31,6 @@ SYNC_JOB = "sync-"
 """How the ids of /runsync jobs begin; their answers may be larger."""
 
 BAR_WIDTH = 24
-
-LAST_WORDS_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -76,14 +73,14 @@ class Door:
             async with asyncio.timeout(call.control.deadline - time.monotonic() + self.settings.stuck_seconds):
                 return dict(await asyncio.shield(work))
         except TimeoutError:
-            _end_soon(call.job_id)
+            end_soon(call.job_id)
             problem = JobError(ErrorCode.TIMEOUT, "The job does not stop, and this worker is being replaced")
             return error_answer(doing(job.get("input")), problem, refresh=True)
         except asyncio.CancelledError:
             call.control.cancelled.set()
             await asyncio.wait([work], timeout=self.settings.stuck_seconds)
             if not work.done():
-                _end_soon(call.job_id)
+                end_soon(call.job_id)
             raise
         except Exception:
             log.exception("%s failed for a reason nobody foresaw", call.job_id)
@@ -97,14 +94,6 @@ class Door:
             self.running[call.job_id] = work
             work.add_done_callback(lambda _: self.running.pop(call.job_id))
         return self.running[call.job_id]
-
-
-def _end_soon(job_id: str) -> None:
-    """A thread that hangs holds the GPU, and cannot be stopped: the process ends once its answer is on its way."""
-    log.critical("%s does not stop: this worker ends", job_id)
-    last = threading.Timer(LAST_WORDS_SECONDS, os._exit, [1])
-    last.daemon = True
-    last.start()
 
 
 @asynccontextmanager

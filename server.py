@@ -20,6 +20,7 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
+from handlers.ending import end_soon
 from handlers.growth import share_arenas
 from handlers.openai import MODELS, read_body
 from handlers.router import Call, Router, build_router
@@ -50,7 +51,7 @@ from web.errors import error_response, json_response, retry_headers, status_of
 from web.events import Events, ImageEvents, JobEvents
 from web.forms import is_form, read_form, read_json
 from web.front import OPEN, Front
-from web.line import Line
+from web.line import REPLACED, Line
 from web.logs import set_up
 from web.metrics import Metrics
 from web.studio import add_studio
@@ -83,8 +84,14 @@ class Desk:
     metrics: Metrics = field(init=False)
 
     def __post_init__(self) -> None:
-        self.line = Line(self.settings.queue_limit)
+        self.line = Line(self.settings.queue_limit, self._longest, lambda: end_soon("A job"))
         self.metrics = Metrics(self.router.painter, self.line)
+
+    def _longest(self) -> float:
+        """Seconds after which a job that begins now hangs."""
+        loading = self.router.painter.resident.status == "loading"
+        wait = self.settings.ready_wait_seconds if loading else 0.0
+        return wait + self.settings.job_timeout_seconds + self.settings.stuck_seconds
 
     async def images(self, request: Request, route: str) -> Response:
         form = is_form(request) and route == EDITS
@@ -132,6 +139,8 @@ class Desk:
             await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
             if not job.done():
                 raise JobError(ErrorCode.CANCELLED, "The caller hung up")
+            if problem := _problem(job):
+                raise problem
             return job.result()
         finally:
             cancelled.set()
@@ -199,9 +208,9 @@ def _call(request: Request, control: Control) -> Call:
     return Call(request.state.request_id, control)
 
 
-def _problem(job: "asyncio.Future[None]") -> JobError | None:
+def _problem(job: "asyncio.Future[Any]") -> JobError | None:
     if job.cancelled():
-        return JobError(ErrorCode.CANCELLED, "The server is going down")
+        return JobError(ErrorCode.MODEL_NOT_READY, REPLACED)
     problem = job.exception()
     assert problem is None or isinstance(problem, JobError)
     return problem

@@ -96,7 +96,7 @@ class Settings(BaseSettings):
         3, description="jobs that a queue worker holds at once: one on the GPU, others decoded, encoded and uploaded"
     )
     stuck_seconds: PositiveFloat = Field(
-        60, description="after its time or its cancellation, how long a job may take to stop before the worker ends"
+        60, description="after its time or its cancellation, how long a job may take to stop before the process ends"
     )
     max_memory_growth_mb: PositiveFloat = Field(
         4096, description="growth since the first jobs after which the worker asks to be replaced"

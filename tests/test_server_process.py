@@ -136,6 +136,33 @@ def test_a_wrong_setting_ends_it_with_one_sentence(tmp_path: Path, setting: str,
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+UNKIND = """
+import server
+from tests import unkind_worker
+server.build = unkind_worker.build
+server.main()
+"""
+
+
+def test_an_engine_that_hangs_is_told_and_ends_the_server(tmp_path: Path) -> None:
+    limits = {"JOB_TIMEOUT_SECONDS": "1", "STUCK_SECONDS": "1"}
+    with served(tmp_path, sys.executable, "-c", UNKIND, **limits) as server, ThreadPoolExecutor() as callers:
+        jobs = [small_edit(instructions="hang", **PLACED), small_edit(**PLACED), small_edit(**PLACED)]
+        headers = [{}, {}, {"Accept": "text/event-stream"}]
+        calls = []
+        for job, head in zip(jobs, headers, strict=True):
+            calls.append(callers.submit(httpx2.post, server.url + "/v1/edit", json=job, headers=head, timeout=30))
+            while f"queue_depth {len(calls)}.0" not in httpx2.get(server.url + "/metrics").text:
+                time.sleep(0.01)
+        hung, waiting, streamed = [call.result() for call in calls]
+        late = httpx2.post(server.url + "/v1/edit", json=small_edit(**PLACED))
+        assert server.process.wait(15) == 1
+    assert (hung.status_code, hung.json()["error_code"]) == (500, "TIMEOUT")
+    assert [each.status_code for each in (waiting, late)] == [503, 503]
+    assert waiting.headers["Retry-After"]
+    assert "MODEL_NOT_READY" in streamed.text
+
+
 def test_uvicorn_serves_it_by_name(tmp_path: Path) -> None:
     uvicorn = (sys.executable, "-m", "uvicorn", "server:app", "--host", "127.0.0.1", "--port", "$PORT")
     with served(tmp_path, *uvicorn) as server:

@@ -2,9 +2,10 @@
 
 import asyncio
 import math
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from schemas.errors import ErrorCode, JobError
@@ -13,12 +14,18 @@ T = TypeVar("T")
 
 LONGEST_RETRY_SECONDS = 60
 
+REPLACED = "This server is being replaced"
+
 
 class Line:
-    """To be joined on the event loop; the work runs on a thread of the line's own."""
+    """To be joined on the event loop; the work runs on a thread of the line's own. Work that takes more than
+    `longest` seconds hangs: nothing can run any more, everybody is told so, and `stuck` is called."""
 
-    def __init__(self, most_waiting: int) -> None:
+    def __init__(self, most_waiting: int, longest: Callable[[], float], stuck: Callable[[], None]) -> None:
         self._most = most_waiting + 1  # one runs
+        self._longest = longest
+        self._stuck = stuck
+        self._hangs = False
         self._worker = ThreadPoolExecutor(1, "jobs")
         self._jobs: set[Future[Any]] = set()
         self._last_seconds = 1.0
@@ -34,11 +41,13 @@ class Line:
         return max(1, min(LONGEST_RETRY_SECONDS, math.ceil(self._last_seconds)))
 
     def join(self, work: Callable[[], T]) -> "asyncio.Future[T]":
-        """Raises JobError TOO_MANY_REQUESTS where the line is full. Cancelling the result gives up a place in the line;
-        work that runs is not ended by it."""
+        """Raises JobError TOO_MANY_REQUESTS where the line is full, MODEL_NOT_READY where it hangs. Cancelling the
+        result gives up a place in the line; work that runs is not ended by it."""
+        if self._hangs:
+            raise JobError(ErrorCode.MODEL_NOT_READY, REPLACED)
         if self.length >= self._most:
             raise JobError(ErrorCode.TOO_MANY_REQUESTS, "Too many jobs are waiting, try again later")
-        job = self._worker.submit(self._timed, work)
+        job: Future[T] = self._worker.submit(self._timed, work, lambda: self._give_up(job))
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
         result = asyncio.wrap_future(job)
@@ -48,12 +57,24 @@ class Line:
     def close(self) -> None:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
-    def _timed(self, work: Callable[[], T]) -> T:
+    def _timed(self, work: Callable[[], T], give_up: Callable[[], None]) -> T:
         started = time.monotonic()
+        watch = threading.Timer(self._longest(), give_up)
+        watch.start()
         try:
             return work()
         finally:
+            watch.cancel()
             self._last_seconds = time.monotonic() - started
+
+    def _give_up(self, job: Future[Any]) -> None:
+        try:
+            job.set_exception(JobError(ErrorCode.TIMEOUT, f"The job does not stop. {REPLACED}"))
+        except InvalidStateError:
+            return  # it has just ended
+        self._hangs = True
+        self.close()
+        self._stuck()
 
 
 def _seen(result: "asyncio.Future[Any]") -> None:
