@@ -34,12 +34,20 @@ BAR_WIDTH = 24
 
 
 @dataclass(frozen=True)
+class Run:
+    """A job at work on a thread, and what stops it."""
+
+    work: "asyncio.Task[dict[str, Any]]"
+    control: Control
+
+
+@dataclass(frozen=True)
 class Door:
     """One job in, one JSON object out. No exception of ours reaches the SDK: it would show the caller a traceback."""
 
     settings: Settings
     router: Router
-    running: "dict[str, asyncio.Task[dict[str, Any]]]" = field(default_factory=dict)
+    running: dict[str, Run] = field(default_factory=dict)
     """By job id: the platform may deliver a job twice."""
 
     async def queued(self, job: Job) -> dict[str, Any]:
@@ -68,18 +76,18 @@ class Door:
     async def _answer(self, job: Job, call: Call) -> dict[str, Any]:
         """Blocking work stays off the event loop. A cancelled job is over only when its thread is: until then the GPU
         is not free for the next one."""
-        work = self._work(job, call)
+        run = self._run(job, call)
         try:
-            async with asyncio.timeout(call.control.deadline - time.monotonic() + self.settings.stuck_seconds):
-                return dict(await asyncio.shield(work))
+            async with asyncio.timeout(run.control.deadline - time.monotonic() + self.settings.stuck_seconds):
+                return dict(await asyncio.shield(run.work))
         except TimeoutError:
             end_soon(call.job_id)
             problem = JobError(ErrorCode.TIMEOUT, "The job does not stop, and this worker is being replaced")
             return error_answer(doing(job.get("input")), problem, refresh=True)
         except asyncio.CancelledError:
-            call.control.cancelled.set()
-            await asyncio.wait([work], timeout=self.settings.stuck_seconds)
-            if not work.done():
+            run.control.cancelled.set()
+            await asyncio.wait([run.work], timeout=self.settings.stuck_seconds)
+            if not run.work.done():
                 end_soon(call.job_id)
             raise
         except Exception:
@@ -87,11 +95,11 @@ class Door:
             problem = JobError(ErrorCode.INTERNAL_ERROR, "Something went wrong inside the worker")
             return error_answer(doing(job.get("input")), problem)
 
-    def _work(self, job: Job, call: Call) -> "asyncio.Task[dict[str, Any]]":
+    def _run(self, job: Job, call: Call) -> Run:
         """That of the same job where it is running already."""
         if call.job_id not in self.running:
             work = asyncio.create_task(asyncio.to_thread(self.router.answer, job.get("input"), call))
-            self.running[call.job_id] = work
+            self.running[call.job_id] = Run(work, call.control)
             work.add_done_callback(lambda _: self.running.pop(call.job_id))
         return self.running[call.job_id]
 

@@ -162,8 +162,9 @@ class Endpoint:
             self._arrived.clear()
         taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
         for job in taken:
-            job.status, job.worker, job.taken = "IN_PROGRESS", worker.id, time.monotonic()
             job.deliveries += 1
+            if job.status not in FINAL:  # a second delivery may come late
+                job.status, job.worker, job.taken = "IN_PROGRESS", worker.id, time.monotonic()
             if self.manners.twice and job.deliveries == 1:
                 self._queue(job)
         return [job.as_taken() for job in taken]

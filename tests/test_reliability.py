@@ -121,6 +121,19 @@ class TestCancelling:
         assert told["status"] == "CANCELLED"
         assert at.endpoint.jobs[job].results == 0
 
+    def test_of_a_job_delivered_twice(self, tmp_path: Path) -> None:
+        with platform(twice=True) as at, worker(at, tmp_path, STUCK_SECONDS="2") as process:
+            job = at.run(edit("slow 200"))
+            at.wait(job, at_stage("denoising"))
+            while at.endpoint.jobs[job].deliveries < 2:
+                time.sleep(0.05)
+            time.sleep(0.5)
+            at.cancel(job)
+            works(at)
+            assert process.poll() is None
+            assert at.status(job)["status"] == "CANCELLED"
+        assert "does not stop" not in (tmp_path / "worker.log").read_text()
+
     def test_a_storm_of_them(self, shared: Platform) -> None:
         jobs = [shared.run(edit("slow 20")) for _ in range(12)]
         kept = shared.run(edit("slow 2"))
