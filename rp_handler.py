@@ -179,12 +179,11 @@ def main() -> None:
             # A container's first process has no default of its own, and the SDK's begins with its loop.
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         door = _door()
-        if door.settings.platform_queue:
-            door.router.painter.resident.until_loaded()
+        import runpod  # while the model loads
+
+        door.router.painter.resident.until_loaded()
     except SettingsError as problem:
         sys.exit(str(problem))
-
-    import runpod
 
     one_job = not door.settings.platform_queue or any(word.startswith("--test_input") for word in sys.argv)
     if one_job and "--rp_serve_api" not in sys.argv:

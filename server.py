@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache
 from typing import Any, TypeVar
 
 import uvicorn
@@ -50,7 +50,7 @@ from web.docs import (
 from web.errors import error_response, json_response, retry_headers, status_of
 from web.events import Events, ImageEvents, JobEvents
 from web.forms import is_form, read_form, read_json
-from web.front import OPEN, Front
+from web.front import BUG, OPEN, Front
 from web.line import REPLACED, Line
 from web.logs import set_up
 from web.metrics import Metrics
@@ -119,7 +119,7 @@ class Desk:
                 return answer
 
             if EVENTS in request.headers.get("accept", ""):
-                return await self._streamed(request, work, JobEvents(partial(self.router.refusal, action)), LOOKS)
+                return await self._streamed(request, work, JobEvents(action, self.router.refusal), LOOKS)
             return json_response(await self._answered(request, work))
         except JobError as problem:
             status = status_of(problem.code, problem.fields)
@@ -189,7 +189,7 @@ class Desk:
                 raise
             except Exception:
                 log.exception("A job failed for a reason nobody foresaw")
-                raise JobError(ErrorCode.INTERNAL_ERROR, "Something went wrong inside the server") from None
+                raise BUG from None
             finally:
                 clock.stop()
 
@@ -199,7 +199,7 @@ class Desk:
 def _with_action(job: object, action: str) -> object:
     if not isinstance(job, dict):
         return job
-    if job.get("action", action) != action:
+    if job.get("action") not in (None, action):
         raise JobError(ErrorCode.INVALID_INPUT, f"Invalid action: this route is {action}", ("action",))
     return job | {"action": action}
 
@@ -263,10 +263,6 @@ def _translate_errors(app: FastAPI, desk: Desk) -> None:
         answer.headers.update(problem.headers or {})
         return answer
 
-    @app.exception_handler(Exception)
-    async def of_ours(_request: Request, _problem: Exception) -> Response:
-        return error_response(JobError(ErrorCode.INTERNAL_ERROR, "Something went wrong inside the server"), 1)
-
 
 def _add_pictures(app: FastAPI, desk: Desk) -> None:
     images: dict[str, Any] = {"response_model": ImagesAnswer, "tags": ["OpenAI"]}
@@ -318,8 +314,7 @@ def _add_models(app: FastAPI, desk: Desk) -> None:
     @app.get(MODELS + "/{name:path}", response_model=Model, responses=refusals, tags=["OpenAI"])
     async def model(name: str) -> Response:  # noqa: ARG001  any is accepted
         """What paints here, by whatever name."""
-        [only] = desk.router.models()["data"]
-        return json_response(json.dumps(only).encode())
+        return json_response(json.dumps(desk.router.model()).encode())
 
 
 def _add_probes(app: FastAPI, desk: Desk) -> None:
@@ -388,7 +383,10 @@ async def _end_without_model(resident: Resident) -> None:
     """A server that can serve nothing ends, so that it is replaced."""
     while resident.status == "loading":
         await asyncio.sleep(LOOK_SECONDS)
-    if resident.status == "failed":
+    try:
+        resident.until_loaded()
+    except SettingsError as problem:
+        log.critical("%s", problem)
         signal.raise_signal(signal.SIGTERM)
 
 
@@ -445,14 +443,10 @@ def main() -> None:
             app = _app()
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # which uvicorn raises once more when it is done
             uvicorn.run(app, **at)
-            _raise_for_model(app.state.resident)
+            if app.state.resident.status == "failed":
+                sys.exit(1)
     except SettingsError as problem:
         sys.exit(str(problem))
-
-
-def _raise_for_model(resident: Resident) -> None:
-    if resident.status == "failed":
-        resident.until_loaded()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from handlers.painting import Made
 from handlers.pictures import as_base64, as_data_url
-from imaging.encode import DigitalSource, ImageFile, encode, encode_within
+from imaging.encode import DigitalSource, ImageFile, encode, encode_within, holds
 from imaging.picture import Picture
 from schemas.answers import PaintingInfo, PlacementInfo, Variant
 from schemas.errors import ErrorCode, JobError
@@ -43,11 +43,18 @@ class Delivery:
     def check(self, answer: dict[str, Any]) -> None:
         """The platform drops what is over its limit, or no JSON, without a word, so the worker says it. Raises JobError
         for the first; TypeError and ValueError are bugs."""
-        lengths: list[int] = []
-        text = json.dumps(_lightened(answer, lengths), ensure_ascii=False, allow_nan=False)
-        size = len(text.encode("utf-8", "replace")) + sum(lengths)
-        if size > self.limit:
-            raise _too_large(size, self.limit)
+        if not self.holds(answer):
+            raise _too_large(_size(answer), self.limit)
+
+    def holds(self, answer: dict[str, Any]) -> bool:
+        return _size(answer) <= self.limit
+
+
+def _size(answer: dict[str, Any]) -> int:
+    """Bytes of the JSON."""
+    lengths: list[int] = []
+    text = json.dumps(_lightened(answer, lengths), ensure_ascii=False, allow_nan=False)
+    return len(text.encode("utf-8", "replace")) + sum(lengths)
 
 
 def _lightened(told: Any, lengths: list[int]) -> Any:
@@ -103,6 +110,8 @@ def deliver(made: Made, job: EditJob | GenerateJob, delivery: Delivery) -> dict[
     copies = job.n + 1 if job.n > 1 else 1  # the first of several stands in the answer twice
     parcel = send(made, job, delivery, copies)
     first = parcel.pictures[0]
+    if job.sets("output_quality") and first.file.lossless:
+        parcel.warnings.append("output_quality has no effect on PNG")
     return {
         "processed_image": first.text,
         "mime_type": first.file.mime_type,
@@ -123,10 +132,12 @@ def send(made: Made, wanted: Wanted, delivery: Delivery, copies: int) -> Parcel:
         if delivery.bucket is None:
             raise _too_large(sum(len(file.data) for file in files) * 4 // 3, delivery.limit)
         to_bucket = True
+        if wanted.output_format == "auto":  # the bucket has no limit
+            files = [_file(picture, wanted, NO_LIMIT, source_of(made)) for picture in made.pictures]
         warnings.append("The answer is over the platform's limit: its pictures are in the bucket, as URLs")
     pictures = [
-        Sent(_text(file, seed, wanted, delivery, to_bucket), file, seed)
-        for file, seed in zip(files, made.seeds, strict=True)
+        Sent(_text(file, name, wanted, delivery, to_bucket), file, seed)
+        for file, name, seed in zip(files, _names(made.seeds), made.seeds, strict=True)
     ]
     return Parcel(pictures, list(dict.fromkeys(warnings)), to_bucket)
 
@@ -140,19 +151,31 @@ def source_of(made: Made) -> DigitalSource:
     return "compositeWithTrainedAlgorithmicMedia" if shows_a_photo else "trainedAlgorithmicMedia"
 
 
+def _names(seeds: list[int]) -> list[str]:
+    """Of the pictures of one answer; a batch has one seed for all."""
+    if len(set(seeds)) == len(seeds):
+        return [str(seed) for seed in seeds]
+    return [f"{seed}-{number}" for number, seed in enumerate(seeds, 1)]
+
+
 def _file(picture: Picture, wanted: Wanted, max_bytes: int, source: DigitalSource) -> ImageFile:
     if wanted.output_format != "auto":
+        if not holds(wanted.output_format, picture.size):
+            message = (
+                f"Invalid output_format: {wanted.output_format} has no room for {picture.size[0]}x{picture.size[1]}"
+            )
+            raise JobError(ErrorCode.INVALID_INPUT, message, ("output_format",))
         return encode(picture, wanted.output_format, wanted.output_quality, source)
-    return encode_within(picture, max_bytes, source)
+    return encode_within(picture, max_bytes, wanted.output_quality, source)
 
 
-def _text(file: ImageFile, seed: int, wanted: Wanted, delivery: Delivery, to_bucket: bool) -> str:
+def _text(file: ImageFile, name: str, wanted: Wanted, delivery: Delivery, to_bucket: bool) -> str:
     extension = file.mime_type.removeprefix("image/")
     if to_bucket:
         unguessable = f"{wanted.action}-{secrets.token_hex(16)}.{extension}"
         return delivery.require_bucket().put(file.data, file.mime_type, unguessable)
     if delivery.folder is not None:
-        return delivery.folder.put(file.data, f"{wanted.action}-{seed}.{extension}")
+        return delivery.folder.put(file.data, f"{wanted.action}-{name}.{extension}")
     return as_data_url(file) if wanted.response_format == "data_url" else as_base64(file.data)
 
 

@@ -91,7 +91,7 @@ def _task(scene: Scene, product: Picture, sampling: Sampling) -> EditTask:
 
 
 def _painted(painter: Painter, tasks: list[EditTask], control: Control, *, fallback: bool) -> Outcome:
-    return painter.paint(lambda model: paint_each(model.edit, tasks, control), fallback=fallback)
+    return painter.paint(lambda model: paint_each(model.edit, tasks, control), control, fallback=fallback)
 
 
 def _tries_again(scene: Scene, outcome: Outcome, finished: list[Finished], control: Control, seconds: float) -> bool:
@@ -127,6 +127,9 @@ def _said(scene: Scene, outcome: Outcome) -> Iterator[str]:
     for warning in scene.placement.warnings:
         yield CHOSEN_BY_ENGINE if by_engine and warning == NOT_FOUND else warning
     yield from outcome.warnings
+    placed = job.placement_coordinates or job.placement_box or job.mask
+    if job.instructions and placed and outcome.variants[0].pixels is scene.guide.pixels:
+        yield "instructions only choose a place on the preview engine, and one was given"
     if by_engine and job.product_scale:
         yield "product_scale has no effect where the model finds the place"
     if by_engine and job.harmonize is not None:

@@ -31,9 +31,8 @@ def generate(request: GenerateRequest, painter: Painter, control: Control) -> Ma
         )
         for sampling in samplings(job, request.seed)
     ]
-    outcome = painter.paint(
-        lambda model: paint_each(model.generate, tasks, control.between(0.1, 1)), fallback=job.fallback
-    )
+    within = control.between(0.1, 1)
+    outcome = painter.paint(lambda model: paint_each(model.generate, tasks, within), control, fallback=job.fallback)
     info = GenerationInfo(
         instructions=job.instructions,
         environment_type=job.environment_type,

@@ -36,6 +36,9 @@ from schemas.openai import (
 from schemas.version import SERVICE
 
 MODELS = "/v1/models"
+MODEL = MODELS + "/{name}"
+"""Any: there is one."""
+
 BODIES: dict[str, type[GenerationBody | EditBody]] = {
     "/v1/images/generations": GenerationBody,
     "/v1/images/edits": EditBody,
@@ -57,6 +60,8 @@ def openai_route(asked: object) -> str:
     """One of ours, whatever stands before its /v1. Raises JobError."""
     text = str(asked)
     route = text[text.find("/v1/") :] if "/v1/" in text else text
+    if route.startswith(MODELS + "/"):
+        return MODEL
     if route not in (MODELS, *BODIES):
         message = f"Invalid openai_route: {shown(text)}. Supported routes: {', '.join((MODELS, *BODIES))}"
         raise JobError(ErrorCode.INVALID_INPUT, message, ("openai_route",))
@@ -143,11 +148,13 @@ class Studio:
             return paint(self._generation(body, seed), self.painter, control)
         pictures = batched or body.image
         if body.is_placed or (body.mask is not None and len(pictures) == 2):
-            return edit(self._placement(body, seed), self.painter, control)
+            return edit(self._placement(body), self.painter, control)
         return paint(self._edit(body, pictures, seed), self.painter, control)
 
     def _generation(self, body: GenerationBody, seed: int) -> PaintRequest:
-        return PaintRequest(body.prompt, (), None, self._allowed(body.wanted_size), _sampling(body, seed), body.n)
+        fields = tuple(side for side in ("width", "height") if getattr(body, side)) or ("size",)
+        size = self._allowed(body.wanted_size, fields)
+        return PaintRequest(body.prompt, (), None, size, _sampling(body, seed), body.n)
 
     def _edit(self, body: EditBody, texts: list[str], seed: int) -> PaintRequest:
         field = "images" if body.images else "image"
@@ -155,10 +162,10 @@ class Studio:
         own = pictures[0].size
         mask = None if body.mask is None else self.reader.mask(body.mask, "mask", own)
         asked = sides_of(body.size)
-        size = self._allowed(asked) if asked and mask is None else own
+        size = self._allowed(asked, ("size",)) if asked and mask is None else own
         return PaintRequest(body.prompt, pictures, mask, size, _sampling(body, seed), body.n)
 
-    def _placement(self, body: EditBody, seed: int) -> EditRequest:
+    def _placement(self, body: EditBody) -> EditRequest:
         room, product = body.image
         placing = {name: getattr(body, name) for name in PlacedJob.model_fields if name in body.model_fields_set}
         job = EditJob(
@@ -170,17 +177,17 @@ class Studio:
             num_inference_steps=body.num_inference_steps,
             true_cfg_scale=body.true_cfg_scale,
             quality=QUALITIES[body.quality],
-            seed=seed,
+            seed=body.seed,
             n=body.n,
             fallback=body.fallback,
             **placing,
         )
-        return edit_request(job, self.reader)
+        return edit_request(job, self.reader, room_field="image", product_field="image")
 
-    def _allowed(self, size: Size) -> Size:
+    def _allowed(self, size: Size, fields: tuple[str, ...]) -> Size:
         if size[0] * size[1] > self.max_pixels:
-            message = f"Invalid size: {size[0]}x{size[1]} is over the limit of {self.max_pixels / 1e6:g} megapixels"
-            raise JobError(ErrorCode.INVALID_INPUT, message, ("size",))
+            over = f"{size[0]}x{size[1]} is over the limit of {self.max_pixels / 1e6:g} megapixels"
+            raise JobError(ErrorCode.INVALID_INPUT, f"Invalid {' and '.join(fields)}: {over}", fields)
         return size
 
 
@@ -225,6 +232,8 @@ def _answer(body: GenerationBody | EditBody, made: Made, parcel: Parcel, seconds
             generated_images=len(parcel.pictures),
         ),
         model=made.info.engine,
+        steps=made.info.steps,
+        true_cfg_scale=made.info.true_cfg_scale,
         output_format=parcel.pictures[0].file.mime_type.removeprefix("image/"),
         quality=THEIR_QUALITIES[QUALITIES[body.quality]],
         size=f"{width}x{height}",

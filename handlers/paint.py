@@ -18,7 +18,7 @@ def paint(request: PaintRequest, painter: Painter, control: Control) -> Made:
         PaintTask(request.prompt, request.references, request.size, sampling)
         for sampling in counted_up(request.first, request.n)
     ]
-    outcome = painter.paint(lambda model: paint_each(model.paint, tasks, control), fallback=False)
+    outcome = painter.paint(lambda model: paint_each(model.paint, tasks, control), control, fallback=False)
     pictures = [_within_mask(request, painted.pixels) for painted in outcome.variants]
     info = PaintingInfo(
         seed=request.first.seed,

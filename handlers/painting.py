@@ -61,9 +61,9 @@ class Painter:
     thresholds: Thresholds
     cut_outs: CutOuts = field(default_factory=CutOuts)
 
-    def paint(self, paint: Paint, *, fallback: bool) -> Outcome:
+    def paint(self, paint: Paint, control: Control, *, fallback: bool) -> Outcome:
         """Raises the engine's JobError where `fallback` is False, and always when the engine is not to blame."""
-        model = self.resident.model()
+        model = self.resident.model(control)
         try:
             variants = self._watched(paint, model)
         except JobError as problem:
@@ -71,23 +71,23 @@ class Painter:
                 raise
             self.tally.fell_back()
             return Outcome(paint(self.preview), self.preview.name, problem.message)
-        return Outcome(variants, model.name)
+        self.tally.engine_worked()
+        return Outcome(variants, variants[0].engine or model.name)
 
     def ask(self, question: Question, control: Control) -> str | None:
         """None where the engine has no language model, or it failed: an answer is welcome, not needed."""
-        model = self.resident.model()
+        model = self.resident.model(control)
         try:
-            return model.ask(question, control)
+            return self._watched(lambda model: model.ask(question, control), model)
         except JobError as problem:
             if problem.code in NOT_THE_ENGINES_FAULT:
                 raise
-            self.tally.engine_failed(for_good=problem.refresh_worker)
             log.warning("The language model failed: %s", problem.code)
             return None
 
-    def _watched(self, paint: Paint, model: ImageModel) -> list[Painted]:
+    def _watched(self, work: Callable[[ImageModel], T], model: ImageModel) -> T:
         try:
-            variants = paint(model)
+            return work(model)
         except JobError as problem:
             if problem.code not in NOT_THE_ENGINES_FAULT:
                 self.tally.engine_failed(for_good=problem.refresh_worker)
@@ -96,8 +96,6 @@ class Painter:
             self.tally.engine_failed(for_good=False)
             log.exception("The engine %s failed", model.name)
             raise JobError(ErrorCode.GENERATION_ERROR, "The model failed to paint the picture") from problem
-        self.tally.engine_worked()
-        return variants
 
 
 @dataclass(frozen=True, eq=False)

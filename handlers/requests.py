@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import ceil, floor
 
 from handlers.pictures import PictureReader
 from imaging.picture import Box, Mask, Picture, Point, Size
@@ -42,13 +43,15 @@ class PaintRequest:
     n: int
 
 
-def edit_request(job: EditJob, reader: PictureReader) -> EditRequest:
-    """Raises JobError for a picture that is none and for a place outside the photo."""
-    room = reader.picture(job.room_image, "room_image").on_white()
+def edit_request(
+    job: EditJob, reader: PictureReader, room_field: str = "room_image", product_field: str = "product_image"
+) -> EditRequest:
+    """Raises JobError for a picture that is none, by the name of its field, and for a place outside the photo."""
+    room = reader.picture(job.room_image, room_field).on_white()
     return EditRequest(
         job=job,
         room=room,
-        product=reader.picture(job.product_image, "product_image"),
+        product=reader.picture(job.product_image, product_field),
         mask=None if job.mask is None else reader.mask(job.mask, "mask", room.size),
         coordinates=_inside(job.placement_coordinates, room.size),
         box=_box_inside(job.placement_box, room.size),
@@ -104,7 +107,7 @@ def _box_inside(box: tuple[float, float, float, float] | None, size: Size) -> Bo
     left, top, right, bottom = box
     if not (left >= 0 and right <= size[0] and top >= 0 and bottom <= size[1]):
         raise _outside("placement_box", size)
-    return round(left), round(top), round(right), round(bottom)
+    return floor(left), floor(top), ceil(right), ceil(bottom)
 
 
 def _outside(field: str, size: Size) -> JobError:

@@ -12,7 +12,7 @@ from handlers.generate import generate
 from handlers.growth import Growth
 from handlers.health import health, status_of
 from handlers.once import Once
-from handlers.openai import MODELS, Studio, models, openai_route, read_body
+from handlers.openai import MODEL, MODELS, Studio, models, openai_route, read_body
 from handlers.painting import Made, Painter
 from handlers.parse import action_of, parse
 from handlers.pictures import PictureReader
@@ -28,7 +28,7 @@ from schemas.errors import ErrorCode, JobError
 from schemas.jobs import EditJob, GenerateJob, HealthJob
 from schemas.openai import EditBody, GenerationBody
 from schemas.settings import MEGA, Settings, SettingsError
-from transport.bucket import Bucket
+from transport.bucket import Bucket, locate
 from transport.fetch import Fetcher
 from transport.folder import Folder
 
@@ -88,15 +88,22 @@ class Router:
     def models(self) -> dict[str, Any]:
         return models(self.painter.resident)
 
+    def model(self) -> dict[str, Any]:
+        """What paints here, by whatever name it was asked for."""
+        [only] = self.models()["data"]
+        return dict(only)
+
     def _openai(self, job: Mapping[str, Any], call: Call) -> dict[str, Any]:
         """What the platform hands over of a call to its /openai path. A queue has no streams."""
         route = openai_route(job["openai_route"])
         if route == MODELS:
             return self.models()
+        if route == MODEL:
+            return self.model()
         body = read_body(route, job.get("openai_input"))
         if body.stream:
             raise JobError(ErrorCode.NOT_SUPPORTED, "stream is not possible through a queue", ("stream",))
-        return self.paint(body, call)
+        return self._worn(self.paint(body, call))
 
     def work(self, raw: object, call: Call) -> dict[str, Any]:
         """The answer of a job that can be done. Raises JobError."""
@@ -107,20 +114,27 @@ class Router:
                 return health(self.painter.resident, self.painter.tally)
             case EditJob() | GenerateJob() as job:
                 with self.painter.tally.job():
-                    return self._pictured(job, raw, call)
+                    return self._pictured(job, call)
 
-    def _pictured(self, job: EditJob | GenerateJob, raw: object, call: Call) -> dict[str, Any]:
+    def _pictured(self, job: EditJob | GenerateJob, call: Call) -> dict[str, Any]:
         delivery = Delivery(call.response_limit, self._bucket(call.s3_config), call.folder)
         if job.response_format == "url":
             delivery.require_bucket()
         if job.idempotency_key is None:
             answer = self._work(job, delivery, call.control)
         else:
-            body = [raw, call.s3_config]
+            body = [job.model_dump(), call.s3_config]
             answer = self.once.run(
                 job.idempotency_key, body, call.control, lambda: self._work(job, delivery, call.control)
             )
+            if not delivery.holds(answer):  # it was made for a caller with more room
+                same = {"seed": (answer.get("placement_info") or answer["generation_info"])["seed"]}
+                answer = self._work(job.model_copy(update=same), delivery, call.control)
         delivery.check(answer)
+        return self._worn(answer)
+
+    def _worn(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """With the wish for a fresh worker, where this one is worn out."""
         is_worn_out = self.growth.after_job() or self.painter.tally.engine_is_broken
         return answer | ({"refresh_worker": True} if is_worn_out else {})
 
@@ -192,12 +206,16 @@ def build_router(settings: Settings, resident: Resident) -> Router:
 
 
 def _own_bucket(settings: Settings) -> Bucket | None:
-    """Raises SettingsError for a bucket without its keys."""
+    """Raises SettingsError for a bucket without its keys, or of no name."""
     secret = settings.bucket_secret_access_key
     if settings.bucket_endpoint_url is None:
         return None
     if settings.bucket_access_key_id is None or secret is None:
         raise SettingsError("BUCKET_ENDPOINT_URL needs BUCKET_ACCESS_KEY_ID and BUCKET_SECRET_ACCESS_KEY beside it")
+    try:
+        locate(settings.bucket_endpoint_url, settings.bucket_name)
+    except ValueError as problem:
+        raise SettingsError(f"BUCKET_ENDPOINT_URL, BUCKET_NAME: {problem}") from problem
     return Bucket(
         endpoint_url=settings.bucket_endpoint_url,
         access_key_id=settings.bucket_access_key_id,

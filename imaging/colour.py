@@ -15,7 +15,20 @@ def rgb_profile(icc: bytes | None, image: Image.Image) -> bytes | None:
     if not icc or image.mode not in ("RGB", "RGBA", "P", "PA"):
         return None
     profile = _profile(icc)
-    return icc if profile is not None and profile.profile.xcolor_space.strip() == "RGB" else None
+    if profile is None or profile.profile.xcolor_space.strip() != "RGB":
+        return None
+    return icc if _carries(profile) else None
+
+
+def _carries(profile: ImageCms.ImageCmsProfile) -> bool:
+    """Whether pixels can be carried into it and out of it: a file may be cut short behind a sound header."""
+    srgb = ImageCms.createProfile("sRGB")
+    try:
+        for source, target in ((profile, srgb), (srgb, profile)):
+            ImageCms.buildTransform(source, target, "RGB", "RGB")
+    except ImageCms.PyCMSError:
+        return False
+    return True
 
 
 def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:

@@ -55,7 +55,7 @@ def decode(data: bytes, field: str, limits: ImageLimits) -> Picture:
         with Image.open(BytesIO(data), formats=_formats()) as image:
             if image.width * image.height > limits.max_pixels:
                 pixels = image.width * image.height / 1e6
-                raise too_large(field, f"{pixels:.0f} megapixels, the limit is {limits.max_pixels / 1e6:g}")
+                raise too_large(field, f"{pixels:g} megapixels, the limit is {limits.max_pixels / 1e6:g}")
             return _upright(image, data)
     except BROKEN_FILE as problem:
         raise undecodable(field, _reason(problem)) from problem

@@ -10,14 +10,17 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from imaging.picture import Picture, Pixels
+from imaging.picture import Picture, Pixels, Size
 from imaging.png import chunk, png
 
 FileFormat = Literal["png", "jpeg", "webp"]
 DigitalSource = Literal["compositeWithTrainedAlgorithmicMedia", "trainedAlgorithmicMedia", "composite"]
 
-LOSSY_LADDER = (95, 90, 85, 75, 60, 40, 20)
+LOSSY_LADDER = (90, 85, 75, 60, 40, 20)
 """JPEG qualities in the order in which they are worth trying."""
+
+MOST_PIXELS_A_SIDE = {"png": 2**31 - 1, "jpeg": 65_500, "webp": 16_383}
+"""That the files, or their encoders, have room for."""
 
 PNG_AT_WORST = 1.1
 """Of a PNG, per colour value: what cannot be compressed is stored."""
@@ -31,6 +34,10 @@ class ImageFile:
     data: bytes
     mime_type: str
     lossless: bool
+
+
+def holds(file_format: FileFormat, size: Size) -> bool:
+    return max(size) <= MOST_PIXELS_A_SIDE[file_format]
 
 
 def encode(picture: Picture, file_format: FileFormat, quality: int, source: DigitalSource) -> ImageFile:
@@ -52,14 +59,16 @@ def _unfilled(pixels: Pixels) -> Image.Image:
     return Image.frombuffer("RGBX", pixels.shape[1::-1], padded, "raw", "RGBX", 0, 1)
 
 
-def encode_within(picture: Picture, max_bytes: int, source: DigitalSource) -> ImageFile:
-    """PNG where that fits into `max_bytes`, else the best JPEG that does, else the smallest. A PNG that a sample of
-    the rows shows to be hopeless is not tried."""
+def encode_within(picture: Picture, max_bytes: int, best: int, source: DigitalSource) -> ImageFile:
+    """PNG where that fits into `max_bytes`, else the best JPEG that does, of at most quality `best`, else the smallest.
+    Not tried are a PNG that a sample of the rows shows to be hopeless, and a JPEG that has no room for the sides."""
+    if not holds("jpeg", picture.size):
+        return encode(picture, "png", 100, source)
     if max_bytes > PNG_AT_WORST * picture.pixels.size or _foretold_png_bytes(picture.pixels) <= max_bytes:
         file = encode(picture, "png", 100, source)
         if len(file.data) <= max_bytes:
             return file
-    for quality in LOSSY_LADDER:
+    for quality in (best, *(step for step in LOSSY_LADDER if step < best)):
         file = encode(picture, "jpeg", quality, source)
         if len(file.data) <= max_bytes:
             break

@@ -248,9 +248,10 @@ def _frame(product: CutOut, spot: _Spot, rows: int) -> Box:
 
 
 def _inside(frame: Box, size: Size) -> Box:
-    """`frame` moved sideways into the photo, as far as it fits."""
-    left = max(0, min(frame[0], size[0] - (frame[2] - frame[0])))
-    return left, frame[1], left + frame[2] - frame[0], frame[3]
+    """`frame` moved sideways into the photo, or to its middle where it is wider."""
+    width = frame[2] - frame[0]
+    left = max(0, min(frame[0], size[0] - width)) if width <= size[0] else (size[0] - width) // 2
+    return left, frame[1], left + width, frame[3]
 
 
 def _seen(product: CutOut, frame: Box, size: Size) -> Box:

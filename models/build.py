@@ -6,6 +6,7 @@ from models.ahead import reading_ahead
 from models.engine import ImageModel
 from models.hardware import graphics
 from models.preview import Preview
+from models.profiles import find_profile
 from models.resident import Resident
 from schemas.settings import Engine, Settings, SettingsError
 
@@ -14,6 +15,7 @@ Load = Callable[[], ImageModel]
 
 def build(settings: Settings) -> Resident:
     """Starts to load at once. Raises SettingsError where the asked engine cannot run on this machine."""
+    find_profile(settings.model_profile)
     cards = graphics().count
     engine = choose(settings, cards)
     check_sharing(settings, engine, cards)

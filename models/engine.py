@@ -35,6 +35,8 @@ class Control:
     report: Report = lambda _progress: None
     deadline: float = float("inf")
     """By time.monotonic()."""
+    arrived: float = field(default_factory=time.monotonic)
+    """When the job came in."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     span: tuple[float, float] = (0.0, 100.0)
     """The percent of the whole job that this part of it stands for."""
@@ -49,9 +51,12 @@ class Control:
         start, end = self.span
         self.report(Progress(stage, step, of, round(start + (end - start) * step / of)))
 
-    def check(self) -> None:
+    def check_cancelled(self) -> None:
         if self.cancelled.is_set():
             raise JobError(ErrorCode.CANCELLED, "The job was cancelled")
+
+    def check(self) -> None:
+        self.check_cancelled()
         if time.monotonic() > self.deadline:
             raise JobError(ErrorCode.TIMEOUT, "The job ran longer than this worker allows")
 
@@ -135,13 +140,15 @@ class Question:
 @dataclass(frozen=True, eq=False)
 class Painted:
     """What an engine made, and the schedule it really used. `warnings` name what it could not obey; `window` is the
-    part of the room that an edit shows, None all of it."""
+    part of the room that an edit shows, None all of it; `engine` is what painted, where the engine's name does not say
+    it."""
 
     pixels: Pixels
     steps: int
     true_cfg_scale: float
     warnings: tuple[str, ...] = ()
     window: Box | None = None
+    engine: str | None = None
 
 
 class ImageModel(Protocol):

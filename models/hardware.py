@@ -14,21 +14,23 @@ class Cards:
 
 
 def graphics() -> Cards:
+    """None where there is no driver, or where it has lost them."""
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError:  # no driver, no card
+        try:
+            count = pynvml.nvmlDeviceGetCount()
+            return Cards(count, _first() if count else Graphics())
+        finally:
+            pynvml.nvmlShutdown()
+    except pynvml.NVMLError:
         return Cards(0, Graphics())
-    try:
-        return _cards()
-    finally:
-        pynvml.nvmlShutdown()
 
 
-def _cards() -> Cards:
-    count = pynvml.nvmlDeviceGetCount()
-    if not count:
-        return Cards(0, Graphics())
+def _first() -> Graphics:
     card = pynvml.nvmlDeviceGetHandleByIndex(0)
-    memory = pynvml.nvmlDeviceGetMemoryInfo(card)
     name = pynvml.nvmlDeviceGetName(card)
-    return Cards(count, Graphics(name=name, memory_total=memory.total, memory_free=memory.free))
+    try:
+        memory = pynvml.nvmlDeviceGetMemoryInfo(card)
+    except pynvml.NVMLError_NotSupported:  # it shares the machine's
+        return Graphics(name=name)
+    return Graphics(name=name, memory_total=memory.total, memory_free=memory.free)

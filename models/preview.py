@@ -23,8 +23,7 @@ class Preview:
     def edit(self, task: EditTask, control: Control) -> Painted:
         """The guide is already the picture."""
         control.progress("compose", 1, 1)
-        harmonize = task.harmonize or None  # 0 is what a compositor does
-        return Painted(task.guide.pixels, 0, 1.0, tuple(_without_effect(task.sampling, harmonize)))
+        return Painted(task.guide.pixels, 0, 1.0, tuple(_without_effect(task.sampling, task.harmonize)))
 
     def generate(self, task: GenerateTask, control: Control) -> Painted:
         control.progress("draw", 0, 2)
@@ -54,7 +53,7 @@ def _without_effect(sampling: Sampling, harmonize: float | None = None) -> Itera
         "num_inference_steps": sampling.steps is not None,
         "true_cfg_scale": sampling.true_cfg_scale is not None,
         "negative_prompt": bool(sampling.negative_prompt),
-        "harmonize": harmonize is not None,
+        "harmonize": bool(harmonize),  # 0 is what a compositor does
     }
     for field, is_asked in asked.items():
         if is_asked:

@@ -79,14 +79,14 @@ class Qwen:
         most_looked: float = MOST_LOOKED,
     ) -> None:
         self._parts = parts
-        self._name = name or parts.edit.profile.name
+        self._name = name
         self._lock = threading.Lock()
         self._cache = TensorCache(cache_bytes)
         self._looks = Looks(most_looked)
 
     @property
     def name(self) -> str:
-        return self._name
+        return self._name or self._parts.edit.profile.name
 
     @property
     def device(self) -> str:
@@ -140,7 +140,7 @@ class Qwen:
         checkpoint = self._parts.edit if task.references else self._parts.text or self._parts.edit
         profile = checkpoint.profile
         if len(task.references) > profile.references:
-            message = f"This model takes at most {profile.references} pictures"
+            message = f"Invalid image: this model takes at most {profile.references} pictures"
             code = ErrorCode.INVALID_INPUT if profile.references else ErrorCode.NOT_SUPPORTED
             raise JobError(code, message, ("image",))
         pictures = [in_profile(picture, None).pixels for picture in task.references]
@@ -192,7 +192,8 @@ class Qwen:
                 log.warning("Out of memory: once more at half the area")
                 self._free()
                 pixels = self._finite(checkpoint, sketch(area * CHEAPER), chosen.schedule, sampling, control)
-        return Painted(pixels, chosen.schedule.steps, chosen.schedule.true_cfg_scale, chosen.warnings)
+        engine = self._name or checkpoint.profile.name
+        return Painted(pixels, chosen.schedule.steps, chosen.schedule.true_cfg_scale, chosen.warnings, engine=engine)
 
     def _finite(
         self, checkpoint: Checkpoint, canvas: Canvas, schedule: Schedule, sampling: Sampling, control: Control

@@ -2,18 +2,21 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotInTime
+from concurrent.futures import Future, wait
 from typing import Literal
 
-from models.engine import ImageModel
+from models.engine import Control, ImageModel
 from schemas.errors import ErrorCode, JobError
 from schemas.settings import SettingsError
 
 log = logging.getLogger(__name__)
 
 Status = Literal["loading", "ready", "failed"]
+
+LOOK_SECONDS = 0.2
+"""How often a job that waits for the model looks whether it is cancelled."""
 
 
 class Resident:
@@ -23,12 +26,17 @@ class Resident:
         self._model: Future[ImageModel] = Future()
         threading.Thread(target=self._load, args=(load,), name="load-model", daemon=True).start()
 
-    def model(self) -> ImageModel:
-        """Waits while it loads; raises JobError MODEL_NOT_READY when that takes too long or has failed."""
+    def model(self, control: Control) -> ImageModel:
+        """Waits while it loads. Raises JobError MODEL_NOT_READY where that has failed, or takes too long since the job
+        arrived, and CANCELLED."""
+        until = control.arrived + self._wait_seconds
+        while not self._model.done():
+            control.check_cancelled()
+            if time.monotonic() >= until:
+                raise JobError(ErrorCode.MODEL_NOT_READY, "The model is still loading, try again later")
+            wait([self._model], min(LOOK_SECONDS, until - time.monotonic()))
         try:
-            return self._model.result(self._wait_seconds)
-        except NotInTime:
-            raise JobError(ErrorCode.MODEL_NOT_READY, "The model is still loading, try again later") from None
+            return self._model.result()
         except Exception as problem:
             raise JobError(ErrorCode.MODEL_NOT_READY, "The model could not be loaded") from problem
 

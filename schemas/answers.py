@@ -91,7 +91,7 @@ class Graphics(AnswerPart):
 
 class Jobs(AnswerPart):
     done: int = Field(description="answered with pictures")
-    failed: int = Field(description="answered with an error")
+    failed: int = Field(description="begun and answered with an error")
     fallbacks: int = Field(description="answered by the preview because the model failed")
     running: int = Field(description="not answered yet")
 

@@ -58,7 +58,7 @@ class PaintBody(Job):
     stream: bool = Field(False, description="answer with server-sent events")
     partial_images: int = Field(0, ge=0, le=3, description="how many unfinished pictures a stream shows")
 
-    model: str | None = Field(None, max_length=200, description="any name; the answer says what painted")
+    model: str | None = Field(None, description="any name; the answer says what painted")
     user: str | None = Field(None, max_length=1000, description="accepted, without effect")
     safety_identifier: str | None = Field(None, max_length=1000, description="accepted, without effect")
     moderation: Literal["low", "auto"] | None = Field(None, description="accepted, without effect")
@@ -148,12 +148,15 @@ class PaintedImage(AnswerPart):
 
 
 class ImagesAnswer(AnswerPart):
-    """`model` is what painted. The keys from `background` on are OpenAI's, as the pictures are."""
+    """`model` is what painted, in so many `steps` with guidance of `true_cfg_scale`. The keys from `background` on are
+    OpenAI's, as the pictures are."""
 
     created: int
     data: list[PaintedImage]
     usage: Usage
     model: str
+    steps: int
+    true_cfg_scale: float
     background: Literal["opaque"] = "opaque"
     output_format: str
     quality: OpenAIQuality
@@ -180,6 +183,8 @@ class CompletedEvent(AnswerPart):
     seed: int
     created_at: int
     model: str
+    steps: int
+    true_cfg_scale: float
     background: Literal["opaque"] = "opaque"
     output_format: str
     quality: OpenAIQuality

@@ -10,6 +10,7 @@ Engine = Literal["auto", "qwen", "preview", "tiny", "replay"]
 Precision = Literal["auto", "bf16", "fp8", "int8", "nf4"]
 DeviceMap = Literal["cuda", "balanced"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+SdkLogLevel = Literal["NOTSET", "TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
 
 MEGA = 1_000_000
 
@@ -22,7 +23,12 @@ class Settings(BaseSettings):
     """Every field is an environment variable of the same name in capitals; `.env.example` says what each is for."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", frozen=True, protected_namespaces=(), env_ignore_empty=True
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        protected_namespaces=(),
+        env_ignore_empty=True,
+        allow_inf_nan=False,
     )
 
     engine: Engine = Field("auto", description="which engine paints; auto: qwen on a GPU, else preview")
@@ -114,7 +120,9 @@ class Settings(BaseSettings):
 
     output_dir: Path = Field(Path("outputs"), description="where local runs write their pictures")
 
-    runpod_log_level: str | None = Field(None, description="how much the RunPod SDK logs; its DEBUG shows pictures")
+    runpod_log_level: SdkLogLevel | None = Field(
+        None, description="how much the RunPod SDK logs; its DEBUG shows pictures"
+    )
 
     platform_queue: str | None = Field(None, validation_alias=AliasChoices("RUNPOD_WEBHOOK_GET_JOB"), exclude=True)
     platform_pod: str | None = Field(None, validation_alias=AliasChoices("RUNPOD_POD_ID"), exclude=True)

@@ -96,13 +96,13 @@ class Talking(Preview):
 
     name = "talking"
 
-    def __init__(self, reply: str | JobError) -> None:
+    def __init__(self, reply: str | Exception) -> None:
         self.reply = reply
         self.questions: list[Question] = []
 
     def ask(self, question: Question, control: Control) -> str:
         self.questions.append(question)
-        if isinstance(self.reply, JobError):
+        if isinstance(self.reply, Exception):
             raise self.reply
         return self.reply
 

@@ -56,6 +56,13 @@ def test_an_explicit_format_that_does_not_fit_goes_to_the_bucket_and_says_so(s3:
     assert not auto["processed_image"].startswith("http")
 
 
+def test_what_fits_in_no_format_goes_to_the_bucket_without_loss(s3: S3) -> None:
+    worker = door(**bucket_settings(s3, response_limit_mb=0.1))
+    out = answer(worker, small_edit(room_image=noisy_room()))
+    assert out["lossless"] is True
+    assert fetched(out["processed_image"])[1] == "image/png"
+
+
 def test_a_bucket_that_is_not_there_is_an_error_without_secrets(s3: S3) -> None:
     worker = door(**bucket_settings(s3, bucket_name="nowhere"))
     result = run(worker, small_edit(response_format="url"))

@@ -359,6 +359,24 @@ class TestLanguageModel:
         assert json.dumps(info["box"]) == json.dumps(answer(door(), job)["placement_info"]["box"])
 
 
+def test_a_product_wider_than_the_photo_stands_in_its_middle() -> None:
+    wide = Image.new("RGBA", (900, 300))
+    wide.paste((180, 40, 30, 255), (5, 5, 895, 295))
+    room = as_base64(file_of(plain_room(300, 700)))
+    job = small_edit(product_image=as_base64(file_of(wide)), room_image=room, product_scale=0.5)
+    info = answer(door(), job)["placement_info"]
+    assert info["coordinates"][0] == pytest.approx(150, abs=1)
+    assert answer(door(), job | {"placement_coordinates": info["coordinates"]})["success"] is True
+
+
+def test_a_preview_says_that_words_beside_a_place_do_nothing() -> None:
+    job = small_edit(instructions="paint the wall blue", placement_coordinates=[80, 100])
+    assert (
+        "instructions only choose a place on the preview engine, and one was given" in answer(door(), job)["warnings"]
+    )
+    assert "warnings" not in answer(door(), job | {"instructions": ""})
+
+
 class TestMaskAndFreedom:
     def test_outside_a_mask_nothing_changes_whatever_the_model_paints(
         self, chair: dict[str, np.ndarray], tmp_path: Path

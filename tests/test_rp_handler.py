@@ -14,7 +14,7 @@ from runpod.serverless.modules.rp_job import run_job
 import rp_handler
 from models.preview import Preview
 from schemas.errors import ErrorCode, JobError
-from tests.fakes import Drifting, Failing, Slow, never
+from tests.fakes import Drifting, Failing, Slow, Talking, never
 from tests.pictures import CHAIR, as_base64, case, file_of, picture, pixels, plain_room
 from tests.profiles import display_p3
 from tests.shop import answer, door, failure, run, small_edit, small_generate
@@ -276,6 +276,25 @@ class TestOutput:
         assert out["mime_type"] == "image/jpeg"
         assert len(json.dumps({"output": out})) < 300_000
 
+    def test_the_asked_quality_is_the_best_that_auto_takes(self) -> None:
+        grain = np.random.default_rng(0).integers(0, 255, (400, 400, 3), np.uint8)
+        job = small_edit(room_image=as_base64(file_of(Image.fromarray(grain))))
+        tight = door(response_limit_mb=0.5)
+        sizes = [len(answer(tight, job | {"output_quality": quality})["processed_image"]) for quality in (80, 30)]
+        assert sizes[1] < sizes[0] / 1.5
+
+    @pytest.mark.parametrize("asked", [{}, {"output_format": "png"}])
+    def test_a_quality_that_png_does_not_have_is_named(self, asked: dict[str, str]) -> None:
+        warnings = answer(door(), small_edit(output_quality=10, **asked))["warnings"]
+        assert "output_quality has no effect on PNG" in warnings
+
+    def test_a_photo_longer_than_the_asked_format_can_be_is_refused_by_name(self) -> None:
+        room = as_base64(file_of(plain_room(16_500, 48)))
+        job = small_edit(room_image=room, placement_coordinates=[8000, 40], product_scale=0.5)
+        problem = failure(door(), job | {"output_format": "webp"})
+        assert (problem["error_code"], problem["fields"]) == ("INVALID_INPUT", ["output_format"])
+        assert answer(door(), job)["mime_type"] == "image/png"
+
     def test_an_explicit_format_that_does_not_fit_is_refused_with_the_ways_out(self) -> None:
         grain = np.random.default_rng(0).integers(0, 255, (400, 400, 3), np.uint8)
         job = small_edit(room_image=as_base64(file_of(Image.fromarray(grain))), output_format="png")
@@ -312,6 +331,12 @@ class TestOutput:
         for asked in ("png", "jpeg", "webp"):
             out = answer(door(), small_edit(room_image=room, output_format=asked))
             assert picture(out["processed_image"]).info["icc_profile"] == profile
+
+    @pytest.mark.parametrize("kept", [150, 200, 300])
+    def test_a_colour_profile_that_is_cut_short_is_none(self, kept: int) -> None:
+        room = as_base64(file_of(plain_room(), "JPEG", icc_profile=display_p3()[:kept]))
+        out = answer(door(), small_edit(room_image=room))
+        assert "icc_profile" not in picture(out["processed_image"]).info
 
 
 class TestInputPictures:
@@ -494,6 +519,19 @@ class TestFailingEngine:
         for fallback in (True, False):
             assert run(door(lambda: Failing(beyond)), small_edit(fallback=fallback))["stopPod"] is True
 
+    def test_pictures_by_openais_route_ask_for_a_fresh_worker_too(self) -> None:
+        worker = door(lambda: Failing(lambda: JobError(ErrorCode.GENERATION_ERROR, "It failed")))
+        job = small_edit()
+        body = {"prompt": "x", "image": [job["room_image"], job["product_image"]], "placement_coordinates": [80, 100]}
+        route = {"openai_route": "/v1/images/edits", "openai_input": body}
+        assert [run(worker, route).get("stopPod", False) for _ in range(3)] == [False, False, True]
+
+    @pytest.mark.parametrize("problem", [RuntimeError("CUBLAS_STATUS_EXECUTION_FAILED"), ValueError("aspect ratio")])
+    def test_a_language_model_that_fails_in_any_way_costs_no_answer(self, problem: Exception) -> None:
+        worker = door(lambda: Talking(problem))
+        out = answer(worker, small_edit(instructions="somewhere nice"))
+        assert out["placement_info"]["engine"] == "talking"
+
     def test_invalid_input_never_falls_back(self) -> None:
         worker = door(lambda: Failing(lambda: JobError(ErrorCode.INVALID_INPUT, "Invalid seed", ("seed",))))
         assert failure(worker, small_edit())["error_code"] == "INVALID_INPUT"
@@ -531,6 +569,19 @@ class TestIdempotency:
         first, second = answer(worker, job), answer(worker, job)
         assert first == second  # a random seed would differ
         assert answer(worker, {"action": "health_check"})["jobs"]["done"] == 2
+
+    def test_defaults_that_are_written_out_are_no_other_body(self) -> None:
+        worker, job = door(), small_edit(idempotency_key="order-2")
+        assert answer(worker, job | {"action": "edit", "n": 1}) == answer(worker, job)
+
+    def test_a_stored_answer_that_does_not_fit_is_the_same_picture_in_what_does(self) -> None:
+        grain = np.random.default_rng(0).integers(0, 255, (400, 400, 3), np.uint8)
+        job = small_edit(room_image=as_base64(file_of(Image.fromarray(grain))), idempotency_key="order-3")
+        worker = door(response_limit_mb=0.3)
+        first = answer(worker, job, job_id="sync-1")
+        again = answer(worker, job)
+        assert (first["mime_type"], again["mime_type"]) == ("image/png", "image/jpeg")
+        assert first["placement_info"]["seed"] == again["placement_info"]["seed"]
 
     def test_another_body_under_the_key_is_refused(self) -> None:
         worker = door()

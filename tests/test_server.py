@@ -197,6 +197,26 @@ class TestErrors:
         with pytest.raises(openai.BadRequestError, match=f"Invalid size: {reason}"):
             client.images.generate(prompt="1,2,3", size=size)  # type: ignore[call-overload]
 
+    def test_a_picture_to_place_is_named_as_this_api_names_it(self, live: Live) -> None:
+        body = {"prompt": "x", "image": ["bm8=", "bm8="], "product_height_cm": 90}
+        error = httpx2.post(live.url + "/v1/images/edits", json=body).json()["error"]
+        assert error["param"] == "image"
+        assert error["message"].startswith("Invalid image: Failed to decode")
+
+    def test_width_and_height_that_are_too_much_are_named(self, live: Live) -> None:
+        body = {"prompt": "1,2,3", "size": "320x256", "width": 4096, "height": 4096}
+        error = httpx2.post(live.url + "/v1/images/generations", json=body).json()["error"]
+        assert error["param"] == "width"
+        assert error["message"].startswith("Invalid width and height: 4096x4096 is over the limit")
+
+    def test_a_bug_is_an_error_with_the_requests_id(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with serving() as server:
+            monkeypatch.setattr("server.read_json", lambda _: 1 / 0)
+            answer = httpx2.post(server.url + "/v1/edit", json={}, headers={"X-Request-ID": "mine"})
+        assert (answer.status_code, answer.headers["X-Request-ID"]) == (500, "mine")
+        assert answer.json()["error"]["code"] == "INTERNAL_ERROR"
+        assert "division" not in answer.text
+
     def test_what_is_no_picture_is_refused(self, client: openai.OpenAI) -> None:
         with pytest.raises(openai.BadRequestError, match="Failed to decode image"):
             client.images.edit(image=("r.png", b"no picture"), prompt="turn")
@@ -287,6 +307,12 @@ class TestKeys:
     def test_the_client_raises_its_own_exception(self, locked: Live) -> None:
         with locked.client("wrong") as client, pytest.raises(openai.AuthenticationError):
             client.images.generate(prompt="1,2,3")
+
+    @pytest.mark.parametrize("key", ["schlüsselà", "kÅ"])
+    def test_a_key_may_end_in_any_letter(self, key: str) -> None:
+        with serving(api_key=key) as server:
+            given = {"Authorization": b"Bearer " + key.encode()}
+            assert httpx2.get(server.url + "/v1/models", headers=given).status_code == 200
 
     def test_a_page_of_another_site_may_not_send_jobs_through_its_visitor(self, live: Live) -> None:
         for told, status in (

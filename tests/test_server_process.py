@@ -192,5 +192,5 @@ def test_a_model_that_cannot_be_loaded_ends_the_server(tmp_path: Path) -> None:
     env = environment(tmp_path, HOST="127.0.0.1", PORT=str(free_port()))
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert done.stderr.strip().splitlines()[-1] == "The model could not be loaded: ZeroDivisionError: division by zero"
+    assert "CRITICAL| The model could not be loaded: ZeroDivisionError: division by zero\n" in done.stderr
     assert "Traceback" not in done.stderr

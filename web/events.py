@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from handlers.pictures import as_base64
-from imaging.encode import FileFormat, encode
+from imaging.encode import DigitalSource, FileFormat, encode
 from imaging.picture import Picture, Pixels
 from models.engine import Progress
 from models.grid import resized
@@ -30,6 +30,9 @@ LONGEST_SIDE = 512
 """Of an unfinished picture."""
 
 PARTIAL_QUALITY = 80
+
+EDITED: DigitalSource = "compositeWithTrainedAlgorithmicMedia"
+PAINTED: DigitalSource = "trainedAlgorithmicMedia"
 
 QUIET_SECONDS = 15
 """After which a comment tells proxies that the line is not dead."""
@@ -137,9 +140,10 @@ class ImageEvents(Events):
         asked = self._body.output_format
         file_format: FileFormat = "jpeg" if asked == "auto" else asked
         small = _small(pixels)
+        source = EDITED if isinstance(self._body, EditBody) else PAINTED
         return PartialImageEvent(
             type=f"{self._family}.partial_image",
-            b64_json=as_base64(encode(Picture(small), file_format, PARTIAL_QUALITY, "trainedAlgorithmicMedia").data),
+            b64_json=as_base64(encode(Picture(small), file_format, PARTIAL_QUALITY, source).data),
             partial_image_index=index,
             created_at=int(time.time()),
             output_format=file_format,
@@ -156,22 +160,24 @@ class ImageEvents(Events):
 class JobEvents(Events):
     """`progress`, `partial_image` and then `answer` or `error`, which are as without events."""
 
-    def __init__(self, refusal: Callable[[JobError], dict[str, Any]]) -> None:
+    def __init__(self, action: str, refusal: Callable[[str, JobError], dict[str, Any]]) -> None:
         super().__init__()
+        self._action = action
         self._refusal = refusal
 
     def told(self, progress: Progress) -> bytes:
         return _event("progress", asdict(progress))
 
     def show(self, pixels: Pixels) -> None:
-        file = encode(Picture(_small(pixels)), "jpeg", PARTIAL_QUALITY, "trainedAlgorithmicMedia")
+        source = EDITED if self._action == "edit" else PAINTED
+        file = encode(Picture(_small(pixels)), "jpeg", PARTIAL_QUALITY, source)
         self.put(_event("partial_image", {"image": as_base64(file.data), "mime_type": file.mime_type}))
 
     def finish(self, answer: dict[str, Any]) -> None:
         self.put(_event("answer", answer))
 
     def failure(self, problem: JobError) -> dict[str, Any]:
-        return self._refusal(problem)
+        return self._refusal(self._action, problem)
 
 
 def _small(pixels: Pixels) -> Pixels:

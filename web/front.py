@@ -25,6 +25,11 @@ OWN_ID = re.compile(r"[\w.-]{1,128}", re.ASCII)
 ELSEWHERE = "elsewhere"
 """In place of routes that do not exist, of which there is no end."""
 
+UNANSWERED = 499
+"""In the log, of a caller that hung up."""
+
+BUG = JobError(ErrorCode.INTERNAL_ERROR, "Something went wrong inside the server")
+
 Count = Callable[[str, int, float], None]
 """Takes the route, the status and the seconds of an answered request."""
 
@@ -42,7 +47,7 @@ class Front:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, status = time.monotonic(), 499
+        started, status = time.monotonic(), UNANSWERED
         headers = Headers(scope=scope)
         request_id = scope.setdefault("state", {})["request_id"] = _own_id(headers) or uuid4().hex
 
@@ -59,6 +64,10 @@ class Front:
                 await self.app(scope, self._limited(receive), send_marked)
             else:
                 await error_response(refusal, 1)(scope, receive, send_marked)
+        except Exception:
+            if status == UNANSWERED:
+                await error_response(BUG, 1)(scope, receive, send_marked)
+            raise  # to the log
         finally:
             seconds = time.monotonic() - started
             self.count(_route(scope), status, seconds)
@@ -103,7 +112,7 @@ def _key(authorization: str) -> bytes:
     """Of Bearer the token, of Basic the password; nothing of anything else."""
     scheme, _, given = authorization.partition(" ")
     if scheme.lower() == "bearer":
-        return given.strip().encode("latin-1")
+        return given.strip(" \t").encode("latin-1")
     if scheme.lower() != "basic":
         return b""
     try:

@@ -42,7 +42,7 @@ def test_the_same_picture_gives_the_same_bytes() -> None:
 @pytest.mark.parametrize("pixels", [ROOM, NOISE], ids=["smooth", "noise"])
 @pytest.mark.parametrize("limit", [1_000, 20_000, 100_000, 10_000_000])
 def test_what_fits_is_the_best_that_does(pixels: np.ndarray, limit: int) -> None:
-    file = encode_within(Picture(pixels), limit, "composite")
+    file = encode_within(Picture(pixels), limit, 95, "composite")
     png = encode(Picture(pixels), "png", 100, "composite")
     if len(png.data) <= limit:
         assert file.data == png.data
@@ -56,5 +56,5 @@ def test_what_fits_is_the_best_that_does(pixels: np.ndarray, limit: int) -> None
 def test_a_hopeless_png_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
     monkeypatch.setattr("imaging.encode._png", lambda *_: tried.append(1) or b"")
-    encode_within(Picture(NOISE), 60_000, "composite")
+    encode_within(Picture(NOISE), 60_000, 95, "composite")
     assert not tried

@@ -3,6 +3,7 @@ import { failure, WorkerError, type Code } from "./errors.js";
 /** Before a request that never arrived, or was turned away, is sent again. */
 const PAUSES_MS = [500, 1000, 2000, 4000, 8000] as const;
 const LONGEST_PAUSE_MS = 8000;
+const LONGEST_RETRY_AFTER_MS = 60_000;
 
 const CODES: Partial<Record<number, Code>> = {
   401: "UNAUTHORIZED",
@@ -113,7 +114,7 @@ async function refused(response: Response, { repeatable, jobId }: Asked): Promis
   );
   if (status !== 429 && status !== 503 && !(repeatable && status >= 500 && status !== 501)) throw problem;
   const seconds = Number(headers.get("Retry-After") ?? NaN);
-  return new Again(problem, Number.isNaN(seconds) ? undefined : seconds * 1000);
+  return new Again(problem, Number.isNaN(seconds) ? undefined : Math.min(seconds * 1000, LONGEST_RETRY_AFTER_MS));
 }
 
 /** fetch hides the reason in its cause; a name with several addresses has several. Browsers tell nothing. */

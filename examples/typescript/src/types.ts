@@ -563,7 +563,7 @@ export interface Jobs {
    */
   done: number;
   /**
-   * answered with an error
+   * begun and answered with an error
    */
   failed: number;
   /**
@@ -608,13 +608,16 @@ export interface Progress {
   [k: string]: unknown;
 }
 /**
- * `model` is what painted. The keys from `background` on are OpenAI's, as the pictures are.
+ * `model` is what painted, in so many `steps` with guidance of `true_cfg_scale`. The keys from `background` on are
+ * OpenAI's, as the pictures are.
  */
 export interface ImagesAnswer {
   created: number;
   data: PaintedImage[];
   usage: Usage;
   model: string;
+  steps: number;
+  true_cfg_scale: number;
   background: "opaque";
   output_format: string;
   quality: "low" | "medium" | "high";
