@@ -25,9 +25,10 @@ from PIL import Image
 from bench.gpu import full_size, gigabytes, tiny_size
 from imaging.picture import Picture, Pixels, Size
 from models.components import Components
+from models.eight_bits import quantize
 from models.engine import Control, PaintTask, Sampling
-from models.fp8 import COMPUTES_FROM, quantize
 from models.modulation import Tables, fixed_timesteps
+from models.plan import ADA
 from models.profiles import PROFILES
 from models.qwen import Qwen
 from models.tuning import tune
@@ -166,9 +167,14 @@ def _tables(parts: Components) -> None:
 
 def _eight_bits(parts: Components) -> None:
     on_gpu = parts.device.type == "cuda"
-    computes = not on_gpu or torch.cuda.get_device_capability() >= COMPUTES_FROM
+    computes = not on_gpu or torch.cuda.get_device_capability() >= ADA
     for block in parts.edit.transformer.transformer_blocks:
-        quantize(block, computes=computes)
+        quantize(block, "fp8", computes=computes)
+
+
+def _eight_bits_widened(parts: Components) -> None:
+    for block in parts.edit.transformer.transformer_blocks:
+        quantize(block, "int8", computes=False)
 
 
 def _attention(name: str) -> Callable[[Components], None]:
@@ -206,7 +212,8 @@ def rows_of(bench: Bench) -> Iterator[dict[str, Any]]:
         "and cuDNN's attention" if bench.on_gpu else "and plain attention": _attention(
             "_native_cudnn" if bench.on_gpu else "_native_math"
         ),
-        "and eight bits": _eight_bits,
+        "and fp8, multiplied where the card can": _eight_bits,
+        "and int8, widened": _eight_bits_widened,
         "and blocks compiled": _compiled,
         "and blocks compiled, as CUDA graphs": _graphs,
         "and the VAE channels last": _channels_last,

@@ -5,11 +5,12 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.attention import sdpa_kernel
 from transformers import StoppingCriteriaList
 
 from imaging.colour import in_profile
 from models.components import Components
-from models.conditioning import inputs
+from models.conditioning import READING, inputs
 from models.engine import Control, Question
 
 TEMPLATE = (
@@ -34,12 +35,13 @@ def ask(parts: Components, question: Question, control: Control) -> str:
         control.check()
         return torch.zeros(len(tokens), dtype=torch.bool, device=tokens.device)
 
-    answer = parts.text_encoder.generate(
-        **asked,
-        max_new_tokens=MOST_TOKENS,
-        do_sample=False,
-        eos_token_id=parts.tokenizer.convert_tokens_to_ids(END),
-        pad_token_id=parts.tokenizer.convert_tokens_to_ids(END),
-        stopping_criteria=StoppingCriteriaList([goes_on]),
-    )
+    with sdpa_kernel(READING):
+        answer = parts.text_encoder.generate(
+            **asked,
+            max_new_tokens=MOST_TOKENS,
+            do_sample=False,
+            eos_token_id=parts.tokenizer.convert_tokens_to_ids(END),
+            pad_token_id=parts.tokenizer.convert_tokens_to_ids(END),
+            stopping_criteria=StoppingCriteriaList([goes_on]),
+        )
     return str(parts.tokenizer.decode(answer[0, asked["input_ids"].shape[1] :], skip_special_tokens=True))

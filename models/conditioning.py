@@ -5,12 +5,13 @@ the few lines that place the picture tokens stand here.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from imaging.picture import Pixels, Size
 from models.components import Components
@@ -40,11 +41,20 @@ SEEN_AREA = 384 * 384
 MOST_TOKENS = 1024
 """Of a prompt, pictures not counted: the checkpoints' limit."""
 
+READING = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+"""The language model's attention. cuDNN's makes a plan for each new number of tokens, and each word it says is one."""
 
-def cut(parts: Components, words: str) -> str:
-    """`words`, or as many of them as the checkpoints can take."""
+
+def cut(parts: Components, words: str, most: int = MOST_TOKENS) -> str:
+    """`words`, or the first so many tokens of them."""
     tokens = parts.tokenizer(words)["input_ids"]
-    return words if len(tokens) <= MOST_TOKENS else parts.tokenizer.decode(tokens[:MOST_TOKENS])
+    return words if len(tokens) <= most else parts.tokenizer.decode(tokens[: max(0, most)]).rstrip("\ufffd")
+
+
+def fitted(parts: Components, words: str, prompt: Callable[[str], str]) -> str:
+    """`words`, or as many of them as leave the rest of the `prompt` that they stand in whole."""
+    around = len(parts.tokenizer(prompt(""))["input_ids"])
+    return cut(parts, words, MOST_TOKENS - around)
 
 
 @torch.inference_mode()
@@ -52,8 +62,10 @@ def embed(parts: Components, prompt: str, pictures: Sequence[Pixels]) -> Tensor:
     """(1, tokens, width). The pictures are what the prompt calls Picture 1, Picture 2, ..."""
     template = EDIT_TEMPLATE if pictures else TEXT_TEMPLATE
     # Not the whole model: its head would score every token of the prompt.
-    hidden = parts.text_encoder.model(**inputs(parts, template, prompt, [_seen(picture) for picture in pictures]))
-    return hidden.last_hidden_state[:, SYSTEM_TOKENS[template] :]
+    asked = inputs(parts, template, prompt, [_seen(picture) for picture in pictures])
+    with sdpa_kernel(READING):
+        hidden = parts.text_encoder.model(**asked).last_hidden_state
+    return hidden[:, SYSTEM_TOKENS[template] :].to(parts.device)  # spread over several cards, it is on the last
 
 
 def inputs(parts: Components, template: str, prompt: str, pictures: Sequence[Image.Image]) -> dict[str, Tensor]:
@@ -81,15 +93,17 @@ def encode(parts: Components, picture: Pixels) -> Tensor:
     values = torch.from_numpy(np.ascontiguousarray(picture)).to(parts.device, torch.float32).permute(2, 0, 1)
     values = (values / 127.5 - 1).to(vae.dtype)[None, :, None]
     mean, deviation = _statistics(parts)
-    return (vae.encode(values).latent_dist.mode() - mean) / deviation
+    # Not the VAE's own `encode` and `decode`: they keep the layers' inputs for a film's next frame.
+    mode = vae.quant_conv(vae.encoder(values)).chunk(2, dim=1)[0]
+    return (mode - mean) / deviation
 
 
 @torch.inference_mode()
 def decode(parts: Components, latents: Tensor) -> Tensor:
-    """The picture of normalised latents: (height, width, 3), float32, 0 to 255 and beyond; not finite where the model
-    failed."""
+    """The picture of normalised latents: (height, width, 3), float32, 0 to 255; not finite where the model failed."""
     mean, deviation = _statistics(parts)
-    values = parts.vae.decode(latents.to(parts.vae.dtype) * deviation + mean, return_dict=False)[0][0, :, 0]
+    vae = parts.vae
+    values = vae.decoder(vae.post_quant_conv(latents.to(vae.dtype) * deviation + mean))[0, :, 0].clamp(-1, 1)
     return (values.float() * 127.5 + 127.5).permute(1, 2, 0)
 
 

@@ -45,7 +45,7 @@ class Forward:
         self._words = words
         # Spread over several cards, the parts are led from card to card by the hook of the whole.
         self._share: Share = getattr(transformer, "share", Share())
-        self._is_spread = getattr(transformer, "hf_device_map", None) is not None
+        self._is_spread = len(set((getattr(transformer, "hf_device_map", None) or {}).values())) > 1
         if not self._is_spread:
             self._words = self._share.of(transformer.txt_in(transformer.txt_norm(words)), 1)
             positions = transformer.pos_embed(self._shapes, max_txt_seq_len=words.shape[1], device=words.device)

@@ -40,8 +40,8 @@ class Grid:
 
 
 def fit(size: Size, area: int, multiple: int) -> Grid:
-    """The grid with about `area` pixels, both sides multiples of `multiple`, that pads `size` least. A size that lies
-    on the grid and near the area is painted as it is."""
+    """The grid with about `area` pixels, both sides multiples of `multiple`, that pads `size` least, and of those the
+    one nearest to the area. A size that lies on the grid and near the area is painted as it is."""
     width, height = size
     if width % multiple == height % multiple == 0 and 0.5 <= width * height / area <= 1.25:
         return Grid(size, size, size)
@@ -49,7 +49,7 @@ def fit(size: Size, area: int, multiple: int) -> Grid:
     first = max(1, math.floor(width * scale / multiple * 0.94))
     last = max(first, math.ceil(width * scale / multiple * 1.06))
     grids = [_padded(size, columns * multiple, multiple) for columns in range(first, last + 1)]
-    return min(grids, key=lambda grid: grid.padded[0] * grid.padded[1])
+    return min(grids, key=lambda grid: (grid.padded[0] * grid.padded[1], abs(grid.working[0] * grid.working[1] - area)))
 
 
 def window(size: Size, region: Box, area: int, multiple: int) -> Box:

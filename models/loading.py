@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from accelerate import init_empty_weights
@@ -24,9 +24,9 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from models import lora, weights
 from models.components import Checkpoint, Components
-from models.fp8 import COMPUTES_FROM, quantize
+from models.eight_bits import Format, quantize
 from models.modulation import Tables, fixed_timesteps
-from models.plan import Plan
+from models.plan import ADA, EIGHT_BITS, Plan
 from models.profiles import Lora, Profile
 from models.weights import Shelf
 from schemas.settings import SettingsError
@@ -60,14 +60,20 @@ def load(
     # read from the disk meanwhile is the transformers that were built, empty, before.
     place = _place(plan, device)
     built = {source: _built(source.folder, plan, dtype, device) for source in (edit, text) if source is not None}
+    fillings = {
+        source: partial(_timed, "transformer", partial(_filled, empty, source.folder, place, dtype))
+        for source, empty in built.items()
+    }
     with ThreadPoolExecutor(2) as pool:
-        filled = {
-            source: pool.submit(_timed, "transformer", partial(_filled, empty, source.folder, place, dtype))
-            for source, empty in built.items()
+        begun = {
+            source: pool.submit(fill) for source, fill in fillings.items() if source is edit or not plan.is_waiting
         }
         text_encoder = _timed("text encoder", lambda: _text_encoder(edit.folder, plan, device, dtype))
         vae = AutoencoderKLQwenImage.from_pretrained(edit.folder, subfolder="vae", torch_dtype=dtype).to(device)
-        ready = {source: _checkpoint(source, future.result(), plan, device) for source, future in filled.items()}
+        ready = {}
+        for source, fill in fillings.items():  # main memory holds one that waits, not two
+            filled = begun[source].result() if source in begun else fill()
+            ready[source] = _checkpoint(source, filled, plan, device)
     processor = edit.folder / "processor"
     return Components(
         edit=ready[edit],
@@ -95,8 +101,13 @@ def transformers(
 
 def _checkpoint(source: Source, transformer: QwenImageTransformer2DModel, plan: Plan, device: str) -> Checkpoint:
     scheduler = FlowMatchEulerDiscreteScheduler.load_config(source.folder, subfolder="scheduler")
+    for name, file in source.loras.items():
+        lora.add(transformer, file, name)
     bare = Checkpoint(source.profile, transformer, dict(scheduler))
-    return _saving(_with_loras(bare, plan, source.loras), plan, device)
+    if plan.loras == "switchable":
+        return replace(bare, adapters=frozenset(source.loras))
+    [fused] = source.loras
+    return _saving(replace(bare, fused=fused), plan, device)
 
 
 def _loras(profile: Profile, plan: Plan) -> list[Lora]:
@@ -122,8 +133,6 @@ def _built(folder: Path, plan: Plan, dtype: torch.dtype, device: str) -> QwenIma
     quantized: dict[str, Any] = {}
     if plan.transformer == "nf4":
         quantized = {"quantization_config": BitsAndBytesConfig(load_in_4bit=True, **_NF4)}
-    elif plan.transformer == "int8":
-        quantized = {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
     elif plan.device_map == "cuda":
         config = QwenImageTransformer2DModel.load_config(folder, subfolder="transformer")
         with init_empty_weights():
@@ -158,8 +167,6 @@ def _text_encoder(folder: Path, plan: Plan, device: str, dtype: torch.dtype) -> 
     quantized: dict[str, Any] = {}
     if plan.text_encoder == "nf4":
         quantized = {"quantization_config": TextBitsAndBytesConfig(load_in_4bit=True, **_NF4)}
-    elif plan.text_encoder == "int8":
-        quantized = {"quantization_config": TextBitsAndBytesConfig(load_in_8bit=True)}
     loaded = Qwen2_5_VLForConditionalGeneration.from_pretrained(
         folder / "text_encoder", dtype=dtype, **_mapped(plan, device), **quantized
     )
@@ -169,47 +176,37 @@ def _text_encoder(folder: Path, plan: Plan, device: str, dtype: torch.dtype) -> 
 _NF4 = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": torch.bfloat16}
 
 
-def _with_loras(checkpoint: Checkpoint, plan: Plan, files: dict[str, Path]) -> Checkpoint:
-    if plan.loras == "switchable":
-        for name, file in files.items():
-            lora.add(checkpoint.transformer, file, name)
-        return replace(checkpoint, adapters=frozenset(files))
-    [(name, file)] = files.items()
-    lora.fuse(checkpoint.transformer, file, name)
-    return replace(checkpoint, fused=name)
-
-
 def _saving(checkpoint: Checkpoint, plan: Plan, device: str) -> Checkpoint:
-    """What makes room, in the order that keeps it exact: after the LoRA, tables before 8 bits, block by block, so that
-    no more than one of them is whole on the card."""
+    """The LoRA fused, and what makes room, in the order that keeps it exact: after the LoRA, tables before eight bits;
+    block by block, so that no more than one of them is whole on the card."""
     transformer, tables, steps = checkpoint.transformer, None, frozenset[int]()
-    if _is_waiting(plan):
-        for name, part in transformer.named_children():
-            if name != "transformer_blocks":
-                part.to(device)
+
+    def settle(part: torch.nn.Module) -> None:
+        if plan.is_waiting:
+            part.to(device)
+        lora.merge(part)
+
+    for name, part in transformer.named_children():
+        if name != "transformer_blocks":
+            settle(part)
     if plan.tabulated:
         schedules = [checkpoint.profile.schedules[quality] for quality in plan.qualities]
         table = torch.cat([fixed_timesteps(checkpoint.scheduler_config, schedule) for schedule in schedules])
         tables = Tables(transformer, table)
         steps = frozenset(schedule.steps for schedule in schedules)
     for block in transformer.transformer_blocks:
-        if _is_waiting(plan):
-            block.to(device)
+        settle(block)
         if tables:
             tables.put(block)
-        if plan.transformer == "fp8":
-            quantize(block, computes=_computes(device))
+        if plan.transformer in EIGHT_BITS:
+            quantize(block, cast(Format, plan.transformer), computes=_computes(device))
+    transformer.unload_lora()
     return replace(checkpoint, steps=steps)
 
 
-def _is_waiting(plan: Plan) -> bool:
-    """In main memory, as it is too large for the card until it has eight bits."""
-    return plan.transformer == "fp8" and plan.device_map == "cuda"
-
-
 def _place(plan: Plan, device: str) -> str:
-    return "cpu" if _is_waiting(plan) else device
+    return "cpu" if plan.is_waiting else device
 
 
 def _computes(device: str) -> bool:
-    return torch.device(device).type == "cuda" and torch.cuda.get_device_capability(device) >= COMPUTES_FROM
+    return torch.device(device).type == "cuda" and torch.cuda.get_device_capability(device) >= ADA

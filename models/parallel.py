@@ -21,11 +21,11 @@ from diffusers.models.attention_dispatch import AttentionBackendName, _Attention
 from torch import Tensor, distributed
 from torch._C._distributed_c10d import Store, TCPStore
 from torch.distributed.device_mesh import init_device_mesh
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from models import lora
 from models.components import Components
 from models.forward import Forward, Shape, Share
+from models.tuning import plain_attention
 from schemas.errors import ErrorCode, JobError
 from schemas.settings import SettingsError
 
@@ -199,7 +199,7 @@ def _obey(transformers: Sequence[QwenImageTransformer2DModel], device: torch.dev
                 tokens, time, *row = _received(inputs, device)
                 if row:
                     transformer.timestep_tables.row = row[0]
-                with sdpa_kernel(SDPBackend.MATH) if plain else nullcontext():
+                with plain_attention(transformer) if plain else nullcontext():
                     passes[number](tokens, time)
                 if device.type == "cuda":
                     torch.cuda.synchronize(device)

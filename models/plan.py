@@ -10,7 +10,7 @@ from typing import Any, Literal
 from models.profiles import PROFILES, Profile
 from models.sizes import Sizes, sizes
 from schemas.jobs import Quality
-from schemas.settings import DeviceMap, Precision, SettingsError
+from schemas.settings import DeviceMap, Precision, Qualities, SettingsError
 
 GB = 10**9
 USABLE = 0.94
@@ -25,10 +25,18 @@ LORA_PARAMETERS = 64 * 60 * (8 * (3072 + 3072) + 4 * (3072 + 12288))
 DENOISING_BYTES_A_TOKEN = 20 * 3072 * 2
 """A block's states, its MLP of four times the width and the attention's three inputs, in bf16."""
 
-DECODING_BYTES_A_PIXEL = 2600
-"""Of the VAE's widest layers at full resolution."""
+DECODING_BYTES_A_PIXEL = 1400
+"""Of the VAE's widest layers at full resolution, counted on the meta device."""
+
+CACHE_BYTES = 512 * 1024 * 1024
+"""Of embeddings and latents that may come again."""
 
 FEW_STEPS = 4
+
+ADA = (8, 9)
+"""CUDA's capability of the first cards that multiply fp8; older ones widen the weights, and int8 are nearer."""
+
+EIGHT_BITS = ("fp8", "int8")
 
 Loras = Literal["fused", "switchable"]
 
@@ -57,6 +65,11 @@ class Plan:
     peak: int
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether the transformer waits in main memory, and comes to the card block by block, each made smaller."""
+        return self.tabulated or self.transformer in EIGHT_BITS
+
+    @property
     def qualities(self) -> tuple[Quality, ...]:
         return ("fast",) if self.loras == "fused" else ("fast", "balanced", "best")
 
@@ -72,12 +85,18 @@ class Plan:
 
 
 def make_plan(
-    profile: Profile, card: Card, precision: Precision = "auto", device_map: DeviceMap = "cuda", transformers: int = 1
+    profile: Profile,
+    card: Card,
+    precision: Precision = "auto",
+    device_map: DeviceMap = "cuda",
+    transformers: int = 1,
+    qualities: Qualities = "all",
 ) -> Plan:
-    """The most exact plan that fits, and of those the one that serves most; `transformers` is 2 with a text-to-image
-    checkpoint beside the edit one. SettingsError, with the numbers, where none fits."""
+    """The most exact plan that fits, and of those the one that serves most, or with the qualities `fast` the fastest;
+    `transformers` is 2 with a text-to-image checkpoint beside the edit one. SettingsError, with the numbers, where none
+    fits."""
     room = int(card.memory * USABLE) * (card.count if device_map == "balanced" else 1)
-    plans = list(_plans(profile, precision, device_map, transformers))
+    plans = list(_plans(profile, _precisions(precision, card, device_map), device_map, transformers, qualities))
     fitting = [plan for plan in plans if plan.peak <= room]
     if not fitting:
         least = min(plans, key=lambda plan: plan.peak)
@@ -88,27 +107,42 @@ def make_plan(
     return fitting[0]
 
 
-def _plans(profile: Profile, precision: Precision, device_map: DeviceMap, transformers: int) -> Iterator[Plan]:
+def _plans(
+    profile: Profile,
+    precisions: list[tuple[str, str]],
+    device_map: DeviceMap,
+    transformers: int,
+    qualities: Qualities,
+) -> Iterator[Plan]:
     """From the most exact to the smallest."""
-    for transformer, text_encoder in _precisions(precision):
-        for tabulated, loras in _savings(transformer):
+    for transformer, text_encoder in precisions:
+        for tabulated, loras in _savings(transformer, device_map, qualities):
             resident = _resident(sizes(), transformer, text_encoder, tabulated, loras, transformers)
             peak = resident + _working(profile)
             yield Plan(profile.name, transformer, text_encoder, tabulated, loras, device_map, resident, peak)
 
 
-def _precisions(precision: Precision) -> list[tuple[str, str]]:
+def _precisions(precision: Precision, card: Card, device_map: DeviceMap) -> list[tuple[str, str]]:
+    """Of the transformer and the text encoder. Eight bits are made block by block, on one card."""
+    if device_map == "balanced" and precision in EIGHT_BITS:
+        raise SettingsError(f"PRECISION: {precision} is made on one card; DEVICE_MAP=balanced takes bf16 or nf4")
     if precision == "auto":
-        return [("bf16", "bf16"), ("fp8", "bf16"), ("fp8", "nf4"), ("nf4", "nf4")]
-    return [("fp8", "bf16"), ("fp8", "nf4")] if precision == "fp8" else [(precision, precision)]
+        eight = "fp8" if card.capability >= ADA else "int8"
+        between = [(eight, "bf16"), (eight, "nf4")] if device_map == "cuda" else [("bf16", "nf4")]
+        return [("bf16", "bf16"), *between, ("nf4", "nf4")]
+    return [(precision, "bf16"), (precision, "nf4")] if precision in EIGHT_BITS else [(precision, precision)]
 
 
-def _savings(transformer: str) -> list[tuple[bool, Loras]]:
-    """A LoRA is fused before fp8 and never into bitsandbytes' formats; what is tabulated serves one schedule."""
-    if transformer in ("int8", "nf4"):
+def _savings(transformer: str, device_map: DeviceMap, qualities: Qualities) -> list[tuple[bool, Loras]]:
+    """A LoRA is fused before eight bits and never into nf4; what is tabulated serves one schedule. A modulation in
+    eight bits would be widened for a row or two at every step: it is always tabulated."""
+    if transformer == "nf4":
         return [(False, "switchable")]
-    fused: list[tuple[bool, Loras]] = [(False, "fused"), (True, "fused")]
-    return [(False, "switchable"), *fused] if transformer == "bf16" else fused
+    if transformer in EIGHT_BITS:
+        return [(True, "fused")]
+    switchable: list[tuple[bool, Loras]] = [(False, "switchable")] if qualities == "all" else []
+    tabulated: list[tuple[bool, Loras]] = [(True, "fused")] if device_map == "cuda" else []
+    return [*switchable, (False, "fused"), *tabulated]
 
 
 def _resident(
@@ -118,13 +152,14 @@ def _resident(
     each = parts.blocks * BYTES[transformer] + rest * 2
     each += 0 if tabulated else parts.modulation * BYTES[transformer]
     each += 2 * LORA_PARAMETERS * 2 if loras == "switchable" else 0
-    return int(each * transformers + parts.text_encoder * BYTES[text_encoder] + parts.vae * 2)
+    words = parts.words * (2 - BYTES[text_encoder])
+    return int(each * transformers + parts.text_encoder * BYTES[text_encoder] + words + parts.vae * 2)
 
 
 def _working(profile: Profile) -> int:
     """Denoising and decoding do not happen at the same time."""
     tokens = (2 * profile.area + profile.product_area) // 256 + 1024
-    return max(tokens * DENOISING_BYTES_A_TOKEN, profile.area * DECODING_BYTES_A_PIXEL)
+    return CACHE_BYTES + max(tokens * DENOISING_BYTES_A_TOKEN, profile.area * DECODING_BYTES_A_PIXEL)
 
 
 MIB = 2**20

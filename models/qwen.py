@@ -4,17 +4,17 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from imaging.colour import in_profile
 from imaging.cutout import CutOut
@@ -23,7 +23,7 @@ from models import lora
 from models.asking import ask
 from models.cache import TensorCache, digest
 from models.components import Checkpoint, Components
-from models.conditioning import cut, decode, embed, encode
+from models.conditioning import MOST_TOKENS, cut, decode, embed, encode, fitted
 from models.denoise import Brief, denoise
 from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Question, Sampling
 from models.grid import Grid, fit, window
@@ -31,11 +31,11 @@ from models.loading import Source, source, transformers
 from models.loading import load as load_components
 from models.looks import Looks
 from models.parallel import share
-from models.plan import Card, Plan, make_plan
+from models.plan import CACHE_BYTES, Card, Plan, make_plan
 from models.profiles import Schedule, find_profile
 from models.prompts import edit_prompt, generate_prompt, words_prompt
 from models.schedules import choose, qualities
-from models.tuning import tune
+from models.tuning import plain_attention, tune
 from models.weights import Shelf
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import Quality
@@ -43,7 +43,6 @@ from schemas.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
-CACHE_BYTES = 512 * 1024 * 1024
 TEXT_TO_IMAGE = "qwen-image-2512"
 """The profile of QWEN_IMAGE_LOCATION."""
 
@@ -52,6 +51,11 @@ CHEAPER = 0.5
 
 MOST_LOOKED = 0.1
 """Of a job's time, for its unfinished pictures."""
+
+OUT_OF_MEMORY = (
+    "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)  # fmt: skip
 
 LEAST_CONTRAST = 1.0
 """Standard deviation of a picture's values, 0 to 255, under which it shows nothing."""
@@ -66,6 +70,7 @@ class Canvas:
     grid: Grid
 
 
+T = TypeVar("T")
 Sketch = Callable[[float], Canvas]
 """A canvas of about so many pixels."""
 
@@ -81,6 +86,8 @@ class Qwen:
         self._parts = parts
         self._name = name
         self._lock = threading.Lock()
+        # cuDNN remembers its plans thread by thread: what the warm-up made is there for the first job.
+        self._gpu = ThreadPoolExecutor(1, "gpu")
         self._cache = TensorCache(cache_bytes)
         self._looks = Looks(most_looked)
 
@@ -109,31 +116,47 @@ class Qwen:
         shown = (task.room if task.by_words else task.guide).pixels[top:bottom, left:right]
         canvas = in_profile(Picture(shown, icc=icc), None).pixels
         product = in_profile(Picture(task.cut_out.color, icc=icc), None).pixels
-        prompt = (
-            edit_prompt(task.instructions, task.placement.surface)
-            if not task.by_words
-            else words_prompt(task.instructions, task.product_height_cm)
-        )
+
+        def prompt(words: str) -> str:
+            if task.by_words:
+                return words_prompt(words, task.product_height_cm)
+            return edit_prompt(words, task.placement.surface)
+
+        words = fitted(self._parts, task.instructions, prompt)
 
         def sketch(area: float) -> Canvas:
             grid = fit((right - left, bottom - top), int(area), profile.multiple)
             reference = self._product(CutOut(product, task.cut_out.alpha, task.cut_out.confidence))
-            return Canvas(prompt, [grid.enter(canvas), reference], grid)
+            return Canvas(prompt(words), [grid.enter(canvas), reference], grid)
 
         painted = self._paint(self._parts.edit, sketch, task.sampling, control.showing(task.room.pixels, part))
-        return replace(painted, pixels=in_profile(Picture(painted.pixels), icc).pixels, window=part)
+        return replace(
+            painted,
+            pixels=in_profile(Picture(painted.pixels), icc).pixels,
+            window=part,
+            warnings=(*painted.warnings, *_unread("instructions", task.instructions, words)),
+        )
 
     def generate(self, task: GenerateTask, control: Control) -> Painted:
         """An edit of the product's picture, Picture 1, at the asked size."""
-        prompt = generate_prompt(task.environment, task.instructions, task.product_height_cm)
+        place = cut(self._parts, task.environment, MOST_TOKENS // 2)
+
+        def prompt(words: str) -> str:
+            return generate_prompt(place, words, task.product_height_cm)
+
+        words = fitted(self._parts, task.instructions, prompt)
         multiple = self._parts.edit.profile.multiple
 
         def sketch(area: float) -> Canvas:
-            return Canvas(prompt, [self._product(task.cut_out)], fit(task.size, int(area), multiple))
+            return Canvas(prompt(words), [self._product(task.cut_out)], fit(task.size, int(area), multiple))
 
         painted = self._paint(self._parts.edit, sketch, task.sampling, control)
-        unheard = () if task.harmonize is None else ("harmonize has no effect on generate",)
-        return replace(painted, warnings=painted.warnings + unheard)
+        unheard = [
+            *_unread("environment_type", task.environment, place),
+            *_unread("instructions", task.instructions, words),
+            *([] if task.harmonize is None else ["harmonize has no effect on generate"]),
+        ]
+        return replace(painted, warnings=(*painted.warnings, *unheard))
 
     def paint(self, task: PaintTask, control: Control) -> Painted:
         """The first reference is the canvas: it lies on the grid of the picture to paint."""
@@ -154,17 +177,20 @@ class Qwen:
             grids = [fit(shape, own, profile.multiple) for shape, own in zip(shapes, areas, strict=True)]
             return Canvas(task.prompt, [own.enter(picture) for own, picture in zip(grids, pictures, strict=True)], grid)
 
-        return self._paint(checkpoint, sketch, task.sampling, control)
+        painted = self._paint(checkpoint, sketch, task.sampling, control)
+        unread = _unread("prompt", task.prompt, cut(self._parts, task.prompt))
+        return replace(painted, warnings=(*painted.warnings, *unread))
 
-    def warm_up(self) -> None:
+    def warm_up(self, qualities: Sequence[Quality] = ("fast",)) -> None:
         """Proves weights, memory and kernels, and compiles what is to be compiled, before a customer waits for it."""
-        grey = Picture(np.full((256, 256, 3), 128, np.uint8))
-        for references in ((), (grey,)):
-            self.paint(PaintTask("a chair", references, (256, 256), Sampling(seed=0)), Control())
+        board = (np.indices((256, 256)).sum(axis=0) // 32 % 2 * 255).astype(np.uint8)
+        for quality in qualities:
+            for references in ((), (Picture(np.dstack([board] * 3)),)):
+                task = PaintTask("a chair", references, (256, 256), Sampling(seed=0, quality=quality))
+                self.paint(task, Control())
 
     def ask(self, question: Question, control: Control) -> str:
-        with self._turn(control), _translated():
-            return ask(self._parts, question, control)
+        return self._in_turn(lambda: ask(self._parts, question, control), control)
 
     def _product(self, cut_out: CutOut) -> Pixels:
         """The product on white, filling its reference: small pictures are not blown up, shapes are kept."""
@@ -182,24 +208,29 @@ class Qwen:
     def _paint(self, checkpoint: Checkpoint, sketch: Sketch, sampling: Sampling, control: Control) -> Painted:
         chosen = choose(checkpoint, sampling)
         area = checkpoint.profile.area
-        with self._turn(control), _translated():
+
+        def work() -> Pixels:
             if checkpoint.adapters:
                 lora.use(checkpoint.transformer, chosen.schedule.lora.name if chosen.schedule.lora else None)
-            pixels = None
-            with suppress(torch.OutOfMemoryError):  # which holds the first try's tensors until it is let go
-                pixels = self._finite(checkpoint, sketch(area), chosen.schedule, sampling, control)
-            if pixels is None:
-                log.warning("Out of memory: once more at half the area")
-                self._free()
-                pixels = self._finite(checkpoint, sketch(area * CHEAPER), chosen.schedule, sampling, control)
+            try:
+                return self._finite(checkpoint, sketch(area), chosen.schedule, sampling, control)
+            except RuntimeError as problem:
+                if not _is_out_of_memory(problem):
+                    raise
+            # Not in there: the exception holds the first try's tensors.
+            log.warning("Out of memory: once more at half the area")
+            self._free()
+            return self._finite(checkpoint, sketch(area * CHEAPER), chosen.schedule, sampling, control)
+
+        pixels = self._in_turn(work, control)
         engine = self._name or checkpoint.profile.name
         return Painted(pixels, chosen.schedule.steps, chosen.schedule.true_cfg_scale, chosen.warnings, engine=engine)
 
     def _finite(
         self, checkpoint: Checkpoint, canvas: Canvas, schedule: Schedule, sampling: Sampling, control: Control
     ) -> Pixels:
-        """Fast attention kernels can fail without a word; what they break is painted once more on the plain one."""
-        for attention in (nullcontext(), sdpa_kernel(SDPBackend.MATH)):
+        """Fast attention kernels can fail without a word; what they break is painted once more on the plain ones."""
+        for attention in (nullcontext(), plain_attention(checkpoint.transformer)):
             with attention:
                 picture = self._once(checkpoint, canvas, schedule, sampling, control)
             if torch.isfinite(picture).all() and picture.std() >= LEAST_CONTRAST:
@@ -242,13 +273,13 @@ class Qwen:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    @contextmanager
-    def _turn(self, control: Control) -> Iterator[None]:
+    def _in_turn(self, work: Callable[[], T], control: Control) -> T:
         """One job on the GPU; those that wait can be cancelled."""
         while not self._lock.acquire(timeout=0.1):
             control.check()
         try:
-            yield
+            with _translated():
+                return self._gpu.submit(work).result()
         finally:
             self._lock.release()
 
@@ -258,12 +289,23 @@ def _translated() -> Iterator[None]:
     """torch's failures in the caller's words."""
     try:
         yield
-    except torch.OutOfMemoryError as problem:
-        raise JobError(ErrorCode.OUT_OF_MEMORY, "The GPU ran out of memory, also at half the size") from problem
-    except torch.AcceleratorError as problem:
-        # After one of these every later call of the process fails too.
-        message = "The GPU failed and this worker is being replaced"
-        raise JobError(ErrorCode.GENERATION_ERROR, message, refresh_worker=True) from problem
+    except RuntimeError as problem:
+        if _is_out_of_memory(problem):
+            raise JobError(ErrorCode.OUT_OF_MEMORY, "The GPU ran out of memory, also at half the size") from problem
+        if isinstance(problem, torch.AcceleratorError):
+            # After one of these every later call of the process fails too.
+            message = "The GPU failed and this worker is being replaced"
+            raise JobError(ErrorCode.GENERATION_ERROR, message, refresh_worker=True) from problem
+        raise
+
+
+def _is_out_of_memory(problem: RuntimeError) -> bool:
+    """torch's own allocator has a class for it; the driver and the libraries say it in words."""
+    return isinstance(problem, torch.OutOfMemoryError) or any(words in str(problem) for words in OUT_OF_MEMORY)
+
+
+def _unread(field: str, words: str, read: str) -> list[str]:
+    return [] if words == read else [f"{field} is longer than the model can read: its end was left out"]
 
 
 def load(settings: Settings) -> ImageModel:
@@ -276,7 +318,7 @@ def load(settings: Settings) -> ImageModel:
     if not torch.cuda.is_available():
         raise SettingsError("ENGINE: qwen needs a GPU that torch can use, and there is none")
     beside = settings.qwen_image_location
-    plan = make_plan(chosen, _card(), settings.precision, settings.device_map, transformers=2 if beside else 1)
+    plan = make_plan(chosen, _card(), settings.precision, settings.device_map, 2 if beside else 1, settings.qualities)
     log.info("%s", plan)
     shelf = Shelf(settings.qwen_model_dir)
     edit = source(chosen, plan, settings.qwen_image_edit_location, shelf)
@@ -288,7 +330,7 @@ def load(settings: Settings) -> ImageModel:
         sources = [edit] if text is None else [edit, text]
         parts = share(parts, settings.context_parallel, partial(tuned, sources, plan, settings.attention))
     engine = Qwen(parts)
-    engine.warm_up()
+    engine.warm_up(engine.qualities if settings.compile else ("fast",))
     return engine
 
 

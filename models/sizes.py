@@ -34,6 +34,8 @@ class Sizes:
     blocks: int
     """Of the transformer without the modulation: what quantization reaches."""
     text_encoder: int
+    words: int
+    """Of the text encoder: its tokens in and out, which quantization leaves alone."""
     vae: int
 
 
@@ -53,6 +55,7 @@ def sizes() -> Sizes:
         modulation=modulation,
         blocks=_count(transformer.transformer_blocks) - modulation,
         text_encoder=_count(text_encoder),
+        words=_count(text_encoder.get_input_embeddings()) + _count(text_encoder.get_output_embeddings()),
         vae=_count(vae),
     )
 

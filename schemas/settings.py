@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 Engine = Literal["auto", "qwen", "preview", "tiny", "replay"]
 Precision = Literal["auto", "bf16", "fp8", "int8", "nf4"]
 DeviceMap = Literal["cuda", "balanced"]
+Qualities = Literal["all", "fast"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 SdkLogLevel = Literal["NOTSET", "TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
 
@@ -36,6 +37,9 @@ class Settings(BaseSettings):
 
     model_profile: str = Field("qwen-image-edit-2511", description="which checkpoint the qwen engine runs")
     precision: Precision = Field("auto", description="of the weights; auto: the best that fits the card")
+    qualities: Qualities = Field(
+        "all", description="all: as many as fit the card; fast: that one alone, its LoRA fused, each step shorter"
+    )
     device_map: DeviceMap = Field("cuda", description="cuda: one card; balanced: the model spread over all cards")
     # Each card needs a token of the prompt, of which the shortest has five, and they share 24 heads.
     context_parallel: PositiveInt = Field(

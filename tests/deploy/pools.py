@@ -14,5 +14,7 @@ POOLS = {
     "HOPPER_141": Card("H200", 143_771 * 2**20, (9, 0)),
 }
 
-WITHOUT_ERROR_CORRECTION = Card("RTX A6000", 49_140 * 2**20, (8, 6))
-"""Also of 48 GB."""
+OTHERS = {
+    card.name: card for card in (Card("RTX A6000", 49_140 * 2**20, (8, 6)), Card("RTX 3090", 24_576 * 2**20, (8, 6)))
+}
+"""Of these pools too, for which another plan is made: without error correction, and of an older generation."""

@@ -8,7 +8,7 @@ import pytest
 from models.plan import GB, LORA_PARAMETERS, Card, make_plan
 from models.sizes import sizes
 from tests.deploy.dockerfile import ROOT, arguments
-from tests.deploy.pools import POOLS, WITHOUT_ERROR_CORRECTION
+from tests.deploy.pools import OTHERS, POOLS
 from tests.deploy.test_hub import CONFIG, EDIT, FREE_SHARE
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
@@ -21,9 +21,10 @@ ROWS = [
 
 
 def card_of(row: list[str]) -> Card:
-    if WITHOUT_ERROR_CORRECTION.name in row[0]:
-        return WITHOUT_ERROR_CORRECTION
-    return min((POOLS[pool] for pool in re.findall(r"`(\w+)`", row[1])), key=lambda card: card.memory)
+    first = row[0].partition(",")[0]
+    return OTHERS.get(first) or min(
+        (POOLS[pool] for pool in re.findall(r"`(\w+)`", row[1])), key=lambda card: card.memory
+    )
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])

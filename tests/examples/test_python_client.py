@@ -95,7 +95,7 @@ def watched(at: Platform, *manners: str) -> Iterator[tuple[Gate, set[str]]]:
 class TestAnswers:
     def test_a_product_comes_into_the_room(self, shop: Platform, tmp_path: Path) -> None:
         (tmp_path / "vase.png").write_bytes(VASE)
-        answer = client(shop.url).edit_product(tmp_path / "vase.png", ROOM, instructions="here", seed=7, **HERE)
+        answer = client(shop.url).edit_product(tmp_path / "vase.png", ROOM, seed=7, **HERE)
         assert size_of(answer.pictures[0]) == (160, 120)
         assert (answer.seed, answer.pictures[0].mime_type) == (7, "image/png")
         assert answer.info["coordinates"] == [80, 100]

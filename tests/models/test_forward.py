@@ -34,6 +34,16 @@ def test_it_agrees_with_the_stock_forward_pass_bit_for_bit(dtype: torch.dtype, z
         assert torch.equal(Forward(stock, SHAPES, words)(tokens, told), expected)
 
 
+@torch.inference_mode()
+def test_a_map_of_a_single_card_is_no_spread() -> None:
+    """accelerate leaves one also where a library quantizes on the way to the card."""
+    transformer = tiny.components().edit.transformer
+    transformer.hf_device_map = {"": "cpu"}
+    assert not Forward(transformer, SHAPES, torch.randn(1, 7, tiny.WIDTH))._is_spread
+    transformer.hf_device_map = {"transformer_blocks.0": 0, "transformer_blocks.1": 1}
+    assert Forward(transformer, SHAPES, torch.randn(1, 7, tiny.WIDTH))._is_spread
+
+
 class Waits(TorchDispatchMode):
     """Notes what waits for the device, while it is to."""
 

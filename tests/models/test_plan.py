@@ -1,6 +1,6 @@
 import pytest
 
-from models.plan import CARDS, Card, make_plan
+from models.plan import BYTES, CARDS, USABLE, Card, make_plan
 from models.profiles import PROFILES, find_profile
 from models.sizes import sizes
 from schemas.settings import SettingsError
@@ -40,6 +40,35 @@ def test_exact_tables_come_before_inexact_weights() -> None:
 @pytest.mark.parametrize("precision", ["bf16", "fp8", "int8", "nf4"])
 def test_the_asked_precision_is_obeyed(precision: str) -> None:
     assert make_plan(EDIT, BY_NAME["H200, 141 GB"], precision).transformer == precision  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("card", CARDS, ids=BY_NAME)
+@pytest.mark.parametrize("transformers", [1, 2])
+def test_what_does_not_fit_the_card_whole_waits_in_main_memory(card: Card, transformers: int) -> None:
+    try:
+        plan = make_plan(EDIT, card, transformers=transformers)
+    except SettingsError:
+        return
+    whole = 2 * (transformers * sizes().transformer) + sizes().text_encoder * BYTES[plan.text_encoder]
+    assert plan.is_waiting or plan.transformer == "nf4" or whole < card.memory * USABLE
+
+
+def test_cards_that_do_not_multiply_fp8_get_the_nearer_eight_bits() -> None:
+    assert make_plan(EDIT, Card("RTX 3090", 24 * 2**30, (8, 6))).transformer == "int8"
+    assert make_plan(EDIT, Card("L4", 24 * 2**30, (8, 9))).transformer == "fp8"
+
+
+def test_who_asks_for_the_fast_quality_alone_gets_its_lora_fused() -> None:
+    plan = make_plan(EDIT, BY_NAME["H200, 141 GB"], qualities="fast")
+    assert (plan.loras, plan.tabulated, plan.qualities) == ("fused", False, ("fast",))
+
+
+def test_eight_bits_are_made_on_one_card() -> None:
+    pair = Card("2 x L40S", 46 * 2**30, (8, 9), count=2)
+    with pytest.raises(SettingsError, match="PRECISION: fp8 is made on one card"):
+        make_plan(EDIT, pair, "fp8", "balanced")
+    small = Card("2 x RTX 4090", 24 * 2**30, (8, 9), count=2)
+    assert not make_plan(EDIT, small, device_map="balanced").is_waiting
 
 
 def test_what_cannot_fit_is_refused_with_the_numbers() -> None:

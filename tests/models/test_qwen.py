@@ -12,12 +12,13 @@ from diffusers import FlowMatchEulerDiscreteScheduler, QwenImagePipeline
 from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus
 from PIL import Image
 
+from imaging.cutout import CutOut
 from imaging.picture import Picture
 from models import conditioning, tiny
 from models.components import Components
 from models.conditioning import embed, encode
 from models.denoise import Brief, denoise
-from models.engine import Control, Painted, PaintTask, Progress, Sampling
+from models.engine import Control, GenerateTask, Painted, PaintTask, Progress, Sampling
 from models.profiles import Schedule
 from models.qwen import Qwen, load
 from schemas.errors import ErrorCode, JobError
@@ -134,6 +135,25 @@ class TestConditioning:
     def test_a_prompt_of_4000_characters_is_cut_to_what_the_model_takes(self, parts: Components) -> None:
         assert embed(parts, conditioning.cut(parts, "椅" * 4000), []).shape[1] < 1300
 
+    @pytest.mark.parametrize("words", ["x" * 4000, "椅" * 1300])
+    def test_words_that_are_too_long_cost_their_own_end_and_nothing_else(
+        self, engine: Qwen, monkeypatch: pytest.MonkeyPatch, words: str
+    ) -> None:
+        told: list[str] = []
+        monkeypatch.setattr("models.qwen.embed", lambda *asked: [told.append(asked[1]), embed(*asked)][1])
+        cut_out = CutOut(np.zeros((40, 40, 3), np.uint8), np.ones((40, 40), np.float32), 1.0)
+        sampling = Sampling(seed=3, steps=1)
+        task = GenerateTask(ROOM, cut_out, "studio", words, SIZE, 90, None, sampling)
+        painted = engine.generate(task, Control())
+        assert painted.warnings == ("instructions is longer than the model can read: its end was left out",)
+        [prompt] = told
+        assert "Keep its shape" in prompt
+        assert "It is 90 cm tall" in prompt
+        assert words[:50] in prompt
+        assert "\ufffd" not in prompt
+        asked = PaintTask(words, (), SIZE, sampling)
+        assert "prompt is longer" in engine.paint(asked, Control()).warnings[0]
+
 
 class TestSizes:
     def test_the_answer_has_the_asked_size_whatever_the_last_picture_is(self, engine: Qwen) -> None:
@@ -145,8 +165,6 @@ class TestSizes:
         assert engine.paint(task, Control()).pixels.shape == (size[1], size[0], 3)
 
     def test_a_product_costs_its_own_budget_and_not_a_megapixel(self, engine: Qwen, parts: Components) -> None:
-        from imaging.cutout import CutOut
-
         large = np.zeros((900, 700, 3), np.uint8)
         reference = engine._product(CutOut(large, np.ones((900, 700), np.float32), 1.0))
         assert reference.shape[0] * reference.shape[1] < 1.3 * tiny.PROFILE.product_area
@@ -197,6 +215,18 @@ class TestSchedules:
 
 
 class TestOneGpu:
+    def test_all_that_the_gpu_does_is_done_on_one_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        engine: Any = tiny.load()
+        first, threads = engine._parts.edit.transformer.img_in, set()
+        real = first.forward
+        monkeypatch.setattr(first, "forward", lambda *x: [threads.add(threading.get_ident()), real(*x)][1])
+        engine.warm_up()
+        for _ in range(2):
+            job = threading.Thread(target=paint, args=(engine,))
+            job.start()
+            job.join()
+        assert len(threads) == 1
+
     def test_two_threads_never_meet_in_the_transformer(self, engine: Qwen, monkeypatch: pytest.MonkeyPatch) -> None:
         inside, alone = threading.Lock(), []
         forward = engine._parts.edit.transformer.proj_out.forward
@@ -265,9 +295,16 @@ def failing_once(problem: BaseException, real: Any) -> Any:
 
 
 class TestFailures:
-    def test_memory_that_runs_out_once_costs_only_size(self, engine: Qwen, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(
+        "problem",
+        [torch.OutOfMemoryError(), RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED when calling cudnn"),
+         torch.AcceleratorError("CUDA error: out of memory")],
+    )  # fmt: skip
+    def test_memory_that_runs_out_once_costs_only_size(
+        self, engine: Qwen, monkeypatch: pytest.MonkeyPatch, problem: Exception
+    ) -> None:
         last = engine._parts.edit.transformer.proj_out
-        monkeypatch.setattr(last, "forward", failing_once(torch.OutOfMemoryError(), last.forward))
+        monkeypatch.setattr(last, "forward", failing_once(problem, last.forward))
         assert paint(engine).pixels.shape == (96, 160, 3)
 
     def test_the_second_try_has_the_memory_of_the_first(self, engine: Qwen, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from models.engine import Control, PaintTask, Sampling
 from models.forward import Forward
 from models.modulation import Tables, fixed_timesteps, rows_of, turn_to
 from models.qwen import Qwen
-from models.tuning import tune
+from models.tuning import plain_attention, tune
 from schemas.settings import SettingsError
 
 ROOM = Picture(np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8))
@@ -41,6 +41,21 @@ def test_one_compilation_serves_pictures_and_words_of_every_size() -> None:
     for one, other in zip(made, expected, strict=True):
         assert np.abs(one.astype(int) - other).max() <= 1
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 2
+
+
+def test_plain_attention_is_plain_whatever_was_chosen() -> None:
+    transformer = tiny.components().edit.transformer
+    tune(transformer, "_native_math", compiled=False)
+
+    def chosen() -> set[str]:
+        return {block.attn.processor._attention_backend for block in transformer.transformer_blocks}
+
+    before = chosen()
+    with plain_attention(transformer):
+        assert chosen() == {"native"}
+        assert not torch.backends.cuda.flash_sdp_enabled()
+        assert not torch.backends.cuda.cudnn_sdp_enabled()
+    assert chosen() == before == {"_native_math"}
 
 
 @torch.inference_mode()
