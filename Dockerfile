@@ -39,9 +39,11 @@ RUN useradd --uid 10001 --create-home worker && install -d -o worker -g worker /
 
 # The folder is the platform's, for the model that an endpoint caches; elsewhere a volume is mounted at /runpod-volume.
 # The SDK's own level prints pictures, and RunPod gives up a worker that is not there after seven minutes.
+# Photos have many sizes: without segments that grow, freed memory of one is too short for the next.
 ENV HF_HOME=/runpod-volume/huggingface-cache \
     RUNPOD_LOG_LEVEL=INFO \
-    RUNPOD_INIT_TIMEOUT=1800
+    RUNPOD_INIT_TIMEOUT=1800 \
+    PYTORCH_ALLOC_CONF=expandable_segments:True
 
 LABEL org.opencontainers.image.title="qwen-edit-generate-api" \
       org.opencontainers.image.description="A RunPod worker that puts a shop's product into a picture" \

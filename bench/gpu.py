@@ -1,44 +1,65 @@
-"""Every profile at full size with random weights on the GPU: memory against the plan, seconds by stage.
+"""Every profile at full size with random weights on the GPU, as the plan for this card has it: memory against the plan,
+seconds by stage.
 
-    python -m bench.gpu [--json]
+    python -m bench.gpu [--precision auto|bf16|fp8|int8|nf4] [--qualities all|fast] [--json]
 
 Without a GPU the same code runs the tiny sizes on the CPU: that shows that it works, and nothing about speed.
 """
 
 import argparse
 import json
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import torch
+from bitsandbytes.nn.modules import Linear4bit, Params4bit
 from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
+from safetensors.torch import save_file
+from torch import nn
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
+from imaging.cutout import CutOut
 from imaging.picture import Picture, Size
-from models import tiny
+from models import lora, tiny
 from models.components import Checkpoint, Components
 from models.conditioning import decode, embed, encode
-from models.engine import Control, PaintTask, Sampling
-from models.plan import LORA_PARAMETERS, Card, make_plan
-from models.profiles import PROFILES, Profile, Schedule
+from models.engine import Control, GenerateTask, PaintTask, Sampling
+from models.loading import settled
+from models.plan import Card, Plan, make_plan
+from models.profiles import PROFILES, Profile
 from models.qwen import Qwen
 from models.sizes import TEXT_ENCODER
+from schemas.settings import Precision, Qualities
 
+RANK = 64
+"""Of the published few-step LoRAs."""
+
+FAINT = 0.3
+"""Of random LoRAs, so that they change the time and leave the numbers finite."""
+
+EDIT, GENERATE, WORDS = "edit 1024x1024, room and product", "generate 1280x720, product", "paint 1664x928 from words"
 JOBS: dict[str, tuple[Size, list[Size]]] = {
-    "edit 1024x1024, room and product": ((1024, 1024), [(1024, 1024), (512, 512)]),
-    "generate 1280x720, product": ((1280, 720), [(512, 512)]),
+    EDIT: ((1024, 1024), [(1024, 1024), (512, 512)]),
+    GENERATE: ((1280, 720), [(512, 512)]),
+    WORDS: ((1664, 928), []),
 }
+"""The size of the picture to paint, and those of its references."""
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--precision", choices=get_args(Precision), default="auto")
+    arguments.add_argument("--qualities", choices=get_args(Qualities), default="all")
     arguments.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    asked = arguments.parse_args()
     on_gpu = torch.cuda.is_available()
-    rows = [row for profile in PROFILES.values() for row in measured(profile, on_gpu)]
-    if arguments.parse_args().json:
+    rows = [row for profile in PROFILES.values() for row in measured(profile, asked.precision, asked.qualities, on_gpu)]
+    if asked.json:
         print(json.dumps({"gpu": torch.cuda.get_device_name() if on_gpu else None, "rows": rows}))
         return
     print(torch.cuda.get_device_name() if on_gpu else "No GPU: tiny sizes on the CPU, which say nothing about speed")
@@ -46,68 +67,122 @@ def main() -> None:
         print("  ".join(f"{name} {value}" for name, value in row.items()))
 
 
-def measured(profile: Profile, on_gpu: bool) -> list[dict[str, Any]]:
-    parts = full_size(profile) if on_gpu else tiny_size(profile)
+def measured(profile: Profile, precision: Precision, qualities: Qualities, on_gpu: bool) -> list[dict[str, Any]]:
     row: dict[str, Any] = {"profile": profile.name}
     if on_gpu:
+        plan = make_plan(profile, this_card(), precision, qualities=qualities)
+        parts = full_size(profile, plan)
         torch.cuda.synchronize()
-        total = torch.cuda.get_device_properties(0).total_memory
-        plan = make_plan(profile, Card("this card", total, torch.cuda.get_device_capability()), "bf16")
-        loras = 2 * LORA_PARAMETERS * 2 if plan.loras == "switchable" else 0  # which random weights do not have
         row |= {
+            "transformer": plan.transformer,
+            "text_encoder": plan.text_encoder,
+            "loras": plan.loras,
             "resident_gb": gigabytes(torch.cuda.memory_allocated()),
-            "planned_gb": gigabytes(plan.resident - loras),
-            "planned_peak_gb": gigabytes(plan.peak - loras),
+            "planned_gb": gigabytes(plan.resident),
+            "planned_peak_gb": gigabytes(plan.peak),
         }
-    jobs = JOBS.items() if profile.references else [("paint from words", ((1664, 928), []))]
-    return [row | one_job(Qwen(parts, cache_bytes=0), parts, name, size, seen, on_gpu) for name, (size, seen) in jobs]
+    else:
+        parts = tiny_size(profile, Plan(profile.name, "int8", "bf16", True, "fused", "cuda", 0, 0))
+    jobs = (EDIT, GENERATE) if profile.references else (WORDS,)
+    return [row | one_job(parts, name, on_gpu) for name in jobs]
 
 
-def one_job(engine: Qwen, parts: Components, name: str, size: Size, seen: list[Size], on_gpu: bool) -> dict[str, Any]:
+def one_job(parts: Components, name: str, on_gpu: bool) -> dict[str, Any]:
     """Fresh random pictures; the first run warms up, the second counts."""
-    if not on_gpu:
-        size, seen = (192, 192), [(96, 96)] * len(seen)
+    size, seen = JOBS[name] if on_gpu else ((256, 256), [(96, 96)] * len(JOBS[name][1]))
     rng = np.random.default_rng(0)
     pictures = [Picture(rng.integers(0, 255, (height, width, 3), np.uint8)) for width, height in seen]
-    task = PaintTask("a chair by the window", tuple(pictures), size, Sampling(seed=1, steps=4, true_cfg_scale=1.0))
-    engine.paint(task, Control())
+    engine = Qwen(parts, cache_bytes=0)
+
+    def paint(seed: int) -> None:
+        if name == GENERATE:
+            [product] = pictures
+            alone = CutOut(product.pixels, np.ones(product.pixels.shape[:2], np.float32), 1.0)
+            engine.generate(GenerateTask(product, alone, "studio", "", size, None, None, Sampling(seed)), Control())
+        else:
+            engine.paint(PaintTask("a chair by the window", tuple(pictures), size, Sampling(seed)), Control())
+
+    paint(1)
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
     pixels = [picture.pixels for picture in pictures]
     latents = torch.randn(1, 16, 1, size[1] // 8, size[0] // 8, device=parts.device)
     seconds = {
-        "embed_s": timed(lambda: embed(parts, task.prompt, pixels)),
+        "embed_s": timed(lambda: embed(parts, "a chair by the window", pixels)),
         "encode_s": timed(lambda: [encode(parts, picture) for picture in pixels]),
         "decode_s": timed(lambda: decode(parts, latents)),
-        "total_s": timed(lambda: engine.paint(replace(task, sampling=replace(task.sampling, seed=2)), Control())),
+        "total_s": timed(lambda: paint(2)),
     }
     seconds["denoise_s"] = round(seconds["total_s"] - seconds["embed_s"] - seconds["encode_s"] - seconds["decode_s"], 3)
     peak = {"peak_gb": gigabytes(torch.cuda.max_memory_allocated())} if on_gpu else {}
     return {"job": name, **peak, **seconds}
 
 
-def full_size(profile: Profile) -> Components:
-    """Random weights, made on the card."""
+def this_card() -> Card:
+    card = torch.cuda.get_device_properties(0)
+    return Card(card.name, card.total_memory, (card.major, card.minor))
+
+
+def full_size(profile: Profile, plan: Plan) -> Components:
+    """Random weights, made where the plan has them wait or stay."""
     small = tiny.components()
     text = Qwen2_5_VLConfig(**TEXT_ENCODER, image_token_id=small.text_encoder.config.image_token_id)
     default = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16)
     try:
-        with torch.device("cuda"):
+        with torch.device("cpu" if plan.is_waiting else "cuda"):
             transformer = QwenImageTransformer2DModel(zero_cond_t=True).eval()
+        with torch.device("cuda" if plan.text_encoder == "bf16" else "cpu"):
             text_encoder = Qwen2_5_VLForConditionalGeneration(text).eval()
+        with torch.device("cuda"):
             vae = AutoencoderKLQwenImage().eval()
     finally:
         torch.set_default_dtype(default)
-    plain = replace(profile, schedules={quality: Schedule(4) for quality in profile.schedules})
-    checkpoint = Checkpoint(plain, transformer.requires_grad_(False), small.edit.scheduler_config)
-    return replace(small, edit=checkpoint, text_encoder=text_encoder, vae=vae)
+    bare = Checkpoint(profile, transformer.requires_grad_(requires_grad=False), small.edit.scheduler_config)
+    return planned(replace(small, edit=bare, text_encoder=text_encoder, vae=vae), plan, "cuda")
 
 
-def tiny_size(profile: Profile) -> Components:
+def tiny_size(profile: Profile, plan: Plan) -> Components:
     small = tiny.components()
-    schedules = {quality: Schedule(4) for quality in profile.schedules}
-    return replace(small, edit=replace(small.edit, profile=replace(tiny.PROFILE, schedules=schedules)))
+    own = replace(tiny.PROFILE, schedules=profile.schedules, references=profile.references)
+    return planned(replace(small, edit=replace(small.edit, profile=own)), plan, "cpu")
+
+
+def planned(parts: Components, plan: Plan, device: str) -> Components:
+    """With random LoRAs, as `models.loading` leaves what it has read."""
+    bare, text_encoder = parts.edit, parts.text_encoder
+    if plan.transformer == "nf4":
+        in_four_bits(bare.transformer.transformer_blocks, device)
+    if plan.text_encoder == "nf4":
+        in_four_bits(text_encoder.model, device)
+    names = [few.name for quality in plan.qualities if (few := bare.profile.schedules[quality].lora)]
+    add_loras(bare.transformer, names)
+    if plan.loras == "switchable":
+        edit = replace(bare, adapters=frozenset(names))
+    else:
+        edit = settled(replace(bare, fused=names[0]), plan, device)
+    return replace(parts, edit=edit, text_encoder=text_encoder.to(device))
+
+
+def add_loras(transformer: QwenImageTransformer2DModel, names: Sequence[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "lora.safetensors"
+        for seed, name in enumerate(names):
+            weights = tiny.random_lora(transformer, torch.Generator().manual_seed(seed), RANK)
+            save_file({key: FAINT * value for key, value in weights.items()}, file)
+            lora.add(transformer, file, name)
+
+
+def in_four_bits(module: nn.Module, device: str) -> None:
+    """As bitsandbytes does on loading."""
+    for name, layer in list(module.requires_grad_(requires_grad=False).named_modules()):
+        if isinstance(layer, nn.Linear):
+            small = Linear4bit(  # type: ignore[no-untyped-call]
+                layer.in_features, layer.out_features, layer.bias is not None, torch.bfloat16, quant_type="nf4"
+            )
+            small.weight = Params4bit(layer.weight.data, requires_grad=False, quant_type="nf4")
+            small.bias = layer.bias
+            module.set_submodule(name, small.to(device))
 
 
 def timed(work: Callable[[], Any]) -> float:

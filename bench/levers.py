@@ -20,15 +20,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers.models.attention_dispatch import attention_backend
 from PIL import Image
 
-from bench.gpu import full_size, gigabytes, tiny_size
+from bench.gpu import add_loras, full_size, gigabytes, tiny_size
 from imaging.picture import Picture, Pixels, Size
+from models import lora
 from models.components import Components
 from models.eight_bits import quantize
 from models.engine import Control, PaintTask, Sampling
 from models.modulation import Tables, fixed_timesteps
-from models.plan import ADA
+from models.plan import ADA, Plan
 from models.profiles import PROFILES
 from models.qwen import Qwen
 from models.tuning import tune
@@ -66,11 +68,18 @@ class Bench:
     def scale(self) -> Scale:
         return FULL if self.on_gpu else TINY
 
-    def parts(self) -> Components:
+    def parts(self, product: Size) -> Components:
+        """In bf16 and without LoRAs, as fused ones leave no trace; the product's reference keeps its size."""
         torch.manual_seed(0)
-        parts = full_size(PROFILE) if self.on_gpu else tiny_size(PROFILE)
-        few = replace(PROFILE.schedules["fast"], steps=self.steps, lora=None)
-        profile = replace(parts.edit.profile, schedules=dict.fromkeys(parts.edit.profile.schedules, few))
+        plan = Plan(PROFILE.name, "bf16", "bf16", False, "switchable", "cuda", 0, 0)
+        bare = replace(PROFILE, schedules={name: replace(each, lora=None) for name, each in PROFILE.schedules.items()})
+        parts = full_size(bare, plan) if self.on_gpu else tiny_size(bare, plan)
+        few = replace(bare.schedules["fast"], steps=self.steps)
+        profile = replace(
+            parts.edit.profile,
+            schedules=dict.fromkeys(bare.schedules, few),
+            product_area=product[0] * product[1],
+        )
         return replace(parts, edit=replace(parts.edit, profile=profile))
 
     def task(self, seed: int, product: Size) -> PaintTask:
@@ -79,21 +88,22 @@ class Bench:
         return PaintTask(PROMPT, tuple(pictures), self.scale.size, Sampling(seed, steps=self.steps, true_cfg_scale=1.0))
 
     def ours(self, name: str, lever: Callable[[Components], None], *, cached: bool, product: Size) -> dict[str, Any]:
-        parts = self.parts()
-        lever(parts)
-        engine = Qwen(parts) if cached else Qwen(parts, cache_bytes=0)
-        engine.paint(self.task(1, product), Control())
-        self._forget()
+        parts = self.parts(product)
+        with attention_backend():  # a transformer's choice is also that of the process
+            lever(parts)
+            engine = Qwen(parts) if cached else Qwen(parts, cache_bytes=0)
+            engine.paint(self.task(1, product), Control())
+            self._forget()
 
-        def paint(seed: int) -> None:
-            engine.paint(self.task(seed, product), Control())
+            def paint(seed: int) -> None:
+                engine.paint(self.task(seed, product), Control())
 
-        seconds = [self._timed(partial(paint, seed)) for seed in range(RUNS)]
-        pixels = engine.paint(self.task(7, product), Control()).pixels
+            seconds = [self._timed(partial(paint, seed)) for seed in range(RUNS)]
+            pixels = engine.paint(self.task(7, product), Control()).pixels
         return self._row(name, median(seconds), product) | {"pixels": pixels}
 
     def stock(self, name: str, *, steps: int, guidance: float) -> dict[str, Any]:
-        pipeline = stock_edit(self.parts())
+        pipeline = stock_edit(self.parts(self.scale.stock_product))
         width, height = self.scale.size
         pictures = [Image.fromarray(_noise(size, 0).pixels) for size in (self.scale.size, self.scale.stock_product)]
 
@@ -158,6 +168,12 @@ def _nothing(_parts: Components) -> None:
     pass
 
 
+def _switched(parts: Components) -> None:
+    """Two beside the weights, one of them in use at every step: with QUALITIES=all."""
+    add_loras(parts.edit.transformer, ("few", "more"))
+    lora.use(parts.edit.transformer, "few")
+
+
 def _tables(parts: Components) -> None:
     schedule = parts.edit.profile.schedules["fast"]
     tables = Tables(parts.edit.transformer, fixed_timesteps(parts.edit.scheduler_config, schedule))
@@ -207,11 +223,11 @@ def rows_of(bench: Bench) -> Iterator[dict[str, Any]]:
     yield bench.ours("ours, the product at its stock size", _nothing, cached=False, product=scale.stock_product)
     small = bench.ours("product at its own budget", _nothing, cached=False, product=scale.product)
     yield small
+    kernels = ("_native_cudnn", "_native_flash") if bench.on_gpu else ("_native_math",)
     levers: dict[str, Callable[[Components], None]] = {
+        "and LoRAs beside the weights": _switched,
         "and the modulation tabulated": _tables,
-        "and cuDNN's attention" if bench.on_gpu else "and plain attention": _attention(
-            "_native_cudnn" if bench.on_gpu else "_native_math"
-        ),
+        **{f"and attention {name}": _attention(name) for name in kernels},
         "and fp8, multiplied where the card can": _eight_bits,
         "and int8, widened": _eight_bits_widened,
         "and blocks compiled": _compiled,

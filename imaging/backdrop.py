@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from imaging.camera import Camera, Numbers
 from imaging.picture import Pixels
+from imaging.regions import evenly_lit
 
 WALL_CM = 450.0
 """The distance of a wall where its foot is not seen."""
@@ -63,16 +64,10 @@ def _row_colours(piece: Pixels) -> Numbers:
 
 def _like_floor(rows: Numbers, floor: Numbers) -> NDArray[np.bool_]:
     """Whether each row could be of one floor with the first, the middle or the last row of `floor`."""
-    samples = _evenly_lit(floor[[0, len(floor) // 2, -1]])
-    difference = np.abs(_evenly_lit(rows)[:, None] - samples)
+    samples = evenly_lit(floor[[0, len(floor) // 2, -1]])
+    difference = np.abs(evenly_lit(rows)[:, None] - samples)
     tint = np.hypot(difference[..., 1], difference[..., 2])
     return np.array(((tint < _TINT) & (difference[..., 0] < _SHADE)).any(axis=1))
-
-
-def _evenly_lit(colours: Numbers) -> Numbers:
-    """The tint as it would be at middle lightness: in the shade it is weaker."""
-    lightness, tint = colours[:, :1], colours[:, 1:]
-    return np.hstack([lightness, tint * 50 / lightness.clip(15)])
 
 
 def _first_run(marked: NDArray[np.bool_]) -> int | None:

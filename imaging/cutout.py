@@ -45,6 +45,11 @@ class CutOut:
     alpha: Weights
     confidence: float
 
+    @property
+    def on_white(self) -> Pixels:
+        alpha = self.alpha[..., None]
+        return cast(Pixels, (self.color * alpha + 255 * (1 - alpha)).round().astype(np.uint8))
+
 
 def cut_out(product: Picture) -> CutOut:
     """Raises JobError where the picture is wholly transparent or nothing but plain ground."""

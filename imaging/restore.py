@@ -67,13 +67,12 @@ class Drift:
 
 @dataclass(frozen=True, eq=False)
 class Restored:
-    """`pixels` are the photo's own outside `changed`, bit for bit; `anew` bounds what was painted and not only lit."""
+    """`pixels` are the photo's own, bit for bit, where nothing changed; `anew` bounds what was painted and not only
+    lit."""
 
     pixels: Pixels
-    changed: Mask
     anew: Box | None
     drift: Drift
-    registration: Registration
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +103,7 @@ def restore(
         allowed = np.ones(photo.shape[:2], np.bool_)
     if _kept_the_photo(painted, photo, allowed):
         pixels = np.where(allowed[..., None], painted, photo)
-        return _finished(photo, pixels, only_resized(size, size), anew=_composited(photo, pixels))
+        return _finished(pixels, only_resized(size, size), anew=_composited(photo, pixels))
 
     # 1. Where the painted picture lies on the photo.
     working = working_size(size)
@@ -120,24 +119,19 @@ def restore(
     comparable = min(working) >= _SMALLEST and usual.any()
     if not registration.found and (cast.misfit > _ANOTHER_SCENE or not comparable):
         plain = aligned(painted, registration, size)
-        return _finished(photo, np.where(allowed[..., None], plain, photo), registration, found=False)
+        return _finished(np.where(allowed[..., None], plain, photo), registration, found=False)
 
     # 3. What was painted anew, where the light alone changed, and that much of it at full resolution.
     changes = _changes(own, seen, cast, limit, shown, asked)
     part = _bounds_at(changes.any, size, 3)
     if part is None:
-        return _finished(photo, photo.copy(), registration, cast.distance)
+        return _finished(photo.copy(), registration, cast.distance)
     anew = cast.taken_off(aligned(painted, registration, size, part), size, part)
     box = _bounds_at(changes.thing, size)
     if repaint is not None:
         thing = _feathered(changes.thing, 3 * _PAINT_FEATHER, np.ones_like(limit), 1)
         changes = replace(changes, paint=changes.paint * (1 - thing * (1 - resized(repaint, working))))
-    return _finished(photo, _composed(photo, anew, changes, part, allowed), registration, cast.distance, box)
-
-
-def changed_fraction(photo: Pixels, answer: Pixels) -> float:
-    """Share of the pixels that differ, 0 to 1."""
-    return float(differing(photo, answer).mean())
+    return _finished(_composed(photo, anew, changes, part, allowed), registration, cast.distance, box)
 
 
 def _composited(photo: Pixels, pixels: Pixels) -> Box | None:
@@ -148,7 +142,6 @@ def _composited(photo: Pixels, pixels: Pixels) -> Box | None:
 
 
 def _finished(
-    photo: Pixels,
     pixels: Pixels,
     registration: Registration,
     colour: float = 0.0,
@@ -158,7 +151,7 @@ def _finished(
 ) -> Restored:
     homography = tuple(registration.matrix.ravel().tolist())
     drift = Drift(*registration.drift, colour, registration.agreement, found, homography)
-    return Restored(pixels, differing(photo, pixels), anew, drift, registration)
+    return Restored(pixels, anew, drift)
 
 
 def _kept_the_photo(painted: Pixels, photo: Pixels, allowed: Mask) -> bool:

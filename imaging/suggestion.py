@@ -29,11 +29,9 @@ class Suggestion:
 
 def shown(room: Picture, product: CutOut) -> tuple[Picture, Picture]:
     """Room and product as a language model is to see them: small, in whole cells."""
-    alpha = product.alpha[..., None]
-    on_white = (product.color * alpha + 255 * (1 - alpha)).round().astype(np.uint8)
     return (
         Picture(_in_cells(room.pixels, _ROOM_AREA), icc=room.icc),
-        Picture(_in_cells(on_white, _PRODUCT_AREA), icc=room.icc),
+        Picture(_in_cells(product.on_white, _PRODUCT_AREA), icc=room.icc),
     )
 
 

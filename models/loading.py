@@ -107,7 +107,7 @@ def _checkpoint(source: Source, transformer: QwenImageTransformer2DModel, plan: 
     if plan.loras == "switchable":
         return replace(bare, adapters=frozenset(source.loras))
     [fused] = source.loras
-    return _saving(replace(bare, fused=fused), plan, device)
+    return settled(replace(bare, fused=fused), plan, device)
 
 
 def _loras(profile: Profile, plan: Plan) -> list[Lora]:
@@ -176,7 +176,7 @@ def _text_encoder(folder: Path, plan: Plan, device: str, dtype: torch.dtype) -> 
 _NF4 = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": torch.bfloat16}
 
 
-def _saving(checkpoint: Checkpoint, plan: Plan, device: str) -> Checkpoint:
+def settled(checkpoint: Checkpoint, plan: Plan, device: str) -> Checkpoint:
     """The LoRA fused, and what makes room, in the order that keeps it exact: after the LoRA, tables before eight bits;
     block by block, so that no more than one of them is whole on the card."""
     transformer, tables, steps = checkpoint.transformer, None, frozenset[int]()

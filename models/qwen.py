@@ -198,9 +198,7 @@ class Qwen:
         height, width = cut_out.alpha.shape
         scale = min(1.0, math.sqrt(profile.product_area / (width * height)))
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        alpha = cut_out.alpha[..., None]
-        on_white = (cut_out.color * alpha + 255 * (1 - alpha)).round().astype(np.uint8)
-        small = cv2.resize(on_white, size, interpolation=cv2.INTER_AREA)
+        small = cv2.resize(cut_out.on_white, size, interpolation=cv2.INTER_AREA)
         right, below = (-size[0]) % profile.multiple, (-size[1]) % profile.multiple
         sides = below // 2, below - below // 2, right // 2, right - right // 2
         return cast(Pixels, cv2.copyMakeBorder(small, *sides, cv2.BORDER_CONSTANT, value=(255, 255, 255)))

@@ -112,9 +112,9 @@ def save(folder: Path, seed: int = 0) -> None:
 
 
 def save_lora(file: Path, seed: int = 1) -> None:
-    """A few-step LoRA with the published files' names of weights."""
+    """A few-step LoRA of the tiny transformer."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    save_file(_lora(_transformer(), torch.Generator().manual_seed(seed)), file)
+    save_file(random_lora(_transformer(), torch.Generator().manual_seed(seed), LORA_RANK), file)
 
 
 MODEL_INDEX = {
@@ -187,13 +187,14 @@ def _scheduler() -> FlowMatchEulerDiscreteScheduler:
     )
 
 
-def _lora(transformer: QwenImageTransformer2DModel, generator: torch.Generator) -> dict[str, Tensor]:
+def random_lora(transformer: QwenImageTransformer2DModel, generator: torch.Generator, rank: int) -> dict[str, Tensor]:
+    """With the published files' names of weights."""
     weights = {}
     for block, layers in enumerate(transformer.transformer_blocks):
         for target in LORA_TARGETS:
-            outputs, inputs = layers.get_submodule(target).weight.shape
+            layer = layers.get_submodule(target)
             name = f"transformer_blocks.{block}.{target}"
-            weights[f"{name}.lora_down.weight"] = torch.randn(LORA_RANK, inputs, generator=generator) * 0.1
-            weights[f"{name}.lora_up.weight"] = torch.randn(outputs, LORA_RANK, generator=generator) * 0.1
-            weights[f"{name}.alpha"] = torch.tensor(float(LORA_RANK) / 2)
+            weights[f"{name}.lora_down.weight"] = torch.randn(rank, layer.in_features, generator=generator) * 0.1
+            weights[f"{name}.lora_up.weight"] = torch.randn(layer.out_features, rank, generator=generator) * 0.1
+            weights[f"{name}.alpha"] = torch.tensor(float(rank) / 2)
     return weights

@@ -4,7 +4,7 @@ from schemas.settings import Settings
 
 SETTINGS = {name.upper() for name, field in Settings.model_fields.items() if not field.exclude}
 
-ELSEWHERES = {"RUNPOD_INIT_TIMEOUT", "HF_HOME", "HF_TOKEN", "HF_HUB_OFFLINE", "HOME"}
+ELSEWHERES = {"RUNPOD_INIT_TIMEOUT", "PYTORCH_ALLOC_CONF", "HF_HOME", "HF_TOKEN", "HF_HUB_OFFLINE", "HOME"}
 """RunPod's, Hugging Face's and the system's."""
 
 KNOWN = SETTINGS | ELSEWHERES

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from bitsandbytes.nn import Linear4bit
+from bitsandbytes.nn.modules import Linear4bit
 from diffusers.quantizers.bitsandbytes.bnb_quantizer import BnB4BitDiffusersQuantizer
 from safetensors.torch import load_file, save_file
 
@@ -175,12 +175,12 @@ class TestLoading:
         self, models: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         plan, order = replace(PLAN, loras="fused", tabulated=True), list[str]()
-        for name in ("_filled", "_saving"):
+        for name in ("_filled", "settled"):
             real = getattr(loading, name)
             monkeypatch.setattr(loading, name, lambda *told, name=name, real=real: [order.append(name), real(*told)][1])
         edit, text = (source(tiny.PROFILE, plan, "tiny/edit", Shelf(models, hub=False)) for _ in range(2))
         load(edit, plan, "cpu", torch.float32, text=text)
-        assert order == ["_filled", "_saving"] * 2
+        assert order == ["_filled", "settled"] * 2
 
     def test_a_text_to_image_checkpoint_beside_it_shares_everything_else(self, models: Path) -> None:
         shelf = Shelf(models, hub=False)
