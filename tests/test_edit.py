@@ -198,6 +198,13 @@ class TestChecks:
         assert out["placement_info"]["checks"]["failed"] == []
         assert "second try" in " ".join(out["warnings"])
 
+    def test_also_by_openais_route(self, chair: dict[str, np.ndarray]) -> None:
+        engine, job = Scripted(chair["room"], chair["truth"]), chair_job()
+        placing = {name: job[name] for name in job if name.startswith("placement_")}
+        body = {"prompt": "x", "image": [job["room_image"], job["product_image"]], **placing}
+        answer(door(lambda: engine), {"openai_route": "/v1/images/edits", "openai_input": body})
+        assert len(engine.seeds) == 2
+
     def test_of_two_failures_the_better_is_kept(self, chair: dict[str, np.ndarray]) -> None:
         engine = Scripted(_recoloured(chair["room"], chair["truth"]), chair["room"])
         out = answer(door(lambda: engine), chair_job())

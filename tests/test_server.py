@@ -1,6 +1,10 @@
 """The HTTP door: the official client, unmodified, and the requests of those who come from elsewhere."""
 
+import asyncio
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx2
 import numpy as np
@@ -239,6 +243,14 @@ class TestErrors:
         assert failed.value.response.json()["detail"]["error"] == "GENERATION_ERROR"
         assert "secret" not in failed.value.response.text
 
+    def test_who_waits_for_the_model_in_a_line_waits_no_longer_than_the_first(self) -> None:
+        with serving(never, ready_wait_seconds=1) as live, ThreadPoolExecutor() as callers:
+            started = time.monotonic()
+            body = {"prompt": "1,2,3"}
+            calls = [callers.submit(httpx2.post, live.url + "/v1/images/generations", json=body) for _ in range(4)]
+            assert {call.result().status_code for call in calls} == {503}
+        assert time.monotonic() - started < 3
+
     def test_a_model_that_is_not_ready_says_when_to_come_back(self) -> None:
         with serving(never, ready_wait_seconds=0.1) as live, live.client() as client:
             with pytest.raises(openai.InternalServerError) as failed:
@@ -357,6 +369,14 @@ class TestQueue:
         body = {"prompt": "turn", "images": [as_base64(RED), as_base64(BLUE)], "seed": 1}
         made = answer(worker, {"openai_route": "/openai/v1/images/edits", "openai_input": body})
         assert [colour_of(each["b64_json"])[0] for each in made["data"]] == [55, 245]
+        assert (made["steps"], made["true_cfg_scale"]) == (4, 1.0)
+        assert answer(worker, {"openai_route": "/v1/models/any/name"})["id"] == "echo"
+
+    def test_a_batch_of_a_local_run_is_as_many_files(self, tmp_path: Path) -> None:
+        body = {"prompt": "turn", "images": [as_base64(RED), as_base64(BLUE)], "n": 2, "seed": 1}
+        job = {"id": "local", "input": {"openai_route": "/v1/images/edits", "openai_input": body}}
+        asyncio.run(door(Echo, output_dir=tmp_path).local(job))
+        assert len(list(tmp_path.iterdir())) == 4
 
     @pytest.mark.parametrize(
         ("route", "body", "sentence"),

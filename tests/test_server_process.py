@@ -184,6 +184,14 @@ assert server._app.cache_info().currsize == 0
     assert done.returncode == 0, done.stderr
 
 
+def test_a_model_that_cannot_be_loaded_is_told_also_where_uvicorn_was_started(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    uvicorn = (sys.executable, "-m", "uvicorn", "server:app", "--port", str(free_port()))
+    done = ended(tmp_path, *uvicorn, ENGINE="replay", REPLAY_DIR=str(tmp_path / "empty"))
+    assert done.returncode != 0
+    assert "CRITICAL| REPLAY_DIR: " in done.stderr
+
+
 def test_a_model_that_cannot_be_loaded_ends_the_server(tmp_path: Path) -> None:
     check = (
         "import server; from models.resident import Resident; "

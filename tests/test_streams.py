@@ -179,6 +179,7 @@ class TestJobs:
         assert {told["mime_type"] for told in shown} == {"image/jpeg"}
         pictures = [painted(told["image"]) for told in shown]
         assert all(abs(each.width / each.height - 160 / 120) < 0.02 for each in pictures)
+        assert all(b"/compositeWithTrainedAlgorithmicMedia<" in each.info["xmp"] for each in pictures)
 
     @pytest.mark.parametrize("job", [{}, small_edit(room_image="!"), small_edit(room_image=as_base64(b"no picture"))])
     def test_a_job_that_cannot_begin_has_its_plain_answer(self, live: Live, job: dict[str, Any]) -> None:

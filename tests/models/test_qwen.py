@@ -3,6 +3,7 @@
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -264,6 +265,13 @@ class TestOneGpu:
         seen: list[Progress] = []
         paint(engine, Control(report=seen.append), steps=3)
         assert [(progress.step, progress.of) for progress in seen] == [(0, 3), (1, 3), (2, 3)]
+
+
+def test_the_checkpoint_that_painted_is_named(parts: Components) -> None:
+    text = replace(parts.edit, profile=replace(parts.edit.profile, name="text-to-image"))
+    both = Qwen(replace(parts, text=text))
+    assert both.paint(PaintTask("a chair", (), SIZE, Sampling(seed=3, steps=1)), Control()).engine == "text-to-image"
+    assert paint(both).engine == both.name == "tiny"
 
 
 class TestCaches:
