@@ -147,51 +147,41 @@ class PaintedImage(AnswerPart):
     seed: int
 
 
-class ImagesAnswer(AnswerPart):
-    """`model` is what painted, in so many `steps` with guidance of `true_cfg_scale`. The keys from `background` on are
-    OpenAI's, as the pictures are."""
+class PaintedAs(AnswerPart):
+    """OpenAI's words for how pictures were painted."""
 
-    created: int
-    data: list[PaintedImage]
-    usage: Usage
-    model: str
-    steps: int
-    true_cfg_scale: float
     background: Literal["opaque"] = "opaque"
     output_format: str
     quality: OpenAIQuality
     size: str
+
+
+class Painted(PaintedAs):
+    """`model` is what painted, in so many `steps` with guidance of `true_cfg_scale`."""
+
+    model: str
+    steps: int
+    true_cfg_scale: float
+    usage: Usage
     placement_info: PlacementInfo | None = None
     warnings: list[str] | None = None
 
 
-class PartialImageEvent(AnswerPart):
+class ImagesAnswer(Painted):
+    created: int
+    data: list[PaintedImage]
+
+
+class PartialImageEvent(PaintedAs):
     type: Literal["image_generation.partial_image", "image_edit.partial_image"]
     b64_json: str
     partial_image_index: int
     created_at: int
-    background: Literal["opaque"] = "opaque"
-    output_format: str
-    quality: OpenAIQuality
-    size: str
 
 
-class CompletedEvent(AnswerPart):
+class CompletedEvent(Painted, PaintedImage):
     type: Literal["image_generation.completed", "image_edit.completed"]
-    b64_json: str | None = None
-    url: str | None = None
-    seed: int
     created_at: int
-    model: str
-    steps: int
-    true_cfg_scale: float
-    background: Literal["opaque"] = "opaque"
-    output_format: str
-    quality: OpenAIQuality
-    size: str
-    usage: Usage
-    placement_info: PlacementInfo | None = None
-    warnings: list[str] | None = None
 
 
 class ErrorDetail(AnswerPart):

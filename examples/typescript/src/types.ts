@@ -607,31 +607,19 @@ export interface Progress {
   percent: number;
   [k: string]: unknown;
 }
-/**
- * `model` is what painted, in so many `steps` with guidance of `true_cfg_scale`. The keys from `background` on are
- * OpenAI's, as the pictures are.
- */
 export interface ImagesAnswer {
-  created: number;
-  data: PaintedImage[];
-  usage: Usage;
-  model: string;
-  steps: number;
-  true_cfg_scale: number;
   background: "opaque";
   output_format: string;
   quality: "low" | "medium" | "high";
   size: string;
+  model: string;
+  steps: number;
+  true_cfg_scale: number;
+  usage: Usage;
   placement_info?: PlacementInfo1;
   warnings?: string[];
-}
-/**
- * One of the two, as response_format asked.
- */
-export interface PaintedImage {
-  b64_json?: string;
-  url?: string;
-  seed: number;
+  created: number;
+  data: PaintedImage[];
 }
 /**
  * Nothing here is paid by the token: the keys are there for clients that read them.
@@ -721,4 +709,12 @@ export interface PlacementInfo1 {
   checks: {
     [k: string]: unknown;
   };
+}
+/**
+ * One of the two, as response_format asked.
+ */
+export interface PaintedImage {
+  b64_json?: string;
+  url?: string;
+  seed: number;
 }
