@@ -97,6 +97,8 @@ def make_plan(
     fits."""
     room = int(card.memory * USABLE) * (card.count if device_map == "balanced" else 1)
     plans = list(_plans(profile, _precisions(precision, card, device_map), device_map, transformers, qualities))
+    if not plans:
+        raise SettingsError(f"QUALITIES: fast fuses a LoRA, and {precision} weights take none")
     fitting = [plan for plan in plans if plan.peak <= room]
     if not fitting:
         least = min(plans, key=lambda plan: plan.peak)
@@ -136,11 +138,11 @@ def _precisions(precision: Precision, card: Card, device_map: DeviceMap) -> list
 def _savings(transformer: str, device_map: DeviceMap, qualities: Qualities) -> list[tuple[bool, Loras]]:
     """A LoRA is fused before eight bits and never into nf4; what is tabulated serves one schedule. A modulation in
     eight bits would be widened for a row or two at every step: it is always tabulated."""
-    if transformer == "nf4":
-        return [(False, "switchable")]
     if transformer in EIGHT_BITS:
         return [(True, "fused")]
     switchable: list[tuple[bool, Loras]] = [(False, "switchable")] if qualities == "all" else []
+    if transformer == "nf4":
+        return switchable
     tabulated: list[tuple[bool, Loras]] = [(True, "fused")] if device_map == "cuda" else []
     return [*switchable, (False, "fused"), *tabulated]
 

@@ -61,6 +61,8 @@ def test_cards_that_do_not_multiply_fp8_get_the_nearer_eight_bits() -> None:
 def test_who_asks_for_the_fast_quality_alone_gets_its_lora_fused() -> None:
     plan = make_plan(EDIT, BY_NAME["H200, 141 GB"], qualities="fast")
     assert (plan.loras, plan.tabulated, plan.qualities) == ("fused", False, ("fast",))
+    with pytest.raises(SettingsError, match="QUALITIES: fast fuses a LoRA, and nf4 weights take none"):
+        make_plan(EDIT, BY_NAME["H200, 141 GB"], "nf4", qualities="fast")
 
 
 def test_eight_bits_are_made_on_one_card() -> None:
