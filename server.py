@@ -26,7 +26,6 @@ from handlers.openai import MODELS, read_body
 from handlers.router import Call, Router, build_router
 from models.build import build
 from models.engine import Control, Progress
-from models.resident import Resident
 from schemas.answers import PictureAnswer
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import EditJob, GenerateJob
@@ -222,17 +221,18 @@ async def _hung_up(request: Request) -> None:
         pass
 
 
-def create_app(settings: Settings, router: Router) -> FastAPI:
+def create_app(settings: Settings, router: Router, *, ends: bool = False) -> FastAPI:
+    """`ends`: the process, once it can serve nothing or is worn out; else somebody else looks at `router`."""
     desk = Desk(settings, router)
     app = FastAPI(
         title=SERVICE,
         version=VERSION,
         description=ABOUT,
         generate_unique_id_function=lambda route: route.name,
-        lifespan=lambda _: _life(settings, desk),
+        lifespan=lambda _: _life(settings, desk, ends=ends),
         separate_input_output_schemas=False,  # keys that have nothing to say are left out
     )
-    app.state.resident = router.painter.resident
+    app.state.router = router
     key = settings.api_key
     app.add_middleware(
         Front,
@@ -366,28 +366,30 @@ def _now() -> str:
 
 
 @asynccontextmanager
-async def _life(settings: Settings, desk: Desk) -> AsyncIterator[None]:
+async def _life(settings: Settings, desk: Desk, *, ends: bool) -> AsyncIterator[None]:
     """Load balancers may ask for their pings at a port of their own."""
-    watching = asyncio.create_task(_end_without_model(desk.router.painter.resident))
+    watching = asyncio.create_task(_end_worn_out(desk.router)) if ends else None
     port = settings.port_health
     if port is None or port == settings.port:
         yield
     else:
         async with _served(_pings(desk), settings.host, port):
             yield
-    watching.cancel()
+    if watching:
+        watching.cancel()
     desk.line.close()
 
 
-async def _end_without_model(resident: Resident) -> None:
-    """A server that can serve nothing ends, so that it is replaced."""
-    while resident.status == "loading":
+async def _end_worn_out(router: Router) -> None:
+    """Callers are served before; then there is room for a server that can serve."""
+    while router.status != "unhealthy" and not router.is_worn_out:
         await asyncio.sleep(LOOK_SECONDS)
     try:
-        resident.until_loaded()
+        router.painter.resident.until_loaded()
+        log.critical("The model failed again and again, or memory grew beyond its bound: this server ends")
     except SettingsError as problem:
         log.critical("%s", problem)
-        signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _pings(desk: Desk) -> FastAPI:
@@ -419,7 +421,7 @@ class _Beside(uvicorn.Server):
 def _app() -> FastAPI:
     settings = read_settings()
     set_up(settings)
-    return create_app(settings, build_router(settings, build(settings)))
+    return create_app(settings, build_router(settings, build(settings)), ends=True)
 
 
 def __getattr__(name: str) -> FastAPI:
@@ -443,7 +445,8 @@ def main() -> None:
             app = _app()
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # which uvicorn raises once more when it is done
             uvicorn.run(app, **at)
-            if app.state.resident.status == "failed":
+            router = app.state.router
+            if router.status == "unhealthy" or router.is_worn_out:
                 sys.exit(1)
     except SettingsError as problem:
         sys.exit(str(problem))

@@ -43,7 +43,8 @@ class Options(BaseModel):
         return self
 
     def deployment(self, job_seconds: float) -> dict[str, Any]:
-        """Options of `serve.deployment`. A replica that is to end has `job_seconds` for each job it holds."""
+        """Options of `serve.deployment`. A replica that is to end has `job_seconds`, the longest a job may take, for
+        each that it holds."""
         return {
             "autoscaling_config": {
                 "min_replicas": self.min_replicas,

@@ -31,9 +31,11 @@ class Replica:
 
     def check_health(self) -> None:
         """Asked by Ray, which replaces what raises."""
-        if self._router.status == "unhealthy":
-            raise RuntimeError("The engine is broken: this replica is to be replaced")
+        if self._router.status == "unhealthy" or self._router.is_worn_out:
+            raise RuntimeError("The engine is broken, or memory grew: this replica is to be replaced")
 
 
 def app(options: Options) -> Application:
-    return serve.deployment(Replica, **options.deployment(read_settings().job_timeout_seconds)).bind()
+    settings = read_settings()
+    longest = settings.job_timeout_seconds + settings.stuck_seconds
+    return serve.deployment(Replica, **options.deployment(longest)).bind()

@@ -37,12 +37,14 @@ class Growth:
         self._jobs = 0
         self._base = 0
         self._lock = threading.Lock()
+        self.is_beyond = False
+        """Whether this process had grown beyond its bound when the last job was done, since its first jobs."""
 
-    def after_job(self) -> bool:
-        """Whether this worker has grown beyond its bound since its first jobs."""
+    def after_job(self) -> None:
         with self._lock:
             self._jobs += 1
+            size = self._measure()
             if self._jobs <= WARM_UP_JOBS:
-                self._base = max(self._base, self._measure())
-                return False
-            return self._measure() - self._base > self._most
+                self._base = max(self._base, size)
+            else:
+                self.is_beyond = size - self._base > self._most

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +63,8 @@ class Router:
         started = time.monotonic()
         try:
             answer = self.work(raw, call)
+            if self.is_worn_out:
+                answer |= {"refresh_worker": True}
             log.info("%s %s done in %.2f s", call.job_id, doing(raw), time.monotonic() - started)
         except JobError as problem:
             answer = self.refusal(doing(raw), problem)
@@ -69,11 +72,16 @@ class Router:
         return answer
 
     def refusal(self, action: str, problem: JobError) -> dict[str, Any]:
-        return error_answer(action, problem, refresh=self.painter.tally.engine_is_broken)
+        return error_answer(action, problem, refresh=self.is_worn_out)
+
+    @property
+    def is_worn_out(self) -> bool:
+        """Whether a fresh process should take this one's place."""
+        return self.growth.is_beyond or self.painter.tally.engine_is_broken
 
     def paint(self, body: GenerationBody | EditBody, call: Call) -> dict[str, Any]:
         """The answer of OpenAI's images API. Raises JobError."""
-        with self.painter.tally.job():
+        with self._counted():
             delivery = Delivery(call.response_limit, self._bucket(call.s3_config), call.folder)
             max_pixels = int(self.settings.max_output_megapixels * MEGA)
             answer = Studio(self.painter, self.reader, delivery, max_pixels).answer(body, call.control)
@@ -103,7 +111,7 @@ class Router:
         body = read_body(route, job.get("openai_input"))
         if body.stream:
             raise JobError(ErrorCode.NOT_SUPPORTED, "stream is not possible through a queue", ("stream",))
-        return self._worn(self.paint(body, call))
+        return self.paint(body, call)
 
     def work(self, raw: object, call: Call) -> dict[str, Any]:
         """The answer of a job that can be done. Raises JobError."""
@@ -113,8 +121,14 @@ class Router:
             case HealthJob():
                 return health(self.painter.resident, self.painter.tally)
             case EditJob() | GenerateJob() as job:
-                with self.painter.tally.job():
+                with self._counted():
                     return self._pictured(job, call)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self.painter.tally.job():
+            yield
+        self.growth.after_job()
 
     def _pictured(self, job: EditJob | GenerateJob, call: Call) -> dict[str, Any]:
         delivery = Delivery(call.response_limit, self._bucket(call.s3_config), call.folder)
@@ -131,12 +145,7 @@ class Router:
                 same = {"seed": (answer.get("placement_info") or answer["generation_info"])["seed"]}
                 answer = self._work(job.model_copy(update=same), delivery, call.control)
         delivery.check(answer)
-        return self._worn(answer)
-
-    def _worn(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """With the wish for a fresh worker, where this one is worn out."""
-        is_worn_out = self.growth.after_job() or self.painter.tally.engine_is_broken
-        return answer | ({"refresh_worker": True} if is_worn_out else {})
+        return answer
 
     def _work(self, job: EditJob | GenerateJob, delivery: Delivery, control: Control) -> dict[str, Any]:
         started = time.monotonic()

@@ -184,6 +184,24 @@ assert server._app.cache_info().currsize == 0
     assert done.returncode == 0, done.stderr
 
 
+def test_an_engine_that_fails_again_and_again_ends_the_server(tmp_path: Path) -> None:
+    with served(tmp_path, sys.executable, "-c", UNKIND, STUCK_SECONDS="1") as server:
+        for _ in range(3):
+            answer = httpx2.post(server.url + "/v1/edit", json=small_edit(instructions="broken", **PLACED))
+            assert answer.json()["placement_info"]["fallback_used"] is True
+            assert "refresh_worker" not in answer.json()
+        assert server.process.wait(15) == 1
+    assert "CRITICAL| The model failed again and again" in server.log.read_text()
+
+
+def test_a_server_that_grows_beyond_its_bound_ends(tmp_path: Path) -> None:
+    with served(tmp_path, sys.executable, "-c", UNKIND, MAX_MEMORY_GROWTH_MB="300") as server:
+        for instructions in [""] * 8 + ["leak"] * 2:
+            job = small_edit(instructions=instructions, **PLACED)
+            assert httpx2.post(server.url + "/v1/edit", json=job, timeout=30).status_code == 200
+        assert server.process.wait(15) == 1
+
+
 def test_a_model_that_cannot_be_loaded_is_told_also_where_uvicorn_was_started(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     uvicorn = (sys.executable, "-m", "uvicorn", "server:app", "--port", str(free_port()))

@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from deploy.ray_options import Options
+from models.weights import PLATFORM_CACHE
 from schemas.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -50,14 +51,39 @@ def test_the_config_holds_the_defaults() -> None:
 
 
 def test_kubernetes_gets_the_same_config_and_time_to_drain() -> None:
-    told = yaml.safe_load((ROOT / "deploy/kuberay.yaml").read_text())["spec"]
+    told = kuberay()["RayService"]["spec"]
     assert yaml.safe_load(told["serveConfigV2"]) == config()
     [workers] = told["rayClusterConfig"]["workerGroupSpecs"]
     assert workers["maxReplicas"] == Options().max_replicas
     pod = workers["template"]["spec"]
-    drain = Options().deployment(Settings.model_fields["job_timeout_seconds"].default)["graceful_shutdown_timeout_s"]
-    assert pod["terminationGracePeriodSeconds"] == drain
+    defaults = Settings(_env_file=None)
+    drain = Options().deployment(defaults.job_timeout_seconds + defaults.stuck_seconds)["graceful_shutdown_timeout_s"]
+    assert drain < pod["terminationGracePeriodSeconds"] < drain + 60
     assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == Options().num_gpus
+
+
+def test_kubernetes_weights_have_a_volume_and_callers_need_a_key() -> None:
+    [workers] = kuberay()["RayService"]["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    pod = workers["template"]["spec"]
+    [container] = pod["containers"]
+    [mount] = container["volumeMounts"]
+    assert PLATFORM_CACHE.is_relative_to(mount["mountPath"])
+    [volume] = pod["volumes"]
+    assert volume["name"] == mount["name"]
+    assert volume["persistentVolumeClaim"]["claimName"] == kuberay()["PersistentVolumeClaim"]["metadata"]["name"]
+    assert "API_KEY" in {variable["name"] for variable in container["env"]}
+
+
+def test_rays_autoscaler_understands_the_cluster() -> None:
+    autoscaling = pytest.importorskip("ray.autoscaler._private.kuberay.autoscaling_config")
+    cluster = kuberay()["RayService"]["spec"]["rayClusterConfig"]
+    types = autoscaling._generate_available_node_types_from_ray_cr_spec(cluster)
+    assert types["gpu"]["resources"]["GPU"] == Options().num_gpus
+    assert types["gpu"]["resources"]["CPU"] >= 1
+
+
+def kuberay() -> dict[str, Any]:
+    return {part["kind"]: part for part in yaml.safe_load_all((ROOT / "deploy/kuberay.yaml").read_text())}
 
 
 def test_the_docs_tell_every_option_with_its_default() -> None:
