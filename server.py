@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException
 from handlers.ending import end_soon
 from handlers.growth import share_arenas
 from handlers.openai import MODELS, read_body
+from handlers.parse import parse
 from handlers.router import Call, Router, build_router
 from models.build import build
 from models.engine import Control, Progress
@@ -49,7 +50,7 @@ from web.docs import (
 from web.errors import error_response, json_response, retry_headers, status_of
 from web.events import Events, ImageEvents, JobEvents
 from web.forms import is_form, read_form, read_json
-from web.front import BUG, OPEN, Front
+from web.front import OPEN, Front, bug
 from web.line import REPLACED, Line
 from web.logs import set_up
 from web.metrics import Metrics
@@ -83,14 +84,21 @@ class Desk:
     metrics: Metrics = field(init=False)
 
     def __post_init__(self) -> None:
-        self.line = Line(self.settings.queue_limit, self._longest, lambda: end_soon("A job"))
+        patience = self.settings.stuck_seconds
+        self.line = Line(
+            self.settings.queue_limit, lambda: self._allowed() + patience, patience, lambda: end_soon("A job")
+        )
         self.metrics = Metrics(self.router.painter, self.line)
 
-    def _longest(self) -> float:
-        """Seconds after which a job that begins now hangs."""
+    @property
+    def status(self) -> str:
+        """`healthy`, `loading` or `unhealthy`."""
+        return "unhealthy" if self.line.hangs else self.router.status
+
+    def _allowed(self) -> float:
+        """Seconds that a job may take that begins now, the wait for the model included."""
         loading = self.router.painter.resident.status == "loading"
-        wait = self.settings.ready_wait_seconds if loading else 0.0
-        return wait + self.settings.job_timeout_seconds + self.settings.stuck_seconds
+        return self.settings.job_timeout_seconds + (self.settings.ready_wait_seconds if loading else 0.0)
 
     async def images(self, request: Request, route: str) -> Response:
         form = is_form(request) and route == EDITS
@@ -109,7 +117,7 @@ class Desk:
     async def job(self, request: Request, action: str) -> Response:
         """The answer of the job interface, under the status that fits its code; as events where they are accepted."""
         try:
-            job = _with_action(await read_json(request), action)
+            job = await asyncio.to_thread(parse, _with_action(await read_json(request), action))
 
             def work(control: Control) -> dict[str, Any]:
                 answer = self.router.work(job, _call(request, control))
@@ -137,7 +145,7 @@ class Desk:
             waited_for: set[asyncio.Future[Any]] = {job, hung_up}
             await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
             if not job.done():
-                raise JobError(ErrorCode.CANCELLED, "The caller hung up")
+                raise _gone()
             if problem := _problem(job):
                 raise problem
             return job.result()
@@ -155,9 +163,9 @@ class Desk:
         hung_up.add_done_callback(lambda _: job.cancel())
 
         def ended(done: "asyncio.Future[None]") -> None:
+            events.end(_gone() if hung_up.done() else _problem(done))
             cancelled.set()
             hung_up.cancel()
-            events.end(_problem(done))
 
         async def texts() -> AsyncIterator[bytes]:
             try:
@@ -180,7 +188,7 @@ class Desk:
             control.report(progress)
 
         def run() -> T:
-            deadline = time.monotonic() + self.settings.job_timeout_seconds
+            deadline = time.monotonic() + self._allowed()
             try:
                 control.check()
                 return work(replace(control, report=report, deadline=deadline))
@@ -188,7 +196,7 @@ class Desk:
                 raise
             except Exception:
                 log.exception("A job failed for a reason nobody foresaw")
-                raise BUG from None
+                raise bug() from None
             finally:
                 clock.stop()
 
@@ -205,6 +213,10 @@ def _with_action(job: object, action: str) -> object:
 
 def _call(request: Request, control: Control) -> Call:
     return Call(request.state.request_id, control)
+
+
+def _gone() -> JobError:
+    return JobError(ErrorCode.CANCELLED, "The caller hung up")
 
 
 def _problem(job: "asyncio.Future[Any]") -> JobError | None:
@@ -230,6 +242,7 @@ def create_app(settings: Settings, router: Router, *, ends: bool = False) -> Fas
         description=ABOUT,
         generate_unique_id_function=lambda route: route.name,
         lifespan=lambda _: _life(settings, desk, ends=ends),
+        redirect_slashes=False,  # behind TLS it would lead out of it
         separate_input_output_schemas=False,  # keys that have nothing to say are left out
     )
     app.state.router = router
@@ -326,7 +339,7 @@ def _add_probes(app: FastAPI, desk: Desk) -> None:
     @app.get("/ready", response_model=Ready, tags=["probes"], responses={503: {"model": ReadyError}})
     async def ready() -> Response:
         """200 when the model is loaded and can be trusted, else 503."""
-        status = desk.router.status
+        status = desk.status
         told = {"status": status, "model_loaded": desk.router.painter.resident.status == "ready", "timestamp": _now()}
         if status == "healthy":
             return _probe(told | {"status": "ready"})
@@ -341,7 +354,7 @@ def _add_probes(app: FastAPI, desk: Desk) -> None:
     )
     async def ping() -> Response:
         """For load balancers: 200 when ready, 204 while loading, 503 for a worker to be replaced."""
-        match desk.router.status:
+        match desk.status:
             case "healthy":
                 return _probe({"status": "ready"})
             case "loading":

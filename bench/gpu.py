@@ -29,6 +29,7 @@ from models import lora, tiny
 from models.components import Checkpoint, Components
 from models.conditioning import decode, embed, encode
 from models.engine import Control, GenerateTask, PaintTask, Sampling
+from models.grid import fit
 from models.loading import settled
 from models.plan import Card, Plan, make_plan
 from models.profiles import PROFILES, Profile
@@ -105,14 +106,26 @@ def one_job(parts: Components, name: str, on_gpu: bool) -> dict[str, Any]:
     paint(1)
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
-    pixels = [picture.pixels for picture in pictures]
-    latents = torch.randn(1, 16, 1, size[1] // 8, size[0] // 8, device=parts.device)
-    seconds = {
-        "embed_s": timed(lambda: embed(parts, "a chair by the window", pixels)),
-        "encode_s": timed(lambda: [encode(parts, picture) for picture in pixels]),
-        "decode_s": timed(lambda: decode(parts, latents)),
-        "total_s": timed(lambda: paint(2)),
+    profile = parts.edit.profile
+    areas = [profile.area, *[profile.product_area] * (len(pictures) - 1)] if name == EDIT else [profile.product_area]
+    pixels = [
+        fit(picture.size, area, profile.multiple).enter(picture.pixels)
+        for picture, area in zip(pictures, areas, strict=False)
+    ]
+    width, height = fit(size, profile.area, profile.multiple).working
+    latents = torch.randn(1, 16, 1, height // 8, width // 8, device=parts.device)
+    stages: dict[str, Callable[[], Any]] = {
+        "embed_s": lambda: embed(parts, "a chair by the window", pixels),
+        "encode_s": lambda: [encode(parts, picture) for picture in pixels],
+        "decode_s": lambda: decode(parts, latents),
     }
+
+    def again(work: Callable[[], Any]) -> float:
+        """The second time, on the engine's own thread: cuDNN makes its plans by thread and by size."""
+        engine._in_turn(work, Control())
+        return timed(lambda: engine._in_turn(work, Control()))
+
+    seconds = {stage: again(work) for stage, work in stages.items()} | {"total_s": timed(lambda: paint(2))}
     seconds["denoise_s"] = round(seconds["total_s"] - seconds["embed_s"] - seconds["encode_s"] - seconds["decode_s"], 3)
     peak = {"peak_gb": gigabytes(torch.cuda.max_memory_allocated())} if on_gpu else {}
     return {"job": name, **peak, **seconds}

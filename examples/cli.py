@@ -227,6 +227,7 @@ def _caller(place: Endpoint | Server) -> Worker:
 
 
 def _here(job: Job) -> Answer:
+    from handlers.parse import parse
     from handlers.router import Call
     from models.engine import Control
 
@@ -235,7 +236,7 @@ def _here(job: Job) -> Answer:
             bar(Progress("the engine loads", 0, 1, 0))
         router = _router()
         control = Control(lambda progress: bar(Progress(**asdict(progress)))) if bar else Control()
-        return read_answer(router.work(job, Call("cli", control)))
+        return read_answer(router.work(parse(job), Call("cli", control)))
 
 
 def _router() -> "Router":
@@ -253,8 +254,9 @@ def _health(asked: argparse.Namespace) -> int:
     place = _place(asked)
     if place is None:
         from handlers.router import Call
+        from schemas.jobs import HealthJob
 
-        told = _router().work({"action": "health_check"}, Call("cli"))
+        told = _router().work(HealthJob(action="health_check"), Call("cli"))
     else:
         with _caller(place) as worker:
             told = worker.health_check()

@@ -2,13 +2,14 @@
 
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from handlers.painting import Made
 from handlers.pictures import as_base64, as_data_url
 from imaging.encode import DigitalSource, ImageFile, encode, encode_within, holds
 from imaging.picture import Picture
+from models.engine import Control
 from schemas.answers import PaintingInfo, PlacementInfo, Variant
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import EditJob, GenerateJob, OutputFormat, ResponseFormat
@@ -33,6 +34,7 @@ class Delivery:
     limit: int = NO_LIMIT
     bucket: Bucket | None = None
     folder: Folder | None = None
+    control: Control = field(default_factory=Control)
 
     def require_bucket(self) -> Bucket:
         if self.bucket is None:
@@ -170,6 +172,7 @@ def _file(picture: Picture, wanted: Wanted, max_bytes: int, source: DigitalSourc
 
 
 def _text(file: ImageFile, name: str, wanted: Wanted, delivery: Delivery, to_bucket: bool) -> str:
+    delivery.control.check()
     extension = file.mime_type.removeprefix("image/")
     if to_bucket:
         unguessable = f"{wanted.action}-{secrets.token_hex(16)}.{extension}"

@@ -11,7 +11,7 @@ from handlers.deliver import Delivery, Parcel, send
 from handlers.edit import edit
 from handlers.paint import paint
 from handlers.painting import Made, Painter
-from handlers.parse import in_words, shown
+from handlers.parse import check_length, in_words, shown
 from handlers.pictures import PictureReader
 from handlers.requests import EditRequest, PaintRequest, drawn, edit_request
 from imaging.picture import Size
@@ -72,6 +72,7 @@ def read_body(route: str, raw: object, *, is_form: bool = False) -> GenerationBo
     """A form's values are strings. Raises JobError INVALID_INPUT with every field at fault."""
     if not isinstance(raw, dict):
         raise JobError(ErrorCode.INVALID_INPUT, "Invalid body: it must be a JSON object", ("body",))
+    check_length(raw)
     try:
         body = BODIES[route].model_validate(raw, strict=False if is_form else None)
     except ValidationError as problem:

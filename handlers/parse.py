@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -11,12 +12,14 @@ from schemas.jobs import ACTIONS, EditJob, GenerateJob, HealthJob
 
 SHOWN_NAME = 40
 SHOWN_PROBLEMS = 5
+MOST_FIELDS = 200
 
 
 def parse(raw: object) -> EditJob | GenerateJob | HealthJob:
     """Raises JobError INVALID_ACTION or INVALID_INPUT, the latter with every field at fault."""
     if not isinstance(raw, Mapping):
         raise JobError(ErrorCode.INVALID_INPUT, "Invalid input: it must be a JSON object", ("input",))
+    check_length(raw)
     action = action_of(raw)
     if action not in ACTIONS:
         supported = ", ".join(ACTIONS)
@@ -25,6 +28,13 @@ def parse(raw: object) -> EditJob | GenerateJob | HealthJob:
         return ACTIONS[action].model_validate(dict(raw) | {"action": action})
     except ValidationError as problem:
         raise in_words(problem) from None
+
+
+def check_length(raw: Mapping[str, Any]) -> None:
+    """Every unknown field is told by name, so there must be an end of them."""
+    if len(raw) > MOST_FIELDS:
+        message = f"Invalid input: it has {len(raw)} fields, and none has more than {MOST_FIELDS}"
+        raise JobError(ErrorCode.INVALID_INPUT, message, ("input",))
 
 
 def action_of(raw: object) -> str:

@@ -3,13 +3,14 @@
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from imaging.decode import ImageLimits, decode, too_large, undecodable
 from imaging.encode import ImageFile
 from imaging.picture import Mask, Picture, Size
+from models.engine import Control
 from schemas.errors import ErrorCode, JobError
 from transport.fetch import Fetcher
 
@@ -25,6 +26,8 @@ class PictureReader:
 
     limits: ImageLimits
     fetcher: Fetcher
+    control: Control = field(default_factory=Control)
+    """Of the job whose pictures are read: fetching takes time."""
 
     def picture(self, text: str, field: str) -> Picture:
         return decode(self._bytes(text, field), field, self.limits)
@@ -44,6 +47,7 @@ class PictureReader:
         return np.asarray(may_change)
 
     def _bytes(self, text: str, field: str) -> bytes:
+        self.control.check()
         if HTTP_URL.match(text):
             return self.fetcher.fetch(text.strip(), field)
         return _from_base64(text, field, self.limits.max_bytes)

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from handlers.deliver import NO_LIMIT, Delivery, deliver
@@ -62,7 +62,10 @@ class Router:
         """Blocks until the job is done. Raises only what is a bug."""
         started = time.monotonic()
         try:
-            answer = self.work(raw, call)
+            if isinstance(raw, Mapping) and "openai_route" in raw:
+                answer = self._openai(raw, call)
+            else:
+                answer = self.work(parse(raw), call)
             if self.is_worn_out:
                 answer |= {"refresh_worker": True}
             log.info("%s %s done in %.2f s", call.job_id, doing(raw), time.monotonic() - started)
@@ -82,9 +85,10 @@ class Router:
     def paint(self, body: GenerationBody | EditBody, call: Call) -> dict[str, Any]:
         """The answer of OpenAI's images API. Raises JobError."""
         with self._counted():
-            delivery = Delivery(call.response_limit, self._bucket(call.s3_config), call.folder)
+            delivery = self._delivery(call)
             max_pixels = int(self.settings.max_output_megapixels * MEGA)
-            answer = Studio(self.painter, self.reader, delivery, max_pixels).answer(body, call.control)
+            reader = replace(self.reader, control=call.control)
+            answer = Studio(self.painter, reader, delivery, max_pixels).answer(body, call.control)
             delivery.check(answer)
             return answer
 
@@ -113,16 +117,12 @@ class Router:
             raise JobError(ErrorCode.NOT_SUPPORTED, "stream is not possible through a queue", ("stream",))
         return self.paint(body, call)
 
-    def work(self, raw: object, call: Call) -> dict[str, Any]:
+    def work(self, job: EditJob | GenerateJob | HealthJob, call: Call) -> dict[str, Any]:
         """The answer of a job that can be done. Raises JobError."""
-        if isinstance(raw, Mapping) and "openai_route" in raw:
-            return self._openai(raw, call)
-        match parse(raw):
-            case HealthJob():
-                return health(self.painter.resident, self.painter.tally)
-            case EditJob() | GenerateJob() as job:
-                with self._counted():
-                    return self._pictured(job, call)
+        if isinstance(job, HealthJob):
+            return health(self.painter.resident, self.painter.tally)
+        with self._counted():
+            return self._pictured(job, call)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -131,7 +131,7 @@ class Router:
         self.growth.after_job()
 
     def _pictured(self, job: EditJob | GenerateJob, call: Call) -> dict[str, Any]:
-        delivery = Delivery(call.response_limit, self._bucket(call.s3_config), call.folder)
+        delivery = self._delivery(call)
         if job.response_format == "url":
             delivery.require_bucket()
         if job.idempotency_key is None:
@@ -162,13 +162,16 @@ class Router:
         ).as_json()
 
     def _made(self, job: EditJob | GenerateJob, control: Control) -> Made:
-        within = control.between(0.05, 0.95)
+        within, reader = control.between(0.05, 0.95), replace(self.reader, control=control)
         match job:
             case EditJob():
-                return edit(edit_request(job, self.reader), self.painter, within)
+                return edit(edit_request(job, reader), self.painter, within)
             case GenerateJob():
                 limit = int(self.settings.max_output_megapixels * MEGA)
-                return generate(generate_request(job, self.reader, limit), self.painter, within)
+                return generate(generate_request(job, reader, limit), self.painter, within)
+
+    def _delivery(self, call: Call) -> Delivery:
+        return Delivery(call.response_limit, self._bucket(call.s3_config), call.folder, call.control)
 
     def _bucket(self, s3_config: object) -> Bucket | None:
         if s3_config is None:

@@ -10,7 +10,7 @@ from transformers import StoppingCriteriaList
 
 from imaging.colour import in_profile
 from models.components import Components
-from models.conditioning import READING, inputs
+from models.conditioning import inputs, reading
 from models.engine import Control, Question
 
 TEMPLATE = (
@@ -35,7 +35,7 @@ def ask(parts: Components, question: Question, control: Control) -> str:
         control.check()
         return torch.zeros(len(tokens), dtype=torch.bool, device=tokens.device)
 
-    with sdpa_kernel(READING):
+    with sdpa_kernel(reading()):
         answer = parts.text_encoder.generate(
             **asked,
             max_new_tokens=MOST_TOKENS,

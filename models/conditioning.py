@@ -45,6 +45,11 @@ READING = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBacken
 """The language model's attention. cuDNN's makes a plan for each new number of tokens, and each word it says is one."""
 
 
+def reading() -> list[SDPBackend]:
+    """READING, without the fast kernel where that is not trusted."""
+    return READING if torch.backends.cuda.flash_sdp_enabled() else READING[1:]  # type: ignore[no-untyped-call]
+
+
 def cut(parts: Components, words: str, most: int = MOST_TOKENS) -> str:
     """`words`, or the first so many tokens of them."""
     tokens = parts.tokenizer(words)["input_ids"]
@@ -63,7 +68,7 @@ def embed(parts: Components, prompt: str, pictures: Sequence[Pixels]) -> Tensor:
     template = EDIT_TEMPLATE if pictures else TEXT_TEMPLATE
     # Not the whole model: its head would score every token of the prompt.
     asked = inputs(parts, template, prompt, [_seen(picture) for picture in pictures])
-    with sdpa_kernel(READING):
+    with sdpa_kernel(reading()):
         hidden = parts.text_encoder.model(**asked).last_hidden_state
     return hidden[:, SYSTEM_TOKENS[template] :].to(parts.device)  # spread over several cards, it is on the last
 

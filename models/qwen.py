@@ -3,8 +3,8 @@
 import logging
 import math
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,6 +30,7 @@ from models.grid import Grid, fit, window
 from models.loading import Source, source, transformers
 from models.loading import load as load_components
 from models.looks import Looks
+from models.one_thread import OneThread
 from models.parallel import share
 from models.plan import CACHE_BYTES, Card, Plan, make_plan
 from models.profiles import Schedule, find_profile
@@ -87,7 +88,7 @@ class Qwen:
         self._name = name
         self._lock = threading.Lock()
         # cuDNN remembers its plans thread by thread: what the warm-up made is there for the first job.
-        self._gpu = ThreadPoolExecutor(1, "gpu")
+        self._gpu = OneThread("gpu")
         self._cache = TensorCache(cache_bytes)
         self._looks = Looks(most_looked)
 
@@ -277,7 +278,10 @@ class Qwen:
             control.check()
         try:
             with _translated():
-                return self._gpu.submit(work).result()
+                return self._gpu.run(work)
+        except BaseException as problem:
+            _let_go(problem)
+            raise
         finally:
             self._lock.release()
 
@@ -295,6 +299,13 @@ def _translated() -> Iterator[None]:
             message = "The GPU failed and this worker is being replaced"
             raise JobError(ErrorCode.GENERATION_ERROR, message, refresh_worker=True) from problem
         raise
+
+
+def _let_go(problem: BaseException | None) -> None:
+    """What failed, and is told or kept anywhere, holds the tensors of the frames that it passed."""
+    while problem is not None:
+        traceback.clear_frames(problem.__traceback__)
+        problem = problem.__cause__ or problem.__context__
 
 
 def _is_out_of_memory(problem: RuntimeError) -> bool:

@@ -4,8 +4,10 @@ import asyncio
 import base64
 import json
 import logging
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.fakes import Failing
+from tests.fakes import Failing, Slow
 from tests.live import Echo, Live, colour_of, serving
 from tests.pictures import file_of
 from tests.shop import small_edit
@@ -221,6 +223,21 @@ def ask_everything(live: Live) -> list[str]:
 
 
 class TestMetrics:
+    def test_who_breaks_off_or_leaves_is_no_failure_of_ours(self) -> None:
+        engine = Slow(steps=40)
+        with serving(lambda: engine) as live, ThreadPoolExecutor() as callers:
+            head = b"POST /v1/edit HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
+            with socket.create_connection(("127.0.0.1", live.port)) as line:
+                line.sendall(head)
+            call = callers.submit(httpx2.post, live.url + "/v1/edit", json=small_edit(**PLACED), timeout=30)
+            assert engine.started.wait(5)
+            headers = {"Accept": "text/event-stream"}
+            with pytest.raises(httpx2.ReadTimeout):
+                httpx2.post(live.url + "/v1/edit", json=small_edit(**PLACED), headers=headers, timeout=0.5)
+            assert call.result().status_code == 200
+            codes = {labels[0] for name, labels in samples(live) if name == "requests_total"}
+        assert codes <= {"200", "499"}
+
     def test_requests_are_counted_by_route_and_code(self) -> None:
         with serving() as live:
             httpx2.post(live.url + "/v1/edit", json=small_edit(**PLACED))

@@ -1,15 +1,23 @@
 """Answers by way of a bucket, and pictures by URL, through the front door and a real S3 server on loopback."""
 
 import contextlib
+import time
 import urllib.request
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from handlers.openai import read_body
+from handlers.router import Call
+from models.engine import Control
+from schemas.errors import ErrorCode, JobError
 from tests.pictures import as_base64, file_of, plain_room
 from tests.s3 import KEY, S3, SECRET
 from tests.shop import answer, door, failure, run, small_edit
+from transport.bucket import Bucket
+from transport.fetch import Fetcher
 
 
 def bucket_settings(s3: S3, **settings: Any) -> dict[str, Any]:
@@ -61,6 +69,33 @@ def test_what_fits_in_no_format_goes_to_the_bucket_without_loss(s3: S3) -> None:
     out = answer(worker, small_edit(room_image=noisy_room()))
     assert out["lossless"] is True
     assert fetched(out["processed_image"])[1] == "image/png"
+
+
+def test_uploads_end_with_the_jobs_time(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object) -> str:
+        time.sleep(0.4)
+        return "https://shop.example/x.png"
+
+    monkeypatch.setattr(Bucket, "put", slow)
+    worker = door(**bucket_settings(s3, job_timeout_seconds=1))
+    result = run(worker, small_edit(response_format="url", n=10, seed=1))
+    assert result["output"]["error_code"] == "TIMEOUT"
+
+
+def test_who_is_gone_has_no_more_pictures_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    control, fetched = Control(), list[str]()
+
+    def fetch(_: Fetcher, url: str, _field: str) -> bytes:
+        fetched.append(url)
+        control.cancelled.set()
+        return file_of(plain_room())
+
+    monkeypatch.setattr(Fetcher, "fetch", fetch)
+    body = {"prompt": "x", "image": [f"https://shop.example/{number}.png" for number in range(3)]}
+    with pytest.raises(JobError) as stopped:
+        door().router.paint(read_body("/v1/images/edits", body), Call("job", control))
+    assert stopped.value.code is ErrorCode.CANCELLED
+    assert len(fetched) == 1
 
 
 def test_a_bucket_that_is_not_there_is_an_error_without_secrets(s3: S3) -> None:

@@ -14,7 +14,7 @@ from openai.types import ImagesResponse
 from PIL import Image
 
 from models.preview import Preview
-from tests.fakes import Failing, never
+from tests.fakes import Failing, Slow, never
 from tests.live import Echo, Live, colour_of, painted, serving
 from tests.pictures import as_base64, file_of, plain_room, red_vase
 from tests.shop import answer, door, failure, small_edit, small_generate
@@ -293,6 +293,21 @@ class TestErrors:
             answer = httpx2.post(live.url + "/v1/images/edits", content=b"--y\r\n", headers={"Content-Type": kind})
             assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_INPUT")
 
+    def test_a_charset_that_is_none_is_a_bad_request(self, live: Live) -> None:
+        kind = {"Content-Type": "multipart/form-data; boundary=x; charset=undefined"}
+        body = b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nx\r\n--x--\r\n'
+        assert httpx2.post(live.url + "/v1/images/edits", content=body, headers=kind).status_code == 400
+
+    @pytest.mark.parametrize("route", ["/v1/edit", "/v1/images/generations"])
+    def test_names_without_end_are_not_told_one_by_one(self, live: Live, route: str) -> None:
+        refused = httpx2.post(live.url + route, json={f"field_{number}": 1 for number in range(5000)})
+        assert refused.status_code == 400
+        assert "fields, and none has more than 200" in refused.text
+        assert len(refused.text) < 1000
+
+    def test_a_slash_too_many_leads_nowhere(self, live: Live) -> None:
+        assert httpx2.post(live.url + "/v1/edit/", json={}).status_code == 404
+
     def test_a_route_that_does_not_exist_is_said_in_the_same_shape(self, live: Live) -> None:
         assert get(live, "/v1/nothing").json()["error"]["type"] == "invalid_request_error"
         wrong = get(live, "/v1/edit")
@@ -356,6 +371,28 @@ class TestJobs:
         assert answer.json()["error"].startswith("Edit processing failed: Missing")
         wrong = httpx2.post(live.url + "/v1/edit", json=small_edit(action="generate"))
         assert wrong.status_code == 400
+        queued = httpx2.post(live.url + "/v1/edit", json={"openai_route": "/v1/models"})
+        assert (queued.status_code, queued.json()["fields"][-1]) == (400, "openai_route")
+
+    def test_a_wrong_one_does_not_wait_for_its_turn(self) -> None:
+        engine = Slow(steps=100)
+        with serving(lambda: engine, queue_limit=1) as live, ThreadPoolExecutor() as callers:
+            call = callers.submit(httpx2.post, live.url + "/v1/edit", json=small_edit(), timeout=30)
+            assert engine.started.wait(5)
+            waits = callers.submit(httpx2.post, live.url + "/v1/edit", json=small_edit(), timeout=30)
+            started = time.monotonic()
+            assert httpx2.post(live.url + "/v1/edit", json={"typo": 1}).status_code == 400
+            assert time.monotonic() - started < 2
+            engine.steps = 1
+            assert {call.result().status_code, waits.result().status_code} == {200}
+
+    def test_what_waited_for_the_model_has_its_whole_time(self) -> None:
+        def slowly() -> Echo:
+            time.sleep(1.5)
+            return Echo()
+
+        with serving(slowly, job_timeout_seconds=1) as live:
+            assert httpx2.post(live.url + "/v1/images/generations", json={"prompt": "1,2,3"}).status_code == 200
 
 
 class TestQueue:

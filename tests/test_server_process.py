@@ -156,6 +156,7 @@ def test_an_engine_that_hangs_is_told_and_ends_the_server(tmp_path: Path) -> Non
                 time.sleep(0.01)
         hung, waiting, streamed = [call.result() for call in calls]
         late = httpx2.post(server.url + "/v1/edit", json=small_edit(**PLACED))
+        assert [httpx2.get(server.url + probe).status_code for probe in ("/ready", "/ping")] == [503, 503]
         assert server.process.wait(15) == 1
     assert (hung.status_code, hung.json()["error_code"]) == (500, "TIMEOUT")
     assert [each.status_code for each in (waiting, late)] == [503, 503]
@@ -182,6 +183,13 @@ assert server._app.cache_info().currsize == 0
 """
     done = ended(tmp_path, sys.executable, "-c", program, ENGINE="magic")
     assert done.returncode == 0, done.stderr
+
+
+def test_an_engine_that_hangs_when_its_caller_has_gone_ends_the_server_sooner(tmp_path: Path) -> None:
+    with served(tmp_path, sys.executable, "-c", UNKIND, STUCK_SECONDS="1") as server:
+        with pytest.raises(httpx2.ReadTimeout):
+            httpx2.post(server.url + "/v1/edit", json=small_edit(instructions="hang", **PLACED), timeout=1)
+        assert server.process.wait(15) == 1
 
 
 def test_an_engine_that_fails_again_and_again_ends_the_server(tmp_path: Path) -> None:

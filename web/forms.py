@@ -41,6 +41,8 @@ async def read_form(request: Request, max_part_bytes: int) -> dict[str, Any]:
             parts = [(name, await _text(part)) for name, part in form.multi_items()]
     except HTTPException as problem:
         raise JobError(ErrorCode.INVALID_INPUT, f"Invalid body: {problem.detail}", ("body",)) from None
+    except UnicodeError:
+        raise JobError(ErrorCode.INVALID_INPUT, "Invalid body: it is not in the charset it names", ("body",)) from None
     return _fields(parts)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import ErrorCode, JobError
@@ -27,8 +28,6 @@ ELSEWHERE = "elsewhere"
 
 UNANSWERED = 499
 """In the log, of a caller that hung up."""
-
-BUG = JobError(ErrorCode.INTERNAL_ERROR, "Something went wrong inside the server")
 
 Count = Callable[[str, int, float], None]
 """Takes the route, the status and the seconds of an answered request."""
@@ -64,9 +63,11 @@ class Front:
                 await self.app(scope, self._limited(receive), send_marked)
             else:
                 await error_response(refusal, 1)(scope, receive, send_marked)
+        except ClientDisconnect:
+            pass  # in the middle of its body
         except Exception:
             if status == UNANSWERED:
-                await error_response(BUG, 1)(scope, receive, send_marked)
+                await error_response(bug(), 1)(scope, receive, send_marked)
             raise  # to the log
         finally:
             seconds = time.monotonic() - started
@@ -101,6 +102,10 @@ class Front:
             raise JobError(ErrorCode.IMAGE_TOO_LARGE, text)
 
         return receive_limited
+
+
+def bug() -> JobError:
+    return JobError(ErrorCode.INTERNAL_ERROR, "Something went wrong inside the server")
 
 
 def _own_id(headers: Headers) -> str | None:

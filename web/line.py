@@ -19,13 +19,17 @@ REPLACED = "This server is being replaced"
 
 class Line:
     """To be joined on the event loop; the work runs on a thread of the line's own. Work that takes more than
-    `longest` seconds hangs: nothing can run any more, everybody is told so, and `stuck` is called."""
+    `longest` seconds hangs, and so does work that does not stop `patience` seconds after nobody wants it any more:
+    nothing can run then, everybody is told so, and `stuck` is called."""
 
-    def __init__(self, most_waiting: int, longest: Callable[[], float], stuck: Callable[[], None]) -> None:
+    def __init__(
+        self, most_waiting: int, longest: Callable[[], float], patience: float, stuck: Callable[[], None]
+    ) -> None:
         self._most = most_waiting + 1  # one runs
         self._longest = longest
+        self._patience = patience
         self._stuck = stuck
-        self._hangs = False
+        self.hangs = False
         self._worker = ThreadPoolExecutor(1, "jobs")
         self._jobs: set[Future[Any]] = set()
         self._last_seconds = 1.0
@@ -43,7 +47,7 @@ class Line:
     def join(self, work: Callable[[], T]) -> "asyncio.Future[T]":
         """Raises JobError TOO_MANY_REQUESTS where the line is full, MODEL_NOT_READY where it hangs. Cancelling the
         result gives up a place in the line; work that runs is not ended by it."""
-        if self._hangs:
+        if self.hangs:
             raise JobError(ErrorCode.MODEL_NOT_READY, REPLACED)
         if self.length >= self._most:
             raise JobError(ErrorCode.TOO_MANY_REQUESTS, "Too many jobs are waiting, try again later")
@@ -52,6 +56,7 @@ class Line:
         job.add_done_callback(self._jobs.discard)
         result = asyncio.wrap_future(job)
         result.add_done_callback(_seen)
+        result.add_done_callback(lambda result: self._watch(job) if result.cancelled() else None)
         return result
 
     def close(self) -> None:
@@ -65,14 +70,22 @@ class Line:
             return work()
         finally:
             watch.cancel()
+            del watch, give_up  # which lead to the job's future, and so from its exception to all that failed
             self._last_seconds = time.monotonic() - started
+
+    def _watch(self, job: Future[Any]) -> None:
+        """Nobody waits for it any more."""
+        if job.running():
+            watch = threading.Timer(self._patience, self._give_up, [job])
+            watch.daemon = True
+            watch.start()
 
     def _give_up(self, job: Future[Any]) -> None:
         try:
             job.set_exception(JobError(ErrorCode.TIMEOUT, f"The job does not stop. {REPLACED}"))
         except InvalidStateError:
             return  # it has just ended
-        self._hangs = True
+        self.hangs = True
         self.close()
         self._stuck()
 

@@ -331,6 +331,20 @@ class TestFailures:
         paint(engine)
         assert not any(alive)
 
+    def test_a_failure_that_is_kept_keeps_no_tensor(self, engine: Qwen, monkeypatch: pytest.MonkeyPatch) -> None:
+        alive = []
+
+        def failing(*_: Any, **__: Any) -> Any:
+            activation = torch.zeros(1)
+            alive.append(weakref.ref(activation))
+            raise ZeroDivisionError
+
+        monkeypatch.setattr("models.qwen.denoise", failing)
+        with pytest.raises(ZeroDivisionError) as kept:
+            paint(engine)
+        assert kept.value.__traceback__ is not None
+        assert alive[0]() is None
+
     def test_memory_that_runs_out_twice_is_an_error(self, engine: Qwen, monkeypatch: pytest.MonkeyPatch) -> None:
         def full(*_: Any, **__: Any) -> Any:
             raise torch.OutOfMemoryError("2 GB of 80")

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 from diffusers.models.attention_dispatch import attention_backend
+from torch.nn.attention import SDPBackend
 
 from imaging.picture import Picture
 from models import tiny
+from models.conditioning import reading
 from models.engine import Control, PaintTask, Sampling
 from models.forward import Forward
 from models.modulation import Tables, fixed_timesteps, rows_of, turn_to
@@ -55,6 +57,7 @@ def test_plain_attention_is_plain_whatever_was_chosen() -> None:
         assert chosen() == {"native"}
         assert not torch.backends.cuda.flash_sdp_enabled()
         assert not torch.backends.cuda.cudnn_sdp_enabled()
+        assert SDPBackend.FLASH_ATTENTION not in reading(), "nor does the language model use it"
     assert chosen() == before == {"_native_math"}
 
 
