@@ -6,9 +6,11 @@ import { z } from "zod";
 import type { Shopify } from "./admin.js";
 import { Failure, MESSAGES, type Reason } from "./failures.js";
 import type { State } from "./jobs.js";
+import { isJpeg } from "./jpeg.js";
 import type { Rooms } from "./rooms.js";
 import { ANSWER_BYTES, ORDER_BYTES, PHOTO_BYTES, type Settings } from "./settings.js";
 import { type Order, tokenOf } from "./tokens.js";
+import { visitorsOf } from "./visitor.js";
 
 type Env = { Variables: { shop: string; token: string } };
 
@@ -19,7 +21,9 @@ export function createApp(settings: Settings, shopify: Shopify, rooms: Rooms): H
   app.use("/proxy/room/*", signedByShopify(shopify));
   app.post("/proxy/room", limited(ORDER_BYTES), async (c) => {
     const order = await readOrder(c.get("shop"), await c.req.parseBody());
-    return c.json({ state: "working", token: await rooms.ask(order) }, 202);
+    const visitors = visitorsOf(
+      c.req.header("x-forwarded-for") ?? "", settings.OWN_PROXIES, c.req.query("logged_in_customer_id") ?? "");
+    return c.json({ state: "working", token: await rooms.ask(order, visitors) }, 202);
   });
   app.get("/proxy/room/:token", async (c) => {
     c.header("Cache-Control", "no-store");
@@ -101,10 +105,6 @@ async function readOrder(shop: string, form: unknown): Promise<Order> {
   if (parsed.success) return { shop, ...parsed.data };
   const field = String(parsed.error.issues[0]?.path[0]);
   throw new Failure(REASONS[field] ?? "other", `the form's ${field} is missing or wrong`);
-}
-
-function isJpeg(photo: Uint8Array): boolean {
-  return photo[0] === 0xff && photo[1] === 0xd8 && photo[2] === 0xff;
 }
 
 function failed(reason: Reason): State {

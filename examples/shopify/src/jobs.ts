@@ -2,6 +2,12 @@ import type { Reason } from "./failures.js";
 
 export type State = { state: "working" } | { state: "ready"; url: string } | { state: "failed"; reason: Reason };
 
+/** Jobs within an hour. */
+export interface Limits {
+  shop: number;
+  visitor: number;
+}
+
 /** Where jobs are remembered. With more than one process it must be a database: every method is then one statement. */
 export interface Jobs {
   /** Whether the job is new; one that failed may begin again. */
@@ -10,8 +16,8 @@ export interface Jobs {
   claim(token: string): Promise<string | undefined>;
   finish(token: string, state: State): Promise<void>;
   find(token: string, shop: string): Promise<State | undefined>;
-  /** How many were begun and did not fail. */
-  begunSince(shop: string, time: number): Promise<number>;
+  /** Whether the worker may be asked once more; if so it counts, whatever becomes of the job. */
+  spend(shop: string, visitors: string[], limits: Limits): Promise<boolean>;
   forget(shop: string): Promise<void>;
 }
 
@@ -22,12 +28,19 @@ interface Job {
   state: State;
 }
 
+interface Spent {
+  shop: string;
+  visitors: string[];
+  time: number;
+}
+
 const PATIENCE = 15 * 60_000;
-const KEPT = 60 * 60_000;
+const HOUR = 60 * 60_000;
 
 /** For one process: a restart forgets all jobs, and each is forgotten after an hour. */
 export class JobsInMemory implements Jobs {
   private readonly jobs = new Map<string, Job>();
+  private spent: Spent[] = [];
 
   async begin(token: string, shop: string): Promise<boolean> {
     this.forgetOld();
@@ -54,13 +67,18 @@ export class JobsInMemory implements Jobs {
     return job?.shop === shop ? job.state : undefined;
   }
 
-  async begunSince(shop: string, time: number): Promise<number> {
-    const counts = (job: Job) => job.shop === shop && job.since >= time && job.state.state !== "failed";
-    return [...this.jobs.values()].filter(counts).length;
+  async spend(shop: string, visitors: string[], limits: Limits): Promise<boolean> {
+    this.spent = this.spent.filter(({ time }) => time >= Date.now() - HOUR);
+    const ofShop = this.spent.filter((one) => one.shop === shop);
+    const most = Math.max(...visitors.map((visitor) => ofShop.filter((one) => one.visitors.includes(visitor)).length));
+    if (ofShop.length >= limits.shop || most >= limits.visitor) return false;
+    this.spent.push({ shop, visitors, time: Date.now() });
+    return true;
   }
 
   async forget(shop: string): Promise<void> {
     for (const [token, job] of this.jobs) if (job.shop === shop) this.jobs.delete(token);
+    this.spent = this.spent.filter((one) => one.shop !== shop);
   }
 
   /** An answer that did not come in time will not come. */
@@ -72,6 +90,6 @@ export class JobsInMemory implements Jobs {
   }
 
   private forgetOld(): void {
-    for (const [token, job] of this.jobs) if (job.since < Date.now() - KEPT) this.jobs.delete(token);
+    for (const [token, job] of this.jobs) if (job.since < Date.now() - HOUR) this.jobs.delete(token);
   }
 }

@@ -5,10 +5,9 @@ import { deleteOld, publish } from "./files.js";
 import type { Jobs, State } from "./jobs.js";
 import { findProduct } from "./product.js";
 import { FILE_BYTES, type Settings } from "./settings.js";
-import { hookSecret, jobToken, type Order } from "./tokens.js";
+import { hookSecret, jobToken, type Order, visitorKey } from "./tokens.js";
 
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
+const DAY = 24 * 3_600_000;
 
 /** The way of an order: the worker gets it, its answer becomes a file of the shop. */
 export class Rooms {
@@ -22,9 +21,9 @@ export class Rooms {
   ) {}
 
   /** The job's token at once; its work goes on. The same order again is the same job, unless that one failed. */
-  async ask(order: Order): Promise<string> {
+  async ask(order: Order, visitors: string[]): Promise<string> {
     const token = jobToken(this.settings.SHOPIFY_API_SECRET, order);
-    if (await this.jobs.begin(token, order.shop)) this.goOn(token, this.submit(token, order));
+    if (await this.jobs.begin(token, order.shop)) this.goOn(token, this.submit(token, order, visitors));
     return token;
   }
 
@@ -55,10 +54,9 @@ export class Rooms {
     await Promise.all(this.running);
   }
 
-  private async submit(token: string, { shop, variant, photo, place }: Order): Promise<void> {
-    const begun = await this.jobs.begunSince(shop, Date.now() - HOUR);
-    if (begun > this.settings.JOBS_PER_HOUR) throw new Failure("busy", `${begun} jobs within an hour`);
+  private async submit(token: string, { shop, variant, photo, place }: Order, visitors: string[]): Promise<void> {
     const product = await findProduct(this.admin, shop, variant, this.settings.HEIGHT_METAFIELD);
+    await this.spend(shop, visitors);
     const job = {
       action: "edit" as const,
       product_image: product.imageUrl,
@@ -70,6 +68,13 @@ export class Rooms {
     const webhook = `${this.settings.APP_URL}/hooks/runpod/${hookSecret(this.settings.SHOPIFY_API_SECRET, token)}`;
     await this.worker.submit(job, { webhook, idempotencyKey: token }).catch(unlessItMayRun);
     log(shop, token, "submitted");
+  }
+
+  private async spend(shop: string, visitors: string[]): Promise<void> {
+    const { SHOPIFY_API_SECRET: key, JOBS_PER_HOUR, VISITOR_JOBS_PER_HOUR } = this.settings;
+    const limits = { shop: JOBS_PER_HOUR, visitor: VISITOR_JOBS_PER_HOUR };
+    const keys = visitors.map((visitor) => visitorKey(key, shop, visitor));
+    if (!(await this.jobs.spend(shop, keys, limits))) throw new Failure("busy", "too many jobs within an hour");
   }
 
   private async publish(shop: string, token: string, body: unknown): Promise<void> {

@@ -14,6 +14,11 @@ export function jobToken(key: string, order: Order): string {
   return sign(key, "job", JSON.stringify([order.shop, order.variant, photo, order.place ?? null]));
 }
 
+/** Nobody's address or number can be read from it. */
+export function visitorKey(key: string, shop: string, visitor: string): string {
+  return sign(key, "visitor", JSON.stringify([shop, visitor]));
+}
+
 /** What RunPod is told instead of a signature; a customer who knows the token cannot make it. */
 export function hookSecret(key: string, token: string): string {
   return `${token}.${sign(key, "hook", token)}`;

@@ -24,6 +24,8 @@ export class FakeShopify {
   fate = ["UPLOADED", "PROCESSING", "READY"];
   page = "";
   backend = "";
+  /** Who is at the storefront. */
+  visitor = { address: "203.0.113.9", customer: "" };
 
   /** `pictures` is the folder of the products' pictures. */
   async listen(pictures) {
@@ -186,14 +188,14 @@ export class FakeShopify {
     const type = request.headers["content-type"];
     return await fetch(`${this.backend}${path}?${new URLSearchParams(told)}`, {
       method: request.method,
-      headers: { "x-forwarded-for": "203.0.113.9", ...(type && { "content-type": type }) },
+      headers: { "x-forwarded-for": this.visitor.address, ...(type && { "content-type": type }) },
       ...(request.method === "POST" && { body }),
     });
   }
 
   signed(query = {}, { age = 0, shop = SHOP, secret = SECRET } = {}) {
     const timestamp = String(Math.trunc(Date.now() / 1000) - age);
-    const all = { ...query, shop, logged_in_customer_id: "", path_prefix: "/apps/room", timestamp };
+    const all = { ...query, shop, logged_in_customer_id: this.visitor.customer, path_prefix: "/apps/room", timestamp };
     const text = Object.entries(all).map(([name, value]) => `${name}=${value}`).sort().join("");
     return { ...all, signature: createHmac("sha256", secret).update(text).digest("hex") };
   }

@@ -9,6 +9,7 @@ import { recorder, startBackend, until } from "./running.mjs";
 const { RUNPOD_URL, PICTURES } = process.env;
 const PHOTO = readFileSync(`${PICTURES}/room.jpg`);
 const NO_PHOTO = Buffer.concat([PHOTO.subarray(0, 3), Buffer.from("this is no picture")]);
+const CUT_OFF = PHOTO.subarray(0, PHOTO.length / 4);
 const LARGE = Buffer.concat([PHOTO.subarray(0, 3), Buffer.alloc(8_000_000)]);
 const ARMCHAIR = 41;
 
@@ -19,7 +20,7 @@ let first;
 before(async () => {
   fake = await new FakeShopify().listen(PICTURES);
   runpod = await recorder(RUNPOD_URL);
-  backend = await startBackend(fake, runpod.url);
+  backend = await startBackend(fake, runpod.url, { VISITOR_JOBS_PER_HOUR: "100" });
   fake.backend = backend.url;
   fake.sell(ARMCHAIR, { height: { type: "dimension", value: '{"value":0.9,"unit":"METERS"}' } });
   fake.fate = ["UPLOADED", "PROCESSING", "READY"];
@@ -98,6 +99,7 @@ test("another shop does not see the result", async () => {
 for (const [name, form, status, reason] of [
   ["a photo that is too large", { photo: LARGE }, 413, "photo"],
   ["a photo that is no JPEG", { photo: PHOTO.subarray(2) }, 400, "photo"],
+  ["a photo of no size", { photo: NO_PHOTO }, 400, "photo"],
   ["an order without a photo", { photo: undefined }, 400, "photo"],
   ["a variant that is no number", { variant: "41 OR 1=1" }, 400, "product"],
   ["an order without a variant", { variant: undefined }, 400, "product"],
@@ -113,7 +115,7 @@ for (const [name, form, status, reason] of [
 }
 
 for (const [form, reason] of [
-  [{ photo: NO_PHOTO }, "photo"],
+  [{ photo: CUT_OFF }, "photo"],
   [{ place: "[99999,10]" }, "place"],
 ]) {
   test(`what the worker refuses is told in the customer's words, and may be tried again: ${reason}`, async () => {
@@ -210,20 +212,36 @@ test("a webhook that is too large or no JSON is refused", async () => {
   assert.equal((await fetch(first.job.webhook, { method: "POST", body: "{" })).status, 400);
 });
 
-test("the shop's jobs an hour are limited", async () => {
-  const small = await startBackend(fake, runpod.url, { JOBS_PER_HOUR: "1" });
-  fake.backend = small.url;
-  try {
+test("the shop's jobs an hour are limited", () =>
+  limitedTo({ JOBS_PER_HOUR: "1" }, async () => {
     const { told } = await order({ place: "[249,400]" });
-    const busy = await result((await order({ place: "[250,400]" })).told.token);
-    assert.deepEqual([busy.state, busy.reason], ["failed", "busy"]);
+    assert.equal((await result(told.token)).state, "ready");
+    assert.equal(await reasonFor("[250,400]"), "busy");
     assert.equal((await order({ place: "[249,400]" })).told.token, told.token);
-    await result(told.token);
-  } finally {
-    fake.backend = backend.url;
-    small.child.kill();
-  }
-});
+    assert.equal((await result(told.token)).state, "ready");
+  }));
+
+test("jobs that fail count, also those of one order", () =>
+  limitedTo({ JOBS_PER_HOUR: "2" }, async () => {
+    const reasons = [await reasonFor("[99998,10]"), await reasonFor("[99998,10]"), await reasonFor("[99998,10]")];
+    assert.deepEqual(reasons, ["place", "place", "busy"]);
+    assert.equal(runpod.jobs.length, 2);
+  }));
+
+for (const [who, one, other] of [
+  ["an address", { address: "203.0.113.9" }, { address: "203.0.113.10" }],
+  ["a customer", { address: "203.0.113.11", customer: "7" }, { address: "203.0.113.12", customer: "8" }],
+]) {
+  test(`the jobs of ${who} an hour are limited, and others still get theirs`, () =>
+    limitedTo({ VISITOR_JOBS_PER_HOUR: "1" }, async () => {
+      fake.visitor = { customer: "", ...one };
+      assert.equal(await reasonFor("[99999,11]"), "place");
+      if (one.customer) fake.visitor = { ...one, address: "203.0.113.13" };
+      assert.equal(await reasonFor("[99999,12]"), "busy");
+      fake.visitor = { customer: "", ...other };
+      assert.equal(await reasonFor("[99999,12]"), "place");
+    }));
+}
 
 test("what is being published at the end is published", async () => {
   const ending = await startBackend(fake, runpod.url);
@@ -261,6 +279,24 @@ test("settings that are missing or wrong end the start with one sentence", async
   assert.ok(faults.every((fault) => wrong.log.includes(fault)), wrong.log);
   assert.match(wrong.log, /^These settings are missing or wrong: .+\.\n$/);
 });
+
+/** With a backend of its own. */
+async function limitedTo(settings, work) {
+  const small = await startBackend(fake, runpod.url, settings);
+  const { visitor } = fake;
+  fake.backend = small.url;
+  try {
+    await work();
+  } finally {
+    Object.assign(fake, { backend: backend.url, visitor });
+    small.child.kill();
+  }
+}
+
+/** Why an order for this place failed. */
+async function reasonFor(place) {
+  return (await result((await order({ place })).told.token)).reason;
+}
 
 async function order(given) {
   const { photo, ...fields } = { variant: ARMCHAIR, photo: PHOTO, ...given };
