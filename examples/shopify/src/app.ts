@@ -5,14 +5,14 @@ import { InvalidHmacError } from "@shopify/shopify-api";
 import { z } from "zod";
 import type { Shopify } from "./admin.js";
 import { Failure, MESSAGES, type Reason } from "./failures.js";
-import type { State } from "./jobs.js";
+import type { Attempt, State } from "./jobs.js";
 import { isJpeg } from "./jpeg.js";
 import type { Rooms } from "./rooms.js";
 import { ANSWER_BYTES, ORDER_BYTES, PHOTO_BYTES, type Settings } from "./settings.js";
-import { type Order, tokenOf } from "./tokens.js";
+import { attemptOf, type Order } from "./tokens.js";
 import { visitorsOf } from "./visitor.js";
 
-type Env = { Variables: { shop: string; token: string } };
+type Env = { Variables: { shop: string; attempt: Attempt } };
 
 export function createApp(settings: Settings, shopify: Shopify, rooms: Rooms): Hono<Env> {
   const app = new Hono<Env>();
@@ -32,7 +32,7 @@ export function createApp(settings: Settings, shopify: Shopify, rooms: Rooms): H
 
   app.use("/hooks/runpod/:secret", ofOurJob(settings.SHOPIFY_API_SECRET));
   app.post("/hooks/runpod/:secret", limited(ANSWER_BYTES), async (c) => {
-    await rooms.answered(c.get("token"), await c.req.json());
+    await rooms.answered(c.get("attempt"), await c.req.json());
     return c.body(null, 200);
   });
 
@@ -62,12 +62,12 @@ function signedByShopify(shopify: Shopify) {
   });
 }
 
-/** RunPod signs nothing: who knows the secret of a job's URL was told it by us. */
+/** RunPod signs nothing: who knows the secret of an attempt's URL was told it by us. */
 function ofOurJob(key: string) {
   return createMiddleware<Env>(async (c, next) => {
-    const token = tokenOf(key, c.req.param("secret") ?? "");
-    if (!token) return c.body(null, 401);
-    c.set("token", token);
+    const attempt = attemptOf(key, c.req.param("secret") ?? "");
+    if (!attempt) return c.body(null, 401);
+    c.set("attempt", attempt);
     await next();
   });
 }

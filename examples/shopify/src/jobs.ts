@@ -1,6 +1,13 @@
+import { randomUUID } from "node:crypto";
 import type { Reason } from "./failures.js";
 
 export type State = { state: "working" } | { state: "ready"; url: string } | { state: "failed"; reason: Reason };
+
+/** A job that failed may begin again: what is still told about an earlier attempt is not about it. */
+export interface Attempt {
+  token: string;
+  id: string;
+}
 
 /** Jobs within an hour. */
 export interface Limits {
@@ -10,11 +17,11 @@ export interface Limits {
 
 /** Where jobs are remembered. With more than one process it must be a database: every method is then one statement. */
 export interface Jobs {
-  /** Whether the job is new; one that failed may begin again. */
-  begin(token: string, shop: string): Promise<boolean>;
-  /** The shop of a job that waits for its answer; to the first who asks, and to nobody after. */
-  claim(token: string): Promise<string | undefined>;
-  finish(token: string, state: State): Promise<void>;
+  /** Of a job that is new, or failed. */
+  begin(token: string, shop: string): Promise<Attempt | undefined>;
+  /** The shop of an attempt that waits for its answer; to the first who asks, and to nobody after. */
+  claim(attempt: Attempt): Promise<string | undefined>;
+  finish(attempt: Attempt, state: State): Promise<void>;
   find(token: string, shop: string): Promise<State | undefined>;
   /** Whether the worker may be asked once more; if so it counts, whatever becomes of the job. */
   spend(shop: string, visitors: string[], limits: Limits): Promise<boolean>;
@@ -23,6 +30,7 @@ export interface Jobs {
 
 interface Job {
   shop: string;
+  attempt: string;
   since: number;
   isClaimed: boolean;
   state: State;
@@ -42,23 +50,24 @@ export class JobsInMemory implements Jobs {
   private readonly jobs = new Map<string, Job>();
   private spent: Spent[] = [];
 
-  async begin(token: string, shop: string): Promise<boolean> {
+  async begin(token: string, shop: string): Promise<Attempt | undefined> {
     this.forgetOld();
     const known = this.look(token);
-    if (known && known.state.state !== "failed") return false;
-    this.jobs.set(token, { shop, since: Date.now(), isClaimed: false, state: { state: "working" } });
-    return true;
+    if (known && known.state.state !== "failed") return undefined;
+    const id = randomUUID();
+    this.jobs.set(token, { shop, attempt: id, since: Date.now(), isClaimed: false, state: { state: "working" } });
+    return { token, id };
   }
 
-  async claim(token: string): Promise<string | undefined> {
-    const job = this.jobs.get(token);
+  async claim(attempt: Attempt): Promise<string | undefined> {
+    const job = this.of(attempt);
     if (!job || job.isClaimed || job.state.state !== "working") return undefined;
     job.isClaimed = true;
     return job.shop;
   }
 
-  async finish(token: string, state: State): Promise<void> {
-    const job = this.jobs.get(token);
+  async finish(attempt: Attempt, state: State): Promise<void> {
+    const job = this.of(attempt);
     if (job) job.state = state;
   }
 
@@ -79,6 +88,11 @@ export class JobsInMemory implements Jobs {
   async forget(shop: string): Promise<void> {
     for (const [token, job] of this.jobs) if (job.shop === shop) this.jobs.delete(token);
     this.spent = this.spent.filter((one) => one.shop !== shop);
+  }
+
+  private of({ token, id }: Attempt): Job | undefined {
+    const job = this.jobs.get(token);
+    return job?.attempt === id ? job : undefined;
   }
 
   /** An answer that did not come in time will not come. */

@@ -2,7 +2,7 @@ import { readWebhook, type Worker, WorkerError } from "qwen-worker";
 import type { Admin } from "./admin.js";
 import { Failure, reasonOf } from "./failures.js";
 import { deleteOld, publish } from "./files.js";
-import type { Jobs, State } from "./jobs.js";
+import type { Attempt, Jobs, State } from "./jobs.js";
 import { findProduct } from "./product.js";
 import { FILE_BYTES, type Settings } from "./settings.js";
 import { hookSecret, jobToken, type Order, visitorKey } from "./tokens.js";
@@ -23,7 +23,8 @@ export class Rooms {
   /** The job's token at once; its work goes on. The same order again is the same job, unless that one failed. */
   async ask(order: Order, visitors: string[]): Promise<string> {
     const token = jobToken(this.settings.SHOPIFY_API_SECRET, order);
-    if (await this.jobs.begin(token, order.shop)) this.goOn(token, this.submit(token, order, visitors));
+    const attempt = await this.jobs.begin(token, order.shop);
+    if (attempt) this.goOn(attempt, this.submit(attempt, order, visitors));
     return token;
   }
 
@@ -31,10 +32,10 @@ export class Rooms {
     return (await this.jobs.find(token, shop)) ?? { state: "failed", reason: "gone" };
   }
 
-  /** RunPod's webhook; of several about one job the first counts. Returns before the picture is published. */
-  async answered(token: string, body: unknown): Promise<void> {
-    const shop = await this.jobs.claim(token);
-    if (shop) this.goOn(token, this.publish(shop, token, body));
+  /** RunPod's webhook; of several about one attempt the first counts. Returns before the picture is published. */
+  async answered(attempt: Attempt, body: unknown): Promise<void> {
+    const shop = await this.jobs.claim(attempt);
+    if (shop) this.goOn(attempt, this.publish(shop, attempt, body));
   }
 
   async forget(shop: string): Promise<void> {
@@ -54,7 +55,7 @@ export class Rooms {
     await Promise.all(this.running);
   }
 
-  private async submit(token: string, { shop, variant, photo, place }: Order, visitors: string[]): Promise<void> {
+  private async submit(attempt: Attempt, { shop, variant, photo, place }: Order, visitors: string[]): Promise<void> {
     const product = await findProduct(this.admin, shop, variant, this.settings.HEIGHT_METAFIELD);
     await this.spend(shop, visitors);
     const job = {
@@ -65,9 +66,9 @@ export class Rooms {
       placement_coordinates: place,
       output_format: "jpeg" as const,
     };
-    const webhook = `${this.settings.APP_URL}/hooks/runpod/${hookSecret(this.settings.SHOPIFY_API_SECRET, token)}`;
-    await this.worker.submit(job, { webhook, idempotencyKey: token }).catch(unlessItMayRun);
-    log(shop, token, "submitted");
+    const webhook = `${this.settings.APP_URL}/hooks/runpod/${hookSecret(this.settings.SHOPIFY_API_SECRET, attempt)}`;
+    await this.worker.submit(job, { webhook, idempotencyKey: attempt.token }).catch(unlessItMayRun);
+    log(shop, attempt.token, "submitted");
   }
 
   private async spend(shop: string, visitors: string[]): Promise<void> {
@@ -77,22 +78,23 @@ export class Rooms {
     if (!(await this.jobs.spend(shop, keys, limits))) throw new Failure("busy", "too many jobs within an hour");
   }
 
-  private async publish(shop: string, token: string, body: unknown): Promise<void> {
+  private async publish(shop: string, attempt: Attempt, body: unknown): Promise<void> {
     const { answer } = readWebhook(body);
     const picture = Buffer.from(answer.processed_image, "base64");
     if (picture.length > FILE_BYTES) throw new Error("the picture is larger than Shopify takes");
-    await this.jobs.finish(token, { state: "ready", url: await publish(this.admin, shop, token, picture) });
-    log(shop, token, "ready");
+    const url = await publish(this.admin, shop, attempt.token, picture);
+    await this.jobs.finish(attempt, { state: "ready", url });
+    log(shop, attempt.token, "ready");
   }
 
-  private goOn(token: string, work: Promise<void>): void {
-    const done = work.catch((error) => this.fail(token, error)).finally(() => this.running.delete(done));
+  private goOn(attempt: Attempt, work: Promise<void>): void {
+    const done = work.catch((error) => this.fail(attempt, error)).finally(() => this.running.delete(done));
     this.running.add(done);
   }
 
-  private async fail(token: string, error: unknown): Promise<void> {
-    log("failed", token, String(error));
-    await this.jobs.finish(token, { state: "failed", reason: reasonOf(error) });
+  private async fail(attempt: Attempt, error: unknown): Promise<void> {
+    log("failed", attempt.token, String(error));
+    await this.jobs.finish(attempt, { state: "failed", reason: reasonOf(error) });
   }
 }
 

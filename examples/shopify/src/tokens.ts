@@ -1,4 +1,5 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import type { Attempt } from "./jobs.js";
 
 export interface Order {
   shop: string;
@@ -20,15 +21,16 @@ export function visitorKey(key: string, shop: string, visitor: string): string {
 }
 
 /** What RunPod is told instead of a signature; a customer who knows the token cannot make it. */
-export function hookSecret(key: string, token: string): string {
-  return `${token}.${sign(key, "hook", token)}`;
+export function hookSecret(key: string, { token, id }: Attempt): string {
+  return `${token}.${id}.${sign(key, "hook", `${token}.${id}`)}`;
 }
 
-/** The job of a hook's secret, if it is one. */
-export function tokenOf(key: string, secret: string): string | undefined {
-  const token = secret.split(".")[0] ?? "";
-  const [given, expected] = [Buffer.from(secret), Buffer.from(hookSecret(key, token))];
-  return given.length === expected.length && timingSafeEqual(given, expected) ? token : undefined;
+/** The attempt of a hook's secret, if it is one. */
+export function attemptOf(key: string, secret: string): Attempt | undefined {
+  const [token = "", id = ""] = secret.split(".");
+  const attempt = { token, id };
+  const [given, expected] = [Buffer.from(secret), Buffer.from(hookSecret(key, attempt))];
+  return given.length === expected.length && timingSafeEqual(given, expected) ? attempt : undefined;
 }
 
 function sign(key: string, purpose: string, text: string): string {

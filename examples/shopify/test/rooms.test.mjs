@@ -183,6 +183,17 @@ test("a webhook that comes again changes nothing", async () => {
   assert.equal(fake.uploads, uploads);
 });
 
+test("a webhook of an earlier attempt changes nothing", async () => {
+  const place = "[256,400]";
+  fake.fate = ["UPLOADED", "FAILED"];
+  const { token } = (await order({ place })).told;
+  assert.equal((await result(token)).state, "failed");
+  fake.fate = ["UPLOADED", "READY"];
+  assert.equal((await order({ place })).told.token, token);
+  assert.equal((await post(runpod.jobs[0].webhook, { id: "1", status: "FAILED", error: "no" })).status, 200);
+  assert.equal((await result(token)).state, "ready");
+});
+
 test("a webhook is answered before its picture is published, and the first counts", async () => {
   const { token } = (await order({ place: "[255,400]" })).told;
   await until(() => runpod.jobs.length === 1);
