@@ -44,9 +44,9 @@ export function createApp(settings: Settings, shopify: Shopify, rooms: Rooms): H
   });
 
   app.onError((error, c) => {
-    if (error instanceof Failure) return c.json(told(failed(error.reason)), 400);
     if (error instanceof SyntaxError) return c.body(null, 400);
-    console.error(error);
+    console.error(error instanceof Failure ? error.message : error);
+    if (error instanceof Failure) return c.json(told(failed(error.reason)), 400);
     return c.json(told(failed("other")), 500);
   });
   return app;

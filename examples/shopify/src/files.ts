@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Admin } from "./admin.js";
 
-/** Names and alternative texts of all our files begin so: by it they are found again, and nothing else is ever deleted. */
+/** All our files' names and alternative texts begin so: by it they are found again, and nothing else is deleted. */
 const PREFIX = "see-in-your-room-";
 
 const UPLOAD_MS = 60_000;

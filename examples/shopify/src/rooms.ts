@@ -3,7 +3,7 @@ import type { Admin } from "./admin.js";
 import { Failure, reasonOf } from "./failures.js";
 import { deleteOld, publish } from "./files.js";
 import type { Attempt, Jobs, State } from "./jobs.js";
-import { findProduct } from "./product.js";
+import { findProduct, type Product } from "./product.js";
 import { FILE_BYTES, type Settings } from "./settings.js";
 import { hookSecret, jobToken, type Order, visitorKey } from "./tokens.js";
 
@@ -20,11 +20,13 @@ export class Rooms {
     private readonly jobs: Jobs,
   ) {}
 
-  /** The job's token at once; its work goes on. The same order again is the same job, unless that one failed. */
+  /** The job's token; its work goes on. The same order again is the same job, unless that one failed or the product
+   * was corrected. */
   async ask(order: Order, visitors: string[]): Promise<string> {
-    const token = jobToken(this.settings.SHOPIFY_API_SECRET, order);
+    const product = await findProduct(this.admin, order.shop, order.variant, this.settings.HEIGHT_METAFIELD);
+    const token = jobToken(this.settings.SHOPIFY_API_SECRET, order, product);
     const attempt = await this.jobs.begin(token, order.shop);
-    if (attempt) this.goOn(attempt, this.submit(attempt, order, visitors));
+    if (attempt) this.goOn(attempt, this.submit(attempt, order, product, visitors));
     return token;
   }
 
@@ -55,8 +57,8 @@ export class Rooms {
     await Promise.all(this.running);
   }
 
-  private async submit(attempt: Attempt, { shop, variant, photo, place }: Order, visitors: string[]): Promise<void> {
-    const product = await findProduct(this.admin, shop, variant, this.settings.HEIGHT_METAFIELD);
+  private async submit(attempt: Attempt, order: Order, product: Product, visitors: string[]): Promise<void> {
+    const { shop, photo, place } = order;
     await this.spend(shop, visitors);
     const job = {
       action: "edit" as const,

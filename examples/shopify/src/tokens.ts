@@ -1,5 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { Attempt } from "./jobs.js";
+import type { Product } from "./product.js";
 
 export interface Order {
   shop: string;
@@ -9,10 +10,10 @@ export interface Order {
   place?: [number, number];
 }
 
-/** The same order has the same token, and nobody without the key can guess it. */
-export function jobToken(key: string, order: Order): string {
-  const photo = createHash("sha256").update(order.photo).digest("hex");
-  return sign(key, "job", JSON.stringify([order.shop, order.variant, photo, order.place ?? null]));
+/** The same order of the same product has the same token, and nobody without the key can guess it. */
+export function jobToken(key: string, { shop, variant, photo, place }: Order, { imageUrl, heightCm }: Product): string {
+  const digest = createHash("sha256").update(photo).digest("hex");
+  return sign(key, "job", JSON.stringify([shop, variant, digest, place ?? null, imageUrl, heightCm ?? null]));
 }
 
 /** Nobody's address or number can be read from it. */
