@@ -42,7 +42,8 @@ interface Spent {
   time: number;
 }
 
-const PATIENCE = 15 * 60_000;
+/** In ms; an answer that did not come in time will not come. */
+export const PATIENCE = 15 * 60_000;
 const HOUR = 60 * 60_000;
 
 /** For one process: a restart forgets all jobs, and each is forgotten after an hour. */
@@ -95,7 +96,6 @@ export class JobsInMemory implements Jobs {
     return job?.attempt === id ? job : undefined;
   }
 
-  /** An answer that did not come in time will not come. */
   private look(token: string): Job | undefined {
     const job = this.jobs.get(token);
     const isLost = job?.state.state === "working" && job.since < Date.now() - PATIENCE;

@@ -2,10 +2,13 @@ import { readWebhook, type Worker, WorkerError } from "qwen-worker";
 import type { Admin } from "./admin.js";
 import { Failure, reasonOf } from "./failures.js";
 import { deleteOld, publish } from "./files.js";
-import type { Attempt, Jobs, State } from "./jobs.js";
+import { type Attempt, type Jobs, PATIENCE, type State } from "./jobs.js";
 import { findProduct, type Product } from "./product.js";
 import { FILE_BYTES, type Settings } from "./settings.js";
 import { hookSecret, jobToken, type Order, visitorKey } from "./tokens.js";
+
+/** What nobody waits for any more is not painted. At the worker a little more than its own JOB_TIMEOUT_SECONDS. */
+const POLICY = { ttl: PATIENCE, executionTimeout: 660_000 };
 
 const DAY = 24 * 3_600_000;
 
@@ -69,7 +72,8 @@ export class Rooms {
       output_format: "jpeg" as const,
     };
     const webhook = `${this.settings.APP_URL}/hooks/runpod/${hookSecret(this.settings.SHOPIFY_API_SECRET, attempt)}`;
-    await this.worker.submit(job, { webhook, idempotencyKey: attempt.token }).catch(unlessItMayRun);
+    const options = { webhook, idempotencyKey: attempt.token, policy: POLICY };
+    await this.worker.submit(job, options).catch(unlessItMayRun);
     log(shop, attempt.token, "submitted");
   }
 

@@ -55,6 +55,10 @@ test("the worker gets the product by URL, and its height in centimetres", () => 
   assert.deepEqual(agents, ["qwen-edit-generate-api"]);
 });
 
+test("RunPod drops a job when nobody waits for it any more", () => {
+  assert.deepEqual(first.job.policy, { ttl: 900_000, executionTimeout: 660_000 });
+});
+
 test("the log holds no photo and no token", () => {
   assert.ok(backend.log.includes(first.token.slice(0, 8)));
   assert.ok(!backend.log.includes(first.token));
