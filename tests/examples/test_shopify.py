@@ -3,14 +3,14 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser import ARMCHAIR, CHROMIUM, browser
 from tests.node import install, needs_node, run
@@ -147,6 +147,22 @@ def test_a_file_that_is_no_photo_is_told_in_words(chromium: Browser, storefront:
         page.set_input_files("[type=file]", app / "room.jpg")
         expect(page.get_by_role("status")).to_be_empty()
         expect(page.locator("canvas")).to_be_visible()
+
+
+@needs_chromium
+def test_looks_that_are_lost_do_not_end_the_wait(chromium: Browser, storefront: str, app: Path) -> None:
+    troubles: list[Callable[[Route], None]] = [
+        lambda route: route.abort(),
+        lambda route: route.fulfill(status=502, body="<html>502</html>"),
+        lambda route: route.fulfill(status=500, json={"state": "failed", "reason": "other"}),
+        lambda route: route.fulfill(status=200, body="<html>Come back soon</html>"),
+    ]
+    with opened(chromium, storefront) as page:
+        page.route("**/apps/room/*", lambda route: troubles.pop()(route) if troubles else route.continue_())
+        page.set_input_files("[type=file]", app / "room.jpg")
+        page.click("text=Show it in my room")
+        expect(page.get_by_role("status")).to_have_text("Here it is.", timeout=WAIT_MS)
+        assert not troubles
 
 
 @needs_chromium

@@ -5,12 +5,14 @@ import { InvalidHmacError } from "@shopify/shopify-api";
 import { z } from "zod";
 import type { Shopify } from "./admin.js";
 import { Failure, MESSAGES, type Reason } from "./failures.js";
-import type { State } from "./jobs.js";
+import type { Attempt, State } from "./jobs.js";
+import { isJpeg } from "./jpeg.js";
 import type { Rooms } from "./rooms.js";
 import { ANSWER_BYTES, ORDER_BYTES, PHOTO_BYTES, type Settings } from "./settings.js";
-import { type Order, tokenOf } from "./tokens.js";
+import { attemptOf, type Order } from "./tokens.js";
+import { visitorsOf } from "./visitor.js";
 
-type Env = { Variables: { shop: string; token: string } };
+type Env = { Variables: { shop: string; attempt: Attempt } };
 
 export function createApp(settings: Settings, shopify: Shopify, rooms: Rooms): Hono<Env> {
   const app = new Hono<Env>();
@@ -19,7 +21,9 @@ export function createApp(settings: Settings, shopify: Shopify, rooms: Rooms): H
   app.use("/proxy/room/*", signedByShopify(shopify));
   app.post("/proxy/room", limited(ORDER_BYTES), async (c) => {
     const order = await readOrder(c.get("shop"), await c.req.parseBody());
-    return c.json({ state: "working", token: await rooms.ask(order) }, 202);
+    const visitors = visitorsOf(
+      c.req.header("x-forwarded-for") ?? "", settings.OWN_PROXIES, c.req.query("logged_in_customer_id") ?? "");
+    return c.json({ state: "working", token: await rooms.ask(order, visitors) }, 202);
   });
   app.get("/proxy/room/:token", async (c) => {
     c.header("Cache-Control", "no-store");
@@ -28,7 +32,7 @@ export function createApp(settings: Settings, shopify: Shopify, rooms: Rooms): H
 
   app.use("/hooks/runpod/:secret", ofOurJob(settings.SHOPIFY_API_SECRET));
   app.post("/hooks/runpod/:secret", limited(ANSWER_BYTES), async (c) => {
-    await rooms.answered(c.get("token"), await c.req.json());
+    await rooms.answered(c.get("attempt"), await c.req.json());
     return c.body(null, 200);
   });
 
@@ -40,9 +44,9 @@ export function createApp(settings: Settings, shopify: Shopify, rooms: Rooms): H
   });
 
   app.onError((error, c) => {
-    if (error instanceof Failure) return c.json(told(failed(error.reason)), 400);
     if (error instanceof SyntaxError) return c.body(null, 400);
-    console.error(error);
+    console.error(error instanceof Failure ? error.message : error);
+    if (error instanceof Failure) return c.json(told(failed(error.reason)), 400);
     return c.json(told(failed("other")), 500);
   });
   return app;
@@ -58,12 +62,12 @@ function signedByShopify(shopify: Shopify) {
   });
 }
 
-/** RunPod signs nothing: who knows the secret of a job's URL was told it by us. */
+/** RunPod signs nothing: who knows the secret of an attempt's URL was told it by us. */
 function ofOurJob(key: string) {
   return createMiddleware<Env>(async (c, next) => {
-    const token = tokenOf(key, c.req.param("secret") ?? "");
-    if (!token) return c.body(null, 401);
-    c.set("token", token);
+    const attempt = attemptOf(key, c.req.param("secret") ?? "");
+    if (!attempt) return c.body(null, 401);
+    c.set("attempt", attempt);
     await next();
   });
 }
@@ -101,10 +105,6 @@ async function readOrder(shop: string, form: unknown): Promise<Order> {
   if (parsed.success) return { shop, ...parsed.data };
   const field = String(parsed.error.issues[0]?.path[0]);
   throw new Failure(REASONS[field] ?? "other", `the form's ${field} is missing or wrong`);
-}
-
-function isJpeg(photo: Uint8Array): boolean {
-  return photo[0] === 0xff && photo[1] === 0xd8 && photo[2] === 0xff;
 }
 
 function failed(reason: Reason): State {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Admin } from "./admin.js";
 
-/** All our files begin so: by it they are found again, and nothing else is ever deleted. */
+/** All our files' names and alternative texts begin so: by it they are found again, and nothing else is deleted. */
 const PREFIX = "see-in-your-room-";
 
 const UPLOAD_MS = 60_000;
@@ -26,6 +26,14 @@ interface File {
   image: { url: string } | null;
 }
 
+/** A file has a name only in its URL, and no URL before it is ready or where it failed: its text tells it then. */
+type Found = Pick<File, "id" | "image"> & { alt: string | null };
+
+interface Page {
+  nodes: Found[];
+  pageInfo: { hasNextPage: boolean; endCursor: string | null };
+}
+
 const STAGE = `#graphql
   mutation Stage($input: [StagedUploadInput!]!) {
     stagedUploadsCreate(input: $input) {
@@ -45,8 +53,11 @@ const STATUS = `#graphql
   }`;
 
 const OLD = `#graphql
-  query Old($first: Int!, $query: String!) {
-    files(first: $first, query: $query) { nodes { id ... on MediaImage { image { url } } } }
+  query Old($first: Int!, $after: String, $query: String!) {
+    files(first: $first, after: $after, query: $query) {
+      nodes { id alt ... on MediaImage { image { url } } }
+      pageInfo { hasNextPage endCursor }
+    }
   }`;
 
 const DELETE = `#graphql
@@ -59,7 +70,7 @@ export async function publish(admin: Admin, shop: string, token: string, picture
   const filename = `${PREFIX}${token}.jpg`;
   const source = await upload(await stage(admin, shop, filename, picture.length), filename, picture);
   const { fileCreate } = await admin.request<{ fileCreate: { files: { id: string }[]; userErrors: UserError[] } }>(
-    shop, CREATE, { files: [{ originalSource: source, contentType: "IMAGE", filename, alt: "" }] });
+    shop, CREATE, { files: [{ originalSource: source, contentType: "IMAGE", filename, alt: filename }] });
   return await ready(admin, shop, only(fileCreate.files, fileCreate.userErrors).id);
 }
 
@@ -93,15 +104,17 @@ async function ready(admin: Admin, shop: string, id: string): Promise<string> {
 
 /** How many of our files were deleted. */
 export async function deleteOld(admin: Admin, shop: string, before: Date): Promise<number> {
-  const deleted = await deletePage(admin, shop, before);
-  return deleted === 0 ? 0 : deleted + (await deleteOld(admin, shop, before));
+  const query = `filename:${PREFIX}* AND created_at:<'${before.toISOString()}'`;
+  let deleted = 0;
+  for (let after: string | null = null, isMore = true; isMore; ) {
+    const { files }: { files: Page } = await admin.request(shop, OLD, { first: PAGE, after, query });
+    deleted += await deleteAll(admin, shop, files.nodes.filter(isOurs).map(({ id }) => id));
+    ({ endCursor: after, hasNextPage: isMore } = files.pageInfo);
+  }
+  return deleted;
 }
 
-async function deletePage(admin: Admin, shop: string, before: Date): Promise<number> {
-  const query = `filename:${PREFIX}* AND created_at:<'${before.toISOString()}'`;
-  const { files } = await admin.request<{ files: { nodes: Pick<File, "id" | "image">[] } }>(
-    shop, OLD, { first: PAGE, query });
-  const ids = files.nodes.filter(({ image }) => isOurs(image?.url)).map(({ id }) => id);
+async function deleteAll(admin: Admin, shop: string, ids: string[]): Promise<number> {
   if (ids.length === 0) return 0;
   const { fileDelete } = await admin.request<{
     fileDelete: { deletedFileIds: string[] | null; userErrors: UserError[] };
@@ -111,8 +124,9 @@ async function deletePage(admin: Admin, shop: string, before: Date): Promise<num
 }
 
 /** A search is no proof. */
-function isOurs(url: string | undefined): boolean {
-  return url !== undefined && (new URL(url).pathname.split("/").at(-1) ?? "").startsWith(PREFIX);
+function isOurs({ image, alt }: Found): boolean {
+  const name = image ? new URL(image.url).pathname.split("/").at(-1) : alt;
+  return name?.startsWith(PREFIX) ?? false;
 }
 
 function only<Thing>(things: Thing[] | null, errors: UserError[]): Thing {

@@ -1,51 +1,74 @@
+import { randomUUID } from "node:crypto";
 import type { Reason } from "./failures.js";
 
 export type State = { state: "working" } | { state: "ready"; url: string } | { state: "failed"; reason: Reason };
 
+/** A job that failed may begin again: what is still told about an earlier attempt is not about it. */
+export interface Attempt {
+  token: string;
+  id: string;
+}
+
+/** Jobs within an hour. */
+export interface Limits {
+  shop: number;
+  visitor: number;
+}
+
 /** Where jobs are remembered. With more than one process it must be a database: every method is then one statement. */
 export interface Jobs {
-  /** Whether the job is new; one that failed may begin again. */
-  begin(token: string, shop: string): Promise<boolean>;
-  /** The shop of a job that waits for its answer; to the first who asks, and to nobody after. */
-  claim(token: string): Promise<string | undefined>;
-  finish(token: string, state: State): Promise<void>;
+  /** Of a job that is new, or failed. */
+  begin(token: string, shop: string): Promise<Attempt | undefined>;
+  /** The shop of an attempt that waits for its answer; to the first who asks, and to nobody after. */
+  claim(attempt: Attempt): Promise<string | undefined>;
+  finish(attempt: Attempt, state: State): Promise<void>;
   find(token: string, shop: string): Promise<State | undefined>;
-  /** How many were begun and did not fail. */
-  begunSince(shop: string, time: number): Promise<number>;
+  /** Whether the worker may be asked once more; if so it counts, whatever becomes of the job. */
+  spend(shop: string, visitors: string[], limits: Limits): Promise<boolean>;
   forget(shop: string): Promise<void>;
 }
 
 interface Job {
   shop: string;
+  attempt: string;
   since: number;
   isClaimed: boolean;
   state: State;
 }
 
-const PATIENCE = 15 * 60_000;
-const KEPT = 60 * 60_000;
+interface Spent {
+  shop: string;
+  visitors: string[];
+  time: number;
+}
+
+/** In ms; an answer that did not come in time will not come. */
+export const PATIENCE = 15 * 60_000;
+const HOUR = 60 * 60_000;
 
 /** For one process: a restart forgets all jobs, and each is forgotten after an hour. */
 export class JobsInMemory implements Jobs {
   private readonly jobs = new Map<string, Job>();
+  private spent: Spent[] = [];
 
-  async begin(token: string, shop: string): Promise<boolean> {
+  async begin(token: string, shop: string): Promise<Attempt | undefined> {
     this.forgetOld();
     const known = this.look(token);
-    if (known && known.state.state !== "failed") return false;
-    this.jobs.set(token, { shop, since: Date.now(), isClaimed: false, state: { state: "working" } });
-    return true;
+    if (known && known.state.state !== "failed") return undefined;
+    const id = randomUUID();
+    this.jobs.set(token, { shop, attempt: id, since: Date.now(), isClaimed: false, state: { state: "working" } });
+    return { token, id };
   }
 
-  async claim(token: string): Promise<string | undefined> {
-    const job = this.jobs.get(token);
+  async claim(attempt: Attempt): Promise<string | undefined> {
+    const job = this.of(attempt);
     if (!job || job.isClaimed || job.state.state !== "working") return undefined;
     job.isClaimed = true;
     return job.shop;
   }
 
-  async finish(token: string, state: State): Promise<void> {
-    const job = this.jobs.get(token);
+  async finish(attempt: Attempt, state: State): Promise<void> {
+    const job = this.of(attempt);
     if (job) job.state = state;
   }
 
@@ -54,16 +77,25 @@ export class JobsInMemory implements Jobs {
     return job?.shop === shop ? job.state : undefined;
   }
 
-  async begunSince(shop: string, time: number): Promise<number> {
-    const counts = (job: Job) => job.shop === shop && job.since >= time && job.state.state !== "failed";
-    return [...this.jobs.values()].filter(counts).length;
+  async spend(shop: string, visitors: string[], limits: Limits): Promise<boolean> {
+    this.spent = this.spent.filter(({ time }) => time >= Date.now() - HOUR);
+    const ofShop = this.spent.filter((one) => one.shop === shop);
+    const most = Math.max(...visitors.map((visitor) => ofShop.filter((one) => one.visitors.includes(visitor)).length));
+    if (ofShop.length >= limits.shop || most >= limits.visitor) return false;
+    this.spent.push({ shop, visitors, time: Date.now() });
+    return true;
   }
 
   async forget(shop: string): Promise<void> {
     for (const [token, job] of this.jobs) if (job.shop === shop) this.jobs.delete(token);
+    this.spent = this.spent.filter((one) => one.shop !== shop);
   }
 
-  /** An answer that did not come in time will not come. */
+  private of({ token, id }: Attempt): Job | undefined {
+    const job = this.jobs.get(token);
+    return job?.attempt === id ? job : undefined;
+  }
+
   private look(token: string): Job | undefined {
     const job = this.jobs.get(token);
     const isLost = job?.state.state === "working" && job.since < Date.now() - PATIENCE;
@@ -72,6 +104,6 @@ export class JobsInMemory implements Jobs {
   }
 
   private forgetOld(): void {
-    for (const [token, job] of this.jobs) if (job.since < Date.now() - KEPT) this.jobs.delete(token);
+    for (const [token, job] of this.jobs) if (job.since < Date.now() - HOUR) this.jobs.delete(token);
   }
 }

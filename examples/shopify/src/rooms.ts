@@ -2,13 +2,15 @@ import { readWebhook, type Worker, WorkerError } from "qwen-worker";
 import type { Admin } from "./admin.js";
 import { Failure, reasonOf } from "./failures.js";
 import { deleteOld, publish } from "./files.js";
-import type { Jobs, State } from "./jobs.js";
-import { findProduct } from "./product.js";
+import { type Attempt, type Jobs, PATIENCE, type State } from "./jobs.js";
+import { findProduct, type Product } from "./product.js";
 import { FILE_BYTES, type Settings } from "./settings.js";
-import { hookSecret, jobToken, type Order } from "./tokens.js";
+import { hookSecret, jobToken, type Order, visitorKey } from "./tokens.js";
 
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
+/** What nobody waits for any more is not painted. At the worker a little more than its own JOB_TIMEOUT_SECONDS. */
+const POLICY = { ttl: PATIENCE, executionTimeout: 660_000 };
+
+const DAY = 24 * 3_600_000;
 
 /** The way of an order: the worker gets it, its answer becomes a file of the shop. */
 export class Rooms {
@@ -21,10 +23,13 @@ export class Rooms {
     private readonly jobs: Jobs,
   ) {}
 
-  /** The job's token at once; its work goes on. The same order again is the same job, unless that one failed. */
-  async ask(order: Order): Promise<string> {
-    const token = jobToken(this.settings.SHOPIFY_API_SECRET, order);
-    if (await this.jobs.begin(token, order.shop)) this.goOn(token, this.submit(token, order));
+  /** The job's token; its work goes on. The same order again is the same job, unless that one failed or the product
+   * was corrected. */
+  async ask(order: Order, visitors: string[]): Promise<string> {
+    const product = await findProduct(this.admin, order.shop, order.variant, this.settings.HEIGHT_METAFIELD);
+    const token = jobToken(this.settings.SHOPIFY_API_SECRET, order, product);
+    const attempt = await this.jobs.begin(token, order.shop);
+    if (attempt) this.goOn(attempt, this.submit(attempt, order, product, visitors));
     return token;
   }
 
@@ -32,10 +37,10 @@ export class Rooms {
     return (await this.jobs.find(token, shop)) ?? { state: "failed", reason: "gone" };
   }
 
-  /** RunPod's webhook; of several about one job the first counts. Returns before the picture is published. */
-  async answered(token: string, body: unknown): Promise<void> {
-    const shop = await this.jobs.claim(token);
-    if (shop) this.goOn(token, this.publish(shop, token, body));
+  /** RunPod's webhook; of several about one attempt the first counts. Returns before the picture is published. */
+  async answered(attempt: Attempt, body: unknown): Promise<void> {
+    const shop = await this.jobs.claim(attempt);
+    if (shop) this.goOn(attempt, this.publish(shop, attempt, body));
   }
 
   async forget(shop: string): Promise<void> {
@@ -55,10 +60,9 @@ export class Rooms {
     await Promise.all(this.running);
   }
 
-  private async submit(token: string, { shop, variant, photo, place }: Order): Promise<void> {
-    const begun = await this.jobs.begunSince(shop, Date.now() - HOUR);
-    if (begun > this.settings.JOBS_PER_HOUR) throw new Failure("busy", `${begun} jobs within an hour`);
-    const product = await findProduct(this.admin, shop, variant, this.settings.HEIGHT_METAFIELD);
+  private async submit(attempt: Attempt, order: Order, product: Product, visitors: string[]): Promise<void> {
+    const { shop, photo, place } = order;
+    await this.spend(shop, visitors);
     const job = {
       action: "edit" as const,
       product_image: product.imageUrl,
@@ -67,27 +71,36 @@ export class Rooms {
       placement_coordinates: place,
       output_format: "jpeg" as const,
     };
-    const webhook = `${this.settings.APP_URL}/hooks/runpod/${hookSecret(this.settings.SHOPIFY_API_SECRET, token)}`;
-    await this.worker.submit(job, { webhook, idempotencyKey: token }).catch(unlessItMayRun);
-    log(shop, token, "submitted");
+    const webhook = `${this.settings.APP_URL}/hooks/runpod/${hookSecret(this.settings.SHOPIFY_API_SECRET, attempt)}`;
+    const options = { webhook, idempotencyKey: attempt.token, policy: POLICY };
+    await this.worker.submit(job, options).catch(unlessItMayRun);
+    log(shop, attempt.token, "submitted");
   }
 
-  private async publish(shop: string, token: string, body: unknown): Promise<void> {
+  private async spend(shop: string, visitors: string[]): Promise<void> {
+    const { SHOPIFY_API_SECRET: key, JOBS_PER_HOUR, VISITOR_JOBS_PER_HOUR } = this.settings;
+    const limits = { shop: JOBS_PER_HOUR, visitor: VISITOR_JOBS_PER_HOUR };
+    const keys = visitors.map((visitor) => visitorKey(key, shop, visitor));
+    if (!(await this.jobs.spend(shop, keys, limits))) throw new Failure("busy", "too many jobs within an hour");
+  }
+
+  private async publish(shop: string, attempt: Attempt, body: unknown): Promise<void> {
     const { answer } = readWebhook(body);
     const picture = Buffer.from(answer.processed_image, "base64");
     if (picture.length > FILE_BYTES) throw new Error("the picture is larger than Shopify takes");
-    await this.jobs.finish(token, { state: "ready", url: await publish(this.admin, shop, token, picture) });
-    log(shop, token, "ready");
+    const url = await publish(this.admin, shop, attempt.token, picture);
+    await this.jobs.finish(attempt, { state: "ready", url });
+    log(shop, attempt.token, "ready");
   }
 
-  private goOn(token: string, work: Promise<void>): void {
-    const done = work.catch((error) => this.fail(token, error)).finally(() => this.running.delete(done));
+  private goOn(attempt: Attempt, work: Promise<void>): void {
+    const done = work.catch((error) => this.fail(attempt, error)).finally(() => this.running.delete(done));
     this.running.add(done);
   }
 
-  private async fail(token: string, error: unknown): Promise<void> {
-    log("failed", token, String(error));
-    await this.jobs.finish(token, { state: "failed", reason: reasonOf(error) });
+  private async fail(attempt: Attempt, error: unknown): Promise<void> {
+    log("failed", attempt.token, String(error));
+    await this.jobs.finish(attempt, { state: "failed", reason: reasonOf(error) });
   }
 }
 

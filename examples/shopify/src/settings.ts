@@ -29,6 +29,8 @@ const Environment = z.object({
   RUNPOD_ENDPOINT: Address,
   RUNPOD_API_KEY: z.string().min(1),
   JOBS_PER_HOUR: z.coerce.number().int().positive().default(100),
+  VISITOR_JOBS_PER_HOUR: z.coerce.number().int().positive().default(20),
+  OWN_PROXIES: z.coerce.number().int().nonnegative().default(1),
   RESULT_DAYS: z.coerce.number().positive().default(7),
 });
 

@@ -1,4 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import type { Attempt } from "./jobs.js";
+import type { Product } from "./product.js";
 
 export interface Order {
   shop: string;
@@ -8,22 +10,28 @@ export interface Order {
   place?: [number, number];
 }
 
-/** The same order has the same token, and nobody without the key can guess it. */
-export function jobToken(key: string, order: Order): string {
-  const photo = createHash("sha256").update(order.photo).digest("hex");
-  return sign(key, "job", JSON.stringify([order.shop, order.variant, photo, order.place ?? null]));
+/** The same order of the same product has the same token, and nobody without the key can guess it. */
+export function jobToken(key: string, { shop, variant, photo, place }: Order, { imageUrl, heightCm }: Product): string {
+  const digest = createHash("sha256").update(photo).digest("hex");
+  return sign(key, "job", JSON.stringify([shop, variant, digest, place ?? null, imageUrl, heightCm ?? null]));
+}
+
+/** Nobody's address or number can be read from it. */
+export function visitorKey(key: string, shop: string, visitor: string): string {
+  return sign(key, "visitor", JSON.stringify([shop, visitor]));
 }
 
 /** What RunPod is told instead of a signature; a customer who knows the token cannot make it. */
-export function hookSecret(key: string, token: string): string {
-  return `${token}.${sign(key, "hook", token)}`;
+export function hookSecret(key: string, { token, id }: Attempt): string {
+  return `${token}.${id}.${sign(key, "hook", `${token}.${id}`)}`;
 }
 
-/** The job of a hook's secret, if it is one. */
-export function tokenOf(key: string, secret: string): string | undefined {
-  const token = secret.split(".")[0] ?? "";
-  const [given, expected] = [Buffer.from(secret), Buffer.from(hookSecret(key, token))];
-  return given.length === expected.length && timingSafeEqual(given, expected) ? token : undefined;
+/** The attempt of a hook's secret, if it is one. */
+export function attemptOf(key: string, secret: string): Attempt | undefined {
+  const [token = "", id = ""] = secret.split(".");
+  const attempt = { token, id };
+  const [given, expected] = [Buffer.from(secret), Buffer.from(hookSecret(key, attempt))];
+  return given.length === expected.length && timingSafeEqual(given, expected) ? attempt : undefined;
 }
 
 function sign(key: string, purpose: string, text: string): string {

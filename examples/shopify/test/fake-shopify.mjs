@@ -18,12 +18,15 @@ export class FakeShopify {
   stored = new Map();
   staged = new Map();
   uploads = 0;
+  added = 0;
   tokens = 0;
   fetched = [];
   /** The states a new file goes through, one a look. */
   fate = ["UPLOADED", "PROCESSING", "READY"];
   page = "";
   backend = "";
+  /** Who is at the storefront. */
+  visitor = { address: "203.0.113.9", customer: "" };
 
   /** `pictures` is the folder of the products' pictures. */
   async listen(pictures) {
@@ -134,27 +137,27 @@ export class FakeShopify {
     return xml("PostResponse", 201, BUCKET + form.key);
   }
 
-  fileCreate({ files: [{ originalSource, filename, contentType }] }) {
+  fileCreate({ files: [{ originalSource, filename, contentType, alt }] }) {
     const bytes = this.staged.get(originalSource)?.bytes;
     if (!bytes || contentType !== "IMAGE") {
       const error = { code: "INVALID", field: ["files", "0", "originalSource"], message: "Image URL is invalid" };
       return { files: [], userErrors: [error] };
     }
-    return { files: [this.add(filename, bytes, new Date())], userErrors: [] };
+    return { files: [this.add(filename, bytes, new Date(), alt)], userErrors: [] };
   }
 
-  add(filename, bytes, created) {
-    const id = `gid://shopify/MediaImage/${1000 + this.stored.size}`;
-    const file = { id, filename, bytes, created, states: [...this.fate] };
+  add(filename, bytes, created, alt = "") {
+    const id = `gid://shopify/MediaImage/${1000 + ++this.added}`;
+    const file = { id, filename, bytes, created, alt, states: [...this.fate] };
     this.stored.set(id, file);
     return this.file(file, "UPLOADED");
   }
 
-  file({ id, filename, created }, fileStatus) {
+  file({ id, filename, created, alt }, fileStatus) {
     const isReady = fileStatus === "READY";
     const failure = { code: "UNACCEPTABLE_ASSET", message: "The file is not acceptable" };
     return {
-      __typename: "MediaImage", id, fileStatus, createdAt: created.toISOString(),
+      __typename: "MediaImage", id, alt, fileStatus, createdAt: created.toISOString(),
       fileErrors: fileStatus === "FAILED" ? [failure] : [],
       image: isReady ? { url: `${this.url}/cdn/files/${filename}?v=1` } : null,
     };
@@ -166,10 +169,14 @@ export class FakeShopify {
   }
 
   /** Searches for whatever is older than the query's time: a caller that trusts the search deletes too much. */
-  files({ first, query }) {
+  files({ first, after, query }) {
     const before = new Date(/created_at:<'([^']+)'/.exec(query)[1]);
     const found = [...this.stored.values()].filter((file) => file.created < before);
-    return { nodes: found.slice(0, first).map((file) => this.file(file, "READY")) };
+    const start = after ? found.findIndex(({ id }) => number(id) > number(after)) : 0;
+    const page = start < 0 ? [] : found.slice(start, start + first);
+    const last = page.at(-1);
+    const pageInfo = { hasNextPage: page.length > 0 && last !== found.at(-1), endCursor: last?.id ?? null };
+    return { nodes: page.map((file) => this.file(file, file.states.at(-1))), pageInfo };
   }
 
   fileDelete({ fileIds }) {
@@ -186,14 +193,14 @@ export class FakeShopify {
     const type = request.headers["content-type"];
     return await fetch(`${this.backend}${path}?${new URLSearchParams(told)}`, {
       method: request.method,
-      headers: { "x-forwarded-for": "203.0.113.9", ...(type && { "content-type": type }) },
+      headers: { "x-forwarded-for": this.visitor.address, ...(type && { "content-type": type }) },
       ...(request.method === "POST" && { body }),
     });
   }
 
   signed(query = {}, { age = 0, shop = SHOP, secret = SECRET } = {}) {
     const timestamp = String(Math.trunc(Date.now() / 1000) - age);
-    const all = { ...query, shop, logged_in_customer_id: "", path_prefix: "/apps/room", timestamp };
+    const all = { ...query, shop, logged_in_customer_id: this.visitor.customer, path_prefix: "/apps/room", timestamp };
     const text = Object.entries(all).map(([name, value]) => `${name}=${value}`).sort().join("");
     return { ...all, signature: createHmac("sha256", secret).update(text).digest("hex") };
   }
@@ -234,6 +241,11 @@ const FAULTS = {
 function cost(currentlyAvailable) {
   const throttleStatus = { maximumAvailable: 2000, currentlyAvailable, restoreRate: 100 };
   return { requestedQueryCost: 10, actualQueryCost: 10, throttleStatus };
+}
+
+/** Of a file, by which Shopify sorts and its cursors go on. */
+function number(id) {
+  return Number(id.split("/").at(-1));
 }
 
 function xml(name, status, text) {

@@ -27,6 +27,21 @@ test("old results are deleted, and nothing of the merchant's", async () => {
   assert.equal(await deleteOld(admin, SHOP, new Date(Date.now() - 7 * DAY)), 0);
 });
 
+test("old files that failed or never were ready are deleted too, and hide no others", async () => {
+  const old = new Date(Date.now() - 9 * DAY);
+  fake.stored.clear();
+  fake.fate = ["FAILED"];
+  for (let each = 0; each < 60; each++) fake.add("logo.jpg", Buffer.from("a"), old, "Our logo");
+  await assert.rejects(publish(admin, SHOP, "token", Buffer.from("b")), /refused/);
+  [...fake.stored.values()].at(-1).created = old;
+  fake.fate = ["PROCESSING"];
+  fake.add("see-in-your-room-1.jpg", Buffer.from("c"), old, "see-in-your-room-1.jpg");
+  fake.fate = ["READY"];
+  fake.add("see-in-your-room-2.jpg", Buffer.from("d"), old);
+  assert.equal(await deleteOld(admin, SHOP, new Date(Date.now() - 7 * DAY)), 3);
+  assert.equal(fake.stored.size, 60);
+});
+
 test("what Shopify throttles to the end is an error", { timeout: 20_000 }, async () => {
   fake.faults = Array(5).fill("throttled");
   await assert.rejects(publish(admin, SHOP, "token", Buffer.from("a")), /Throttled/);

@@ -36,6 +36,8 @@ export interface SubmitOptions {
   /** Where the platform posts the finished job: see readWebhook. */
   webhook?: string;
   idempotencyKey?: string;
+  /** Milliseconds from its submission, and at the worker, after which the platform ends the job. */
+  policy?: { ttl?: number; executionTimeout?: number };
 }
 
 type Pictures = Omit<GenerationBody, "stream" | "partial_images">;
@@ -97,8 +99,8 @@ export class Worker extends Client {
   }
 
   /** The job's id; its answer comes by `webhook`, or by `wait`, within half an hour. */
-  async submit(job: Job, { webhook, idempotencyKey }: SubmitOptions = {}): Promise<string> {
-    const body = JSON.stringify({ input: keyed(job, idempotencyKey), webhook });
+  async submit(job: Job, { webhook, idempotencyKey, policy }: SubmitOptions = {}): Promise<string> {
+    const body = JSON.stringify({ input: keyed(job, idempotencyKey), webhook, policy });
     return (await this.#submitted("/run", body, RUN_MB)).id;
   }
 

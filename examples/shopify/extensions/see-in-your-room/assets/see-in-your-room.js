@@ -1,6 +1,7 @@
 const LONGEST_SIDE = 2048;
 const JPEG_QUALITY = 0.9;
 const LOOK_EVERY_MS = 1500;
+const LOOK_MS = 30_000;
 const PATIENCE_MS = 10 * 60_000;
 const STEPS_ACROSS = 40;
 
@@ -83,11 +84,13 @@ class SeeInYourRoom extends HTMLElement {
     return this.words.ready;
   }
 
+  /** A look that is lost says nothing about the job: only the app's own word ends the wait. */
   async resultOf(token) {
     const deadline = Date.now() + PATIENCE_MS;
     while (Date.now() < deadline) {
-      const told = await ask(`${this.dataset.proxy}/${token}`);
-      if (told.state === "ready") return told.url;
+      const told = await look(`${this.dataset.proxy}/${token}`).catch(() => undefined);
+      if (told?.state === "failed") throw new Told(told.reason);
+      if (told?.state === "ready") return told.url;
       await new Promise((go) => setTimeout(go, LOOK_EVERY_MS));
     }
     throw new Told("other");
@@ -114,6 +117,11 @@ async function ask(url, options) {
   const told = await (await fetch(url, options)).json();
   if (told.state === "failed") throw new Told(told.reason);
   return told;
+}
+
+async function look(url) {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(LOOK_MS) });
+  return answer.ok ? await answer.json() : undefined;
 }
 
 function within(value, size) {
