@@ -17,7 +17,8 @@ import random
 import re
 import reprlib
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -54,6 +55,8 @@ NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx
 
 REFUSED = (429, 503)
 """Statuses that say that nothing has begun, and that it may begin later."""
+
+INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError)
 
 NOT_IMPLEMENTED = 501
 """The one status from 500 on that says that nothing has begun or ever will."""
@@ -427,6 +430,8 @@ class _Ask:
     """Takes the lines of a reply that comes as events."""
     job_id: str | None = None
     idempotency_key: str | None = None
+    begins: bool = False
+    """It begins a job, whose id comes back."""
 
     @property
     def size(self) -> int:
@@ -446,10 +451,15 @@ def _streams(response: httpx.Response) -> bool:
     return response.headers.get("content-type", "").startswith("text/event-stream")
 
 
+Reply = Callable[[float | None], Awaitable[httpx.Response]]
+"""Waits for it, so many seconds at most. Who stops waiting may come back."""
+
+
 class _Wire(Protocol):
     """What differs between waiting and awaiting."""
 
     async def send(self, ask: _Ask) -> httpx.Response: ...
+    def begin(self, ask: _Ask) -> Reply: ...
     async def sleep(self, seconds: float) -> None: ...
     async def close(self) -> None: ...
 
@@ -467,6 +477,10 @@ class _Awaiting:
                 await response.aread()
             return response
 
+    def begin(self, ask: _Ask) -> Reply:
+        sending = asyncio.create_task(self.send(ask))
+        return lambda seconds: asyncio.wait_for(asyncio.shield(sending), seconds)
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
@@ -476,7 +490,7 @@ class _Awaiting:
 
 @dataclass(frozen=True)
 class _Blocking:
-    """Never awaits anything, so that a coroutine over it runs to its end in one go."""
+    """Never awaits anything, so that a coroutine over it runs to its end in one go: see `_finished`."""
 
     http: httpx.Client
 
@@ -489,11 +503,32 @@ class _Blocking:
                 response.read()
             return response
 
+    def begin(self, ask: _Ask) -> Reply:
+        """On a thread, which Ctrl-C does not reach."""
+        threads = ThreadPoolExecutor(1)
+        sending = threads.submit(_finished, self.send(ask))
+        threads.shutdown(wait=False)
+
+        async def reply(seconds: float | None) -> httpx.Response:
+            return sending.result(seconds)
+
+        return reply
+
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
     async def close(self) -> None:
         self.http.close()
+
+
+def _finished(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What it returns, where it never awaits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise AssertionError("what blocks never awaits")
 
 
 class _Events:
@@ -550,7 +585,7 @@ class _Calls:
 
         Where the reply to the submission is lost, OutcomeUnknownError is raised; with `resend` the job is sent once
         more under the same idempotency key, and may then run twice. Who is interrupted while waiting (Ctrl-C, a
-        cancelled task) cancels the job, if its id is known by then.
+        cancelled task) cancels the job; where its id is not known yet, that takes until the platform tells it.
         """
         if isinstance(self.place, Server):
             answer = await self._served(job, on_progress, resend)
@@ -642,14 +677,14 @@ class _Calls:
         status = await self._begun(ask, job, limit, resend)
         try:
             return await self._over(status, on_progress)
-        except (KeyboardInterrupt, asyncio.CancelledError):
+        except INTERRUPTS:
             with contextlib.suppress(WorkerError):
                 await self.cancel(status.job_id)
             raise
 
     async def _begun(self, ask: _Ask, job: Job, limit: int, resend: bool) -> JobStatus:
         _require_room(ask, limit)
-        ask = replace(ask, resends=int(resend), idempotency_key=job.get("idempotency_key"))
+        ask = replace(ask, resends=int(resend), idempotency_key=job.get("idempotency_key"), begins=True)
         return read_status(await self._told(ask))
 
     async def _over(self, status: JobStatus, on_progress: OnProgress | None) -> JobStatus:
@@ -675,7 +710,7 @@ class _Calls:
         while True:
             least = 0.0
             try:
-                response = await self._wire.send(ask)
+                response = await (self._begin(ask) if ask.begins else self._wire.send(ask))
             except httpx.UnsupportedProtocol as problem:
                 raise _unreachable(ask, problem) from problem
             except NEVER_LEFT as problem:
@@ -694,6 +729,16 @@ class _Calls:
             if pause is None or lost > ask.resends:
                 raise failure
             await self._wire.sleep(max(pause, least))
+
+    async def _begin(self, ask: _Ask) -> httpx.Response:
+        """Never broken off: without the id that comes back, the job could not be cancelled."""
+        reply = self._wire.begin(ask)
+        try:
+            return await reply(None)
+        except INTERRUPTS:
+            with contextlib.suppress(Exception):
+                await self.cancel(read_status(_json(await reply(ask.seconds))).job_id)
+            raise
 
     def _ask(self, method: Literal["GET", "POST"], path: str, told: Mapping[str, Any] | None = None) -> _Ask:
         body = None if told is None else json.dumps(told).encode()
@@ -794,12 +839,7 @@ def _blocking(
 ) -> "Callable[Concatenate[Worker, P], T]":
     @functools.wraps(method)
     def blocking(worker: "Worker", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            method(worker._calls, *args, **kwargs).send(None)
-        except StopIteration as done:
-            result: T = done.value
-            return result
-        raise AssertionError("what blocks never awaits")
+        return _finished(method(worker._calls, *args, **kwargs))
 
     return blocking
 

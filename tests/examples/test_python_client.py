@@ -10,6 +10,7 @@ import pickle
 import queue
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -361,6 +362,28 @@ class TestLeaving:
 
         with watched(shop) as (_, jobs):
             asyncio.run(call())
+        assert [shop.status(job)["status"] for job in jobs] == ["CANCELLED"]
+
+    def test_also_before_its_id_is_known(self, shop: Platform) -> None:
+        async def call(url: str) -> None:
+            endpoint = replace(place(url), route="runsync")
+            async with AsyncWorker(endpoint, patience=HURRY) as worker, asyncio.timeout(0.4):
+                await worker.edit_product(VASE, ROOM, instructions="slow 400", **HERE)
+
+        with watched(shop) as (between, jobs), pytest.raises(TimeoutError):
+            asyncio.run(call(between.url))
+        assert [shop.status(job)["status"] for job in jobs] == ["CANCELLED"]
+        assert [between.asked("/runsync"), between.asked("/cancel")] == [1, 1]
+
+    def test_so_does_ctrl_c_before_its_id_is_known(self, shop: Platform) -> None:
+        endpoint = replace(place(shop.url), route="runsync")
+        with (
+            watched(shop) as (_, jobs),
+            Worker(endpoint, patience=HURRY) as worker,
+            pytest.raises(KeyboardInterrupt),
+            interrupted(0.4),
+        ):
+            worker.edit_product(VASE, ROOM, instructions="slow 400", **HERE)
         assert [shop.status(job)["status"] for job in jobs] == ["CANCELLED"]
 
     def test_patience_ends_and_the_job_goes_on(self, shop: Platform) -> None:
@@ -721,6 +744,19 @@ def at_server(url: str, key: str | None = KEY) -> Worker:
 def until_ready(live: Live) -> None:
     while at_server(live.url).health_check()["status"] == "loading":
         time.sleep(0.02)
+
+
+@contextmanager
+def interrupted(seconds: float) -> Iterator[None]:
+    """By Ctrl-C, also where who runs the tests in the background does not heed it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    keys = threading.Timer(seconds, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+    keys.start()
+    try:
+        yield
+    finally:
+        keys.cancel()
+        signal.signal(signal.SIGINT, before)
 
 
 def free_port() -> int:
