@@ -217,6 +217,32 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
+class _ListenerError(Exception):
+    """What `on_progress` raised: the caller's own, so that nothing on the way takes it for a failure of its own."""
+
+    def __init__(self, problem: BaseException) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+@contextlib.contextmanager
+def _listening(on_progress: OnProgress | None) -> Iterator[OnProgress | None]:
+    try:
+        yield _apart(on_progress) if on_progress else None
+    except _ListenerError as raised:
+        raise raised.problem from raised.problem.__cause__
+
+
+def _apart(on_progress: OnProgress) -> OnProgress:
+    def listen(progress: Progress) -> None:
+        try:
+            on_progress(progress)
+        except BaseException as problem:
+            raise _ListenerError(problem) from problem
+
+    return listen
+
+
 @dataclass(frozen=True)
 class Picture:
     """`data` are the file's bytes; it is empty for a picture in a bucket, which lies at `url`."""
@@ -585,12 +611,14 @@ class _Calls:
 
         Where the reply to the submission is lost, OutcomeUnknownError is raised; with `resend` the job is sent once
         more under the same idempotency key, and may then run twice. Who is interrupted while waiting (Ctrl-C, a
-        cancelled task) cancels the job; where its id is not known yet, that takes until the platform tells it.
+        cancelled task) cancels the job; where its id is not known yet, that takes until the platform tells it. So does
+        what `on_progress` raises, which comes through unchanged.
         """
-        if isinstance(self.place, Server):
-            answer = await self._served(job, on_progress, resend)
-        else:
-            answer = (await self._queued(self.place, job, on_progress, resend)).answer()
+        with _listening(on_progress) as listen:
+            if isinstance(self.place, Server):
+                answer = await self._served(job, listen, resend)
+            else:
+                answer = (await self._queued(self.place, job, listen, resend)).answer()
         return answer if job.get("response_format") == "url" else await self.download(answer)
 
     async def paint(self, prompt: str, *, resend: bool = False, **fields: Unpack[PaintFields]) -> Answer:
@@ -677,7 +705,7 @@ class _Calls:
         status = await self._begun(ask, job, limit, resend)
         try:
             return await self._over(status, on_progress)
-        except INTERRUPTS:
+        except (*INTERRUPTS, _ListenerError):
             with contextlib.suppress(WorkerError):
                 await self.cancel(status.job_id)
             raise

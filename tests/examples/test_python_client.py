@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -386,6 +386,14 @@ class TestLeaving:
             worker.edit_product(VASE, ROOM, instructions="slow 400", **HERE)
         assert [shop.status(job)["status"] for job in jobs] == ["CANCELLED"]
 
+    @pytest.mark.parametrize("problem", [ZeroDivisionError(), WorkerError("Mine", "MINE"), SystemExit()])
+    def test_so_does_a_listener_that_raises(self, shop: Platform, problem: BaseException) -> None:
+        edit = functools.partial(client(shop.url).edit_product, VASE, ROOM, instructions="slow 400", **HERE)
+        with watched(shop) as (_, jobs), pytest.raises(type(problem)) as raised:
+            edit(on_progress=raising(problem))
+        assert raised.value is problem
+        assert [shop.status(job)["status"] for job in jobs] == ["CANCELLED"]
+
     def test_patience_ends_and_the_job_goes_on(self, shop: Platform) -> None:
         job = edit_job(VASE, ROOM, instructions="slow 20", **HERE)
         with pytest.raises(WorkerError) as failed:
@@ -577,12 +585,11 @@ class TestServer:
             assert asyncio.run(call(live.url)) == (160, 120)
         assert [progress.stage for progress in told] == ["cut-out", "layout", "compose", "encode"]
 
-    def test_what_the_listener_to_progress_raises_is_its_own(self) -> None:
-        def listen(_: Progress) -> None:
-            "█".encode("ascii")
-
-        with serving(api_key=KEY) as live, pytest.raises(UnicodeEncodeError):
-            at_server(live.url).edit_product(VASE, ROOM, on_progress=listen, **HERE)
+    @pytest.mark.parametrize("problem", [ZeroDivisionError(), httpx.ConnectError("Mine"), httpx.ReadError("Mine")])
+    def test_what_the_listener_to_progress_raises_is_its_own(self, problem: Exception) -> None:
+        with serving(api_key=KEY) as live, pytest.raises(type(problem)) as raised:
+            at_server(live.url).edit_product(VASE, ROOM, on_progress=raising(problem), **HERE)
+        assert raised.value is problem
 
     @pytest.mark.parametrize("on_progress", [None, print])
     def test_errors_are_the_workers(self, on_progress: Any) -> None:
@@ -744,6 +751,13 @@ def at_server(url: str, key: str | None = KEY) -> Worker:
 def until_ready(live: Live) -> None:
     while at_server(live.url).health_check()["status"] == "loading":
         time.sleep(0.02)
+
+
+def raising(problem: BaseException) -> Callable[[Progress], None]:
+    def listen(_: Progress) -> None:
+        raise problem
+
+    return listen
 
 
 @contextmanager
