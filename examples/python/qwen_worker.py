@@ -42,6 +42,10 @@ SYNC_WAIT_SECONDS = 1
 
 LONGEST_RETRY_AFTER_SECONDS = 60.0
 
+CONNECT_SECONDS = 10
+LEAST_SECONDS = 0.001
+"""Sockets take no timeout below zero, and none at all for zero."""
+
 CONNECTIONS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=3)
 """Servers close idle connections after five seconds or more, and a job sent at that moment would be lost."""
 
@@ -160,7 +164,8 @@ class Patience:
     """In seconds, but for `tries`: how often a request is made that may be made again."""
 
     job: float = 900
-    """From a job's submission to its end, with its time in the queue."""
+    """From a job's submission to its end, with its time in the queue. At a Server, which hears that its caller hangs
+    up, the job ends with it."""
     reply: float = 30
     tries: int = 6
     pause: float = 0.5
@@ -449,6 +454,8 @@ class _Ask:
     body: bytes | None = None
     seconds: float = 30
     """How long to wait for the next byte of the reply."""
+    end: float = math.inf
+    """On the monotonic clock: after it nobody waits any more, and it is not sent again."""
     resends: float = math.inf
     """How often it may be sent again when nobody knows what became of it."""
     refusals: tuple[int, ...] = REFUSED
@@ -470,7 +477,16 @@ class _Ask:
             headers["Content-Type"] = "application/json"
         if self.api_key:
             headers["Authorization"] = f"Bearer {self.api_key}".encode()  # httpx takes text for ASCII
-        return {"headers": headers, "content": self.body, "timeout": httpx.Timeout(self.seconds, connect=10)}
+        seconds = max(min(self.seconds, self.end - time.monotonic()), LEAST_SECONDS)
+        timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
+        return {"headers": headers, "content": self.body, "timeout": timeout}
+
+
+def _heard(ask: _Ask, hear: Callable[[str], None], line: str) -> None:
+    """Raises httpx.ReadTimeout where it comes too late."""
+    if time.monotonic() > ask.end:
+        raise httpx.ReadTimeout("the job takes too long")
+    hear(line)
 
 
 def _streams(response: httpx.Response) -> bool:
@@ -498,7 +514,7 @@ class _Awaiting:
         async with self.http.stream(ask.method, ask.url, **ask.options) as response:
             if ask.hear and _streams(response):
                 async for line in response.aiter_lines():
-                    ask.hear(line)
+                    _heard(ask, ask.hear, line)
             else:
                 await response.aread()
             return response
@@ -524,7 +540,7 @@ class _Blocking:
         with self.http.stream(ask.method, ask.url, **ask.options) as response:
             if ask.hear and _streams(response):
                 for line in response.iter_lines():
-                    ask.hear(line)
+                    _heard(ask, ask.hear, line)
             else:
                 response.read()
             return response
@@ -625,8 +641,8 @@ class _Calls:
         """A picture from words alone, by OpenAI's /v1/images/generations. That has no idempotency key: with `resend`,
         what was lost is painted again."""
         path = "/openai/v1/images/generations" if isinstance(self.place, Endpoint) else "/v1/images/generations"
-        ask = self._ask("POST", path, {"prompt": prompt, **fields})
-        answer = read_answer(await self._told(replace(ask, seconds=self.patience.job, resends=int(resend))))
+        ask = replace(self._whole(path, {"prompt": prompt, **fields}), resends=int(resend))
+        answer = read_answer(await self._told(ask))
         return answer if fields.get("response_format") == "url" else await self.download(answer)
 
     async def submit(self, job: Job, *, webhook: str | None = None, resend: bool = False) -> str:
@@ -684,8 +700,7 @@ class _Calls:
     async def _served(self, job: Job, on_progress: OnProgress | None, resend: bool) -> Answer:
         events = _Events(on_progress) if on_progress else None
         ask = replace(
-            self._ask("POST", f"/v1/{job['action']}", job),
-            seconds=self.patience.job,
+            self._whole(f"/v1/{job['action']}", job),
             resends=int(resend),
             hear=events.hear if events else None,
             idempotency_key=job.get("idempotency_key"),
@@ -754,7 +769,7 @@ class _Calls:
                     failure = _lost(f"status {response.status_code}", ask)
             lost += isinstance(failure, OutcomeUnknownError)
             pause = next(pauses, None)
-            if pause is None or lost > ask.resends:
+            if pause is None or lost > ask.resends or time.monotonic() + max(pause, least) > ask.end:
                 raise failure
             await self._wire.sleep(max(pause, least))
 
@@ -772,6 +787,11 @@ class _Calls:
         body = None if told is None else json.dumps(told).encode()
         url = self.place.url.rstrip("/") + path
         return _Ask(method, url, self.place.api_key, body, seconds=self.patience.reply)
+
+    def _whole(self, path: str, told: Mapping[str, Any]) -> _Ask:
+        """One whose reply is the answer: the job's patience is that of all its tries."""
+        seconds = self.patience.job
+        return replace(self._ask("POST", path, told), seconds=seconds, end=time.monotonic() + seconds)
 
     def _require_queue(self, what: str) -> None:
         if isinstance(self.place, Server):

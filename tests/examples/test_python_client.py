@@ -56,6 +56,7 @@ from tests.gate import HOLD_SECONDS, Gate, gate
 from tests.live import Echo, Live, serving
 from tests.pictures import file_of, plain_room, red_vase
 from tests.rehearsal import Platform
+from tests.unkind_worker import Unkind
 
 CLIENT = Path(__file__).parent.parent.parent / "examples/python/qwen_worker.py"
 README = CLIENT.with_name("README.md").read_text()
@@ -622,6 +623,25 @@ class TestServer:
                 at_server(between.url).edit_product(VASE, ROOM, **HERE)
             assert between.asked("/v1/edit") == 1
 
+    def test_patience_is_one_for_all_that_a_job_tells(self) -> None:
+        told: list[Progress] = []
+        slow = edit_job(VASE, ROOM, instructions="slow 60", **HERE)
+        with serving(Unkind, api_key=KEY) as live, pytest.raises(OutcomeUnknownError, match="too long"), at_most(1.5):
+            at_server(live.url, job=1).answer(slow, on_progress=told.append)
+        assert {progress.stage for progress in told} >= {"denoising"}
+
+    @pytest.mark.parametrize("on_progress", [None, print])
+    @pytest.mark.parametrize(("second", "code"), [("503", "UNREACHABLE"), ("hold", "OUTCOME_UNKNOWN")])
+    def test_patience_is_one_for_all_tries(self, second: str, code: str, on_progress: Any) -> None:
+        with (
+            serving() as live,
+            gate(live.url, "503", second, "503", "503") as between,
+            pytest.raises(WorkerError) as failed,
+            at_most(0.9),
+        ):
+            at_server(between.url, job=0.6, pause=0.4).edit_product(VASE, ROOM, on_progress=on_progress, **HERE)
+        assert failed.value.code == code
+
     def test_it_has_no_queue(self) -> None:
         with pytest.raises(WorkerError) as refused:
             at_server("http://localhost:1/").submit(generate_job(VASE))
@@ -744,8 +764,17 @@ def webhook(output: dict[str, Any], status: str = "COMPLETED") -> JobStatus:
     return read_webhook(json.dumps(told | ({"error": output.get("error")} if status == "FAILED" else {})))
 
 
-def at_server(url: str, key: str | None = KEY) -> Worker:
-    return OPEN.enter_context(Worker(Server(url, key), patience=HURRY))
+def at_server(url: str, key: str | None = KEY, **patience: float) -> Worker:
+    return OPEN.enter_context(Worker(Server(url, key), patience=Patience(**{**vars(HURRY), **patience})))
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    begun = time.monotonic()
+    try:
+        yield
+    finally:
+        assert time.monotonic() - begun < seconds
 
 
 def until_ready(live: Live) -> None:
