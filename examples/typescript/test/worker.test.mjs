@@ -62,22 +62,36 @@ test("a file of any size becomes base64", async () => {
 });
 
 test("a job that takes longer than one request tells its progress", async () => {
-  const told = [];
-  const answer = await worker.editProduct(
-    { ...room, instructions: "slow 50" },
-    { onProgress: (now) => told.push(now) },
-  );
-  assert.ok(answer.success);
-  assert.equal(told.at(-1)?.stage, "denoising");
-  assert.ok(told.every(({ percent }) => percent <= 100));
+  for (const verb of ["runSync", "editProduct"]) {
+    const told = [];
+    const answer = await worker[verb]({ ...room, instructions: "slow 50" }, { onProgress: (now) => told.push(now) });
+    assert.ok(answer.success);
+    assert.equal(told.at(-1)?.stage, "denoising");
+    assert.ok(told.every(({ percent }) => percent <= 100));
+  }
+});
+
+test("the platform keeps an answer for half an hour, unless the job is too large for that", async () => {
+  const trailing = Buffer.alloc(8_000_000);
+  const large = Buffer.concat([Buffer.from(product_image, "base64"), trailing]).toString("base64");
+  for (const [image, ways] of [
+    [product_image, [1, 0]],
+    [large, [0, 1]],
+  ]) {
+    network.seen.length = 0;
+    assert.ok((await worker.editProduct({ ...room, product_image: image })).success);
+    assert.ok((await worker.generateEnvironment({ product_image: image, output_size: [256, 256] })).success);
+    assert.deepEqual([network.sent("run") / 2, network.sent("runsync") / 2], ways);
+  }
 });
 
 test("a signal cancels the job, also before its id is known", async () => {
-  for (const ms of [100, 1800]) {
-    network.seen.length = 0;
-    await assert.rejects(worker.editProduct(slow, { signal: AbortSignal.timeout(ms) }), { name: "TimeoutError" });
-    assert.deepEqual([network.sent("runsync"), network.sent("cancel")], [1, 1]);
-  }
+  for (const verb of ["runSync", "editProduct"])
+    for (const ms of [100, 1800]) {
+      network.seen.length = 0;
+      await assert.rejects(worker[verb](slow, { signal: AbortSignal.timeout(ms) }), { name: "TimeoutError" });
+      assert.deepEqual([network.sent(verb === "runSync" ? "runsync" : "run"), network.sent("cancel")], [1, 1]);
+    }
   while ((await worker.healthCheck()).jobs.running) await pause(50);
 });
 
@@ -145,7 +159,7 @@ for (const fate of ["cut", "silent", 500, 502])
   });
 
 test("a signal does not hide that a job may be running", async () => {
-  network.meet("runsync", "silent");
+  network.meet("run", "silent");
   const hasty = new Worker({ ...access, timeoutMs: 400 });
   await failsWith(hasty.editProduct(room, { signal: AbortSignal.timeout(100) }), { code: "OUTCOME_UNKNOWN" });
 });
@@ -198,7 +212,7 @@ test("the platform's own failures have codes", async () => {
   await failsWith(new Worker({ ...access, apiKey: "wrong" }).submit(room), { code: "UNAUTHORIZED" });
   const died = { id: "7", status: "FAILED", error: "job timed out after 1 retries" };
   const dropped = { id: "8", status: "COMPLETED" };
-  network.meet("runsync", died, dropped);
+  network.meet("run", died, dropped);
   await failsWith(worker.editProduct(room), { code: "JOB_FAILED", jobId: "7" });
   await failsWith(worker.editProduct(room), { code: "ANSWER_MISSING", jobId: "8" });
 });
