@@ -1,4 +1,4 @@
-import { failure, isObject, WorkerError } from "./errors.js";
+import { failure, isObject, tell, Thrown, WorkerError } from "./errors.js";
 import { events } from "./events.js";
 import { Http, pause, within } from "./http.js";
 import { answerOf, isFinal, orThrow, progressOf } from "./jobs.js";
@@ -23,6 +23,7 @@ export interface Access {
 }
 
 export interface WaitOptions {
+  /** What it throws cancels the job, and comes through unchanged. */
   onProgress?: (progress: Progress) => void;
   /** Cancels the job too. */
   signal?: AbortSignal;
@@ -71,9 +72,13 @@ abstract class Client {
   }
 
   /** The way of one job, from its first request on. */
-  protected within<T>(signal: AbortSignal | undefined, work: (ends: AbortSignal) => Promise<T>): Promise<T> {
+  protected async within<T>(signal: AbortSignal | undefined, work: (ends: AbortSignal) => Promise<T>): Promise<T> {
     const late = () => new WorkerError("TIMEOUT", `The job was not done in ${this.timeoutMs} ms`);
-    return within({ ms: this.timeoutMs, signal, late }, work);
+    try {
+      return await within({ ms: this.timeoutMs, signal, late }, work);
+    } catch (problem) {
+      throw problem instanceof Thrown ? problem.problem : problem;
+    }
   }
 }
 
@@ -146,10 +151,10 @@ export class Worker extends Client {
         await pause(pauseMs, ends);
         told = await this.#about(id, "status", ends);
         const progress = progressOf(told);
-        if (progress && !isFinal(told)) onProgress?.(progress);
+        if (progress && !isFinal(told)) tell(onProgress, progress);
       }
     } catch (problem) {
-      if (ends.aborted) await this.#givenUp(id);
+      if (ends.aborted || problem instanceof Thrown) await this.#givenUp(id);
       throw problem instanceof WorkerError
         ? new WorkerError(problem.code, problem.message, { jobId: id, cause: problem })
         : problem;
@@ -197,7 +202,7 @@ export class Server extends Client {
     return this.within(options.signal, (signal) =>
       this.http.read(`/v1/${job.action}`, { body, accept: "text/event-stream", signal }, async (response) => {
         for await (const { name, data } of events(response)) {
-          if (name === "progress") options.onProgress?.(data as Progress);
+          if (name === "progress") tell(options.onProgress, data as Progress);
           if (name === "error") throw failure(data, "JOB_FAILED", "The job failed");
           if (name === "answer") return data as AnswerOf<J>;
         }

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { after, beforeEach, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
-import { fileToBase64, readWebhook, toBlob, Worker } from "qwen-worker";
+import { fileToBase64, readWebhook, toBlob, Worker, WorkerError } from "qwen-worker";
 
 import { product_image, room, sizeOf } from "./pictures.mjs";
 import { freePort, unkind } from "./unkind.mjs";
@@ -20,6 +20,9 @@ after(() => network.close());
 const slow = { ...room, instructions: "slow 400" };
 const failsWith = (promise, told) => assert.rejects(promise, { name: "WorkerError", ...told });
 const keys = () => network.seen.map(({ body }) => body?.input?.idempotency_key).filter(Boolean);
+const throwing = (problem) => () => {
+  throw problem;
+};
 const until = async (id, status) => {
   while ((await worker.status(id)).status !== status) await pause(50);
 };
@@ -93,6 +96,14 @@ test("a signal cancels the job, also before its id is known", async () => {
       assert.deepEqual([network.sent(verb === "runSync" ? "runsync" : "run"), network.sent("cancel")], [1, 1]);
     }
   while ((await worker.healthCheck()).jobs.running) await pause(50);
+});
+
+test("a listener that throws cancels the job", async () => {
+  for (const problem of [new RangeError("mine"), new WorkerError("TIMEOUT", "mine"), "mine"]) {
+    const id = await worker.submit(slow);
+    await assert.rejects(worker.wait(id, { onProgress: throwing(problem) }), (thrown) => thrown === problem);
+    await until(id, "CANCELLED");
+  }
 });
 
 test("a signal that was aborted before sends nothing", async () => {
