@@ -80,6 +80,19 @@ class TestHere:
         assert capsys.readouterr().out == f"{file}\n"
         assert form(file) == ("PNG", (160, 120))
 
+    def test_so_does_one_as_this_system_writes_it(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr("os.sep", "\\")
+        assert main([*EDIT, "-o", "new\\"]) == 0
+        assert capsys.readouterr().out == "new\\/edit.png\n"
+
+    def test_a_name_that_the_terminal_cannot_show_is_no_failure(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+        done = typed(*EDIT, "-o", "椅.png")
+        assert (done.returncode, done.stdout) == (0, "\\u6905.png\n")
+        assert form("椅.png") == ("PNG", (160, 120))
+
     def test_a_mask_is_a_file(self) -> None:
         Image.new("L", (160, 120), 255).save("mask.png")
         assert main([*EDIT, "--mask", "mask.png"]) == 0
