@@ -125,6 +125,14 @@ class PaintFields(TypedDict, total=False):
     response_format: Literal["b64_json", "url"]
 
 
+class Policy(TypedDict, total=False):
+    """How long RunPod has for a job, in milliseconds: `ttl` from its submission on (a day unless given), then it is
+    NOT_FOUND; `executionTimeout` at the worker (the endpoint's own unless given), then it is TIMED_OUT."""
+
+    ttl: int
+    executionTimeout: int
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """A RunPod serverless endpoint. `answer` sends a job to /run (10 MB, also for the answer), one too large for it to
@@ -645,11 +653,14 @@ class _Calls:
         answer = read_answer(await self._told(ask))
         return answer if fields.get("response_format") == "url" else await self.download(answer)
 
-    async def submit(self, job: Job, *, webhook: str | None = None, resend: bool = False) -> str:
+    async def submit(
+        self, job: Job, *, webhook: str | None = None, policy: Policy | None = None, resend: bool = False
+    ) -> str:
         """The id of the job, which goes on without its caller: `wait` for it, or get it at the `webhook`, see
         `read_webhook`. `resend` as in `answer`."""
         self._require_queue("submit")
-        ask = self._ask("POST", "/run", {"input": job} | ({"webhook": webhook} if webhook else {}))
+        beside = {"webhook": webhook, "policy": policy}
+        ask = self._ask("POST", "/run", {"input": job} | {name: told for name, told in beside.items() if told})
         return (await self._begun(ask, job, RUN_LIMIT, resend)).job_id
 
     async def status(self, job_id: str) -> JobStatus:

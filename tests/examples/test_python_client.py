@@ -38,6 +38,7 @@ from examples.python.qwen_worker import (
     PaintFields,
     Patience,
     Picture,
+    Policy,
     Progress,
     Server,
     Worker,
@@ -270,6 +271,16 @@ class TestLeaving:
             status = read_webhook(bodies.get(timeout=20))
         assert status.job_id == job_id
         assert size_of(status.answer().pictures[0]) == (160, 120)
+
+    @pytest.mark.parametrize(
+        ("policy", "code"), [(Policy(executionTimeout=300), "TIMEOUT"), (Policy(ttl=300), "NOT_FOUND")]
+    )
+    def test_a_policy_limits_it(self, shop: Platform, policy: Policy, code: str) -> None:
+        caller = client(shop.url)
+        job_id = caller.submit(edit_job(VASE, ROOM, instructions="slow 400", **HERE), policy=policy)
+        with pytest.raises(WorkerError) as failed:
+            caller.wait(job_id)
+        assert (failed.value.code, failed.value.job_id) == (code, job_id)
 
     def test_a_webhook_brings_the_error(self, shop: Platform) -> None:
         with listener() as (url, bodies):

@@ -34,9 +34,18 @@ export interface JobOptions extends WaitOptions {
   idempotencyKey?: string;
 }
 
+/** How long the platform has for a job, in milliseconds. */
+export interface Policy {
+  /** From its submission on; then it is gone, and `wait` finds none. A day unless given. */
+  ttl?: number;
+  /** At the worker; then it is TIMED_OUT. The endpoint's own unless given. */
+  executionTimeout?: number;
+}
+
 export interface SubmitOptions {
   /** Where the platform posts the finished job: see readWebhook. */
   webhook?: string;
+  policy?: Policy;
   idempotencyKey?: string;
 }
 
@@ -102,8 +111,8 @@ export class Worker extends Client {
   }
 
   /** The job's id; its answer comes by `webhook`, or by `wait`, within half an hour. */
-  async submit(job: Job, { idempotencyKey, ...beside }: SubmitOptions = {}): Promise<string> {
-    return (await this.#submitted(RUN, bodyOf(job, idempotencyKey, beside))).id;
+  async submit(job: Job, { webhook, policy, idempotencyKey }: SubmitOptions = {}): Promise<string> {
+    return (await this.#submitted(RUN, bodyOf(job, idempotencyKey, { webhook, policy }))).id;
   }
 
   status(id: string): Promise<JobStatus> {

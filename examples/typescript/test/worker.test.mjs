@@ -98,6 +98,13 @@ test("a signal cancels the job, also before its id is known", async () => {
   while ((await worker.healthCheck()).jobs.running) await pause(50);
 });
 
+test("a policy limits a job", async () => {
+  const late = await worker.submit(slow, { policy: { executionTimeout: 300 } });
+  await failsWith(worker.wait(late), { code: "TIMEOUT", jobId: late });
+  const forgotten = await worker.submit(slow, { policy: { ttl: 300 } });
+  await failsWith(worker.wait(forgotten), { code: "NOT_FOUND", jobId: forgotten });
+});
+
 test("a listener that throws cancels the job", async () => {
   for (const problem of [new RangeError("mine"), new WorkerError("TIMEOUT", "mine"), "mine"]) {
     const id = await worker.submit(slow);
