@@ -6,6 +6,7 @@ API_KEY where it wants one); told of neither, it paints here, with the engine th
 
 import argparse
 import contextlib
+import io
 import os
 import re
 import sys
@@ -59,6 +60,8 @@ class _MistakeError(Exception):
 
 
 def main(words: list[str] | None = None) -> int:
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that cannot be shown is no failure of the job
     asked = _parser().parse_args(_joined(sys.argv[1:] if words is None else words))
     try:
         return int(asked.act(asked))
@@ -177,7 +180,7 @@ def _file(output: str) -> Path | None:
     path = Path(output)
     if not output:
         raise _MistakeError("-o: the name is empty")
-    if output.endswith("/") or path.is_dir():
+    if output.endswith(("/", os.sep)) or path.is_dir():
         return None
     if path.name.lower() in FORMATS:
         raise _MistakeError(f"{output}: there is no name before {path.name}")

@@ -2,8 +2,11 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
+import socket
 import subprocess
+import sys
 
 import uvicorn
 from dotenv import dotenv_values
@@ -20,11 +23,21 @@ def main() -> None:
     parser.add_argument("--engine", default=_engine(), help="what the workers paint with; ENGINE, or preview")
     parser.add_argument("--twice", action="store_true", help="deliver every job twice")
     asked = parser.parse_args()
-    url = f"http://127.0.0.1:{asked.port}"
+    line = _bound(asked.port)  # before a worker could join another platform there
+    url = f"http://127.0.0.1:{line.getsockname()[1]}"
     app = create_app(Manners(twice=asked.twice), lambda endpoint: _keep(endpoint, url, asked.workers, asked.engine))
     print(f"The endpoint is {url}/v2/{ENDPOINT}")  # noqa: T201  a person reads it
     print(f"RUNPOD_ENDPOINT_BASE_URL={url}/v2 points the runpod client there")  # noqa: T201
-    uvicorn.run(app, host="127.0.0.1", port=asked.port, access_log=False, log_level="warning")
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning")).run(sockets=[line])
+
+
+def _bound(port: int) -> socket.socket:
+    """Ends the process where the port cannot be had."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as problem:
+        sys.exit(f"Port {port} cannot be had: {os.strerror(problem.errno or 0)}")
 
 
 def _engine() -> str:
@@ -48,7 +61,8 @@ async def _keep(endpoint: Endpoint, url: str, count: int, engine: str) -> None:
                     del processes[worker_id]
             while len(processes) < count:
                 started += 1
-                processes[f"worker-{started}"] = start(url, f"worker-{started}", {"ENGINE": engine})
+                name = f"worker-{os.getpid()}-{started}"
+                processes[name] = start(url, name, {"ENGINE": engine})
             await asyncio.sleep(1)
     finally:
         for process in processes.values():

@@ -17,7 +17,8 @@ import random
 import re
 import reprlib
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -41,6 +42,10 @@ SYNC_WAIT_SECONDS = 1
 
 LONGEST_RETRY_AFTER_SECONDS = 60.0
 
+CONNECT_SECONDS = 10
+LEAST_SECONDS = 0.001
+"""Sockets take no timeout below zero, and none at all for zero."""
+
 CONNECTIONS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=3)
 """Servers close idle connections after five seconds or more, and a job sent at that moment would be lost."""
 
@@ -54,6 +59,8 @@ NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx
 
 REFUSED = (429, 503)
 """Statuses that say that nothing has begun, and that it may begin later."""
+
+INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError)
 
 NOT_IMPLEMENTED = 501
 """The one status from 500 on that says that nothing has begun or ever will."""
@@ -118,6 +125,14 @@ class PaintFields(TypedDict, total=False):
     response_format: Literal["b64_json", "url"]
 
 
+class Policy(TypedDict, total=False):
+    """How long RunPod has for a job, in milliseconds: `ttl` from its submission on (a day unless given), then it is
+    NOT_FOUND; `executionTimeout` at the worker (the endpoint's own unless given), then it is TIMED_OUT."""
+
+    ttl: int
+    executionTimeout: int
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """A RunPod serverless endpoint. `answer` sends a job to /run (10 MB, also for the answer), one too large for it to
@@ -157,7 +172,8 @@ class Patience:
     """In seconds, but for `tries`: how often a request is made that may be made again."""
 
     job: float = 900
-    """From a job's submission to its end, with its time in the queue."""
+    """From a job's submission to its end, with its time in the queue. At a Server, which hears that its caller hangs
+    up, the job ends with it."""
     reply: float = 30
     tries: int = 6
     pause: float = 0.5
@@ -212,6 +228,32 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+
+
+class _ListenerError(Exception):
+    """What `on_progress` raised: the caller's own, so that nothing on the way takes it for a failure of its own."""
+
+    def __init__(self, problem: BaseException) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+@contextlib.contextmanager
+def _listening(on_progress: OnProgress | None) -> Iterator[OnProgress | None]:
+    try:
+        yield _apart(on_progress) if on_progress else None
+    except _ListenerError as raised:
+        raise raised.problem from raised.problem.__cause__
+
+
+def _apart(on_progress: OnProgress) -> OnProgress:
+    def listen(progress: Progress) -> None:
+        try:
+            on_progress(progress)
+        except BaseException as problem:
+            raise _ListenerError(problem) from problem
+
+    return listen
 
 
 @dataclass(frozen=True)
@@ -420,6 +462,8 @@ class _Ask:
     body: bytes | None = None
     seconds: float = 30
     """How long to wait for the next byte of the reply."""
+    end: float = math.inf
+    """On the monotonic clock: after it nobody waits any more, and it is not sent again."""
     resends: float = math.inf
     """How often it may be sent again when nobody knows what became of it."""
     refusals: tuple[int, ...] = REFUSED
@@ -427,6 +471,8 @@ class _Ask:
     """Takes the lines of a reply that comes as events."""
     job_id: str | None = None
     idempotency_key: str | None = None
+    begins: bool = False
+    """It begins a job, whose id comes back."""
 
     @property
     def size(self) -> int:
@@ -439,17 +485,31 @@ class _Ask:
             headers["Content-Type"] = "application/json"
         if self.api_key:
             headers["Authorization"] = f"Bearer {self.api_key}".encode()  # httpx takes text for ASCII
-        return {"headers": headers, "content": self.body, "timeout": httpx.Timeout(self.seconds, connect=10)}
+        seconds = max(min(self.seconds, self.end - time.monotonic()), LEAST_SECONDS)
+        timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
+        return {"headers": headers, "content": self.body, "timeout": timeout}
+
+
+def _heard(ask: _Ask, hear: Callable[[str], None], line: str) -> None:
+    """Raises httpx.ReadTimeout where it comes too late."""
+    if time.monotonic() > ask.end:
+        raise httpx.ReadTimeout("the job takes too long")
+    hear(line)
 
 
 def _streams(response: httpx.Response) -> bool:
     return response.headers.get("content-type", "").startswith("text/event-stream")
 
 
+Reply = Callable[[float | None], Awaitable[httpx.Response]]
+"""Waits for it, so many seconds at most. Who stops waiting may come back."""
+
+
 class _Wire(Protocol):
     """What differs between waiting and awaiting."""
 
     async def send(self, ask: _Ask) -> httpx.Response: ...
+    def begin(self, ask: _Ask) -> Reply: ...
     async def sleep(self, seconds: float) -> None: ...
     async def close(self) -> None: ...
 
@@ -462,10 +522,14 @@ class _Awaiting:
         async with self.http.stream(ask.method, ask.url, **ask.options) as response:
             if ask.hear and _streams(response):
                 async for line in response.aiter_lines():
-                    ask.hear(line)
+                    _heard(ask, ask.hear, line)
             else:
                 await response.aread()
             return response
+
+    def begin(self, ask: _Ask) -> Reply:
+        sending = asyncio.create_task(self.send(ask))
+        return lambda seconds: asyncio.wait_for(asyncio.shield(sending), seconds)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -476,7 +540,7 @@ class _Awaiting:
 
 @dataclass(frozen=True)
 class _Blocking:
-    """Never awaits anything, so that a coroutine over it runs to its end in one go."""
+    """Never awaits anything, so that a coroutine over it runs to its end in one go: see `_finished`."""
 
     http: httpx.Client
 
@@ -484,16 +548,37 @@ class _Blocking:
         with self.http.stream(ask.method, ask.url, **ask.options) as response:
             if ask.hear and _streams(response):
                 for line in response.iter_lines():
-                    ask.hear(line)
+                    _heard(ask, ask.hear, line)
             else:
                 response.read()
             return response
+
+    def begin(self, ask: _Ask) -> Reply:
+        """On a thread, which Ctrl-C does not reach."""
+        threads = ThreadPoolExecutor(1)
+        sending = threads.submit(_finished, self.send(ask))
+        threads.shutdown(wait=False)
+
+        async def reply(seconds: float | None) -> httpx.Response:
+            return sending.result(seconds)
+
+        return reply
 
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
     async def close(self) -> None:
         self.http.close()
+
+
+def _finished(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What it returns, where it never awaits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise AssertionError("what blocks never awaits")
 
 
 class _Events:
@@ -550,27 +635,32 @@ class _Calls:
 
         Where the reply to the submission is lost, OutcomeUnknownError is raised; with `resend` the job is sent once
         more under the same idempotency key, and may then run twice. Who is interrupted while waiting (Ctrl-C, a
-        cancelled task) cancels the job, if its id is known by then.
+        cancelled task) cancels the job; where its id is not known yet, that takes until the platform tells it. So does
+        what `on_progress` raises, which comes through unchanged.
         """
-        if isinstance(self.place, Server):
-            answer = await self._served(job, on_progress, resend)
-        else:
-            answer = (await self._queued(self.place, job, on_progress, resend)).answer()
+        with _listening(on_progress) as listen:
+            if isinstance(self.place, Server):
+                answer = await self._served(job, listen, resend)
+            else:
+                answer = (await self._queued(self.place, job, listen, resend)).answer()
         return answer if job.get("response_format") == "url" else await self.download(answer)
 
     async def paint(self, prompt: str, *, resend: bool = False, **fields: Unpack[PaintFields]) -> Answer:
         """A picture from words alone, by OpenAI's /v1/images/generations. That has no idempotency key: with `resend`,
         what was lost is painted again."""
         path = "/openai/v1/images/generations" if isinstance(self.place, Endpoint) else "/v1/images/generations"
-        ask = self._ask("POST", path, {"prompt": prompt, **fields})
-        answer = read_answer(await self._told(replace(ask, seconds=self.patience.job, resends=int(resend))))
+        ask = replace(self._whole(path, {"prompt": prompt, **fields}), resends=int(resend))
+        answer = read_answer(await self._told(ask))
         return answer if fields.get("response_format") == "url" else await self.download(answer)
 
-    async def submit(self, job: Job, *, webhook: str | None = None, resend: bool = False) -> str:
+    async def submit(
+        self, job: Job, *, webhook: str | None = None, policy: Policy | None = None, resend: bool = False
+    ) -> str:
         """The id of the job, which goes on without its caller: `wait` for it, or get it at the `webhook`, see
         `read_webhook`. `resend` as in `answer`."""
         self._require_queue("submit")
-        ask = self._ask("POST", "/run", {"input": job} | ({"webhook": webhook} if webhook else {}))
+        beside = {"webhook": webhook, "policy": policy}
+        ask = self._ask("POST", "/run", {"input": job} | {name: told for name, told in beside.items() if told})
         return (await self._begun(ask, job, RUN_LIMIT, resend)).job_id
 
     async def status(self, job_id: str) -> JobStatus:
@@ -621,8 +711,7 @@ class _Calls:
     async def _served(self, job: Job, on_progress: OnProgress | None, resend: bool) -> Answer:
         events = _Events(on_progress) if on_progress else None
         ask = replace(
-            self._ask("POST", f"/v1/{job['action']}", job),
-            seconds=self.patience.job,
+            self._whole(f"/v1/{job['action']}", job),
             resends=int(resend),
             hear=events.hear if events else None,
             idempotency_key=job.get("idempotency_key"),
@@ -642,14 +731,14 @@ class _Calls:
         status = await self._begun(ask, job, limit, resend)
         try:
             return await self._over(status, on_progress)
-        except (KeyboardInterrupt, asyncio.CancelledError):
+        except (*INTERRUPTS, _ListenerError):
             with contextlib.suppress(WorkerError):
                 await self.cancel(status.job_id)
             raise
 
     async def _begun(self, ask: _Ask, job: Job, limit: int, resend: bool) -> JobStatus:
         _require_room(ask, limit)
-        ask = replace(ask, resends=int(resend), idempotency_key=job.get("idempotency_key"))
+        ask = replace(ask, resends=int(resend), idempotency_key=job.get("idempotency_key"), begins=True)
         return read_status(await self._told(ask))
 
     async def _over(self, status: JobStatus, on_progress: OnProgress | None) -> JobStatus:
@@ -675,7 +764,7 @@ class _Calls:
         while True:
             least = 0.0
             try:
-                response = await self._wire.send(ask)
+                response = await (self._begin(ask) if ask.begins else self._wire.send(ask))
             except httpx.UnsupportedProtocol as problem:
                 raise _unreachable(ask, problem) from problem
             except NEVER_LEFT as problem:
@@ -691,14 +780,29 @@ class _Calls:
                     failure = _lost(f"status {response.status_code}", ask)
             lost += isinstance(failure, OutcomeUnknownError)
             pause = next(pauses, None)
-            if pause is None or lost > ask.resends:
+            if pause is None or lost > ask.resends or time.monotonic() + max(pause, least) > ask.end:
                 raise failure
             await self._wire.sleep(max(pause, least))
+
+    async def _begin(self, ask: _Ask) -> httpx.Response:
+        """Never broken off: without the id that comes back, the job could not be cancelled."""
+        reply = self._wire.begin(ask)
+        try:
+            return await reply(None)
+        except INTERRUPTS:
+            with contextlib.suppress(Exception):
+                await self.cancel(read_status(_json(await reply(ask.seconds))).job_id)
+            raise
 
     def _ask(self, method: Literal["GET", "POST"], path: str, told: Mapping[str, Any] | None = None) -> _Ask:
         body = None if told is None else json.dumps(told).encode()
         url = self.place.url.rstrip("/") + path
         return _Ask(method, url, self.place.api_key, body, seconds=self.patience.reply)
+
+    def _whole(self, path: str, told: Mapping[str, Any]) -> _Ask:
+        """One whose reply is the answer: the job's patience is that of all its tries."""
+        seconds = self.patience.job
+        return replace(self._ask("POST", path, told), seconds=seconds, end=time.monotonic() + seconds)
 
     def _require_queue(self, what: str) -> None:
         if isinstance(self.place, Server):
@@ -794,12 +898,7 @@ def _blocking(
 ) -> "Callable[Concatenate[Worker, P], T]":
     @functools.wraps(method)
     def blocking(worker: "Worker", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            method(worker._calls, *args, **kwargs).send(None)
-        except StopIteration as done:
-            result: T = done.value
-            return result
-        raise AssertionError("what blocks never awaits")
+        return _finished(method(worker._calls, *args, **kwargs))
 
     return blocking
 

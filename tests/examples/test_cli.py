@@ -4,6 +4,7 @@ import http.server
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -11,12 +12,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from PIL import Image
 
 from examples.cli import main
-from examples.python.qwen_worker import Endpoint, Worker
+from examples.python.qwen_worker import Endpoint, Patience, Worker
 from local_platform.worker import ENDPOINT
 from schemas.jobs import EditJob, GenerateJob, Job
 from tests.live import serving
@@ -79,6 +82,19 @@ class TestHere:
         assert main([*EDIT, "-o", output]) == 0
         assert capsys.readouterr().out == f"{file}\n"
         assert form(file) == ("PNG", (160, 120))
+
+    def test_so_does_one_as_this_system_writes_it(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr("os.sep", "\\")
+        assert main([*EDIT, "-o", "new\\"]) == 0
+        assert capsys.readouterr().out == "new\\/edit.png\n"
+
+    def test_a_name_that_the_terminal_cannot_show_is_no_failure(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+        done = typed(*EDIT, "-o", "椅.png")
+        assert (done.returncode, done.stdout) == (0, "\\u6905.png\n")
+        assert form("椅.png") == ("PNG", (160, 120))
 
     def test_a_mask_is_a_file(self) -> None:
         Image.new("L", (160, 120), 255).save("mask.png")
@@ -154,6 +170,42 @@ class TestThere:
         shown = capsys.readouterr().out
         assert shown.startswith("edit.png\n")
         assert "ready" in shown
+
+
+class TestPlatform:
+    """`python -m local_platform`."""
+
+    def test_a_taken_port_is_one_sentence_and_starts_no_worker(self, shop: Platform) -> None:
+        before = set(shop.endpoint.workers)
+        port = shop.url.rpartition(":")[2]
+        done = subprocess.run(
+            [sys.executable, "-m", "local_platform", "--port", port], capture_output=True, text=True, timeout=60
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"Port {port} cannot be had: Address already in use\n"
+        assert set(shop.endpoint.workers) == before
+
+    def test_its_workers_are_named_after_it(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as line:
+            port = line.getsockname()[1]
+        platform = [sys.executable, "-m", "local_platform", "--port", str(port)]
+        with subprocess.Popen(platform, stdout=subprocess.DEVNULL, preexec_fn=_heeds_interrupts) as process:
+            try:
+                there = Endpoint(ENDPOINT, "key", f"http://127.0.0.1:{port}/v2")
+                with Worker(there, patience=Patience(reply=60)) as worker:
+                    job_id = worker.submit({"action": "health_check"})
+                    told = _status(f"{there.url}/status/{job_id}")
+            finally:
+                process.send_signal(signal.SIGINT)
+                assert process.wait(20) == 0
+        assert told["workerId"] == f"worker-{process.pid}-1"
+
+
+def _status(url: str) -> dict[str, Any]:
+    """Once the job is over."""
+    while (told := httpx.get(url).json())["status"] != "COMPLETED":
+        time.sleep(0.1)
+    return dict(told)
 
 
 class TestMistakes:

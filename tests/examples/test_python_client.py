@@ -10,12 +10,13 @@ import pickle
 import queue
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,7 @@ from examples.python.qwen_worker import (
     PaintFields,
     Patience,
     Picture,
+    Policy,
     Progress,
     Server,
     Worker,
@@ -55,6 +57,7 @@ from tests.gate import HOLD_SECONDS, Gate, gate
 from tests.live import Echo, Live, serving
 from tests.pictures import file_of, plain_room, red_vase
 from tests.rehearsal import Platform
+from tests.unkind_worker import Unkind
 
 CLIENT = Path(__file__).parent.parent.parent / "examples/python/qwen_worker.py"
 README = CLIENT.with_name("README.md").read_text()
@@ -269,6 +272,16 @@ class TestLeaving:
         assert status.job_id == job_id
         assert size_of(status.answer().pictures[0]) == (160, 120)
 
+    @pytest.mark.parametrize(
+        ("policy", "code"), [(Policy(executionTimeout=300), "TIMEOUT"), (Policy(ttl=300), "NOT_FOUND")]
+    )
+    def test_a_policy_limits_it(self, shop: Platform, policy: Policy, code: str) -> None:
+        caller = client(shop.url)
+        job_id = caller.submit(edit_job(VASE, ROOM, instructions="slow 400", **HERE), policy=policy)
+        with pytest.raises(WorkerError) as failed:
+            caller.wait(job_id)
+        assert (failed.value.code, failed.value.job_id) == (code, job_id)
+
     def test_a_webhook_brings_the_error(self, shop: Platform) -> None:
         with listener() as (url, bodies):
             client(shop.url).submit(generate_job(VASE, output_size=(1, 1)), webhook=url)
@@ -361,6 +374,36 @@ class TestLeaving:
 
         with watched(shop) as (_, jobs):
             asyncio.run(call())
+        assert [shop.status(job)["status"] for job in jobs] == ["CANCELLED"]
+
+    def test_also_before_its_id_is_known(self, shop: Platform) -> None:
+        async def call(url: str) -> None:
+            endpoint = replace(place(url), route="runsync")
+            async with AsyncWorker(endpoint, patience=HURRY) as worker, asyncio.timeout(0.4):
+                await worker.edit_product(VASE, ROOM, instructions="slow 400", **HERE)
+
+        with watched(shop) as (between, jobs), pytest.raises(TimeoutError):
+            asyncio.run(call(between.url))
+        assert [shop.status(job)["status"] for job in jobs] == ["CANCELLED"]
+        assert [between.asked("/runsync"), between.asked("/cancel")] == [1, 1]
+
+    def test_so_does_ctrl_c_before_its_id_is_known(self, shop: Platform) -> None:
+        endpoint = replace(place(shop.url), route="runsync")
+        with (
+            watched(shop) as (_, jobs),
+            Worker(endpoint, patience=HURRY) as worker,
+            pytest.raises(KeyboardInterrupt),
+            interrupted(0.4),
+        ):
+            worker.edit_product(VASE, ROOM, instructions="slow 400", **HERE)
+        assert [shop.status(job)["status"] for job in jobs] == ["CANCELLED"]
+
+    @pytest.mark.parametrize("problem", [ZeroDivisionError(), WorkerError("Mine", "MINE"), SystemExit()])
+    def test_so_does_a_listener_that_raises(self, shop: Platform, problem: BaseException) -> None:
+        edit = functools.partial(client(shop.url).edit_product, VASE, ROOM, instructions="slow 400", **HERE)
+        with watched(shop) as (_, jobs), pytest.raises(type(problem)) as raised:
+            edit(on_progress=raising(problem))
+        assert raised.value is problem
         assert [shop.status(job)["status"] for job in jobs] == ["CANCELLED"]
 
     def test_patience_ends_and_the_job_goes_on(self, shop: Platform) -> None:
@@ -554,12 +597,11 @@ class TestServer:
             assert asyncio.run(call(live.url)) == (160, 120)
         assert [progress.stage for progress in told] == ["cut-out", "layout", "compose", "encode"]
 
-    def test_what_the_listener_to_progress_raises_is_its_own(self) -> None:
-        def listen(_: Progress) -> None:
-            "█".encode("ascii")
-
-        with serving(api_key=KEY) as live, pytest.raises(UnicodeEncodeError):
-            at_server(live.url).edit_product(VASE, ROOM, on_progress=listen, **HERE)
+    @pytest.mark.parametrize("problem", [ZeroDivisionError(), httpx.ConnectError("Mine"), httpx.ReadError("Mine")])
+    def test_what_the_listener_to_progress_raises_is_its_own(self, problem: Exception) -> None:
+        with serving(api_key=KEY) as live, pytest.raises(type(problem)) as raised:
+            at_server(live.url).edit_product(VASE, ROOM, on_progress=raising(problem), **HERE)
+        assert raised.value is problem
 
     @pytest.mark.parametrize("on_progress", [None, print])
     def test_errors_are_the_workers(self, on_progress: Any) -> None:
@@ -591,6 +633,25 @@ class TestServer:
             with gate(live.url, "cut") as between, pytest.raises(OutcomeUnknownError):
                 at_server(between.url).edit_product(VASE, ROOM, **HERE)
             assert between.asked("/v1/edit") == 1
+
+    def test_patience_is_one_for_all_that_a_job_tells(self) -> None:
+        told: list[Progress] = []
+        slow = edit_job(VASE, ROOM, instructions="slow 60", **HERE)
+        with serving(Unkind, api_key=KEY) as live, pytest.raises(OutcomeUnknownError, match="too long"), at_most(1.5):
+            at_server(live.url, job=1).answer(slow, on_progress=told.append)
+        assert {progress.stage for progress in told} >= {"denoising"}
+
+    @pytest.mark.parametrize("on_progress", [None, print])
+    @pytest.mark.parametrize(("second", "code"), [("503", "UNREACHABLE"), ("hold", "OUTCOME_UNKNOWN")])
+    def test_patience_is_one_for_all_tries(self, second: str, code: str, on_progress: Any) -> None:
+        with (
+            serving() as live,
+            gate(live.url, "503", second, "503", "503") as between,
+            pytest.raises(WorkerError) as failed,
+            at_most(0.9),
+        ):
+            at_server(between.url, job=0.6, pause=0.4).edit_product(VASE, ROOM, on_progress=on_progress, **HERE)
+        assert failed.value.code == code
 
     def test_it_has_no_queue(self) -> None:
         with pytest.raises(WorkerError) as refused:
@@ -714,13 +775,42 @@ def webhook(output: dict[str, Any], status: str = "COMPLETED") -> JobStatus:
     return read_webhook(json.dumps(told | ({"error": output.get("error")} if status == "FAILED" else {})))
 
 
-def at_server(url: str, key: str | None = KEY) -> Worker:
-    return OPEN.enter_context(Worker(Server(url, key), patience=HURRY))
+def at_server(url: str, key: str | None = KEY, **patience: float) -> Worker:
+    return OPEN.enter_context(Worker(Server(url, key), patience=Patience(**{**vars(HURRY), **patience})))
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    begun = time.monotonic()
+    try:
+        yield
+    finally:
+        assert time.monotonic() - begun < seconds
 
 
 def until_ready(live: Live) -> None:
     while at_server(live.url).health_check()["status"] == "loading":
         time.sleep(0.02)
+
+
+def raising(problem: BaseException) -> Callable[[Progress], None]:
+    def listen(_: Progress) -> None:
+        raise problem
+
+    return listen
+
+
+@contextmanager
+def interrupted(seconds: float) -> Iterator[None]:
+    """By Ctrl-C, also where who runs the tests in the background does not heed it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    keys = threading.Timer(seconds, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+    keys.start()
+    try:
+        yield
+    finally:
+        keys.cancel()
+        signal.signal(signal.SIGINT, before)
 
 
 def free_port() -> int:

@@ -1,4 +1,4 @@
-import { failure, isObject, WorkerError } from "./errors.js";
+import { failure, isObject, tell, Thrown, WorkerError } from "./errors.js";
 import { events } from "./events.js";
 import { Http, pause, within } from "./http.js";
 import { answerOf, isFinal, orThrow, progressOf } from "./jobs.js";
@@ -11,8 +11,9 @@ const REQUEST_MS = 120_000;
 const POLL_MS = 1000;
 /** The least that /runsync waits. The job's id comes back after it, and with it all that can be done about the job. */
 const SYNC_WAIT_MS = 1000;
-const RUN_MB = 10;
-const RUNSYNC_MB = 20;
+/** The platform's ways for a job, and how large one may be. */
+const RUN = { path: "/run", mb: 10 };
+const RUNSYNC = { path: `/runsync?wait=${SYNC_WAIT_MS}`, mb: 20 };
 
 export interface Access {
   apiKey?: string;
@@ -22,6 +23,7 @@ export interface Access {
 }
 
 export interface WaitOptions {
+  /** What it throws cancels the job, and comes through unchanged. */
   onProgress?: (progress: Progress) => void;
   /** Cancels the job too. */
   signal?: AbortSignal;
@@ -32,14 +34,22 @@ export interface JobOptions extends WaitOptions {
   idempotencyKey?: string;
 }
 
+/** How long the platform has for a job, in milliseconds. */
+export interface Policy {
+  /** From its submission on; then it is gone, and `wait` finds none. A day unless given. */
+  ttl?: number;
+  /** At the worker; then it is TIMED_OUT. The endpoint's own unless given. */
+  executionTimeout?: number;
+}
+
 export interface SubmitOptions {
   /** Where the platform posts the finished job: see readWebhook. */
   webhook?: string;
+  policy?: Policy;
   idempotencyKey?: string;
-  /** Milliseconds from its submission, and at the worker, after which the platform ends the job. */
-  policy?: { ttl?: number; executionTimeout?: number };
 }
 
+type Way = typeof RUN;
 type Pictures = Omit<GenerationBody, "stream" | "partial_images">;
 
 abstract class Client {
@@ -71,9 +81,13 @@ abstract class Client {
   }
 
   /** The way of one job, from its first request on. */
-  protected within<T>(signal: AbortSignal | undefined, work: (ends: AbortSignal) => Promise<T>): Promise<T> {
+  protected async within<T>(signal: AbortSignal | undefined, work: (ends: AbortSignal) => Promise<T>): Promise<T> {
     const late = () => new WorkerError("TIMEOUT", `The job was not done in ${this.timeoutMs} ms`);
-    return within({ ms: this.timeoutMs, signal, late }, work);
+    try {
+      return await within({ ms: this.timeoutMs, signal, late }, work);
+    } catch (problem) {
+      throw problem instanceof Thrown ? problem.problem : problem;
+    }
   }
 }
 
@@ -90,18 +104,15 @@ export class Worker extends Client {
     return this.runSync({ action: "health_check" }, options);
   }
 
-  /** Submits the job and waits for its answer. Takes more than `submit`, and the platform forgets it a minute later. */
+  /** Submits the job and waits for its answer. Takes more than `submit`, and the platform forgets it a minute later:
+   * `editProduct` and `generateEnvironment` go this way where the other takes no more. */
   runSync<J extends Job>(job: J, options: JobOptions = {}): Promise<AnswerOf<J>> {
-    const body = JSON.stringify({ input: keyed(job, options.idempotencyKey) });
-    return this.within(options.signal, async (ends) =>
-      this.#answer<J>(await this.#submitted(`/runsync?wait=${SYNC_WAIT_MS}`, body, RUNSYNC_MB, ends), options, ends),
-    );
+    return this.#waitedFor(RUNSYNC, bodyOf(job, options.idempotencyKey), options);
   }
 
   /** The job's id; its answer comes by `webhook`, or by `wait`, within half an hour. */
-  async submit(job: Job, { webhook, idempotencyKey, policy }: SubmitOptions = {}): Promise<string> {
-    const body = JSON.stringify({ input: keyed(job, idempotencyKey), webhook, policy });
-    return (await this.#submitted("/run", body, RUN_MB)).id;
+  async submit(job: Job, { webhook, policy, idempotencyKey }: SubmitOptions = {}): Promise<string> {
+    return (await this.#submitted(RUN, bodyOf(job, idempotencyKey, { webhook, policy }))).id;
   }
 
   status(id: string): Promise<JobStatus> {
@@ -124,15 +135,22 @@ export class Worker extends Client {
   }
 
   protected run<J extends EditJob | GenerateJob>(job: J, options: JobOptions): Promise<AnswerOf<J>> {
-    return this.runSync(job, options);
+    const body = bodyOf(job, options.idempotencyKey);
+    return this.#waitedFor(megabytesOf(body) > RUN.mb ? RUNSYNC : RUN, body, options);
+  }
+
+  #waitedFor<J extends Job>(way: Way, body: string, options: JobOptions): Promise<AnswerOf<J>> {
+    return this.within(options.signal, async (ends) =>
+      this.#answer<J>(await this.#submitted(way, body, ends), options, ends),
+    );
   }
 
   /** Never broken off: without the id that comes back, the job could not be cancelled. */
-  async #submitted(path: string, body: string, limitMb: number, signal?: AbortSignal): Promise<JobStatus> {
-    const megabytes = new Blob([body]).size / 1e6;
-    if (megabytes > limitMb) throw tooLarge(megabytes, path, limitMb);
+  async #submitted(way: Way, body: string, signal?: AbortSignal): Promise<JobStatus> {
+    const megabytes = megabytesOf(body);
+    if (megabytes > way.mb) throw tooLarge(megabytes, way);
     const ms = Math.min(REQUEST_MS, this.timeoutMs);
-    return statusOf(await this.http.json(path, { body, ms, signal, whole: true }));
+    return statusOf(await this.http.json(way.path, { body, ms, signal, whole: true }));
   }
 
   async #answer<J extends Job>(told: JobStatus, { onProgress }: WaitOptions, ends: AbortSignal): Promise<AnswerOf<J>> {
@@ -142,10 +160,10 @@ export class Worker extends Client {
         await pause(pauseMs, ends);
         told = await this.#about(id, "status", ends);
         const progress = progressOf(told);
-        if (progress && !isFinal(told)) onProgress?.(progress);
+        if (progress && !isFinal(told)) tell(onProgress, progress);
       }
     } catch (problem) {
-      if (ends.aborted) await this.#givenUp(id);
+      if (ends.aborted || problem instanceof Thrown) await this.#givenUp(id);
       throw problem instanceof WorkerError
         ? new WorkerError(problem.code, problem.message, { jobId: id, cause: problem })
         : problem;
@@ -193,7 +211,7 @@ export class Server extends Client {
     return this.within(options.signal, (signal) =>
       this.http.read(`/v1/${job.action}`, { body, accept: "text/event-stream", signal }, async (response) => {
         for await (const { name, data } of events(response)) {
-          if (name === "progress") options.onProgress?.(data as Progress);
+          if (name === "progress") tell(options.onProgress, data as Progress);
           if (name === "error") throw failure(data, "JOB_FAILED", "The job failed");
           if (name === "answer") return data as AnswerOf<J>;
         }
@@ -208,15 +226,23 @@ function keyed<J extends Job>(job: J, key?: string): J {
   return { ...job, idempotency_key: key ?? job.idempotency_key ?? crypto.randomUUID() };
 }
 
+function bodyOf(job: Job, key?: string, beside?: object): string {
+  return JSON.stringify({ ...beside, input: keyed(job, key) });
+}
+
+function megabytesOf(body: string): number {
+  return new Blob([body]).size / 1e6;
+}
+
 function statusOf(told: unknown): JobStatus {
   if (isObject(told) && typeof told["id"] === "string" && typeof told["status"] === "string")
     return told as unknown as JobStatus;
   throw failure(told, "MALFORMED", "This is no job of the platform");
 }
 
-function tooLarge(megabytes: number, path: string, limitMb: number): WorkerError {
+function tooLarge(megabytes: number, { path, mb }: Way): WorkerError {
   const route = path.split("?")[0];
-  const more = limitMb < RUNSYNC_MB ? `, or use runSync, which takes ${RUNSYNC_MB} MB` : "";
-  const text = `The job has ${megabytes.toFixed(1)} MB, and the platform's ${route} takes ${limitMb} MB`;
+  const more = mb < RUNSYNC.mb ? `, or use runSync, which takes ${RUNSYNC.mb} MB` : "";
+  const text = `The job has ${megabytes.toFixed(1)} MB, and the platform's ${route} takes ${mb} MB`;
   return new WorkerError("REQUEST_TOO_LARGE", `${text}: send pictures by https URL or as smaller JPEGs${more}`);
 }

@@ -60,3 +60,16 @@ function isText(told: unknown): told is string {
 export function isObject(told: unknown): told is Record<string, unknown> {
   return typeof told === "object" && told !== null && !Array.isArray(told);
 }
+
+/** What a caller's own listener threw, so that nothing on the way takes it for a failure of its own. */
+export class Thrown {
+  constructor(readonly problem: unknown) {}
+}
+
+export function tell<T>(listener: ((told: T) => void) | undefined, told: T): void {
+  try {
+    listener?.(told);
+  } catch (problem) {
+    throw new Thrown(problem);
+  }
+}

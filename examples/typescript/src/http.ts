@@ -1,4 +1,4 @@
-import { failure, WorkerError, type Code } from "./errors.js";
+import { failure, Thrown, WorkerError, type Code } from "./errors.js";
 
 /** Before a request that never arrived, or was turned away, is sent again. */
 const PAUSES_MS = [500, 1000, 2000, 4000, 8000] as const;
@@ -76,7 +76,7 @@ export class Http {
         return response.ok ? await read(response) : await refused(response, asked);
       });
     } catch (problem) {
-      if (problem instanceof WorkerError) throw problem;
+      if (problem instanceof WorkerError || problem instanceof Thrown) throw problem;
       if (!whole) signal?.throwIfAborted();
       if (problem instanceof SyntaxError)
         throw new WorkerError("MALFORMED", `The reply is no JSON: ${problem.message}`, { jobId, cause: problem });
@@ -142,7 +142,7 @@ export interface Limits {
   late: () => Error;
 }
 
-/** Work that `ends` with the signal, or `late` after so many milliseconds. */
+/** Work that `ends` with the signal, or `late` after so many milliseconds. What it left unread is hung up on. */
 export async function within<T>({ ms, signal, late }: Limits, work: (ends: AbortSignal) => Promise<T>): Promise<T> {
   const ends = new AbortController();
   const stop = () => ends.abort(signal?.reason);
@@ -154,6 +154,7 @@ export async function within<T>({ ms, signal, late }: Limits, work: (ends: Abort
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", stop);
+    ends.abort();
   }
 }
 

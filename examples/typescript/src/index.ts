@@ -1,5 +1,5 @@
 export { Server, Worker } from "./client.js";
-export type { Access, JobOptions, SubmitOptions, WaitOptions } from "./client.js";
+export type { Access, JobOptions, Policy, SubmitOptions, WaitOptions } from "./client.js";
 export { WorkerError } from "./errors.js";
 export type { Code } from "./errors.js";
 export { readWebhook } from "./jobs.js";

@@ -59,6 +59,19 @@ test("whoever hangs up cancels the job", async () => {
   assert.ok(Date.now() - started < 5000);
 });
 
+test("a listener that throws hangs up", async () => {
+  for (const problem of [new RangeError("mine"), new SyntaxError("mine")]) {
+    const onProgress = () => {
+      throw problem;
+    };
+    const job = { ...room, instructions: "slow 400" };
+    await assert.rejects(server.editProduct(job, { onProgress }), (thrown) => thrown === problem);
+  }
+  const started = Date.now();
+  await server.editProduct(room);
+  assert.ok(Date.now() - started < 5000);
+});
+
 test("those for whom there is no room come again", async () => {
   const job = { ...room, instructions: "slow 10" };
   const answers = await Promise.all([1, 2, 3].map(() => throughNetwork.editProduct(job)));

@@ -32,6 +32,9 @@ export async function answers(): Promise<void> {
   const health = await worker.runSync({ action: "health_check" });
   const done: number = health.jobs.done;
   const id: string = await worker.submit(right, { webhook: "https://shop.example/hook" });
+  await worker.submit(right, { policy: { ttl: 60_000, executionTimeout: 30_000 } });
+  // @ts-expect-error no such policy
+  await worker.submit(right, { policy: { timeout: 1 } });
   // @ts-expect-error a queue has no streams
   await worker.generateImage({ prompt: "a room", stream: true });
   const told: string = readWebhook({}).answer.processed_image;

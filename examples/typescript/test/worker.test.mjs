@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { after, beforeEach, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
-import { fileToBase64, readWebhook, toBlob, Worker } from "qwen-worker";
+import { fileToBase64, readWebhook, toBlob, Worker, WorkerError } from "qwen-worker";
 
 import { product_image, room, sizeOf } from "./pictures.mjs";
 import { freePort, unkind } from "./unkind.mjs";
@@ -20,6 +20,9 @@ after(() => network.close());
 const slow = { ...room, instructions: "slow 400" };
 const failsWith = (promise, told) => assert.rejects(promise, { name: "WorkerError", ...told });
 const keys = () => network.seen.map(({ body }) => body?.input?.idempotency_key).filter(Boolean);
+const throwing = (problem) => () => {
+  throw problem;
+};
 const until = async (id, status) => {
   while ((await worker.status(id)).status !== status) await pause(50);
 };
@@ -62,23 +65,52 @@ test("a file of any size becomes base64", async () => {
 });
 
 test("a job that takes longer than one request tells its progress", async () => {
-  const told = [];
-  const answer = await worker.editProduct(
-    { ...room, instructions: "slow 50" },
-    { onProgress: (now) => told.push(now) },
-  );
-  assert.ok(answer.success);
-  assert.equal(told.at(-1)?.stage, "denoising");
-  assert.ok(told.every(({ percent }) => percent <= 100));
+  for (const verb of ["runSync", "editProduct"]) {
+    const told = [];
+    const answer = await worker[verb]({ ...room, instructions: "slow 50" }, { onProgress: (now) => told.push(now) });
+    assert.ok(answer.success);
+    assert.equal(told.at(-1)?.stage, "denoising");
+    assert.ok(told.every(({ percent }) => percent <= 100));
+  }
+});
+
+test("the platform keeps an answer for half an hour, unless the job is too large for that", async () => {
+  const trailing = Buffer.alloc(8_000_000);
+  const large = Buffer.concat([Buffer.from(product_image, "base64"), trailing]).toString("base64");
+  for (const [image, ways] of [
+    [product_image, [1, 0]],
+    [large, [0, 1]],
+  ]) {
+    network.seen.length = 0;
+    assert.ok((await worker.editProduct({ ...room, product_image: image })).success);
+    assert.ok((await worker.generateEnvironment({ product_image: image, output_size: [256, 256] })).success);
+    assert.deepEqual([network.sent("run") / 2, network.sent("runsync") / 2], ways);
+  }
 });
 
 test("a signal cancels the job, also before its id is known", async () => {
-  for (const ms of [100, 1800]) {
-    network.seen.length = 0;
-    await assert.rejects(worker.editProduct(slow, { signal: AbortSignal.timeout(ms) }), { name: "TimeoutError" });
-    assert.deepEqual([network.sent("runsync"), network.sent("cancel")], [1, 1]);
-  }
+  for (const verb of ["runSync", "editProduct"])
+    for (const ms of [100, 1800]) {
+      network.seen.length = 0;
+      await assert.rejects(worker[verb](slow, { signal: AbortSignal.timeout(ms) }), { name: "TimeoutError" });
+      assert.deepEqual([network.sent(verb === "runSync" ? "runsync" : "run"), network.sent("cancel")], [1, 1]);
+    }
   while ((await worker.healthCheck()).jobs.running) await pause(50);
+});
+
+test("a policy limits a job", async () => {
+  const late = await worker.submit(slow, { policy: { executionTimeout: 300 } });
+  await failsWith(worker.wait(late), { code: "TIMEOUT", jobId: late });
+  const forgotten = await worker.submit(slow, { policy: { ttl: 300 } });
+  await failsWith(worker.wait(forgotten), { code: "NOT_FOUND", jobId: forgotten });
+});
+
+test("a listener that throws cancels the job", async () => {
+  for (const problem of [new RangeError("mine"), new WorkerError("TIMEOUT", "mine"), "mine"]) {
+    const id = await worker.submit(slow);
+    await assert.rejects(worker.wait(id, { onProgress: throwing(problem) }), (thrown) => thrown === problem);
+    await until(id, "CANCELLED");
+  }
 });
 
 test("a signal that was aborted before sends nothing", async () => {
@@ -145,7 +177,7 @@ for (const fate of ["cut", "silent", 500, 502])
   });
 
 test("a signal does not hide that a job may be running", async () => {
-  network.meet("runsync", "silent");
+  network.meet("run", "silent");
   const hasty = new Worker({ ...access, timeoutMs: 400 });
   await failsWith(hasty.editProduct(room, { signal: AbortSignal.timeout(100) }), { code: "OUTCOME_UNKNOWN" });
 });
@@ -198,7 +230,7 @@ test("the platform's own failures have codes", async () => {
   await failsWith(new Worker({ ...access, apiKey: "wrong" }).submit(room), { code: "UNAUTHORIZED" });
   const died = { id: "7", status: "FAILED", error: "job timed out after 1 retries" };
   const dropped = { id: "8", status: "COMPLETED" };
-  network.meet("runsync", died, dropped);
+  network.meet("run", died, dropped);
   await failsWith(worker.editProduct(room), { code: "JOB_FAILED", jobId: "7" });
   await failsWith(worker.editProduct(room), { code: "ANSWER_MISSING", jobId: "8" });
 });
