@@ -67,11 +67,25 @@ def _is_outline(alpha: Channel) -> bool:
 
 
 def _by_alpha(pixels: Pixels, alpha: Channel) -> CutOut:
+    alpha = _without_haze(pixels, alpha)
     box = _box_around(alpha > 8)
     color, alpha = _reduced_together(_cropped(pixels, box), _cropped(alpha, box))
     opacity = float(alpha[alpha > 8].mean()) / 255
     known = alpha > min(32, int(alpha.max()) // 2)
     return CutOut(spread(color, known), alpha.astype(np.float32) / np.float32(255), min(1.0, 2 * opacity))
+
+
+def _without_haze(pixels: Pixels, alpha: Channel) -> Channel:
+    """`alpha` without specks that are nowhere as solid as the product, and without a shadow baked in: black, faint and
+    soft. A product that is faint all over counts as solid."""
+    solid = alpha >= max(1, int(alpha.max()) // 2)
+    parts, area = _regions(alpha > 8, 8)
+    kept = np.zeros(area.size, bool)
+    kept[parts[solid]] = True
+    kept[0] = False
+    dark = kept[parts] & ~solid & (_strongest(pixels) < 48)
+    shadow = dark & dilated(_opened(dark & ~dilated(solid, 5), 5), 9)
+    return np.where(kept[parts] & ~shadow, alpha, 0).astype(np.uint8)
 
 
 def _reduced_together(pixels: Pixels, alpha: Channel) -> tuple[Pixels, Channel]:
