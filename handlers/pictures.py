@@ -39,8 +39,9 @@ class PictureReader:
                 (field,),
             )
         alpha = picture.alpha
-        opaque = alpha is None or alpha.min() == 255  # programs export masks of black and white with an alpha, too
-        may_change = picture.pixels.min(axis=2) >= 128 if opaque else alpha == 0
+        white = picture.pixels.min(axis=2) >= 128
+        # Programs export masks of black and white with an opaque alpha, too.
+        may_change = white if alpha is None or alpha.min() == 255 else alpha == 0
         if not may_change.any():
             raise JobError(ErrorCode.INVALID_INPUT, f"Invalid {field}: it lets nothing change", (field,))
         return np.asarray(may_change)
