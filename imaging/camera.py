@@ -133,7 +133,8 @@ def find_camera(pixels: Pixels, height_cm: float = 150.0) -> Camera:
 
 
 def _segments(pixels: Pixels, shrink: float) -> _Segments:
-    small = cv2.resize(pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA) if shrink < 1 else pixels
+    size = max(1, round(pixels.shape[1] * shrink)), max(1, round(pixels.shape[0] * shrink))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if shrink < 1 else pixels
     gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     gray = cv2.normalize(gray, gray, 0, 255, cv2.NORM_MINMAX)  # the detector misses dark rooms
     found = cv2.createLineSegmentDetector(cv2.LSD_REFINE_NONE).detect(gray)[0]

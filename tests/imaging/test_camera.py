@@ -39,7 +39,7 @@ def test_two_vanishing_points_tell_the_focal_length() -> None:
     assert camera.focal == pytest.approx(np.hypot(focal, horizon - height / 2), rel=0.1)
 
 
-@pytest.mark.parametrize("size", [(800, 600), (300, 900), (1, 1), (2, 3)])
+@pytest.mark.parametrize("size", [(800, 600), (300, 900), (1, 1), (2, 3), (3000, 1), (1, 3000)])
 def test_a_photo_without_edges_gets_the_stated_default(size: tuple[int, int]) -> None:
     camera = find_camera(np.full((size[1], size[0], 3), 128, np.uint8), 120)
     assert camera == Camera(size, HORIZON_SHARE * size[1], FOCAL_SHARE * max(size), 120, found=False)
