@@ -49,6 +49,16 @@ def test_noise_is_no_room() -> None:
     assert not find_camera(np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)).found
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_foliage_is_no_room(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    leaves = np.full((600, 800, 3), (60, 90, 50), np.uint8)
+    for x, y, angle, length in rng.uniform(0, (800, 600, np.pi, 60), (600, 4)):
+        end = int(x + length * np.cos(angle)), int(y + length * np.sin(angle))
+        cv2.line(leaves, (int(x), int(y)), end, rng.integers(30, 200, 3).tolist(), 2, cv2.LINE_AA)
+    assert not find_camera(leaves).found
+
+
 def test_what_is_projected_is_seen_where_it_stands() -> None:
     camera = drawn.camera(horizon=180)
     x, y = camera.project(np.array([80.0]), np.array([0.0]), np.array([320.0]))
