@@ -79,7 +79,8 @@ def finish(scene: Scene, painted: Painted, thresholds: Thresholds) -> Finished:
     own_share = 0.0 if job.harmonize is None or scene.by_words else 1 - job.harmonize
     drift: Drift | None = None
     anew: Box | None = scene.placement.box
-    if painted.pixels is guide.pixels or not job.preserve_background:
+    is_guide = painted.pixels is guide.pixels
+    if is_guide or not job.preserve_background:
         pixels = np.where(scene.allowed[..., None], painted.pixels, photo)
     else:
         pixels, drift, anew = _brought_back(scene, painted, own_share)
@@ -88,9 +89,10 @@ def finish(scene: Scene, painted: Painted, thresholds: Thresholds) -> Finished:
 
     box = anew if scene.by_words else scene.placement.box
     meant = pasted(photo, scene.product, box) if scene.by_words and box else guide
+    unmeasured = scene.by_words or own_share == 1 or not (is_guide or job.preserve_background)
     verdict = Verdict(
         drift=drift,
-        box_agreement=None if scene.by_words or own_share == 1 else agreement(anew, scene.placement.box),
+        box_agreement=None if unmeasured else agreement(anew, scene.placement.box),
         product=likeness(photo, pixels, meant) if box else None,
     )
     changed = differing(pixels, photo)

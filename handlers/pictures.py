@@ -33,7 +33,7 @@ class PictureReader:
         return decode(self._bytes(text, field), field, self.limits)
 
     def mask(self, text: str, field: str, size: Size) -> Mask:
-        """Where the photo of `size` may change: alpha 0 or, in a picture without alpha, white."""
+        """Where the photo of `size` may change: alpha 0 or, in a picture that is opaque everywhere, white."""
         picture = self.picture(text, field)
         if picture.size != size:
             raise JobError(
@@ -41,7 +41,10 @@ class PictureReader:
                 f"Invalid {field}: it is {picture.size[0]}x{picture.size[1]}, the photo {size[0]}x{size[1]}",
                 (field,),
             )
-        may_change = picture.alpha == 0 if picture.alpha is not None else picture.pixels.min(axis=2) >= 128
+        alpha = picture.alpha
+        white = picture.pixels.min(axis=2) >= 128
+        # Programs export masks of black and white with an opaque alpha, too.
+        may_change = white if alpha is None or alpha.min() == 255 else alpha == 0
         if not may_change.any():
             raise JobError(ErrorCode.INVALID_INPUT, f"Invalid {field}: it lets nothing change", (field,))
         return np.asarray(may_change)

@@ -53,19 +53,39 @@ class CutOut:
 
 def cut_out(product: Picture) -> CutOut:
     """Raises JobError where the picture is wholly transparent or nothing but plain ground."""
-    if product.alpha is not None and (product.alpha < 128).mean() >= 0.01:
+    if product.alpha is not None and _is_outline(product.alpha):
         return _by_alpha(product.pixels, product.alpha)
     pixels = _reduced(_on_white(product))
     ground = find_ground(pixels)
     return _out_of_scene(pixels) if ground is None else _off_ground(pixels, ground)
 
 
+def _is_outline(alpha: Channel) -> bool:
+    """Whether it clears more than some specks. Of a tightly cropped box with rounded corners it clears just these."""
+    clear = alpha < 128
+    return bool(clear.mean() >= 0.01 or clear[np.ix_((0, -1), (0, -1))].all())
+
+
 def _by_alpha(pixels: Pixels, alpha: Channel) -> CutOut:
+    alpha = _without_haze(pixels, alpha)
     box = _box_around(alpha > 8)
     color, alpha = _reduced_together(_cropped(pixels, box), _cropped(alpha, box))
     opacity = float(alpha[alpha > 8].mean()) / 255
     known = alpha > min(32, int(alpha.max()) // 2)
     return CutOut(spread(color, known), alpha.astype(np.float32) / np.float32(255), min(1.0, 2 * opacity))
+
+
+def _without_haze(pixels: Pixels, alpha: Channel) -> Channel:
+    """`alpha` without specks that are nowhere as solid as the product, and without a shadow baked in: black, faint and
+    soft. A product that is faint all over counts as solid."""
+    solid = alpha >= max(1, int(alpha.max()) // 2)
+    parts, area = _regions(alpha > 8, 8)
+    kept = np.zeros(area.size, bool)
+    kept[parts[solid]] = True
+    kept[0] = False
+    dark = kept[parts] & ~solid & (_strongest(pixels) < 48)
+    shadow = dark & dilated(_opened(dark & ~dilated(solid, 5), 5), 9)
+    return np.where(kept[parts] & ~shadow, alpha, 0).astype(np.uint8)
 
 
 def _reduced_together(pixels: Pixels, alpha: Channel) -> tuple[Pixels, Channel]:

@@ -98,7 +98,7 @@ def _upright(image: Image.Image, data: bytes) -> Picture:
     image.load()  # which turns a TIFF upright and clears its orientation
     icc = image.info.get("icc_profile")
     if image.has_transparency_data:
-        rgba = _turned(np.asarray(image.convert("RGBA")), image)
+        rgba = _turned(np.asarray(_to_rgba(image)), image)
         return Picture(np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]), rgb_profile(icc, image))
     return Picture(_turned(np.array(_to_rgb(image, icc)), image), None, rgb_profile(icc, image))
 
@@ -132,6 +132,15 @@ def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
         if converted is not None:
             return converted
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _to_rgba(image: Image.Image) -> Image.Image:
+    if not image.mode.startswith("I"):
+        return image.convert("RGBA")
+    clear = np.asarray(image) == image.info["transparency"]  # one value, said in the file's own depth
+    return Image.merge("LA", (_deep_grey(image), Image.fromarray(np.where(clear, 0, 255).astype(np.uint8)))).convert(
+        "RGBA"
+    )
 
 
 def _deep_grey(image: Image.Image) -> Image.Image:

@@ -15,7 +15,7 @@ from imaging.register import Plane, aligned, correlation, register, resized, siz
 from imaging.resize import placed
 
 _VIEW = 256  # pixels of the longer side at which products are compared
-_SOLID = 0.5  # the alpha from which a pixel counts as product
+_SOLID = 0.5  # of the largest alpha, from which a pixel counts as product
 _VISIBLE = 8.0  # levels by which a pixel must differ to be seen
 _EDGE = 5  # pixels around the product that its outline lies in
 
@@ -79,7 +79,7 @@ def agreement(one: Box | None, other: Box) -> float:
 
 def _around(guide: Composite) -> tuple[Box, Mask]:
     """The product with a little of what is around it."""
-    solid = guide.alpha > _SOLID
+    solid = guide.alpha > _SOLID * min(1.0, float(guide.alpha.max(initial=0)))
     left, top, width, height = cv2.boundingRect(solid.astype(np.uint8))
     margin = round(0.1 * max(width, height)) + 1
     x, y = max(0, left - margin), max(0, top - margin)

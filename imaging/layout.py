@@ -13,6 +13,7 @@ from imaging.picture import Box, Mask, Pixels, Point, Size
 from imaging.solid import Solid, solid_of
 from imaging.spots import find_spot
 from imaging.suggestion import Suggestion
+from imaging.within import FITS, Held, largest_part, moved_inside, share_inside
 from imaging.words import Surface, read
 from schemas.jobs import AskedSurface
 
@@ -25,7 +26,8 @@ _LARGEST_ROWS = 1 << 20
 NOTHING_SUGGESTED = Suggestion()
 
 NOT_FOUND = "The place was not found in the photo: a likely one was chosen"
-_ON_WALL = "placement_coordinates lie above the horizon, where no floor can be: the product hangs on the wall there"
+_ON_WALL = "{} above the horizon, where no floor can be: the product hangs on the wall there"
+_CUT_BY_MASK = "The product does not fit inside the mask and is cut off at its edge"
 
 _USUAL_HEIGHTS: dict[Surface, tuple[tuple[float, float], ...]] = {
     # (width over height, cm): floor lamps and plants, chairs, armchairs, sofas, benches
@@ -69,11 +71,13 @@ class Placement:
 
 @dataclass(frozen=True)
 class _Spot:
-    """Where to stand (or hang) and, where the caller drew a frame, what to stay `within`; `chosen` by us."""
+    """Where to stand (or hang) and, where the caller drew a frame, what to stay `within`, and if it was by hand what
+    was `drawn`; `chosen` by us."""
 
     point: Point
     surface: Surface
     within: Box | None = None
+    drawn: Held | None = None
     chosen: bool = False
     found: bool = True
     warning: str = ""
@@ -129,10 +133,11 @@ def lay_out(
     """The placement that `wish` asks for; what it leaves open is as suggested, else a free piece of floor and a usual
     size."""
     spot = _spot(room, camera, wish, suggestion.box)
-    perspective = _perspective(room, product, camera, spot)
+    perspective, frame = _stood(room, product, camera, spot, wish, suggestion.height_cm)
+    if inside := _inside_drawn(frame, product, spot, wish):
+        spot = replace(spot, point=_bottom(inside), within=inside)
+        perspective, frame = _stood(room, product, camera, spot, wish, suggestion.height_cm)
     camera = _over(camera, spot.surface)
-    rows = _rows(perspective, product, camera.size, spot, wish, suggestion.height_cm)
-    frame = _frame(product, spot, rows)
     if spot.chosen:
         frame = _inside(frame, camera.size)
     height_cm = perspective.height_cm(frame[3] - frame[1])
@@ -144,7 +149,7 @@ def lay_out(
         camera,
         height_cm,
         perspective.distance_cm(height_cm),
-        _warnings(wish, spot, camera, frame),
+        _warnings(wish, spot, camera, frame, product),
         spot.found,
     )
 
@@ -157,23 +162,23 @@ def surface_of(wish: Wish) -> Surface | None:
 def _spot(room: Pixels, camera: Camera, wish: Wish, suggested: Box | None) -> _Spot:
     surface = surface_of(wish)
     if wish.box:
-        return _Spot(_bottom(wish.box), surface or "floor", within=wish.box)
+        return replace(_at(_bottom(wish.box), surface, camera, "placement_box lies"), within=wish.box)
     if wish.coordinates:
-        return _Spot(wish.coordinates, surface) if surface else _at(wish.coordinates, camera)
+        return _at(wish.coordinates, surface, camera, "placement_coordinates lie")
     if wish.mask is not None and wish.mask.any():
-        bounds = _bounds(wish.mask)
-        return _Spot(_bottom(bounds), surface or "floor", within=bounds)
+        drawn = largest_part(wish.mask)
+        return replace(_at(_bottom(drawn.box), surface, camera, "mask lies"), within=drawn.box, drawn=drawn)
     if suggested:
         return _Spot(_middle(suggested) if surface == "wall" else _bottom(suggested), surface or "floor", chosen=True)
     seen = find_spot(room, camera, replace(read(wish.instructions), surface=surface))
     return _Spot(seen.point, seen.surface, chosen=True, found=seen.found, warning="" if seen.found else NOT_FOUND)
 
 
-def _at(point: Point, camera: Camera) -> _Spot:
-    """Floor, but for a point where none can be."""
-    if camera.found and point[1] < camera.horizon:
-        return _Spot(point, "wall", warning=_ON_WALL)
-    return _Spot(point, "floor")
+def _at(point: Point, surface: Surface | None, camera: Camera, said: str) -> _Spot:
+    """Where no `surface` is asked for it is the floor, but for a point where none can be."""
+    if surface is None and camera.found and point[1] < camera.horizon:
+        return _Spot(point, "wall", warning=_ON_WALL.format(said))
+    return _Spot(point, surface or "floor")
 
 
 def _bottom(box: Box) -> Point:
@@ -200,6 +205,14 @@ def _perspective(room: Pixels, product: CutOut, camera: Camera, spot: _Spot) -> 
     if spot.surface == "wall" or foot <= camera.horizon:
         return _Upright(camera.focal, wall_distance(room, camera))
     return _Standing(_over(camera, spot.surface), solid_of(product.alpha), foot)
+
+
+def _stood(
+    room: Pixels, product: CutOut, camera: Camera, spot: _Spot, wish: Wish, likely_cm: float | None
+) -> tuple[_Perspective, Box]:
+    """What a product measures at the spot, and its frame there."""
+    perspective = _perspective(room, product, camera, spot)
+    return perspective, _frame(product, spot, _rows(perspective, product, camera.size, spot, wish, likely_cm))
 
 
 def _rows(
@@ -254,6 +267,13 @@ def _inside(frame: Box, size: Size) -> Box:
     return left, frame[1], left + width, frame[3]
 
 
+def _inside_drawn(frame: Box, product: CutOut, spot: _Spot, wish: Wish) -> Box | None:
+    """A place in the mask that holds the product, where `frame` does not and there is one."""
+    if spot.drawn is None or wish.mask is None or share_inside(product.alpha, frame, wish.mask) >= FITS:
+        return None
+    return moved_inside(product.alpha, frame, spot.drawn)
+
+
 def _seen(product: CutOut, frame: Box, size: Size) -> Box:
     """What of the photo is covered by product, which can be less than the part of the frame inside it."""
     left, top, right, bottom = frame
@@ -280,7 +300,7 @@ def foot_of(frame: Box, surface: Surface) -> Point:
     return (left + right) // 2, (top + bottom) // 2 if surface == "wall" else bottom - 1
 
 
-def _warnings(wish: Wish, spot: _Spot, camera: Camera, frame: Box) -> tuple[str, ...]:
+def _warnings(wish: Wish, spot: _Spot, camera: Camera, frame: Box, product: CutOut) -> tuple[str, ...]:
     """What of the wish had no effect or leads to something odd."""
     said = []
     if wish.box and (wish.product_height_cm or wish.scale):
@@ -297,4 +317,6 @@ def _warnings(wish: Wish, spot: _Spot, camera: Camera, frame: Box) -> tuple[str,
         said.append("The foot lies above the horizon, where no floor can be: its size is only a guess")
     if frame[0] < 0 or frame[1] < 0 or frame[2] > camera.size[0] or frame[3] > camera.size[1]:
         said.append("The product reaches beyond the photo and is cut off at its border")
+    if wish.mask is not None and share_inside(product.alpha, frame, wish.mask) < FITS:
+        said.append(_CUT_BY_MASK)
     return tuple(said)

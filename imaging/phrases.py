@@ -7,6 +7,7 @@ left?   a word with other meanings too: counts at the end of a clause, and besid
 +on     comes right after its landmark, as Chinese has it; where it does not, the phrase's next meaning counts
 at      "on" where it is a wall, else "next to"
 hang    makes "over the sofa" a place on the wall; stand makes "at the wall" one on the floor
+thing   what is not looked for in photos; whole is no thing to stand beside
 (none)  what only looks like words of place
 """
 
@@ -45,6 +46,10 @@ plant: plant, houseplant, tree, potted plant
 wall: wall, walls, far wall, on left wall, on right wall
 picture: picture, pictures, painting, paintings, artwork, frame, frames, mirror, poster
 door: door, doorway
+thing: fireplace, mantel, mantelpiece, tv, television, tv stand, windowsill, window sill, shelf, shelves, bookshelf
+thing: bookcase, cabinet, wardrobe, radiator, stairs, staircase, kitchen island, fridge, bathtub, piano, ceiling
+whole: room, living room, bedroom, bathroom, dining room, kitchen, photo, image, scene, space, it, itself, them, him
+whole: her, me, product, us, you, camera, viewer, kamera, betrachter, camara, objectif, spectateur, espectador
 floor: floor, ground
 hang: hang, hung, mount, mounted
 stand: lean, leaning, stand, standing
@@ -55,6 +60,8 @@ or: or, nor
 : right size, right scale, right place, right spot, right position, right way, right chair, right product, right height
 : right proportions, right angle, right light, right colour, right color, right perspective, it right, looks right
 : look right, just right, is left, are left, be left, was left, been left, space left, room left, left over, left alone
+: by hand, by itself, by far, by default, by side, by product, made by, lit by, by daylight, near future, over there
+: against background, against white background, against backdrop, between 0, between 1, between 2, along with, by using
 : the links, html links, no links, any links, these links, and links, links to, links below, its back, back to wall
 : front view, front side, front facing, from front, back side, back view, put back, over time, all over, look at, at all
 
@@ -87,12 +94,16 @@ plant: pflanze, zimmerpflanze, topfpflanze, baum
 wall: wand, ruckwand
 picture: bild, bilder, bildes, bildern, gemalde, spiegel, spiegels
 door: tur, tuer
+thing: kamin, kamins, fernseher, fernsehers, fensterbank, fensterbrett, regal, regals, bucherregal, schrank, schranks
+thing: heizung, heizkorper, treppe, kochinsel, kuhlschrank, klavier, badewanne, decke
+whole: zimmer, zimmers, raum, raums, raumes, wohnzimmer, foto, fotos, ihm, ihn, ihr, ihnen, produkt
 floor: boden, fussboden
 hang: hange, hangen, hangt, haenge, haengen, aufhangen, montiere, montieren
 stand: stell, stelle, stellen, steht, stehen, lehn, lehne, lehnen, lehnt
 not: nicht, kein, keine, keinen, nie, niemals, ohne, vermeide, statt, anstatt, ausser, weg von, fern von
 but: sondern, aber
 or: oder, noch
+: bei tageslicht, bei licht, bei bedarf, bei tag, bei nacht
 : nicht vergessen, nicht nur, in dem bild, auf dem bild, vor allem, uber alles, auf jeden fall
 
 # French
@@ -123,6 +134,9 @@ plant: plante, arbre
 wall: mur, murs
 picture: tableau, tableaux, cadre, miroir, affiche
 door: porte
+thing: cheminee, television, televiseur, tele, rebord de fenetre, etagere, etageres, bibliotheque, armoire, placard
+thing: radiateur, escalier, escaliers, ilot, frigo, baignoire, piano, plafond
+whole: piece, salon, chambre, cuisine, photo, image, lui, elle, moi, produit
 floor: sol, plancher, parquet
 hang: accroche, accrocher, accrochez, suspendre, suspends, suspendez, a le mur
 not: ne, n, pas, jamais, sans, evite, eviter, evitez, lieu de, plutot que, loin de, ni
@@ -157,6 +171,9 @@ plant: planta, arbol
 wall: pared, muro
 picture: cuadro, cuadros, espejo
 door: puerta
+thing: chimenea, televisor, television, tele, alfeizar, estante, estanteria, libreria, armario, radiador, escalera
+thing: escaleras, isla, nevera, banera, techo
+whole: habitacion, sala, salon, dormitorio, cocina, cuarto, foto, imagen, ella, producto
 floor: suelo, piso
 hang: cuelga, cuelgalo, cuelgala, cuelgue, colgar, colgado, colgada
 stand: apoya, apoyalo, apoyado, apoyada, apoyar
@@ -192,6 +209,8 @@ plant: 植物 盆栽 绿植 树
 wall: 墙 墙壁 墙面
 picture: 画 挂画 装饰画 相框 镜子
 door: 门
+thing: 电视 电视机 电视柜 壁炉 书架 架子 窗台 飘窗 暖气 楼梯 冰箱 衣柜 浴缸 钢琴 天花板
+whole: 房间 客厅 卧室 照片 图片 它 产品 镜头 相机
 floor: 地 地板 地面
 hang: 挂 悬挂
 not: 不 不要 不能 别 避免 远离 而不是 没有

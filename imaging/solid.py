@@ -95,8 +95,8 @@ def legs_of(alpha: Weights) -> list[Leg]:
     size = (max(1, round(alpha.shape[1] * shrink)), max(1, round(alpha.shape[0] * shrink)))
     solid = (cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > _COVERED).astype(np.uint8)
     found = [_parts_below(solid, int((1 - share) * size[1])) for share in _LEG_SHARES]
-    best = max(found, key=len)
-    return best if len(best) > 1 and max(leg.width for leg in best) < _WIDEST_LEG else []
+    likely = [legs for legs in found if len(legs) > 1 and max(leg.width for leg in legs) < _WIDEST_LEG]
+    return max(likely, key=len, default=[])
 
 
 def _parts_below(solid: NDArray[np.uint8], row: int) -> list[Leg]:

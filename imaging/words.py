@@ -16,7 +16,7 @@ Surface = Literal["floor", "wall", "tabletop"]
 Side = Literal["left", "right", "centre"]
 Depth = Literal["front", "back"]
 Relation = Literal["next_to", "left_of", "right_of", "in_front_of", "behind", "on", "under", "above", "opposite"]
-Landmark = Literal["window", "sofa", "bed", "chair", "table", "rug", "plant", "wall", "picture", "door"]
+Landmark = Literal["window", "sofa", "bed", "chair", "table", "rug", "plant", "wall", "picture", "door", "thing"]
 
 Meanings = tuple[str, ...]
 
@@ -46,6 +46,9 @@ _ALONE = {"left_of": "left", "right_of": "right", "in_front_of": "front", "behin
 
 _RELATIONS = (*get_args(Relation), "at")
 _LANDMARKS = (*get_args(Landmark), "floor")
+_POINTING = ("next_to", "left_of", "right_of", "in_front_of", "behind")
+"""Relations that hardly ever stand before anything but a thing: what follows them is one, in the book or not."""
+
 _TURNS = ("not", "but", "or", ",", ".")
 _BEAR_OUT = frozenset({"corner", "wall", "front", "back", ",", "."})
 _CARRY = ("table", "sofa", "bed", "chair")
@@ -148,6 +151,7 @@ class _Listener:
         self.unwanted: list[str | Place] = []
         self._negated = self._negated_before = False
         self._relation, self._reach = "", 0
+        self._pointed = False
         self._landmark = ""
 
     def hear(self, meanings: Meanings) -> None:
@@ -158,20 +162,24 @@ class _Listener:
                     return self._say(_place(meaning[1:], landmark))
             elif meaning in _RELATIONS:
                 self.let_go()
-                self._relation, self._reach = meaning, _REACH
+                self._relation, self._reach, self._pointed = meaning, _REACH, meaning in _POINTING
             elif meaning in _LANDMARKS:
                 self._name(meaning)
             elif meaning in _TURNS:
                 self._turn(meaning)
             else:
                 self._say(meaning)
+            self._pointed &= meaning in _RELATIONS or (self._reach < _REACH and meaning != "whole")
         return self._wait(not meanings)
 
     def let_go(self) -> None:
-        """No landmark will follow: a relation to nothing may still be a side or a depth."""
+        """No landmark will follow: a relation to nothing may still be a side or a depth, or a thing that is not in the
+        book."""
+        if self._relation and self._pointed and self._reach < _REACH and not self._negated:
+            self._say(_place(self._relation, "thing"))
         if self._relation in _ALONE:
             self._say(_ALONE[self._relation])
-        self._relation = ""
+        self._relation, self._pointed = "", False
 
     def _wait(self, plain: bool) -> None:
         self._reach -= plain
@@ -234,6 +242,8 @@ def _meant(place: Place, hung: bool, stood: bool) -> Place:
 def _surface(place: Place, stood: bool) -> Surface | None:
     relation, landmark = place
     if relation == "on":
+        if landmark == "thing":
+            return None
         return "wall" if landmark == "wall" else "tabletop" if landmark in _CARRY else "floor"
     by_picture = landmark == "picture" and relation in ("next_to", "left_of", "right_of")
     return "wall" if relation == "above" or (by_picture and not stood) else None

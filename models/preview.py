@@ -27,7 +27,7 @@ class Preview:
 
     def generate(self, task: GenerateTask, control: Control) -> Painted:
         control.progress("draw", 0, 2)
-        scene = draw_scene(task.environment, task.size, task.sampling.seed)
+        scene = draw_scene(task.environment, task.size, task.sampling.seed, _extent_cm(task))
         control.progress("compose", 1, 2)
         wish = Wish(coordinates=scene.foot, surface=scene.surface, product_height_cm=task.product_height_cm)
         placement = lay_out(scene.pixels, task.cut_out, scene.camera, wish)
@@ -45,6 +45,13 @@ class Preview:
         control.progress("draw", 0, 1)
         scene = draw_scene(task.prompt, task.size, task.sampling.seed)
         return Painted(scene.pixels, 0, 1.0, tuple(_without_effect(task.sampling)))
+
+
+def _extent_cm(task: GenerateTask) -> tuple[float, float] | None:
+    if task.product_height_cm is None:
+        return None
+    rows, columns = task.cut_out.alpha.shape
+    return task.product_height_cm * columns / rows, task.product_height_cm
 
 
 def _without_effect(sampling: Sampling, harmonize: float | None = None) -> Iterator[str]:

@@ -403,6 +403,12 @@ class TestMaskAndFreedom:
         assert made.shape == chair["room"].shape
         assert abs(made - (255 - chair["truth"])).mean() < 3
 
+    def test_without_preserving_the_place_is_not_measured(self, chair: dict[str, np.ndarray], tmp_path: Path) -> None:
+        job = chair_job(preserve_background=False, seed=0)
+        checks = answer(door(recorded(tmp_path, chair["truth"])), job)["placement_info"]["checks"]
+        assert "box_agreement" not in checks
+        assert "box_agreement" not in checks["failed"]
+
 
 def test_a_product_seen_before_is_not_cut_out_again() -> None:
     worker = door()

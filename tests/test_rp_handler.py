@@ -115,6 +115,12 @@ class TestEdit:
             changed[50:110, 40:90] = False
             assert not changed.any()
 
+    def test_an_alpha_that_is_opaque_everywhere_makes_no_mask(self) -> None:
+        grey = Image.new("L", (160, 120), 0)
+        grey.paste(255, (40, 50, 90, 110))
+        same = [small_edit(mask=as_base64(file_of(grey.convert(mode))), seed=1) for mode in ("L", "RGBA")]
+        assert len({answer(door(), job)["processed_image"] for job in same}) == 1
+
     def test_an_engine_that_repaints_everything_cannot_touch_the_background(self) -> None:
         out = answer(door(Drifting), small_edit(placement_coordinates=[80, 100]))
         made = pixels(out["processed_image"])

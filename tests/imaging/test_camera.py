@@ -39,7 +39,7 @@ def test_two_vanishing_points_tell_the_focal_length() -> None:
     assert camera.focal == pytest.approx(np.hypot(focal, horizon - height / 2), rel=0.1)
 
 
-@pytest.mark.parametrize("size", [(800, 600), (300, 900), (1, 1), (2, 3)])
+@pytest.mark.parametrize("size", [(800, 600), (300, 900), (1, 1), (2, 3), (3000, 1), (1, 3000)])
 def test_a_photo_without_edges_gets_the_stated_default(size: tuple[int, int]) -> None:
     camera = find_camera(np.full((size[1], size[0], 3), 128, np.uint8), 120)
     assert camera == Camera(size, HORIZON_SHARE * size[1], FOCAL_SHARE * max(size), 120, found=False)
@@ -47,6 +47,16 @@ def test_a_photo_without_edges_gets_the_stated_default(size: tuple[int, int]) ->
 
 def test_noise_is_no_room() -> None:
     assert not find_camera(np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)).found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_foliage_is_no_room(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    leaves = np.full((600, 800, 3), (60, 90, 50), np.uint8)
+    for x, y, angle, length in rng.uniform(0, (800, 600, np.pi, 60), (600, 4)):
+        end = int(x + length * np.cos(angle)), int(y + length * np.sin(angle))
+        cv2.line(leaves, (int(x), int(y)), end, rng.integers(30, 200, 3).tolist(), 2, cv2.LINE_AA)
+    assert not find_camera(leaves).found
 
 
 def test_what_is_projected_is_seen_where_it_stands() -> None:

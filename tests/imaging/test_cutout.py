@@ -143,6 +143,36 @@ def test_a_few_transparent_pixels_in_the_corners_are_taken_for_white():
     assert agreement(cut_out(Picture(black_corners, rounded)), alpha) > 0.99
 
 
+def test_a_tightly_cropped_box_with_rounded_corners_is_all_product():
+    picture, alpha = Sketch().box(0, 0, SIDE, SIDE, (170, 150, 130)).taken()
+    alpha[np.ix_((0, 1, -2, -1), (0, 1, -2, -1))] = 0
+    cut = cut_out(Picture(picture.pixels, np.rint(255 * alpha).astype(np.uint8)))
+    assert cut.confidence == 1
+    assert agreement(cut, alpha) > 0.99
+
+
+def test_stray_faint_pixels_are_no_product():
+    picture, alpha = chair().taken()
+    truth = alpha.copy()
+    alpha[2, SIDE - 3], alpha[SIDE - 3, 2] = 20 / 255, 30 / 255
+    assert agreement(cut_out(Picture(picture.pixels, np.rint(255 * alpha).astype(np.uint8))), truth) > 0.99
+
+
+def test_a_faint_black_shadow_in_the_alpha_is_no_product():
+    _, alpha = chair().taken()
+    shadow = 1 - soft_shadow(y=248, width=140, depth=0.43)
+    pixels = np.where(alpha[..., None] > 0, RED, 0).astype(np.uint8)
+    baked = np.rint(255 * (alpha + shadow * (1 - alpha))).astype(np.uint8)
+    assert agreement(cut_out(Picture(pixels, baked)), alpha) > 0.97
+
+
+def test_a_translucent_product_stays_whole():
+    _, alpha = chair().taken()
+    for tint in (RED, (20, 20, 20)):
+        pixels = np.full((SIDE, SIDE, 3), tint, np.uint8)
+        assert agreement(cut_out(Picture(pixels, np.rint(90 * alpha).astype(np.uint8))), 90 / 255 * alpha) > 0.99
+
+
 def test_a_nearly_transparent_product_is_not_trusted():
     picture, alpha = chair().taken()
     assert cut_out(Picture(picture.pixels, np.rint(25 * alpha).astype(np.uint8))).confidence < 0.3

@@ -80,6 +80,14 @@ def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
         assert abs(picture.pixels[..., 0].astype(int) - np.rint(deep / 257)).max() <= 1
 
 
+def test_sixteen_bit_grey_with_a_transparent_value_keeps_both() -> None:
+    deep = np.linspace(0, 65535, 1200).reshape(30, 40).astype(np.uint16)
+    picture = read(file_of(Image.fromarray(deep), transparency=int(deep[3, 4])))
+    assert abs(picture.pixels[..., 0].astype(int) - np.rint(deep / 257)).max() <= 1
+    assert picture.alpha is not None
+    assert np.argwhere(picture.alpha < 255).tolist() == [[3, 4]]
+
+
 def test_floating_point_grey_is_read() -> None:
     picture = read(file_of(Image.fromarray(np.linspace(0, 1, 1200, dtype=np.float32).reshape(30, 40)), "TIFF"))
     assert (picture.pixels.min(), picture.pixels.max()) == (0, 255)

@@ -49,6 +49,15 @@ def test_another_shade_is_told_in_cielab() -> None:
     assert like.colour == pytest.approx(20, abs=4)
 
 
+def test_a_translucent_product_is_judged_as_any_other() -> None:
+    left, top, right, bottom = BOX
+    pixels = np.rint(0.65 * ROOM + 0.35 * product()).astype(np.uint8)
+    alpha = np.full((bottom - top, right - left), 0.35, np.float32)
+    like = likeness(ROOM, pixels, Composite(pixels, differing(pixels, ROOM), BOX, alpha))
+    assert like is not None
+    assert (like.colour, like.present) == (0, 1)
+
+
 def test_a_product_outside_the_photo_is_like_nothing() -> None:
     nothing = Composite(ROOM, np.zeros((200, 300), np.bool_), (0, 0, 10, 10), np.zeros((10, 10), np.float32))
     assert likeness(ROOM, ROOM, nothing) is None

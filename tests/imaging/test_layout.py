@@ -111,6 +111,31 @@ def test_a_mask_is_stood_in_and_bounds_the_size() -> None:
     assert placed(Wish(mask=mask, product_height_cm=300)).frame == (200, 334, 300, 500)
 
 
+def test_of_a_mask_the_largest_part_is_meant() -> None:
+    mask = np.zeros((600, 800), np.bool_)
+    mask[300:500, 200:300] = mask[:4, 790:794] = True
+    assert placed(Wish(mask=mask)).frame == (200, 334, 300, 500)
+
+
+@pytest.mark.parametrize("wish", [Wish(), Wish(product_height_cm=150), Wish(surface="wall")])
+def test_a_product_fits_into_a_mask_of_any_shape(wish: Wish) -> None:
+    row, column = np.mgrid[:600, :800]
+    mask = np.hypot((row - 430) / 130, (column - 300) / 110) < 1
+    placement = placed(replace(wish, mask=mask))
+    left, top, right, bottom = placement.frame
+    assert mask[top:bottom, left:right].mean() > 0.97
+    assert bottom - top > 120
+    assert not placement.warnings
+
+
+def test_a_product_that_no_size_brings_into_the_mask_is_cut_and_said() -> None:
+    row, column = np.mgrid[:600, :800]
+    mask = abs(row - column * 0.4 - 250) < 2
+    assert any("mask" in warning for warning in placed(Wish(mask=mask)).warnings)
+    aside = placed(Wish(mask=row > 400, coordinates=(400, 420)))
+    assert any("mask" in warning for warning in aside.warnings)
+
+
 def test_coordinates_win_over_a_mask_and_a_box_over_both() -> None:
     mask = np.zeros((600, 800), np.bool_)
     mask[300:500, 200:300] = True
@@ -136,6 +161,17 @@ def test_a_point_above_the_horizon_is_on_the_wall() -> None:
     placement = placed(Wish(coordinates=(400, 150), product_height_cm=60))
     assert placement.surface == "wall"
     assert any("horizon" in warning for warning in placement.warnings)
+
+
+def test_a_box_or_a_mask_above_the_horizon_is_on_the_wall() -> None:
+    mask = np.zeros((600, 800), np.bool_)
+    mask[50:200, 300:500] = True
+    for name, wish in {"placement_box": Wish(box=(300, 50, 500, 200)), "mask": Wish(mask=mask)}.items():
+        placement = placed(wish)
+        assert (placement.surface, placement.frame) == ("wall", (355, 50, 445, 200))
+        assert any(warning.startswith(name) and "horizon" in warning for warning in placement.warnings)
+    assert placed(Wish(box=(300, 50, 500, 200), surface="floor")).surface == "floor"
+    assert placed(Wish(box=(300, 50, 500, 400))).surface == "floor"
 
 
 def test_a_floor_above_the_horizon_is_a_guess_and_is_said() -> None:

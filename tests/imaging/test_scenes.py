@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imaging.camera import Camera
-from imaging.picture import Pixels
+from imaging.picture import Picture, Pixels
 from imaging.scenes import Scene, draw_scene
 from imaging.scenes.bodies import Body, Leaf, box
 from imaging.scenes.light import Lighting
@@ -14,6 +14,9 @@ from imaging.scenes.materials import Material
 from imaging.scenes.render import Scenery, render
 from imaging.scenes.rooms import ROOMS, Plan
 from imaging.scenes.style import read_kind, read_style
+from models.engine import Control, GenerateTask, Sampling
+from models.preview import Preview
+from tests.imaging.drawn import block
 
 KINDS = tuple(ROOMS)
 SMALL = (320, 256)
@@ -165,6 +168,16 @@ def test_a_chair_fits_into_narrow_pictures(size):
     scene = draw_scene("studio", size, 0)
     rows_per_cm = (scene.foot[1] - scene.camera.horizon) / scene.camera.height_cm
     assert 90 * rows_per_cm < 0.45 * size[0]
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (1024, 1024)])
+@pytest.mark.parametrize(
+    ("shape", "height_cm"), [((250, 100), 85), ((80, 100), 300), ((100, 400), 220), ((60, 100), 90)]
+)
+def test_a_product_of_known_size_is_whole_in_the_picture(size, shape, height_cm):
+    product = block(*shape)
+    task = GenerateTask(Picture(product.color), product, "outdoor", "", size, height_cm, None, Sampling(3))
+    assert not Preview().generate(task, Control()).warnings
 
 
 @pytest.mark.parametrize("size", SHAPES)

@@ -58,6 +58,15 @@ def test_what_stands_on_its_body_has_no_legs(product: drawn.CutOut) -> None:
     assert legs_of(product.alpha) == []
 
 
+def test_a_sofa_has_legs_though_its_arms_reach_low() -> None:
+    alpha = np.zeros((200, 480), np.float32)
+    alpha[20:180, :60] = alpha[20:180, 420:] = 1  # arms
+    alpha[60:160] = alpha[150:165, 180:300] = 1
+    alpha[180:, 20:34] = alpha[180:, 446:460] = 1
+    legs = sorted(legs_of(alpha), key=lambda leg: leg.x)
+    assert [leg.x for leg in legs] == pytest.approx([27 / 480, 453 / 480], abs=0.02)
+
+
 def test_broad_feet_are_no_legs() -> None:
     alpha = np.ones((200, 180), np.float32)
     alpha[180:, 80:100] = 0

@@ -90,6 +90,25 @@ def test_words_that_only_look_like_places_say_nothing(said: str) -> None:
     assert read(said) == Words()
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "next to the fireplace", "Put it beside the TV, please", "in front of the bookshelf", "on the windowsill",
+        "neben den Kamin", "vor den Fernseher", "auf die Fensterbank", "à côté de la cheminée", "junto a la chimenea",
+        "放在电视旁边", "under the stairs", "next to the aquarium", "beside the old aquarium on the left",
+    ],
+)  # fmt: skip
+def test_a_place_by_what_is_not_in_the_book_is_a_place(said: str) -> None:
+    assert [place.landmark for place in read(said).places] == ["thing"]
+
+
+@pytest.mark.parametrize(
+    "said", ["to the left of the room", "leave some space behind it", "made by hand", "in front, slightly turned"]
+)
+def test_what_is_no_thing_to_stand_beside_makes_no_place(said: str) -> None:
+    assert read(said).places == ()
+
+
 def test_a_landmark_far_off_belongs_to_nothing() -> None:
     assert read("Put it on display for all your dear customers, the sofa goes out of stock") == Words()
 
