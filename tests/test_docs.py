@@ -19,6 +19,7 @@ from schemas.jobs import EditJob, GenerateJob
 from schemas.version import VERSION
 from tests.commands import BUILD_ARGUMENTS, LOCAL, check, is_setting, run
 from tests.live import Live, serving
+from tests.shop import answer, door
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -90,6 +91,15 @@ class TestTables:
         [told] = [block.text for block in blocks_of(ROOT / "docs/engines.md")]
         plan.main()
         assert capsys.readouterr().out == told
+
+    def test_the_answer_is_that_of_the_job_that_lies_here(self) -> None:
+        [told] = [
+            json.loads(block.text) for block in blocks_of(ROOT / "docs/jobs.md") if "placement_info" in block.text
+        ]
+        job = json.loads((ROOT / "test_input.json").read_text())["input"] | {"seed": 7}
+        made = answer(door(), job)["placement_info"]
+        for name in told["placement_info"].keys() - {"checks", "processing_time"}:
+            assert made[name] == told["placement_info"][name], name
 
     def test_the_version_is_the_same_everywhere(self) -> None:
         assert f'version = "{VERSION}"' in (ROOT / "pyproject.toml").read_text()
