@@ -6,7 +6,7 @@ import threading
 
 log = logging.getLogger(__name__)
 
-LAST_WORDS_SECONDS = 5.0
+LAST_WORDS_SECONDS = 2.0
 
 
 def end_soon(job: str) -> None:

@@ -66,6 +66,7 @@ class TestSize:
             assert pixels(out["processed_image"]).shape == (size[1], size[0], 3)
             assert out["placement_info"]["checks"]["background_identical"] == 1.0
 
+    @pytest.mark.long
     def test_fifty_megapixels_keep_their_size_and_their_pixels(self) -> None:
         room = plain_room(8660, 5773)
         out = answer(

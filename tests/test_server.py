@@ -375,7 +375,7 @@ class TestJobs:
         assert (queued.status_code, queued.json()["fields"][-1]) == (400, "openai_route")
 
     def test_a_wrong_one_does_not_wait_for_its_turn(self) -> None:
-        engine = Slow(steps=100)
+        engine = Slow(steps=40)
         with serving(lambda: engine, queue_limit=1) as live, ThreadPoolExecutor() as callers:
             call = callers.submit(httpx2.post, live.url + "/v1/edit", json=small_edit(), timeout=30)
             assert engine.started.wait(5)

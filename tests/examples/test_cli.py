@@ -185,6 +185,7 @@ class TestPlatform:
         assert done.stderr == f"Port {port} cannot be had: Address already in use\n"
         assert set(shop.endpoint.workers) == before
 
+    @pytest.mark.long
     def test_its_workers_are_named_after_it(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as line:
             port = line.getsockname()[1]

@@ -149,6 +149,7 @@ def test_a_file_that_is_no_photo_is_told_in_words(chromium: Browser, storefront:
         expect(page.locator("canvas")).to_be_visible()
 
 
+@pytest.mark.long
 @needs_chromium
 def test_looks_that_are_lost_do_not_end_the_wait(chromium: Browser, storefront: str, app: Path) -> None:
     troubles: list[Callable[[Route], None]] = [
