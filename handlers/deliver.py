@@ -45,8 +45,9 @@ class Delivery:
     def check(self, answer: dict[str, Any]) -> None:
         """The platform drops what is over its limit, or no JSON, without a word, so the worker says it. Raises JobError
         for the first; TypeError and ValueError are bugs."""
-        if not self.holds(answer):
-            raise _too_large(_size(answer), self.limit)
+        size = _size(answer)
+        if size > self.limit:
+            raise _too_large(size, self.limit)
 
     def holds(self, answer: dict[str, Any]) -> bool:
         return _size(answer) <= self.limit

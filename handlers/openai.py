@@ -72,7 +72,7 @@ def read_body(route: str, raw: object, *, is_form: bool = False) -> GenerationBo
     """A form's values are strings. Raises JobError INVALID_INPUT with every field at fault."""
     if not isinstance(raw, dict):
         raise JobError(ErrorCode.INVALID_INPUT, "Invalid body: it must be a JSON object", ("body",))
-    check_length(raw)
+    check_length(raw, "body")
     try:
         body = BODIES[route].model_validate(raw, strict=False if is_form else None)
     except ValidationError as problem:

@@ -19,7 +19,7 @@ def parse(raw: object) -> EditJob | GenerateJob | HealthJob:
     """Raises JobError INVALID_ACTION or INVALID_INPUT, the latter with every field at fault."""
     if not isinstance(raw, Mapping):
         raise JobError(ErrorCode.INVALID_INPUT, "Invalid input: it must be a JSON object", ("input",))
-    check_length(raw)
+    check_length(raw, "input")
     action = action_of(raw)
     if action not in ACTIONS:
         supported = ", ".join(ACTIONS)
@@ -30,11 +30,11 @@ def parse(raw: object) -> EditJob | GenerateJob | HealthJob:
         raise in_words(problem) from None
 
 
-def check_length(raw: Mapping[str, Any]) -> None:
+def check_length(raw: Mapping[str, Any], name: str) -> None:
     """Every unknown field is told by name, so there must be an end of them."""
     if len(raw) > MOST_FIELDS:
-        message = f"Invalid input: it has {len(raw)} fields, and none has more than {MOST_FIELDS}"
-        raise JobError(ErrorCode.INVALID_INPUT, message, ("input",))
+        message = f"Invalid {name}: it has {len(raw)} fields, and none has more than {MOST_FIELDS}"
+        raise JobError(ErrorCode.INVALID_INPUT, message, (name,))
 
 
 def action_of(raw: object) -> str:
