@@ -9,7 +9,7 @@ run: .venv/.preview  ## put a chair into a room and a new room around it; the pi
 	@$(IN)/python rp_handler.py --test_input "$$(cat examples/generate.json)"
 
 test: .venv/.dev  ## everything that can be tested on this machine
-	$(IN)/python -m pytest
+	$(IN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: .venv/.dev  ## format, lint, types
 	$(IN)/ruff format --check .
