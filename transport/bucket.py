@@ -1,6 +1,7 @@
 """Answers into an S3-compatible bucket, out as presigned URLs. boto3 is imported by the upload, not at cold start."""
 
 import functools
+import io
 import re
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ WEEK_SECONDS = 7 * 24 * 3600
 RESOLVE_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
 ATTEMPTS = 3
+MAX_ANSWER_BYTES = 1_000_000
 
 CONFIG_KEYS = ("accessId", "accessSecret", "endpointUrl", "bucketName")
 PLAIN = re.compile(r"[!-~]{1,2048}")
@@ -121,6 +123,9 @@ class Bucket:
 
     def _put(self, location: Location, data: bytes, mime_type: str, key: str) -> str:
         with closing(self._client(location)) as client:
+            # Not a public name, but the one session that knows this client's timeouts, proxies and certificates.
+            send = functools.partial(_send, client._endpoint.http_session)
+            client.meta.events.register("before-send.s3.PutObject", send)
             client.put_object(Bucket=location.bucket, Key=key, Body=data, ContentType=mime_type)
             target = {"Bucket": location.bucket, "Key": key}
             return str(client.generate_presigned_url("get_object", Params=target, ExpiresIn=self.expiry_seconds))
@@ -147,6 +152,24 @@ class Bucket:
                 response_checksum_validation="when_required",
             ),
         )
+
+
+def _send(session: Any, request: Any, **_: object) -> Any:
+    """As botocore does, but of an answer without end it reads no more than `MAX_ANSWER_BYTES`."""
+    from botocore.awsrequest import AWSResponse
+    from botocore.exceptions import HTTPClientError
+    from urllib3 import HTTPResponse
+    from urllib3.exceptions import HTTPError
+
+    request.stream_output = True
+    answer = session.send(request)
+    try:
+        body = io.BytesIO(answer.raw.read(MAX_ANSWER_BYTES))
+    except HTTPError as error:
+        raise HTTPClientError(error=error) from error
+    finally:
+        answer.raw.close()
+    return AWSResponse(answer.url, answer.status_code, answer.headers, HTTPResponse(body, preload_content=False))
 
 
 def _reason(error: Exception) -> str:

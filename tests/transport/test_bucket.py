@@ -11,7 +11,7 @@ import pytest
 
 from schemas.errors import ErrorCode, JobError
 from tests.s3 import KEY, S3, SECRET
-from transport.bucket import WEEK_SECONDS, Bucket, Location, locate
+from transport.bucket import MAX_ANSWER_BYTES, WEEK_SECONDS, Bucket, Location, locate
 
 PICTURE = b"\x89PNG" + bytes(range(256)) * 400
 CONFIG = {"accessId": KEY, "accessSecret": SECRET, "bucketName": "shop", "endpointUrl": "https://93.184.216.34"}
@@ -23,7 +23,7 @@ class Scripted:
     """A server that gives every caller the same answer, byte by byte with a `pause` after each if told so."""
 
     def __init__(self, answer: bytes, pause: float = 0.0) -> None:
-        self.answer, self.pause, self.calls = answer, pause, 0
+        self.answer, self.pause, self.calls, self.heard_out = answer, pause, 0, 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
@@ -53,6 +53,7 @@ class Scripted:
                 self._drip(connection)
             else:
                 connection.sendall(self.answer)
+                self.heard_out += 1
 
     def _drip(self, connection: socket.socket) -> None:
         """Until the caller hangs up."""
@@ -208,6 +209,15 @@ def test_a_port_where_nobody_listens_cannot_be_reached() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     assert refusal(bucket(url)) == "Failed to upload the picture to bucket shop: it cannot be reached"
+
+
+@pytest.mark.parametrize("status", [200, 403, 500])
+def test_an_answer_without_end_is_not_read_to_it(status: int) -> None:
+    with Scripted(f"HTTP/1.1 {status} Oh\r\n\r\n<Error>".encode() + bytes(50 * MAX_ANSWER_BYTES)) as server:
+        with contextlib.suppress(JobError):
+            bucket(server.url).put(PICTURE, "image/png", "a.png")
+        assert server.calls
+        assert not server.heard_out
 
 
 def test_a_dripping_server_is_left_in_time() -> None:
