@@ -1,6 +1,8 @@
 """The HTTP door: the official client, unmodified, and the requests of those who come from elsewhere."""
 
 import asyncio
+import functools
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +20,7 @@ from tests.fakes import Failing, Slow, never
 from tests.live import Echo, Live, colour_of, painted, serving
 from tests.pictures import as_base64, file_of, plain_room, red_vase
 from tests.shop import answer, door, failure, small_edit, small_generate
+from web import front
 
 RED = file_of(Image.new("RGB", (320, 256), (200, 10, 10)))
 BLUE = file_of(Image.new("RGB", (300, 260), (10, 10, 200)))
@@ -280,6 +283,17 @@ class TestErrors:
             assert refused.value.status_code == 413
             chunks = (b" " * 10_000 for _ in range(15))
             assert httpx2.post(live.url + "/v1/edit", content=chunks).status_code == 413
+
+    @pytest.mark.parametrize("sent", [b"", b"{", b" " * 150_000], ids=["nothing", "a part", "too much"])
+    def test_a_caller_that_vanishes_within_its_request_is_not_waited_for(
+        self, sent: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(front, "UPLOAD_PAUSE_SECONDS", 0.3)
+        head = b"POST /v1/edit HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1000000\r\n\r\n"
+        with serving(max_request_mb=0.1) as live, socket.create_connection(("127.0.0.1", live.port), 10) as line:
+            line.sendall(head + sent)
+            told = b"".join(iter(functools.partial(line.recv, 4096), b""))
+        assert b"Nothing of the request came for 0.3 s" in told
 
     @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"NaN", b"[" * 100_000, b"\xff", b'{"prompt": "\\ud800"}'])
     @pytest.mark.parametrize("route", ["images/generations", "images/edits", "edit", "generate"])

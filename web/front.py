@@ -1,5 +1,6 @@
 """What every request passes: its id, the key, the size limit, and the line in the log when it is answered."""
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -28,6 +29,9 @@ ELSEWHERE = "elsewhere"
 
 UNANSWERED = 499
 """In the log, of a caller that hung up."""
+
+UPLOAD_PAUSE_SECONDS = 60.0
+"""The longest silence within a request."""
 
 Count = Callable[[str, int, float], None]
 """Takes the route, the status and the seconds of an answered request."""
@@ -86,18 +90,26 @@ class Front:
 
     def _limited(self, receive: Receive) -> Receive:
         """What is over the limit is read as far as twice that and dropped: a caller that is still sending does not
-        listen."""
-        read = 0
+        listen. A caller that has vanished from the network may stay silent for ever, and its upload in memory."""
+        read, whole = 0, False
+
+        async def receive_next() -> Message:
+            nonlocal read, whole
+            try:
+                message = await asyncio.wait_for(receive(), None if whole else UPLOAD_PAUSE_SECONDS)
+            except TimeoutError as silence:
+                text = f"Nothing of the request came for {UPLOAD_PAUSE_SECONDS:g} s"
+                raise JobError(ErrorCode.INVALID_INPUT, text) from silence
+            whole = not message.get("more_body")
+            read += len(message.get("body", b""))
+            return message
 
         async def receive_limited() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
+            message = await receive_next()
             if read <= self.max_bytes:
                 return message
-            while read <= 2 * self.max_bytes and message.get("more_body"):
-                message = await receive()
-                read += len(message.get("body", b""))
+            while read <= 2 * self.max_bytes and not whole:
+                await receive_next()
             text = f"The request has more than {self.max_bytes / 1e6:g} MB, the limit"
             raise JobError(ErrorCode.IMAGE_TOO_LARGE, text)
 
