@@ -61,9 +61,11 @@ def cut_out(product: Picture) -> CutOut:
 
 
 def _is_outline(alpha: Channel) -> bool:
-    """Whether it clears more than some specks. Of a tightly cropped box with rounded corners it clears just these."""
+    """Whether it clears more than some specks. Of a tightly cropped box, round at its corners or seen from above, it
+    clears just these, or those at the top."""
     clear = alpha < 128
-    return bool(clear.mean() >= 0.01 or clear[np.ix_((0, -1), (0, -1))].all())
+    corners = clear[np.ix_((0, -1), (0, -1))]
+    return bool(clear.mean() >= 0.01 or corners.all(axis=0).any() or corners.all(axis=1).any())
 
 
 def _by_alpha(pixels: Pixels, alpha: Channel) -> CutOut:

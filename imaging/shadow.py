@@ -20,7 +20,7 @@ from imaging.solid import Solid
 _CELLS = 224  # along the longer side of a map
 _SUBPIXELS = 4  # bits
 _FAR_CM = 1e5
-_DISCS, _CORNERS = 18, 14
+_DISCS, _CORNERS = 18, 16
 _DOME_POINTS, _SOURCE_POINTS = 48, 64
 _LONGEST = 30.0  # times a rim's distance from its lamp: shadows farther off are not drawn
 _ALBEDO = 0.6  # of an ordinary room
@@ -98,19 +98,21 @@ def stack_of(solid: Solid, height_cm: float, x: float, z: float, above: float = 
     """The part of `solid` over a share of its height, standing with its axis at x, z."""
     lowest = min(int(np.searchsorted(solid.heights, above)), len(solid.heights) - 2)
     chosen = np.linspace(lowest, len(solid.heights) - 1, _DISCS).round().astype(np.intp)
-    rims = _rims(solid.heights[chosen], solid.radii[chosen], solid.depths[chosen])
+    rims = _rims(solid.heights[chosen], solid.radii[chosen], solid.depths[chosen], solid.straight)
     return Stack(rims * height_cm + np.array([x, 0, z]), solid.filled[chosen])
 
 
 def pole(x: float, z: float, radius_cm: float, height_cm: float) -> Stack:
     radii = np.full(3, radius_cm)
-    return Stack(_rims(np.array([0, 0.5, 1]) * height_cm, radii, radii) + np.array([x, 0, z]), np.ones(3))
+    return Stack(_rims(np.array([0, 0.5, 1]) * height_cm, radii, radii, 0) + np.array([x, 0, z]), np.ones(3))
 
 
-def _rims(heights: Numbers, radii: Numbers, depths: Numbers) -> Numbers:
+def _rims(heights: Numbers, radii: Numbers, depths: Numbers, straight: float) -> Numbers:
+    """Superellipses: from an ellipse to a rectangle as `straight` goes from 0 to 1."""
     angle = np.arange(_CORNERS) * 2 * np.pi / _CORNERS
+    to_right, away = (np.sign(each) * np.abs(each) ** (1 - straight) for each in (np.cos(angle), np.sin(angle)))
     up = np.broadcast_to(heights[:, None], (len(heights), _CORNERS))
-    return np.stack([radii[:, None] * np.cos(angle), up, depths[:, None] * np.sin(angle)], axis=2)
+    return np.stack([radii[:, None] * to_right, up, depths[:, None] * away], axis=2)
 
 
 def light_left(camera: Camera, body: list[Stack], sources: tuple[Source, ...], plane: Plane, part: Box) -> Weights:

@@ -1,4 +1,4 @@
-"""The product as a solid of revolution: all that a single cut-out tells of its third dimension.
+"""The product as a stack of discs, round or straight: all that a single cut-out tells of its third dimension.
 
 A deep product's footprint adds to its height in a picture taken from above, in the product photo as in the room, so
 neither height can be compared with the real one before the footprint is taken out.
@@ -20,6 +20,7 @@ _SLICES = 48
 _SOLID_SHARE = 0.7  # of a disc's width: as good as all of it
 _DEEPEST = 0.9  # depth over height: tables and sofas are much wider than that, hardly any is deeper
 _COVERED = 0.4  # the alpha from which a pixel counts as product
+_END = 0.15  # of the width: that far in stand the legs of what is straight
 _FARTHEST_CM, _TALLEST_CM = 2000.0, 1000.0
 _LEG_ROWS = 256
 _LEG_SHARES = (0.06, 0.12, 0.2, 0.28)  # of the height: where legs are looked for
@@ -29,12 +30,14 @@ _WIDEST_LEG = 0.22  # of the width
 @dataclass(frozen=True, eq=False)
 class Solid:
     """A stack of level discs from the floor up, in units of the product's height: `heights`, `radii` to the sides,
-    `depths` towards and away from the camera, and `filled`, the share of each disc's width that is not air."""
+    `depths` towards and away from the camera, and `filled`, the share of each disc's width that is not air. `straight`
+    is 0 where the discs are ellipses, 1 where they are rectangles."""
 
     heights: Numbers
     radii: Numbers
     depths: Numbers
     filled: Numbers
+    straight: float
 
     def rows(self, camera: Camera, height_cm: float, distance_cm: float) -> tuple[float, float]:
         """Top and bottom pixel row of the solid standing `distance_cm` before the camera."""
@@ -75,7 +78,8 @@ def solid_of(alpha: Weights) -> Solid:
     top = height - _rim(rise, depths[::-1], height / 3)
     body = (rise >= base) & (rise <= top)
     unit = (top - base) / np.cos(PHOTO_PITCH)
-    return Solid((rise[body] - base) / (top - base), radii[body] / unit, depths[body] / unit, filled[body])
+    heights = (rise[body] - base) / (top - base)
+    return Solid(heights, radii[body] / unit, depths[body] / unit, filled[body], _straightness(alpha))
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,19 @@ def _profile(alpha: Weights) -> tuple[Numbers, Numbers]:
     across = np.abs(np.arange(width) + 0.5 - width / 2) + 0.5
     radii = np.where(solid, across, 0.5).max(axis=1)
     return radii, np.minimum(rows.sum(axis=1) / (2 * radii) / _SOLID_SHARE, 1)
+
+
+def _straightness(alpha: Weights) -> float:
+    """1 where what stands nearest is in line across the picture; 0 where towards either end the outline has risen half
+    as much as that of a round foot, or more."""
+    height, width = alpha.shape
+    covered = alpha > _COVERED
+    rise = np.where(covered.any(axis=0), covered[::-1].argmax(axis=0), height)
+    end = int(np.ceil(_END * width))
+    risen = max(int(rise[:end].min()), int(rise[-end:].min()))
+    round_foot = np.sin(PHOTO_PITCH) * min(width, _DEEPEST * height) / 2
+    bend = round_foot * (1 - np.sqrt(1 - (1 - 2 * _END) ** 2))
+    return float(np.clip(1 - 2 * risen / bend, 0, 1))
 
 
 def _rim(rise: Numbers, depths: Numbers, limit: float) -> float:

@@ -151,6 +151,15 @@ def test_a_tightly_cropped_box_with_rounded_corners_is_all_product():
     assert agreement(cut, alpha) > 0.99
 
 
+def test_a_tightly_cropped_box_seen_from_above_is_all_product():
+    picture, alpha = Sketch().box(0, 0, SIDE, SIDE, (170, 150, 130)).taken()
+    for row in range(4):
+        alpha[row, : 4 - row] = alpha[row, row - 4 :] = 0
+    cut = cut_out(Picture(picture.pixels, np.rint(255 * alpha).astype(np.uint8)))
+    assert cut.confidence == 1
+    assert agreement(cut, alpha) > 0.99
+
+
 def test_stray_faint_pixels_are_no_product():
     picture, alpha = chair().taken()
     truth = alpha.copy()

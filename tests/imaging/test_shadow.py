@@ -3,7 +3,8 @@ import pytest
 
 from imaging.light import Source
 from imaging.picture import Box, Weights
-from imaging.shadow import Plane, light_left, pole
+from imaging.shadow import Plane, light_left, pole, stack_of
+from imaging.solid import solid_of
 from tests.imaging import drawn
 
 CAMERA = drawn.camera()
@@ -66,3 +67,12 @@ def test_two_bodies_hide_no_more_than_there_is() -> None:
 
 def test_a_part_of_one_pixel_has_an_answer() -> None:
     assert light_left(CAMERA, [pole(0, 300, 20, 60)], (LEFT,), Plane("floor"), (400, 500, 401, 501)).shape == (1, 1)
+
+
+def test_under_a_straight_front_it_is_as_dark_at_the_corners_as_in_the_middle() -> None:
+    solid = solid_of(np.ones((200, 400), np.float32))
+    body = [stack_of(solid, 60, 0, 300)]
+    front = 300 - float(body[0].rims[:, :, 2].max() - 300) + 2
+    kept = light_left(CAMERA, body, (), Plane("floor"), PART)
+    assert at(kept, 0.94 * float(body[0].rims[0, :, 0].max()), front) < 0.35
+    assert at(kept, 0, front) < 0.35
