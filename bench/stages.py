@@ -71,7 +71,7 @@ def edited(scene: Scene, product: Picture, raw: np.ndarray, cut_outs: CutOuts, w
     thresholds = Thresholds.of(Settings(_env_file=None))
     painter = Painter(Resident("preview", Preview, 1), Preview(), Tally(3), thresholds, cut_outs)
 
-    cutting = watch.time("cut-out", lambda: cut_outs.of(product))
+    cutting = watch.time("cut-out", lambda: cut_outs.of(product, "product_image"))
     placement = watch.time("layout", lambda: place(request, cutting, painter, Control()))
     guide = watch.time("guide", lambda: compose(scene.room, cutting, placement))
     allowed = finishing.may_change(request, placement.frame, guide, by_words=False)

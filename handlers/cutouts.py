@@ -6,8 +6,9 @@ from collections import OrderedDict
 
 import numpy as np
 
-from imaging.cutout import CutOut, cut_out
+from imaging.cutout import CutOut, NoProductError, cut_out
 from imaging.picture import Picture
+from schemas.errors import ErrorCode, JobError
 
 
 class CutOuts:
@@ -20,14 +21,18 @@ class CutOuts:
         self.hits = 0
         self._lock = threading.Lock()
 
-    def of(self, product: Picture) -> CutOut:
+    def of(self, product: Picture, field: str) -> CutOut:
+        """Raises JobError, in the name of `field`, where the picture shows no product."""
         key = _digest(product)
         with self._lock:
             if key in self._known:
                 self.hits += 1
                 self._known.move_to_end(key)
                 return self._known[key]
-        made = cut_out(product)
+        try:
+            made = cut_out(product)
+        except NoProductError:
+            raise JobError(ErrorCode.INVALID_INPUT, f"Invalid {field}: it shows no product", (field,)) from None
         with self._lock:
             self._keep(key, made)
         return made

@@ -5,12 +5,12 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from handlers.painting import Made
+from handlers.painting import Made, PaintingInfo
 from handlers.pictures import as_base64, as_data_url
 from imaging.encode import DigitalSource, ImageFile, encode, encode_within, holds
 from imaging.picture import Picture
 from models.engine import Control
-from schemas.answers import PaintingInfo, PlacementInfo, Variant
+from schemas.answers import PlacementInfo, Variant
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import EditJob, GenerateJob, OutputFormat, ResponseFormat
 from transport.bucket import Bucket
@@ -22,7 +22,7 @@ TEXT_BYTES = 65_536
 NO_LIMIT = 2**62
 
 SMALLER = (
-    "ask for output_format auto, jpeg or webp, a lower output_quality or a smaller n, "
+    "ask for output_format auto, for jpeg or webp at a lower quality, or for a smaller n, "
     "or use response_format url with a bucket"
 )
 
@@ -125,15 +125,16 @@ def deliver(made: Made, job: EditJob | GenerateJob, delivery: Delivery) -> dict[
 
 
 def send(made: Made, wanted: Wanted, delivery: Delivery, copies: int) -> Parcel:
-    """The pictures on their way, each within its share where the answer holds so many `copies` of them."""
+    """The pictures on their way, inline where the answer can hold so many `copies` of them."""
     share = (delivery.limit - TEXT_BYTES) // copies * 3 // 4
     to_bucket = wanted.response_format == "url"
     inline = not to_bucket and delivery.folder is None
     files = [_file(picture, wanted, share if inline else NO_LIMIT, source_of(made)) for picture in made.pictures]
     warnings = list(made.warnings)
-    if inline and any(len(file.data) > share for file in files):
+    size = _size_of(files, copies)
+    if inline and size > delivery.limit:
         if delivery.bucket is None:
-            raise _too_large(sum(len(file.data) for file in files) * 4 // 3, delivery.limit)
+            raise _too_large(size, delivery.limit)
         to_bucket = True
         if wanted.output_format == "auto":  # the bucket has no limit
             files = [_file(picture, wanted, NO_LIMIT, source_of(made)) for picture in made.pictures]
@@ -143,6 +144,12 @@ def send(made: Made, wanted: Wanted, delivery: Delivery, copies: int) -> Parcel:
         for file, name, seed in zip(files, _names(made.seeds), made.seeds, strict=True)
     ]
     return Parcel(pictures, list(dict.fromkeys(warnings)), to_bucket)
+
+
+def _size_of(files: list[ImageFile], copies: int) -> int:
+    """Bytes of an answer that holds them as base64, the first once more for each further copy."""
+    lengths = [-(-len(file.data) // 3) * 4 for file in files]
+    return sum(lengths) + (copies - len(files)) * lengths[0] + TEXT_BYTES
 
 
 def source_of(made: Made) -> DigitalSource:

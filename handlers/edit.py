@@ -26,18 +26,18 @@ PATIENCE = 1.5
 
 
 def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
-    started = time.monotonic()
+    arrived, started = time.monotonic(), control.clock()
     job, room = request.job, request.room
 
     # 1. The product without its background, in the room's colours.
     product = in_profile(request.product, room.icc)
-    cutting = painter.cut_outs.of(product)
+    cutting = painter.cut_outs.of(product, request.product_field)
     control.progress("cut-out", 1, 10)
 
     # 2. Where it stands, how large, and how the compositor sees it there.
     placement = place(request, cutting, painter, control.between(0.1, 0.2))
     guide = compose(room.pixels, cutting, placement)
-    by_words = bool(job.instructions) and not placement.found
+    by_words = bool(job.words) and not placement.found
     allowed = may_change(request, placement.frame, guide, by_words)
     scene = Scene(request, cutting, placement, guide, allowed, by_words)
     control.progress("layout", 2, 10)
@@ -49,7 +49,7 @@ def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
     seeds, said = [task.sampling.seed for task in tasks], [*_said(scene, outcome)]
 
     # 4. A picture that fails its checks gets one more try.
-    if _tries_again(scene, outcome, finished, control, time.monotonic() - started):
+    if _tries_again(scene, outcome, finished, control, time.monotonic() - arrived):
         seeds[0], finished[0], told = _better(scene, tasks[0], finished[0], painter, control.between(0.95, 1))
         said.append(told)
 
@@ -65,7 +65,7 @@ def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
         cutout_confidence=round(cutting.confidence, 3),
         changed_fraction=first.checks["changed_fraction"],
         checks=first.checks,
-        processing_time=round(time.monotonic() - started, 3),
+        processing_time=round(control.clock() - started, 3),
         **outcome.shared_info,
     )
     pictures = [Picture(each.pixels, icc=room.icc) for each in finished]
@@ -81,7 +81,7 @@ def _task(scene: Scene, product: Picture, sampling: Sampling) -> EditTask:
         cut_out=scene.product,
         placement=scene.placement,
         guide=scene.guide,
-        instructions=job.instructions,
+        instructions=job.words,
         product_height_cm=job.product_height_cm,
         harmonize=job.harmonize,
         sampling=sampling,
@@ -128,8 +128,8 @@ def _said(scene: Scene, outcome: Outcome) -> Iterator[str]:
         yield CHOSEN_BY_ENGINE if by_engine and warning == NOT_FOUND else warning
     yield from outcome.warnings
     placed = job.placement_coordinates or job.placement_box or job.mask
-    if job.instructions and placed and outcome.variants[0].pixels is scene.guide.pixels:
-        yield "instructions only choose a place on the preview engine, and one was given"
+    if job.words and placed and outcome.variants[0].pixels is scene.guide.pixels:
+        yield "What was said in words has no effect: on the preview engine words only choose a place, and one was given"
     if by_engine and job.product_scale:
         yield "product_scale has no effect where the model finds the place"
     if by_engine and job.harmonize is not None:

@@ -1,7 +1,5 @@
 """`generate`: a new environment around the product."""
 
-import time
-
 from handlers.painting import Made, Painter, doubts, paint_each
 from handlers.requests import GenerateRequest, samplings
 from imaging.colour import in_profile
@@ -12,10 +10,10 @@ from schemas.jobs import GenerateJob
 
 
 def generate(request: GenerateRequest, painter: Painter, control: Control) -> Made:
-    started = time.monotonic()
+    started = control.clock()
     job = request.job
     product = in_profile(request.product, None)
-    cutting = painter.cut_outs.of(product)
+    cutting = painter.cut_outs.of(product, "product_image")
     control.progress("cut-out", 1, 10)
 
     tasks = [
@@ -23,7 +21,7 @@ def generate(request: GenerateRequest, painter: Painter, control: Control) -> Ma
             product=product,
             cut_out=cutting,
             environment=job.environment_type,
-            instructions=job.instructions,
+            instructions=job.words,
             size=job.output_size,
             product_height_cm=job.product_height_cm,
             harmonize=job.harmonize,
@@ -39,7 +37,7 @@ def generate(request: GenerateRequest, painter: Painter, control: Control) -> Ma
         output_size=job.output_size,
         seed=request.seed,
         cutout_confidence=round(cutting.confidence, 3),
-        processing_time=round(time.monotonic() - started, 3),
+        processing_time=round(control.clock() - started, 3),
         **outcome.shared_info,
     )
     pictures = [Picture(made.pixels) for made in outcome.variants]

@@ -13,15 +13,14 @@ from handlers.paint import paint
 from handlers.painting import Made, Painter
 from handlers.parse import check_length, in_words, shown
 from handlers.pictures import PictureReader
-from handlers.requests import EditRequest, PaintRequest, drawn, edit_request
-from imaging.picture import Size
+from handlers.requests import EditRequest, PaintRequest, check_area, drawn, edit_request, sampling_of
 from models.engine import Control, Sampling
 from models.resident import Resident
 from schemas.answers import PlacementInfo
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import EditJob, OutputFormat, PlacedJob, ResponseFormat
 from schemas.openai import (
-    QUALITIES,
+    OUR_QUALITIES,
     THEIR_QUALITIES,
     EditBody,
     GenerationBody,
@@ -154,17 +153,18 @@ class Studio:
 
     def _generation(self, body: GenerationBody, seed: int) -> PaintRequest:
         fields = tuple(side for side in ("width", "height") if getattr(body, side)) or ("size",)
-        size = self._allowed(body.wanted_size, fields)
-        return PaintRequest(body.prompt, (), None, size, _sampling(body, seed), body.n)
+        check_area(body.wanted_size, self.max_pixels, fields)
+        return PaintRequest(body.prompt, (), None, body.wanted_size, _sampling(body, seed), body.n)
 
     def _edit(self, body: EditBody, texts: list[str], seed: int) -> PaintRequest:
         field = "images" if body.images else "image"
         pictures = tuple(self.reader.picture(text, field).on_white() for text in texts)
         own = pictures[0].size
         mask = None if body.mask is None else self.reader.mask(body.mask, "mask", own)
-        asked = sides_of(body.size)
-        size = self._allowed(asked, ("size",)) if asked and mask is None else own
-        return PaintRequest(body.prompt, pictures, mask, size, _sampling(body, seed), body.n)
+        asked = sides_of(body.size) if mask is None else None
+        if asked:
+            check_area(asked, self.max_pixels, ("size",))
+        return PaintRequest(body.prompt, pictures, mask, asked or own, _sampling(body, seed), body.n)
 
     def _placement(self, body: EditBody) -> EditRequest:
         room, product = body.image
@@ -177,7 +177,7 @@ class Studio:
             negative_prompt=body.negative_prompt,
             num_inference_steps=body.num_inference_steps,
             true_cfg_scale=body.true_cfg_scale,
-            quality=QUALITIES[body.quality],
+            quality=OUR_QUALITIES[body.quality],
             seed=body.seed,
             n=body.n,
             fallback=body.fallback,
@@ -185,21 +185,9 @@ class Studio:
         )
         return edit_request(job, self.reader, room_field="image", product_field="image")
 
-    def _allowed(self, size: Size, fields: tuple[str, ...]) -> Size:
-        if size[0] * size[1] > self.max_pixels:
-            over = f"{size[0]}x{size[1]} is over the limit of {self.max_pixels / 1e6:g} megapixels"
-            raise JobError(ErrorCode.INVALID_INPUT, f"Invalid {' and '.join(fields)}: {over}", fields)
-        return size
-
 
 def _sampling(body: PaintBody, seed: int) -> Sampling:
-    return Sampling(
-        seed=seed,
-        quality=QUALITIES[body.quality],
-        steps=body.num_inference_steps,
-        true_cfg_scale=body.true_cfg_scale,
-        negative_prompt=body.negative_prompt.strip(),
-    )
+    return sampling_of(body, OUR_QUALITIES[body.quality], seed)
 
 
 def _wanted(body: PaintBody) -> _Wanted:
@@ -236,7 +224,7 @@ def _answer(body: GenerationBody | EditBody, made: Made, parcel: Parcel, seconds
         steps=made.info.steps,
         true_cfg_scale=made.info.true_cfg_scale,
         output_format=parcel.pictures[0].file.mime_type.removeprefix("image/"),
-        quality=THEIR_QUALITIES[QUALITIES[body.quality]],
+        quality=THEIR_QUALITIES[OUR_QUALITIES[body.quality]],
         size=f"{width}x{height}",
         placement_info=made.info if isinstance(made.info, PlacementInfo) else None,
         warnings=[*_unheard(body, made, parcel), *parcel.warnings] or None,

@@ -1,32 +1,23 @@
 """`paint`: words and reference pictures to pictures."""
 
-import time
-
-from handlers.painting import Made, Painter, paint_each
+from handlers.painting import Made, Painter, PaintingInfo, paint_each
 from handlers.requests import PaintRequest, counted_up
 from imaging.colour import in_profile
 from imaging.picture import Picture, Pixels
 from imaging.restore import restore
 from models.engine import Control, PaintTask
-from schemas.answers import PaintingInfo
 
 
 def paint(request: PaintRequest, painter: Painter, control: Control) -> Made:
     """Never falls back: a compositor cannot follow words."""
-    started = time.monotonic()
     tasks = [
         PaintTask(request.prompt, request.references, request.size, sampling)
         for sampling in counted_up(request.first, request.n)
     ]
     outcome = painter.paint(lambda model: paint_each(model.paint, tasks, control), control, fallback=False)
     pictures = [_within_mask(request, painted.pixels) for painted in outcome.variants]
-    info = PaintingInfo(
-        seed=request.first.seed,
-        references=len(request.references),
-        size=request.size,
-        processing_time=round(time.monotonic() - started, 3),
-        **outcome.shared_info,
-    )
+    first = outcome.variants[0]
+    info = PaintingInfo(outcome.engine, first.steps, first.true_cfg_scale, len(request.references))
     return Made(pictures, [task.sampling.seed for task in tasks], info, outcome.warnings)
 
 

@@ -12,7 +12,7 @@ from imaging.cutout import CutOut
 from imaging.picture import Picture
 from models.engine import Control, ImageModel, Painted, Question
 from models.resident import Resident
-from schemas.answers import GenerationInfo, PaintingInfo, PlacementInfo
+from schemas.answers import GenerationInfo, PlacementInfo
 from schemas.errors import ErrorCode, JobError
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Painter:
         """Raises the engine's JobError where `fallback` is False, and always when the engine is not to blame."""
         model = self.resident.model(control)
         try:
-            variants = self._watched(paint, model)
+            variants = self._watched(paint, model, needed=True)
         except JobError as problem:
             if not fallback or problem.code in NOT_THE_ENGINES_FAULT or model.name == self.preview.name:
                 raise
@@ -78,24 +78,36 @@ class Painter:
         """None where the engine has no language model, or it failed: an answer is welcome, not needed."""
         model = self.resident.model(control)
         try:
-            return self._watched(lambda model: model.ask(question, control), model)
+            return self._watched(lambda model: model.ask(question, control), model, needed=False)
         except JobError as problem:
             if problem.code in NOT_THE_ENGINES_FAULT:
                 raise
             log.warning("The language model failed: %s", problem.code)
             return None
 
-    def _watched(self, work: Callable[[ImageModel], T], model: ImageModel) -> T:
+    def _watched(self, work: Callable[[ImageModel], T], model: ImageModel, *, needed: bool) -> T:
+        """A job that goes on without the work does not count as failed, unless the engine has for good."""
         try:
             return work(model)
         except JobError as problem:
-            if problem.code not in NOT_THE_ENGINES_FAULT:
+            if problem.refresh_worker or (needed and problem.code not in NOT_THE_ENGINES_FAULT):
                 self.tally.engine_failed(for_good=problem.refresh_worker)
             raise
         except Exception as problem:  # an engine may fail in any way; the job must not
-            self.tally.engine_failed(for_good=False)
+            if needed:
+                self.tally.engine_failed(for_good=False)
             log.exception("The engine %s failed", model.name)
             raise JobError(ErrorCode.GENERATION_ERROR, "The model failed to paint the picture") from problem
+
+
+@dataclass(frozen=True)
+class PaintingInfo:
+    """Of pictures painted from words and `references` pictures."""
+
+    engine: str
+    steps: int
+    true_cfg_scale: float
+    references: int
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ def place(request: EditRequest, product: CutOut, painter: Painter, control: Cont
     job = request.job
     camera = find_camera(request.room.pixels, job.camera_height_cm)
     wish = Wish(
-        instructions=job.instructions,
+        instructions=job.words,
         coordinates=request.coordinates,
         box=request.box,
         surface=job.placement_surface,

@@ -9,7 +9,7 @@ from handlers.pictures import PictureReader
 from imaging.picture import Box, Mask, Picture, Point, Size
 from models.engine import Sampling
 from schemas.errors import ErrorCode, JobError
-from schemas.jobs import MAX_SEED, RANDOM_SEED, EditJob, GenerateJob, PictureJob
+from schemas.jobs import MAX_SEED, RANDOM_SEED, EditJob, GenerateJob, PictureJob, Quality, SampledJob
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +21,7 @@ class EditRequest:
     coordinates: Point | None
     box: Box | None
     seed: int
+    product_field: str = "product_image"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,30 +57,29 @@ def edit_request(
         coordinates=_inside(job.placement_coordinates, room.size),
         box=_box_inside(job.placement_box, room.size),
         seed=drawn(job.seed),
+        product_field=product_field,
     )
 
 
 def generate_request(job: GenerateJob, reader: PictureReader, max_pixels: int) -> GenerateRequest:
-    width, height = job.output_size
-    if width * height > max_pixels:
-        raise JobError(
-            ErrorCode.INVALID_INPUT,
-            f"Invalid output_size: {width}x{height} is over the limit of {max_pixels / 1e6:g} megapixels",
-            ("output_size",),
-        )
+    check_area(job.output_size, max_pixels, ("output_size",))
     return GenerateRequest(job, reader.picture(job.product_image, "product_image"), drawn(job.seed))
 
 
 def samplings(job: PictureJob, seed: int) -> Iterator[Sampling]:
     """One a variant."""
-    first = Sampling(
+    return counted_up(sampling_of(job, job.quality, seed), job.n)
+
+
+def sampling_of(job: SampledJob, quality: Quality, seed: int) -> Sampling:
+    """Its first variant's. Stock pipelines want a negative prompt, and their users send a blank."""
+    return Sampling(
         seed=seed,
-        quality=job.quality,
+        quality=quality,
         steps=job.num_inference_steps,
         true_cfg_scale=job.true_cfg_scale,
-        negative_prompt=job.negative_prompt,
+        negative_prompt=job.negative_prompt.strip(),
     )
-    return counted_up(first, job.n)
 
 
 def counted_up(first: Sampling, n: int) -> Iterator[Sampling]:
@@ -90,6 +90,13 @@ def counted_up(first: Sampling, n: int) -> Iterator[Sampling]:
 
 def drawn(seed: int | None) -> int:
     return secrets.randbelow(MAX_SEED + 1) if seed is None or seed == RANDOM_SEED else seed
+
+
+def check_area(size: Size, max_pixels: int, fields: tuple[str, ...]) -> None:
+    """Raises JobError, in the name of `fields`."""
+    if size[0] * size[1] > max_pixels:
+        over = f"{size[0]}x{size[1]} is over the limit of {max_pixels / 1e6:g} megapixels"
+        raise JobError(ErrorCode.INVALID_INPUT, f"Invalid {' and '.join(fields)}: {over}", fields)
 
 
 def _inside(point: tuple[float, float] | None, size: Size) -> Point | None:

@@ -126,9 +126,11 @@ class Router:
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        with self.painter.tally.job():
-            yield
-        self.growth.after_job()
+        try:
+            with self.painter.tally.job():
+                yield
+        finally:
+            self.growth.after_job()
 
     def _pictured(self, job: EditJob | GenerateJob, call: Call) -> dict[str, Any]:
         delivery = self._delivery(call)

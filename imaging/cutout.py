@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from imaging.ground import find_ground
 from imaging.matte import dilated, matte, nearest_in, spread, square
 from imaging.picture import Box, Mask, Picture, Pixels, Weights
-from schemas.errors import ErrorCode, JobError
 
 Channel = NDArray[np.uint8]
 Numbers = NDArray[np.floating]
@@ -29,6 +28,10 @@ LONGEST_SIDE = 1600
 _LIT = 200  # a pixel of the ground in full light, in the ratio of a picture to its ground
 
 
+class NoProductError(ValueError):
+    """The picture shows nothing that could be cut out."""
+
+
 @dataclass(frozen=True, eq=False)
 class CutOut:
     """A product cropped to its bounding box, in straight (not premultiplied) colour.
@@ -37,8 +40,7 @@ class CutOut:
     `confidence`, 0 to 1, says how far to trust the outline. With an alpha of its own it is 1, less where all of the
     product is faint. Off a plain ground it is 0.95 where the whole outline stands out, falls to 0.38 with the share
     that hardly does, and is halved where white may be lost in white and where it runs out of the picture on three
-    sides. Out of a scene it is at most 0.45, and 0.05
-    where nothing came apart and this is the whole picture.
+    sides. Out of a scene it is at most 0.45, and 0.05 where nothing came apart and this is the whole picture.
     """
 
     color: Pixels
@@ -52,7 +54,7 @@ class CutOut:
 
 
 def cut_out(product: Picture) -> CutOut:
-    """Raises JobError where the picture is wholly transparent or nothing but plain ground."""
+    """Raises NoProductError where the picture is wholly transparent or nothing but plain ground."""
     if product.alpha is not None and _is_outline(product.alpha):
         return _by_alpha(product.pixels, product.alpha)
     pixels = _reduced(_on_white(product))
@@ -283,7 +285,7 @@ def _grabbed(small: Pixels) -> Mask:
 def _box_around(mask: Mask) -> Box:
     left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
     if not width:
-        raise JobError(ErrorCode.INVALID_INPUT, "Invalid product_image: it shows no product", ("product_image",))
+        raise NoProductError
     return left, top, left + width, top + height
 
 

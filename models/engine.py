@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -44,6 +45,20 @@ class Control:
     """Takes a look at the unfinished picture, in any size."""
     looks: int = 0
     """How many such looks are wanted, spread over the denoising."""
+    waits: list[float] = field(default_factory=list)
+    """Seconds of each time that the job has waited for what others were using."""
+
+    def clock(self) -> float:
+        """Seconds that pass as time.monotonic's do, but not while the job waits."""
+        return time.monotonic() - sum(self.waits)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.waits.append(time.monotonic() - started)
 
     def progress(self, stage: str, step: int, of: int) -> None:
         """Raises JobError CANCELLED or TIMEOUT where the job is not to go on."""

@@ -274,8 +274,9 @@ class Qwen:
 
     def _in_turn(self, work: Callable[[], T], control: Control) -> T:
         """One job on the GPU; those that wait can be cancelled."""
-        while not self._lock.acquire(timeout=0.1):
-            control.check()
+        with control.waiting():
+            while not self._lock.acquire(timeout=0.1):
+                control.check()
         try:
             with _translated():
                 return self._gpu.run(work)

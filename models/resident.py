@@ -30,11 +30,12 @@ class Resident:
         """Waits while it loads. Raises JobError MODEL_NOT_READY where that has failed, or takes too long since the job
         arrived, and CANCELLED."""
         until = control.arrived + self._wait_seconds
-        while not self._model.done():
-            control.check_cancelled()
-            if time.monotonic() >= until:
-                raise JobError(ErrorCode.MODEL_NOT_READY, "The model is still loading, try again later")
-            wait([self._model], min(LOOK_SECONDS, until - time.monotonic()))
+        with control.waiting():
+            while not self._model.done():
+                control.check_cancelled()
+                if time.monotonic() >= until:
+                    raise JobError(ErrorCode.MODEL_NOT_READY, "The model is still loading, try again later")
+                wait([self._model], min(LOOK_SECONDS, until - time.monotonic()))
         try:
             return self._model.result()
         except Exception as problem:

@@ -23,7 +23,7 @@ class PaintedInfo(AnswerPart):
     cutout_confidence: float = Field(description="how clearly the product stood out from its ground, 0 to 1")
     fallback_used: Literal[True] | None = Field(None, description="the model failed and the preview stepped in")
     fallback_reason: str | None = Field(None, description="why it failed")
-    processing_time: float = Field(description="seconds without waiting, reading and writing")
+    processing_time: float = Field(description="seconds without waiting for the model, reading and writing")
 
 
 class PlacementInfo(PaintedInfo):
@@ -40,20 +40,6 @@ class PlacementInfo(PaintedInfo):
 class GenerationInfo(PaintedInfo):
     environment_type: str = Field(description="as it was sent")
     output_size: tuple[int, int] = Field(description="width and height of the answer")
-
-
-class PaintingInfo(AnswerPart):
-    """Of pictures painted from words and `references` pictures."""
-
-    engine: str
-    seed: int
-    steps: int
-    true_cfg_scale: float
-    references: int
-    size: tuple[int, int]
-    fallback_used: Literal[True] | None = None
-    fallback_reason: str | None = None
-    processing_time: float
 
 
 class Variant(AnswerPart):

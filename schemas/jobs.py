@@ -13,9 +13,9 @@ ImageText = Annotated[str, Field(min_length=1, description="base64, a data: URL 
 # JSON has no tuples: strictness stays on the numbers inside.
 AskedPoint = Annotated[tuple[float, float], Field(strict=False)]
 AskedBox = Annotated[tuple[float, float, float, float], Field(strict=False)]
-AskedSize = Annotated[
-    tuple[Annotated[int, Field(ge=256, le=4096)], Annotated[int, Field(ge=256, le=4096)]], Field(strict=False)
-]
+LEAST_SIDE, MOST_SIDE = 256, 4096
+Side = Annotated[int, Field(ge=LEAST_SIDE, le=MOST_SIDE)]
+AskedSize = Annotated[tuple[Side, Side], Field(strict=False)]
 
 RANDOM_SEED = -1
 MAX_SEED = 2**32 - 1
@@ -39,6 +39,19 @@ def _whole(value: Any) -> Any:
 
 class HealthJob(Job):
     action: Literal["health_check"] = Field(description="what to do")
+
+
+class SampledJob(Job):
+    """How to denoise."""
+
+    negative_prompt: str = Field("", max_length=4000, description="what to avoid")
+    num_inference_steps: int | None = Field(
+        None, ge=1, le=200, description="denoising steps; the quality's own if absent"
+    )
+    true_cfg_scale: float | None = Field(
+        None, ge=1, le=20, description="classifier-free guidance, 1 = off; the quality's own if absent"
+    )
+    seed: int | None = Field(None, ge=RANDOM_SEED, le=MAX_SEED, description="random and reported if absent or -1")
 
 
 class ScaledJob(Job):
@@ -74,20 +87,12 @@ class PlacedJob(ScaledJob):
         return box
 
 
-class PictureJob(ScaledJob):
+class PictureJob(SampledJob, ScaledJob):
     """What `edit` and `generate` share."""
 
     product_image: ImageText = Field(description="the product: a cut-out with alpha, or a photo on a plain background")
     instructions: str = Field("", max_length=4000, description="what the caller wants, in any language")
-    negative_prompt: str = Field("", max_length=4000, description="what to avoid")
-    num_inference_steps: int | None = Field(
-        None, ge=1, le=200, description="denoising steps; the quality's own if absent"
-    )
-    true_cfg_scale: float | None = Field(
-        None, ge=1, le=20, description="classifier-free guidance, 1 = off; the quality's own if absent"
-    )
     quality: Quality = Field("fast", description="few steps, more steps, or the full schedule with guidance")
-    seed: int | None = Field(None, ge=RANDOM_SEED, le=MAX_SEED, description="random and reported if absent or -1")
     n: int = Field(1, ge=1, le=10, description="variants, with the seeds seed, seed+1, ...")
     output_format: OutputFormat = Field(
         "auto", description="auto: PNG where it fits, else the best lossy one that does"
@@ -96,8 +101,13 @@ class PictureJob(ScaledJob):
     response_format: ResponseFormat = Field("b64", description="url uploads to the bucket")
     fallback: bool = Field(True, description="answer with the preview when the model fails, and say so")
     idempotency_key: str | None = Field(
-        None, min_length=1, max_length=255, description="a repeat within ten minutes gets the stored answer"
+        None, min_length=1, max_length=255, description="a repeat within `IDEMPOTENCY_SECONDS` gets the stored answer"
     )
+
+    @property
+    def words(self) -> str:
+        """The instructions, of which blanks are none."""
+        return self.instructions.strip()
 
     def sets(self, field: str) -> bool:
         """Whether the caller gave the field a value of its own."""

@@ -1,40 +1,43 @@
 """OpenAI's images API: bodies as its clients send them, answers and events as they read them."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from schemas.answers import AnswerPart, PlacementInfo
-from schemas.jobs import MAX_SEED, RANDOM_SEED, ImageText, Job, OutputFormat, PlacedJob, Quality
+from schemas.jobs import (
+    LEAST_SIDE,
+    MOST_SIDE,
+    ImageText,
+    OutputFormat,
+    PlacedJob,
+    Quality,
+    SampledJob,
+    Side,
+)
 
 AskedQuality = Literal[
     "auto", "low", "medium", "high", "xhigh", "max", "standard", "hd", "fast", "balanced", "best"
 ]  # fmt: skip
 OpenAIQuality = Literal["low", "medium", "high"]
 
-QUALITIES: dict[AskedQuality, Quality] = {
+OUR_QUALITIES: dict[AskedQuality, Quality] = {
     "auto": "fast", "low": "fast", "medium": "balanced", "high": "best", "xhigh": "best", "max": "best",
     "standard": "fast", "hd": "best", "fast": "fast", "balanced": "balanced", "best": "best",
 }  # fmt: skip
-"""Their words to ours."""
-
 THEIR_QUALITIES: dict[Quality, OpenAIQuality] = {"fast": "low", "balanced": "medium", "best": "high"}
 
 DEFAULT_SIZE = (1664, 928)
 SIZE = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
-LEAST_SIDE, MOST_SIDE = 256, 4096
 IN_RANGE = "(25[6-9]|2[6-9][0-9]|[3-9][0-9]{2}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-6])"
 """The sides, for those who read the schema alone."""
 
-Side = Annotated[int, Field(ge=LEAST_SIDE, le=MOST_SIDE)]
 
-
-class PaintBody(Job):
+class PaintBody(SampledJob):
     """What both routes share. Null means absent."""
 
     prompt: str = Field(min_length=1, max_length=4000, description="what to paint, in any language")
-    negative_prompt: str = Field("", max_length=4000, description="what to avoid")
     n: int = Field(1, ge=1, le=10, description="variants of each picture, with the seeds seed, seed+1, ...")
     size: str = Field(
         "auto",
@@ -42,13 +45,6 @@ class PaintBody(Job):
         json_schema_extra={"pattern": f"^(auto|{IN_RANGE}x{IN_RANGE})$"},
     )
     quality: AskedQuality = Field("auto", description="low, medium, high; auto is low")
-    num_inference_steps: int | None = Field(
-        None, ge=1, le=200, description="denoising steps; the quality's own if absent"
-    )
-    true_cfg_scale: float | None = Field(
-        None, ge=1, le=20, description="classifier-free guidance, 1 = off; the quality's own if absent"
-    )
-    seed: int | None = Field(None, ge=RANDOM_SEED, le=MAX_SEED, description="random and reported if absent or -1")
     response_format: Literal["b64_json", "url"] = Field("b64_json", description="url uploads to the bucket")
     output_format: OutputFormat = Field("auto", description="auto: PNG, through a queue the best that fits")
     output_compression: int = Field(95, ge=0, le=100, description="quality of jpeg and webp")

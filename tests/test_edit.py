@@ -380,7 +380,8 @@ def test_a_product_wider_than_the_photo_stands_in_its_middle() -> None:
 def test_a_preview_says_that_words_beside_a_place_do_nothing() -> None:
     job = small_edit(instructions="paint the wall blue", placement_coordinates=[80, 100])
     assert (
-        "instructions only choose a place on the preview engine, and one was given" in answer(door(), job)["warnings"]
+        "What was said in words has no effect: on the preview engine words only choose a place, and one was given"
+        in answer(door(), job)["warnings"]
     )
     assert "warnings" not in answer(door(), job | {"instructions": ""})
 

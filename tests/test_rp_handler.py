@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import time
 from typing import Any
 
@@ -12,6 +13,9 @@ from PIL import Image
 from runpod.serverless.modules.rp_job import run_job
 
 import rp_handler
+from handlers.deliver import TEXT_BYTES
+from handlers.growth import WARM_UP_JOBS
+from models.engine import Control, Question
 from models.preview import Preview
 from schemas.errors import ErrorCode, JobError
 from tests.fakes import Drifting, Failing, Slow, Talking, never
@@ -197,6 +201,18 @@ class TestGenerate:
         for field in ("camera_height_cm", "instructions", "negative_prompt"):
             assert field in warnings
 
+    def test_blanks_are_no_instructions_and_no_negative_prompt(self) -> None:
+        blank = answer(door(), small_edit(instructions=" \n", negative_prompt=" ", placement_coordinates=[80, 100]))
+        assert blank["placement_info"]["instructions"] == " \n"
+        assert "warnings" not in blank
+
+    def test_a_picture_without_a_product_is_named(self) -> None:
+        empty = as_base64(file_of(Image.new("RGBA", (40, 40), (0, 0, 0, 0))))
+        for make in (small_edit, small_generate):
+            problem = failure(door(), make(product_image=empty))
+            assert "Invalid product_image: it shows no product" in problem["error"]
+            assert (problem["error_code"], problem["fields"]) == ("INVALID_INPUT", ["product_image"])
+
 
 class TestHealth:
     def test_it_says_how_the_worker_is(self) -> None:
@@ -309,6 +325,16 @@ class TestOutput:
         for way_out in ("output_format", "jpeg", "response_format url"):
             assert way_out in problem["error"]
         assert "error" not in run(door(response_limit_mb=0.3), job, job_id="sync-1")
+
+    @pytest.mark.parametrize("n", [2, 3])
+    def test_of_several_pictures_it_is_the_sum_that_fits_or_does_not(self, n: int) -> None:
+        job = small_generate(output_format="png", n=n, seed=1)
+        size = len(json.dumps(answer(door(), job), ensure_ascii=False))
+        assert "error" not in run(door(response_limit_mb=(size + TEXT_BYTES) / 1e6), job)
+        problem = failure(door(response_limit_mb=(size - 1) / 1e6), job)
+        told = re.search(r"has ([\d.]+) MB, the platform takes ([\d.]+) MB", problem["error"])
+        assert told is not None
+        assert float(told[1]) >= round(float(told[2]), 1)
 
     def test_a_url_without_a_bucket_is_refused_before_any_work(self) -> None:
         problem = failure(door(lambda: Failing(AssertionError)), small_edit(response_format="url"))
@@ -538,6 +564,27 @@ class TestFailingEngine:
         out = answer(worker, small_edit(instructions="somewhere nice"))
         assert out["placement_info"]["engine"] == "talking"
 
+    def test_a_job_whose_model_fails_at_words_and_at_painting_is_one_failure(self) -> None:
+        class Mute(Failing):
+            def ask(self, question: Question, control: Control) -> str:
+                raise self.problem()
+
+        worker = door(lambda: Mute(lambda: JobError(ErrorCode.GENERATION_ERROR, "It failed")))
+        job = small_edit(instructions="somewhere nice")
+        assert [run(worker, job).get("stopPod", False) for _ in range(3)] == [False, False, True]
+
+    def test_a_leak_on_the_way_of_failing_jobs_asks_for_a_fresh_worker_too(self) -> None:
+        leaked: list[bytearray] = []
+
+        def leaking() -> JobError:
+            leaked.append(bytearray(b"x" * 20_000_000))
+            return JobError(ErrorCode.GENERATION_ERROR, "It failed")
+
+        worker = door(lambda: Failing(leaking), max_memory_growth_mb=60, failures_before_refresh=1000)
+        job = small_edit(fallback=False)
+        asked = [run(worker, job).get("stopPod", False) for _ in range(WARM_UP_JOBS + 5)]
+        assert (asked[0], asked[-1]) == (False, True)
+
     def test_invalid_input_never_falls_back(self) -> None:
         worker = door(lambda: Failing(lambda: JobError(ErrorCode.INVALID_INPUT, "Invalid seed", ("seed",))))
         assert failure(worker, small_edit())["error_code"] == "INVALID_INPUT"
@@ -551,7 +598,8 @@ class TestFailingEngine:
             time.sleep(0.3)
             return Preview()
 
-        assert answer(door(slowly), small_edit())["success"] is True
+        made = answer(door(slowly), small_edit())
+        assert made["placement_info"]["processing_time"] < 0.3 <= made["processing_time"]
 
     def test_a_job_over_its_time_ends_with_timeout(self) -> None:
         assert failure(door(Slow, job_timeout_seconds=0.3), small_edit())["error_code"] == "TIMEOUT"

@@ -228,6 +228,18 @@ class TestErrors:
         with pytest.raises(openai.BadRequestError, match="Failed to decode image"):
             client.images.edit(image=("r.png", b"no picture"), prompt="turn")
 
+    def test_a_product_that_shows_nothing_is_told_in_the_words_of_this_api(self, client: openai.OpenAI) -> None:
+        empty = ("p.png", file_of(Image.new("RGBA", (40, 40), (0, 0, 0, 0))))
+        with pytest.raises(openai.BadRequestError, match="Invalid image: it shows no product") as refused:
+            client.images.edit(image=[("r.png", RED), empty], prompt="x", extra_body={"product_scale": 0.4})
+        assert refused.value.param == "image"
+
+    def test_a_blank_negative_prompt_is_none(self) -> None:
+        room, product = (as_base64(file_of(image)) for image in (plain_room(), red_vase()))
+        body = {"prompt": " ", "image": [room, product], "negative_prompt": " ", "placement_coordinates": [80, 100]}
+        with serving(Preview) as live:
+            assert "warnings" not in httpx2.post(live.url + "/v1/images/edits", json=body).json()
+
     def test_a_preview_does_not_pretend_to_edit_by_words(self) -> None:
         with serving(Preview) as live, live.client() as client, pytest.raises(openai.BadRequestError) as refused:
             client.images.edit(image=("r.png", RED), prompt="turn")

@@ -16,7 +16,7 @@ from models.engine import Progress
 from models.grid import resized
 from schemas.errors import JobError
 from schemas.openai import (
-    QUALITIES,
+    OUR_QUALITIES,
     THEIR_QUALITIES,
     CompletedEvent,
     EditBody,
@@ -134,7 +134,7 @@ class ImageEvents(Events):
 
     @property
     def _quality(self) -> OpenAIQuality:
-        return THEIR_QUALITIES[QUALITIES[self._body.quality]]
+        return THEIR_QUALITIES[OUR_QUALITIES[self._body.quality]]
 
     def _partial(self, pixels: Pixels, index: int) -> dict[str, Any]:
         asked = self._body.output_format

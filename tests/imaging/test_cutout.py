@@ -1,5 +1,6 @@
 """Pictures drawn at four times their size, so the true alpha of every pixel is known, and the photos in `examples`."""
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -7,9 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from imaging.cutout import LONGEST_SIDE, CutOut, cut_out
+from imaging.cutout import LONGEST_SIDE, CutOut, NoProductError, cut_out
 from imaging.picture import Picture
-from schemas.errors import ErrorCode, JobError
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 SIDE = 320
@@ -445,19 +445,14 @@ def test_where_nothing_comes_apart_the_whole_picture_is_the_answer_and_not_trust
     ids=["white", "empty studio", "noise", "transparent"],
 )
 def test_a_picture_without_a_product_is_refused(picture):
-    with pytest.raises(JobError, match=r"^Invalid product_image: it shows no product$") as refused:
+    with pytest.raises(NoProductError):
         cut_out(picture)
-    assert refused.value.code is ErrorCode.INVALID_INPUT
-    assert refused.value.fields == ("product_image",)
 
 
 @pytest.mark.parametrize("width", [1, 2, 7])
 @pytest.mark.parametrize("height", [1, 3, 40])
 def test_a_picture_of_any_size_gets_an_answer_or_a_reason(width, height):
     pixels = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
-    try:
+    with contextlib.suppress(NoProductError):
         cut = cut_out(Picture(pixels))
-    except JobError as error:
-        assert error.code is ErrorCode.INVALID_INPUT
-    else:
         assert cut.color.shape[:2] == cut.alpha.shape

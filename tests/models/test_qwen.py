@@ -1,6 +1,7 @@
 """The engine on tiny components of the real classes. Each test fails without the care that it names."""
 
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -260,6 +261,15 @@ class TestOneGpu:
         with engine._lock, pytest.raises(JobError) as stopped:
             paint(engine, control)
         assert stopped.value.code is ErrorCode.CANCELLED
+
+    def test_the_wait_for_the_gpu_is_not_counted_as_work(self, engine: Qwen) -> None:
+        control = Control()
+        with engine._lock:
+            waiting = threading.Thread(target=paint, args=(engine, control))
+            waiting.start()
+            time.sleep(0.3)
+        waiting.join()
+        assert sum(control.waits) >= 0.25
 
     def test_progress_counts_the_steps(self, engine: Qwen) -> None:
         seen: list[Progress] = []

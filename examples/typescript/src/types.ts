@@ -62,14 +62,6 @@ export interface EditJob {
    */
   preserve_background?: boolean;
   /**
-   * the product: a cut-out with alpha, or a photo on a plain background
-   */
-  product_image: string;
-  /**
-   * what the caller wants, in any language
-   */
-  instructions?: string;
-  /**
    * what to avoid
    */
   negative_prompt?: string;
@@ -82,13 +74,21 @@ export interface EditJob {
    */
   true_cfg_scale?: number | null;
   /**
-   * few steps, more steps, or the full schedule with guidance
-   */
-  quality?: "fast" | "balanced" | "best";
-  /**
    * random and reported if absent or -1
    */
   seed?: number | null;
+  /**
+   * the product: a cut-out with alpha, or a photo on a plain background
+   */
+  product_image: string;
+  /**
+   * what the caller wants, in any language
+   */
+  instructions?: string;
+  /**
+   * few steps, more steps, or the full schedule with guidance
+   */
+  quality?: "fast" | "balanced" | "best";
   /**
    * variants, with the seeds seed, seed+1, ...
    */
@@ -110,7 +110,7 @@ export interface EditJob {
    */
   fallback?: boolean;
   /**
-   * a repeat within ten minutes gets the stored answer
+   * a repeat within `IDEMPOTENCY_SECONDS` gets the stored answer
    */
   idempotency_key?: string | null;
   /**
@@ -140,14 +140,6 @@ export interface GenerateJob {
    */
   harmonize?: number | null;
   /**
-   * the product: a cut-out with alpha, or a photo on a plain background
-   */
-  product_image: string;
-  /**
-   * what the caller wants, in any language
-   */
-  instructions?: string;
-  /**
    * what to avoid
    */
   negative_prompt?: string;
@@ -160,13 +152,21 @@ export interface GenerateJob {
    */
   true_cfg_scale?: number | null;
   /**
-   * few steps, more steps, or the full schedule with guidance
-   */
-  quality?: "fast" | "balanced" | "best";
-  /**
    * random and reported if absent or -1
    */
   seed?: number | null;
+  /**
+   * the product: a cut-out with alpha, or a photo on a plain background
+   */
+  product_image: string;
+  /**
+   * what the caller wants, in any language
+   */
+  instructions?: string;
+  /**
+   * few steps, more steps, or the full schedule with guidance
+   */
+  quality?: "fast" | "balanced" | "best";
   /**
    * variants, with the seeds seed, seed+1, ...
    */
@@ -188,7 +188,7 @@ export interface GenerateJob {
    */
   fallback?: boolean;
   /**
-   * a repeat within ten minutes gets the stored answer
+   * a repeat within `IDEMPOTENCY_SECONDS` gets the stored answer
    */
   idempotency_key?: string | null;
   /**
@@ -217,25 +217,9 @@ export interface HealthJob {
  */
 export interface GenerationBody {
   /**
-   * what to paint, in any language
-   */
-  prompt: string;
-  /**
    * what to avoid
    */
   negative_prompt?: string;
-  /**
-   * variants of each picture, with the seeds seed, seed+1, ...
-   */
-  n?: number;
-  /**
-   * WIDTHxHEIGHT, each 256 to 4096, or auto
-   */
-  size?: string;
-  /**
-   * low, medium, high; auto is low
-   */
-  quality?: "auto" | "low" | "medium" | "high" | "xhigh" | "max" | "standard" | "hd" | "fast" | "balanced" | "best";
   /**
    * denoising steps; the quality's own if absent
    */
@@ -248,6 +232,22 @@ export interface GenerationBody {
    * random and reported if absent or -1
    */
   seed?: number | null;
+  /**
+   * what to paint, in any language
+   */
+  prompt: string;
+  /**
+   * variants of each picture, with the seeds seed, seed+1, ...
+   */
+  n?: number;
+  /**
+   * WIDTHxHEIGHT, each 256 to 4096, or auto
+   */
+  size?: string;
+  /**
+   * low, medium, high; auto is low
+   */
+  quality?: "auto" | "low" | "medium" | "high" | "xhigh" | "max" | "standard" | "hd" | "fast" | "balanced" | "best";
   /**
    * url uploads to the bucket
    */
@@ -396,7 +396,7 @@ export interface PlacementInfo {
    */
   fallback_reason?: string;
   /**
-   * seconds without waiting, reading and writing
+   * seconds without waiting for the model, reading and writing
    */
   processing_time: number;
   /**
@@ -469,7 +469,7 @@ export interface GenerationInfo {
    */
   fallback_reason?: string;
   /**
-   * seconds without waiting, reading and writing
+   * seconds without waiting for the model, reading and writing
    */
   processing_time: number;
   /**
@@ -674,7 +674,7 @@ export interface PlacementInfo1 {
    */
   fallback_reason?: string;
   /**
-   * seconds without waiting, reading and writing
+   * seconds without waiting for the model, reading and writing
    */
   processing_time: number;
   /**
