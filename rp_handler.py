@@ -15,9 +15,10 @@ from typing import Any
 from handlers.deliver import NO_LIMIT
 from handlers.ending import end_soon
 from handlers.growth import share_arenas
-from handlers.router import Call, Router, build_router, doing, error_answer
+from handlers.router import Call, Router, build_router, doing
 from models.build import build
 from models.engine import Control, Progress, Report
+from schemas.answers import ErrorAnswer
 from schemas.errors import ErrorCode, JobError
 from schemas.settings import MEGA, Settings, SettingsError, read_settings
 from transport.folder import Folder
@@ -83,7 +84,7 @@ class Door:
         except TimeoutError:
             end_soon(call.job_id)
             problem = JobError(ErrorCode.TIMEOUT, "The job does not stop, and this worker is being replaced")
-            return error_answer(doing(job.get("input")), problem, refresh=True)
+            return ErrorAnswer.of(doing(job.get("input")), problem, refresh=True).as_json()
         except asyncio.CancelledError:
             run.control.cancelled.set()
             await asyncio.wait([run.work], timeout=self.settings.stuck_seconds)
@@ -93,7 +94,7 @@ class Door:
         except Exception:
             log.exception("%s failed for a reason nobody foresaw", call.job_id)
             problem = JobError(ErrorCode.INTERNAL_ERROR, "Something went wrong inside the worker")
-            return error_answer(doing(job.get("input")), problem)
+            return ErrorAnswer.of(doing(job.get("input")), problem).as_json()
 
     def _run(self, job: Job, call: Call) -> Run:
         """That of the same job where it is running already."""

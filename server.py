@@ -22,12 +22,12 @@ from starlette.exceptions import HTTPException
 
 from handlers.ending import end_soon
 from handlers.growth import share_arenas
-from handlers.openai import MODELS, read_body
+from handlers.openai import EDITS, GENERATIONS, MODELS, read_body
 from handlers.parse import parse
 from handlers.router import Call, Router, build_router
 from models.build import build
 from models.engine import Control, Progress
-from schemas.answers import PictureAnswer
+from schemas.answers import AnswerPart, PictureAnswer
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import EditJob, GenerateJob
 from schemas.openai import Alive, GenerationBody, ImagesAnswer, Model, Models, Ping, Ready, ReadyError
@@ -47,7 +47,7 @@ from web.docs import (
     job_events,
     json_body,
 )
-from web.errors import error_response, json_response, retry_headers, status_of
+from web.errors import error_response, job_error_response, json_response, refusal_response
 from web.events import Events, ImageEvents, JobEvents
 from web.forms import is_form, read_form, read_json
 from web.front import OPEN, Front, bug
@@ -57,8 +57,6 @@ from web.metrics import Metrics
 from web.studio import add_studio
 
 log = logging.getLogger(__name__)
-
-GENERATIONS, EDITS = "/v1/images/generations", "/v1/images/edits"
 
 EVENTS = "text/event-stream"
 LOOKS = 3
@@ -129,9 +127,7 @@ class Desk:
                 return await self._streamed(request, work, JobEvents(action, self.router.refusal), LOOKS)
             return json_response(await self._answered(request, work))
         except JobError as problem:
-            status = status_of(problem.code, problem.fields)
-            body = json.dumps(self.router.refusal(action, problem)).encode()
-            return json_response(body, status, retry_headers(status, self.line.seconds_a_job))
+            return job_error_response(self.router.refusal(action, problem), problem, self.line.seconds_a_job)
 
     async def _answered(self, request: Request, work: Work) -> bytes:
         """The answer's JSON. Raises the job's JobError, and CANCELLED when the caller hangs up."""
@@ -268,11 +264,12 @@ def create_app(settings: Settings, router: Router, *, ends: bool = False) -> Fas
 def _translate_errors(app: FastAPI, desk: Desk) -> None:
     @app.exception_handler(JobError)
     async def of_jobs(_request: Request, problem: JobError) -> Response:
-        return error_response(problem, desk.line.seconds_a_job)
+        return error_response(problem, retry_seconds=desk.line.seconds_a_job)
 
     @app.exception_handler(HTTPException)
-    async def of_routing(_request: Request, problem: HTTPException) -> Response:
-        answer = error_response(JobError(ErrorCode.INVALID_INPUT, problem.detail), 1, problem.status_code)
+    async def of_routing(request: Request, problem: HTTPException) -> Response:
+        refusal = JobError(ErrorCode.INVALID_INPUT, problem.detail)
+        answer = refusal_response(refusal, request.url.path, status=problem.status_code)
         answer.headers.update(problem.headers or {})
         return answer
 
@@ -334,17 +331,17 @@ def _add_probes(app: FastAPI, desk: Desk) -> None:
     @app.get("/health", response_model=Alive, tags=["probes"])
     async def health() -> Response:
         """200 while the process lives."""
-        return _probe({"status": "healthy", "timestamp": _now(), "version": VERSION})
+        return _probe(Alive(timestamp=_now(), version=VERSION))
 
     @app.get("/ready", response_model=Ready, tags=["probes"], responses={503: {"model": ReadyError}})
     async def ready() -> Response:
         """200 when the model is loaded and can be trusted, else 503."""
         status = desk.status
-        told = {"status": status, "model_loaded": desk.router.painter.resident.status == "ready", "timestamp": _now()}
+        told = {"model_loaded": desk.router.painter.resident.status == "ready", "timestamp": _now()}
         if status == "healthy":
-            return _probe(told | {"status": "ready"})
+            return _probe(Ready(**told))
         problem = JobError(ErrorCode.MODEL_NOT_READY, f"The model is not ready: {status}")
-        return error_response(problem, 1, beside=told)
+        return error_response(problem, beside=told | {"status": status})
 
     @app.get(
         "/ping",
@@ -356,11 +353,11 @@ def _add_probes(app: FastAPI, desk: Desk) -> None:
         """For load balancers: 200 when ready, 204 while loading, 503 for a worker to be replaced."""
         match desk.status:
             case "healthy":
-                return _probe({"status": "ready"})
+                return _probe(Ping())
             case "loading":
                 return Response(status_code=204)
             case _:
-                return error_response(JobError(ErrorCode.MODEL_NOT_READY, "This worker is broken"), 1)
+                return error_response(JobError(ErrorCode.MODEL_NOT_READY, "This worker is broken"))
 
 
 def _add_metrics(app: FastAPI, desk: Desk) -> None:
@@ -370,8 +367,8 @@ def _add_metrics(app: FastAPI, desk: Desk) -> None:
         return PlainTextResponse(desk.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _probe(told: dict[str, Any]) -> Response:
-    return json_response(json.dumps(told).encode())
+def _probe(told: AnswerPart) -> Response:
+    return json_response(told.model_dump_json().encode())
 
 
 def _now() -> str:

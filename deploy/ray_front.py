@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deploy.ray_options import RETRY_SECONDS
 from schemas.errors import ErrorCode, JobError
-from web.errors import error_response
+from web.errors import refusal_response
 
 RAYS_OWN = "/-/"
 """Before the proxies' own routes, whose answers are Ray's business."""
@@ -42,7 +42,7 @@ class Translated:
 
         await self.app(scope, receive, send_translated)
         if refusal is not None:
-            answer = error_response(refusal, RETRY_SECONDS)
+            answer = refusal_response(refusal, scope["path"], retry_seconds=RETRY_SECONDS)
             answer.headers[ID] = Headers(scope=scope)[ID]
             await answer(scope, receive, send)
 

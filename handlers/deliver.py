@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from handlers.painting import Made, PaintingInfo
 from handlers.pictures import as_base64, as_data_url
+from handlers.requests import NOT_DISTILLED
 from imaging.encode import DigitalSource, ImageFile, encode, encode_within, holds
 from imaging.picture import Picture
 from models.engine import Control
@@ -113,6 +114,8 @@ def deliver(made: Made, job: EditJob | GenerateJob, delivery: Delivery) -> dict[
     copies = job.n + 1 if job.n > 1 else 1  # the first of several stands in the answer twice
     parcel = send(made, job, delivery, copies)
     first = parcel.pictures[0]
+    if job.guidance_scale is not None:
+        parcel.warnings.append(f"guidance_scale has no effect: {NOT_DISTILLED}")
     if job.sets("output_quality") and first.file.lossless:
         parcel.warnings.append("output_quality has no effect on PNG")
     return {
@@ -126,10 +129,9 @@ def deliver(made: Made, job: EditJob | GenerateJob, delivery: Delivery) -> dict[
 
 def send(made: Made, wanted: Wanted, delivery: Delivery, copies: int) -> Parcel:
     """The pictures on their way, inline where the answer can hold so many `copies` of them."""
-    share = (delivery.limit - TEXT_BYTES) // copies * 3 // 4
     to_bucket = wanted.response_format == "url"
     inline = not to_bucket and delivery.folder is None
-    files = [_file(picture, wanted, share if inline else NO_LIMIT, source_of(made)) for picture in made.pictures]
+    files = _files(made, wanted, delivery.limit if inline else NO_LIMIT, copies)
     warnings = list(made.warnings)
     size = _size_of(files, copies)
     if inline and size > delivery.limit:
@@ -137,13 +139,26 @@ def send(made: Made, wanted: Wanted, delivery: Delivery, copies: int) -> Parcel:
             raise _too_large(size, delivery.limit)
         to_bucket = True
         if wanted.output_format == "auto":  # the bucket has no limit
-            files = [_file(picture, wanted, NO_LIMIT, source_of(made)) for picture in made.pictures]
+            files = _files(made, wanted, NO_LIMIT, copies)
         warnings.append("The answer is over the platform's limit: its pictures are in the bucket, as URLs")
     pictures = [
         Sent(_text(file, name, wanted, delivery, to_bucket), file, seed)
         for file, name, seed in zip(files, _names(made.seeds), made.seeds, strict=True)
     ]
     return Parcel(pictures, list(dict.fromkeys(warnings)), to_bucket)
+
+
+def _files(made: Made, wanted: Wanted, limit: int, copies: int) -> list[ImageFile]:
+    """Where the format is ours to choose, each within its share of `limit`, and larger by what smaller ones leave."""
+    source = source_of(made)
+    share = (limit - TEXT_BYTES) // copies * 3 // 4
+    files = [_file(picture, wanted, share, source) for picture in made.pictures]
+    lossy = [i for i, file in enumerate(files) if not file.lossless]
+    if wanted.output_format == "auto" and 0 < len(lossy) < len(files):
+        spare = (limit - _size_of(files, copies)) // (len(lossy) + copies - len(files)) * 3 // 4
+        for i in lossy:
+            files[i] = _file(made.pictures[i], wanted, len(files[i].data) + spare, source)
+    return files
 
 
 def _size_of(files: list[ImageFile], copies: int) -> int:
@@ -181,12 +196,11 @@ def _file(picture: Picture, wanted: Wanted, max_bytes: int, source: DigitalSourc
 
 def _text(file: ImageFile, name: str, wanted: Wanted, delivery: Delivery, to_bucket: bool) -> str:
     delivery.control.check()
-    extension = file.mime_type.removeprefix("image/")
     if to_bucket:
-        unguessable = f"{wanted.action}-{secrets.token_hex(16)}.{extension}"
+        unguessable = f"{wanted.action}-{secrets.token_hex(16)}.{file.extension}"
         return delivery.require_bucket().put(file.data, file.mime_type, unguessable)
     if delivery.folder is not None:
-        return delivery.folder.put(file.data, f"{wanted.action}-{name}.{extension}")
+        return delivery.folder.put(file.data, f"{wanted.action}-{name}.{file.extension}")
     return as_data_url(file) if wanted.response_format == "data_url" else as_base64(file.data)
 
 

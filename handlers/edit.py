@@ -14,6 +14,7 @@ from imaging.colour import in_profile
 from imaging.compose import compose
 from imaging.layout import NOT_FOUND, foot_of
 from imaging.picture import Picture, Pixels
+from imaging.words import Words, read
 from models.engine import Control, EditTask, Sampling
 from schemas.answers import PlacementInfo
 from schemas.errors import ErrorCode, JobError
@@ -70,7 +71,7 @@ def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
     )
     pictures = [Picture(each.pixels, icc=room.icc) for each in finished]
     said += [*_failures(finished, seeds), *_alike([each.pixels for each in finished])]
-    return Made(pictures, seeds, info, [*doubts(cutting), *said])
+    return Made(pictures, seeds, info, [*request.warnings, *doubts(cutting), *said])
 
 
 def _task(scene: Scene, product: Picture, sampling: Sampling) -> EditTask:
@@ -128,8 +129,11 @@ def _said(scene: Scene, outcome: Outcome) -> Iterator[str]:
         yield CHOSEN_BY_ENGINE if by_engine and warning == NOT_FOUND else warning
     yield from outcome.warnings
     placed = job.placement_coordinates or job.placement_box or job.mask
-    if job.words and placed and outcome.variants[0].pixels is scene.guide.pixels:
-        yield "What was said in words has no effect: on the preview engine words only choose a place, and one was given"
+    if job.words and outcome.variants[0].pixels is scene.guide.pixels:
+        if placed:
+            yield "What was said in words has no effect: they only choose a place here, and one was given"
+        elif read(job.words) == Words():
+            yield "What was said in words has no effect: they only choose a place here, and name none that is known"
     if by_engine and job.product_scale:
         yield "product_scale has no effect where the model finds the place"
     if by_engine and job.harmonize is not None:

@@ -13,7 +13,16 @@ from handlers.paint import paint
 from handlers.painting import Made, Painter
 from handlers.parse import check_length, in_words, shown
 from handlers.pictures import PictureReader
-from handlers.requests import EditRequest, PaintRequest, check_area, drawn, edit_request, sampling_of
+from handlers.requests import (
+    NOT_DISTILLED,
+    EditRequest,
+    PaintRequest,
+    check_area,
+    drawn,
+    edit_request,
+    sampling_of,
+    see_through,
+)
 from models.engine import Control, Sampling
 from models.resident import Resident
 from schemas.answers import PlacementInfo
@@ -38,13 +47,12 @@ MODELS = "/v1/models"
 MODEL = MODELS + "/{name}"
 """Any: there is one."""
 
-BODIES: dict[str, type[GenerationBody | EditBody]] = {
-    "/v1/images/generations": GenerationBody,
-    "/v1/images/edits": EditBody,
-}
+GENERATIONS, EDITS = "/v1/images/generations", "/v1/images/edits"
+
+BODIES: dict[str, type[GenerationBody | EditBody]] = {GENERATIONS: GenerationBody, EDITS: EditBody}
 
 WITHOUT_EFFECT = {
-    "guidance_scale": "this checkpoint is not guidance-distilled: true_cfg_scale guides it",
+    "guidance_scale": NOT_DISTILLED,
     "max_sequence_length": "prompts may be as long as the checkpoint can read",
     "input_fidelity": "pictures are always seen as they are",
     "style": "say it in the prompt",
@@ -157,14 +165,21 @@ class Studio:
         return PaintRequest(body.prompt, (), None, body.wanted_size, _sampling(body, seed), body.n)
 
     def _edit(self, body: EditBody, texts: list[str], seed: int) -> PaintRequest:
-        field = "images" if body.images else "image"
-        pictures = tuple(self.reader.picture(text, field).on_white() for text in texts)
-        own = pictures[0].size
-        mask = None if body.mask is None else self.reader.mask(body.mask, "mask", own)
+        pictures = tuple(self.reader.picture(text, _place(body, text)) for text in texts)
+        canvas = pictures[0]
+        mask = None if body.mask is None else self.reader.mask(body.mask, "mask", canvas.size)
         asked = sides_of(body.size) if mask is None else None
         if asked:
             check_area(asked, self.max_pixels, ("size",))
-        return PaintRequest(body.prompt, pictures, mask, asked or own, _sampling(body, seed), body.n)
+        return PaintRequest(
+            body.prompt,
+            tuple(picture.on_white() for picture in pictures),
+            mask,
+            asked or canvas.size,
+            _sampling(body, seed),
+            body.n,
+            see_through(canvas, _place(body, texts[0])),
+        )
 
     def _placement(self, body: EditBody) -> EditRequest:
         room, product = body.image
@@ -183,7 +198,13 @@ class Studio:
             fallback=body.fallback,
             **placing,
         )
-        return edit_request(job, self.reader, room_field="image", product_field="image")
+        return edit_request(job, self.reader, room_field="image[0]", product_field="image[1]")
+
+
+def _place(body: EditBody, text: str) -> str:
+    """The name of one of its pictures."""
+    name, pictures = ("images", body.images) if body.images else ("image", body.image)
+    return f"{name}[{pictures.index(text)}]" if len(pictures) > 1 else name
 
 
 def _sampling(body: PaintBody, seed: int) -> Sampling:
@@ -210,11 +231,14 @@ def _joined(batch: list[Made]) -> Made:
 
 
 def _answer(body: GenerationBody | EditBody, made: Made, parcel: Parcel, seconds: float) -> dict[str, Any]:
-    width, height = made.pictures[0].size
     key = "url" if parcel.as_urls else "b64_json"
+    data = [
+        PaintedImage(**{key: sent.text}, seed=sent.seed, size=f"{width}x{height}", output_format=sent.file.extension)
+        for sent, (width, height) in zip(parcel.pictures, (picture.size for picture in made.pictures), strict=True)
+    ]
     return ImagesAnswer(
         created=int(time.time()),
-        data=[PaintedImage(**{key: sent.text, "seed": sent.seed}) for sent in parcel.pictures],
+        data=data,
         usage=Usage(
             processing_time_seconds=round(seconds, 3),
             input_images=len(body.image) + len(body.images) if isinstance(body, EditBody) else 0,
@@ -223,9 +247,9 @@ def _answer(body: GenerationBody | EditBody, made: Made, parcel: Parcel, seconds
         model=made.info.engine,
         steps=made.info.steps,
         true_cfg_scale=made.info.true_cfg_scale,
-        output_format=parcel.pictures[0].file.mime_type.removeprefix("image/"),
+        output_format=data[0].output_format,
         quality=THEIR_QUALITIES[OUR_QUALITIES[body.quality]],
-        size=f"{width}x{height}",
+        size=data[0].size,
         placement_info=made.info if isinstance(made.info, PlacementInfo) else None,
         warnings=[*_unheard(body, made, parcel), *parcel.warnings] or None,
     ).as_json()
@@ -240,3 +264,5 @@ def _unheard(body: GenerationBody | EditBody, made: Made, parcel: Parcel) -> Ite
         yield "size has no effect: what is placed or masked keeps the size of the first picture"
     if body.partial_images and not body.stream:
         yield "partial_images has no effect without stream"
+    if body.partial_images and body.stream and made.info.engine == "preview":
+        yield "partial_images has no effect on the preview engine, which paints at once"

@@ -18,7 +18,7 @@ def paint(request: PaintRequest, painter: Painter, control: Control) -> Made:
     pictures = [_within_mask(request, painted.pixels) for painted in outcome.variants]
     first = outcome.variants[0]
     info = PaintingInfo(outcome.engine, first.steps, first.true_cfg_scale, len(request.references))
-    return Made(pictures, [task.sampling.seed for task in tasks], info, outcome.warnings)
+    return Made(pictures, [task.sampling.seed for task in tasks], info, [*request.warnings, *outcome.warnings])
 
 
 def _within_mask(request: PaintRequest, painted: Pixels) -> Picture:

@@ -6,12 +6,15 @@ from imaging.camera import Camera, find_camera
 from imaging.cutout import CutOut
 from imaging.layout import Placement, Wish, lay_out, surface_of
 from imaging.suggestion import Suggestion, sensible, shown
+from imaging.within import share_inside
 from models.engine import Control, Question
 from models.prompts import layout_prompt
+from schemas.errors import ErrorCode, JobError
 from schemas.reply import read_reply
 
 
 def place(request: EditRequest, product: CutOut, painter: Painter, control: Control) -> Placement:
+    """Raises JobError where the place that the caller chose lies outside the mask."""
     job = request.job
     camera = find_camera(request.room.pixels, job.camera_height_cm)
     wish = Wish(
@@ -24,7 +27,12 @@ def place(request: EditRequest, product: CutOut, painter: Painter, control: Cont
         product_height_cm=job.product_height_cm,
     )
     suggestion = _suggested(request, wish, product, camera, painter, control) if _is_open(wish) else Suggestion()
-    return lay_out(request.room.pixels, product, camera, wish, suggestion)
+    placement = lay_out(request.room.pixels, product, camera, wish, suggestion)
+    if request.mask is not None and not share_inside(product.alpha, placement.frame, request.mask):
+        field = "placement_box" if wish.box else "placement_coordinates" if wish.coordinates else "mask"
+        message = f"Invalid {field}: nothing of the product would stand inside the mask"
+        raise JobError(ErrorCode.INVALID_INPUT, message, (field,))
+    return placement
 
 
 def _is_open(wish: Wish) -> bool:

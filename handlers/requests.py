@@ -11,6 +11,8 @@ from models.engine import Sampling
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import MAX_SEED, RANDOM_SEED, EditJob, GenerateJob, PictureJob, Quality, SampledJob
 
+NOT_DISTILLED = "this checkpoint is not guidance-distilled: true_cfg_scale guides it"
+
 
 @dataclass(frozen=True, eq=False)
 class EditRequest:
@@ -22,6 +24,7 @@ class EditRequest:
     box: Box | None
     seed: int
     product_field: str = "product_image"
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +45,15 @@ class PaintRequest:
     size: Size
     first: Sampling
     n: int
+    warnings: tuple[str, ...] = ()
 
 
 def edit_request(
     job: EditJob, reader: PictureReader, room_field: str = "room_image", product_field: str = "product_image"
 ) -> EditRequest:
     """Raises JobError for a picture that is none, by the name of its field, and for a place outside the photo."""
-    room = reader.picture(job.room_image, room_field).on_white()
+    photo = reader.picture(job.room_image, room_field)
+    room = photo.on_white()
     return EditRequest(
         job=job,
         room=room,
@@ -58,6 +63,7 @@ def edit_request(
         box=_box_inside(job.placement_box, room.size),
         seed=drawn(job.seed),
         product_field=product_field,
+        warnings=see_through(photo, room_field),
     )
 
 
@@ -97,6 +103,13 @@ def check_area(size: Size, max_pixels: int, fields: tuple[str, ...]) -> None:
     if size[0] * size[1] > max_pixels:
         over = f"{size[0]}x{size[1]} is over the limit of {max_pixels / 1e6:g} megapixels"
         raise JobError(ErrorCode.INVALID_INPUT, f"Invalid {' and '.join(fields)}: {over}", fields)
+
+
+def see_through(photo: Picture, field: str) -> tuple[str, ...]:
+    """What to say of a photo that is to be kept, and is not as it came."""
+    if photo.alpha is None or photo.alpha.min() == 255:
+        return ()
+    return (f"Transparent parts of {field} were put on white",)
 
 
 def _inside(point: tuple[float, float] | None, size: Size) -> Point | None:

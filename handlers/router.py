@@ -35,8 +35,6 @@ from transport.folder import Folder
 
 log = logging.getLogger(__name__)
 
-FAILED = {"edit": "Edit processing failed: ", "generate": "Generate processing failed: "}
-
 
 @dataclass(frozen=True)
 class Call:
@@ -75,7 +73,7 @@ class Router:
         return answer
 
     def refusal(self, action: str, problem: JobError) -> dict[str, Any]:
-        return error_answer(action, problem, refresh=self.is_worn_out)
+        return ErrorAnswer.of(action, problem, refresh=self.is_worn_out).as_json()
 
     @property
     def is_worn_out(self) -> bool:
@@ -191,16 +189,6 @@ def doing(raw: object) -> str:
     return "openai" if isinstance(raw, Mapping) and "openai_route" in raw else action_of(raw)
 
 
-def error_answer(action: str, problem: JobError, *, refresh: bool = False) -> dict[str, Any]:
-    prefix = "" if problem.code is ErrorCode.INVALID_ACTION else FAILED.get(action, "")
-    return ErrorAnswer(
-        error=f"{prefix}{problem.message} [{problem.code}]",
-        error_code=problem.code,
-        fields=list(problem.fields) or None,
-        refresh_worker=True if refresh or problem.refresh_worker else None,
-    ).as_json()
-
-
 def build_router(settings: Settings, resident: Resident) -> Router:
     fetcher = Fetcher(
         max_bytes=int(settings.max_image_mb * MEGA),
@@ -220,9 +208,11 @@ def build_router(settings: Settings, resident: Resident) -> Router:
 
 
 def _own_bucket(settings: Settings) -> Bucket | None:
-    """Raises SettingsError for a bucket without its keys, or of no name."""
+    """Raises SettingsError for a bucket without its endpoint or its keys, or of no name."""
     secret = settings.bucket_secret_access_key
     if settings.bucket_endpoint_url is None:
+        if settings.bucket_name or settings.bucket_access_key_id or secret:
+            raise SettingsError("BUCKET_NAME and the bucket's keys need BUCKET_ENDPOINT_URL beside them")
         return None
     if settings.bucket_access_key_id is None or secret is None:
         raise SettingsError("BUCKET_ENDPOINT_URL needs BUCKET_ACCESS_KEY_ID and BUCKET_SECRET_ACCESS_KEY beside it")

@@ -12,7 +12,7 @@ from imaging.picture import Picture, Pixels
 
 def rgb_profile(icc: bytes | None, image: Image.Image) -> bytes | None:
     """`icc` where it is sound and describes the RGB pixels that `image` becomes, else None."""
-    if not icc or image.mode not in ("RGB", "RGBA", "P", "PA"):
+    if not icc or image.mode not in ("RGB", "RGBA", "RGBa", "RGBX", "P", "PA", "YCbCr"):
         return None
     profile = _profile(icc)
     if profile is None or profile.profile.xcolor_space.strip() != "RGB":

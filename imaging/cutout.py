@@ -57,7 +57,7 @@ def cut_out(product: Picture) -> CutOut:
     """Raises NoProductError where the picture is wholly transparent or nothing but plain ground."""
     if product.alpha is not None and _is_outline(product.alpha):
         return _by_alpha(product.pixels, product.alpha)
-    pixels = _reduced(_on_white(product))
+    pixels = _reduced(product.on_white().pixels)
     ground = find_ground(pixels)
     return _out_of_scene(pixels) if ground is None else _off_ground(pixels, ground)
 
@@ -98,13 +98,6 @@ def _reduced_together(pixels: Pixels, alpha: Channel) -> tuple[Pixels, Channel]:
     weighted = _reduced(cv2.multiply(pixels, cv2.merge([alpha] * 3), scale=1 / 255))
     alpha = _reduced(alpha)
     return cast(Pixels, cv2.divide(weighted, cv2.merge([alpha] * 3), scale=255)), alpha
-
-
-def _on_white(product: Picture) -> MatLike:
-    if product.alpha is None:
-        return product.pixels
-    alpha = cv2.merge([product.alpha] * 3)
-    return cv2.add(cv2.multiply(product.pixels, alpha, scale=1 / 255), cv2.bitwise_not(alpha))
 
 
 # Which pixels are product

@@ -97,10 +97,8 @@ def _upright(image: Image.Image, data: bytes) -> Picture:
         return Picture(_turned(quick, image), None, rgb_profile(icc, image))
     image.load()  # which turns a TIFF upright and clears its orientation
     icc = image.info.get("icc_profile")
-    if image.has_transparency_data:
-        rgba = _turned(np.asarray(_to_rgba(image)), image)
-        return Picture(np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]), rgb_profile(icc, image))
-    return Picture(_turned(np.array(_to_rgb(image, icc)), image), None, rgb_profile(icc, image))
+    alpha = _turned(_alpha(image), image) if image.has_transparency_data else None
+    return Picture(_turned(np.array(_to_rgb(image, icc)), image), alpha, rgb_profile(icc, image))
 
 
 def _whole_jpeg(image: Image.Image, data: bytes) -> Pixels | None:
@@ -127,20 +125,22 @@ def _turned(pixels: NDArray[np.uint8], image: Image.Image) -> NDArray[np.uint8]:
 def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         image = _deep_grey(image)
+    if image.mode == "LA":
+        image = image.getchannel("L")
     if icc and image.mode in ("CMYK", "L", "LAB"):
         converted = to_srgb(image, icc)
         if converted is not None:
             return converted
+    if image.mode == "RGBa":  # premultiplied
+        image = image.convert("RGBA")
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _to_rgba(image: Image.Image) -> Image.Image:
-    if not image.mode.startswith("I"):
-        return image.convert("RGBA")
-    clear = np.asarray(image) == image.info["transparency"]  # one value, said in the file's own depth
-    return Image.merge("LA", (_deep_grey(image), Image.fromarray(np.where(clear, 0, 255).astype(np.uint8)))).convert(
-        "RGBA"
-    )
+def _alpha(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode.startswith("I"):
+        clear = np.asarray(image) == image.info["transparency"]  # one value, said in the file's own depth
+        return np.where(clear, 0, 255).astype(np.uint8)
+    return np.array(image.convert("RGBA").getchannel("A"))
 
 
 def _deep_grey(image: Image.Image) -> Image.Image:

@@ -35,6 +35,10 @@ class ImageFile:
     mime_type: str
     lossless: bool
 
+    @property
+    def extension(self) -> str:
+        return self.mime_type.removeprefix("image/")
+
 
 def holds(file_format: FileFormat, size: Size) -> bool:
     return max(size) <= MOST_PIXELS_A_SIDE[file_format]

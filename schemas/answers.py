@@ -1,8 +1,10 @@
 """What goes back to the caller. Keys that are None have nothing to say and are left out."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.errors import ErrorCode, JobError
 
 
 class AnswerPart(BaseModel):
@@ -61,12 +63,25 @@ class PictureAnswer(AnswerPart):
     processing_time: float = Field(description="seconds from the job to its answer")
 
 
+FAILED = {"edit": "Edit processing failed: ", "generate": "Generate processing failed: "}
+
+
 class ErrorAnswer(AnswerPart):
     error: str = Field(description="one sentence that ends with the code in brackets")
     error_code: str = Field(description="the code alone")
     success: Literal[False] = Field(False, description="true in answers")
     fields: list[str] | None = Field(None, description="the inputs at fault")
     refresh_worker: Literal[True] | None = Field(None, description="asks the platform for a fresh worker")
+
+    @classmethod
+    def of(cls, action: str, problem: JobError, *, refresh: bool = False) -> Self:
+        prefix = "" if problem.code is ErrorCode.INVALID_ACTION else FAILED.get(action, "")
+        return cls(
+            error=f"{prefix}{problem.message} [{problem.code}]",
+            error_code=problem.code,
+            fields=list(problem.fields) or None,
+            refresh_worker=True if refresh or problem.refresh_worker else None,
+        )
 
 
 class Graphics(AnswerPart):

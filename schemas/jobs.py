@@ -24,7 +24,7 @@ MAX_SEED = 2**32 - 1
 class Job(BaseModel):
     """Strict: unknown fields, numbers in strings, booleans as numbers, NaN and infinity are refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True, validate_default=True)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -51,6 +51,7 @@ class SampledJob(Job):
     true_cfg_scale: float | None = Field(
         None, ge=1, le=20, description="classifier-free guidance, 1 = off; the quality's own if absent"
     )
+    guidance_scale: float | None = Field(None, ge=0, le=100, description="for guidance-distilled checkpoints only")
     seed: int | None = Field(None, ge=RANDOM_SEED, le=MAX_SEED, description="random and reported if absent or -1")
 
 
@@ -60,7 +61,10 @@ class ScaledJob(Job):
     product_height_cm: float | None = Field(None, ge=1, le=1000, description="the product's real height")
     camera_height_cm: float = Field(150, ge=10, le=1000, description="the height the photo was taken from")
     harmonize: float | None = Field(
-        None, ge=0, le=1, description="0 keeps the product's pixels, 1 frees the model; the engine's own if absent"
+        None,
+        ge=0,
+        le=1,
+        description="0 keeps the product's pixels, in the room's light; 1 frees the model; the engine's own if absent",
     )
 
 
@@ -116,7 +120,9 @@ class PictureJob(SampledJob, ScaledJob):
 
 class EditJob(PictureJob, PlacedJob):
     action: Literal["edit"] = Field("edit", description="what to do")
-    room_image: ImageText = Field(description="the room photo; the answer has exactly its upright size")
+    room_image: ImageText = Field(
+        description="the room photo, on white where it is transparent; the answer has exactly its upright size"
+    )
     mask: ImageText | None = Field(None, description="where the photo may change: transparent, or white without alpha")
 
 

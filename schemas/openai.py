@@ -58,7 +58,6 @@ class PaintBody(SampledJob):
     user: str | None = Field(None, max_length=1000, description="accepted, without effect")
     safety_identifier: str | None = Field(None, max_length=1000, description="accepted, without effect")
     moderation: Literal["low", "auto"] | None = Field(None, description="accepted, without effect")
-    guidance_scale: float | None = Field(None, ge=0, le=100, description="for guidance-distilled checkpoints only")
     max_sequence_length: int | None = Field(None, ge=1, le=4096, description="accepted, without effect")
 
     @model_validator(mode="before")
@@ -136,11 +135,13 @@ class Usage(AnswerPart):
 
 
 class PaintedImage(AnswerPart):
-    """One of the two, as response_format asked."""
+    """`b64_json` or `url`, as response_format asked; in a batch sizes and formats differ."""
 
     b64_json: str | None = None
     url: str | None = None
     seed: int
+    size: str
+    output_format: str
 
 
 class PaintedAs(AnswerPart):

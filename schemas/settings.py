@@ -1,5 +1,6 @@
 """The worker's settings: environment variables and `.env`, read once at start."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,8 @@ DeviceMap = Literal["cuda", "balanced"]
 Qualities = Literal["all", "fast"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 SdkLogLevel = Literal["NOTSET", "TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
+
+HOST = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|[0-9a-f:]+")
 
 MEGA = 1_000_000
 
@@ -139,6 +142,14 @@ class Settings(BaseSettings):
             if isinstance(hosts, str)
             else hosts
         )
+
+    @field_validator("allowed_image_hosts")
+    @classmethod
+    def _are_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not HOST.fullmatch(host):
+                raise ValueError(f"{host} is not a host like cdn.example.com or *.example.com")
+        return hosts
 
     @property
     def on_platform(self) -> bool:

@@ -380,10 +380,20 @@ def test_a_product_wider_than_the_photo_stands_in_its_middle() -> None:
 def test_a_preview_says_that_words_beside_a_place_do_nothing() -> None:
     job = small_edit(instructions="paint the wall blue", placement_coordinates=[80, 100])
     assert (
-        "What was said in words has no effect: on the preview engine words only choose a place, and one was given"
+        "What was said in words has no effect: they only choose a place here, and one was given"
         in answer(door(), job)["warnings"]
     )
     assert "warnings" not in answer(door(), job | {"instructions": ""})
+
+
+def test_a_preview_says_that_words_which_name_no_place_do_nothing() -> None:
+    for words in ("paint the walls red", "Ersetze den Boden durch Marmor"):
+        [warning] = answer(door(), small_edit(instructions=words))["warnings"]
+        assert (
+            warning
+            == "What was said in words has no effect: they only choose a place here, and name none that is known"
+        )
+    assert "warnings" not in answer(door(), small_edit(instructions="on the left"))
 
 
 class TestMaskAndFreedom:

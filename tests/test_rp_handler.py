@@ -15,7 +15,7 @@ from runpod.serverless.modules.rp_job import run_job
 import rp_handler
 from handlers.deliver import TEXT_BYTES
 from handlers.growth import WARM_UP_JOBS
-from models.engine import Control, Question
+from models.engine import Control, Painted, PaintTask, Question
 from models.preview import Preview
 from schemas.errors import ErrorCode, JobError
 from tests.fakes import Drifting, Failing, Slow, Talking, never
@@ -125,6 +125,20 @@ class TestEdit:
         same = [small_edit(mask=as_base64(file_of(grey.convert(mode))), seed=1) for mode in ("L", "RGBA")]
         assert len({answer(door(), job)["processed_image"] for job in same}) == 1
 
+    @pytest.mark.parametrize(
+        ("place", "field"),
+        [
+            ({"placement_box": [90, 60, 140, 110]}, "placement_box"),
+            ({"placement_coordinates": [130, 110]}, "placement_coordinates"),
+        ],
+    )
+    def test_a_place_outside_the_mask_is_refused_by_name(self, place: dict[str, Any], field: str) -> None:
+        mask = Image.new("L", plain_room().size)
+        mask.paste(255, (5, 5, 30, 30))
+        job = small_edit(mask=as_base64(file_of(mask)), **place)
+        problem = failure(door(lambda: Failing(AssertionError)), job)
+        assert (problem["error_code"], problem["fields"]) == ("INVALID_INPUT", [field])
+
     def test_an_engine_that_repaints_everything_cannot_touch_the_background(self) -> None:
         out = answer(door(Drifting), small_edit(placement_coordinates=[80, 100]))
         made = pixels(out["processed_image"])
@@ -201,17 +215,22 @@ class TestGenerate:
         for field in ("camera_height_cm", "instructions", "negative_prompt"):
             assert field in warnings
 
+
+class TestFields:
     def test_blanks_are_no_instructions_and_no_negative_prompt(self) -> None:
         blank = answer(door(), small_edit(instructions=" \n", negative_prompt=" ", placement_coordinates=[80, 100]))
         assert blank["placement_info"]["instructions"] == " \n"
         assert "warnings" not in blank
 
-    def test_a_picture_without_a_product_is_named(self) -> None:
-        empty = as_base64(file_of(Image.new("RGBA", (40, 40), (0, 0, 0, 0))))
+    def test_guidance_that_this_checkpoint_does_not_know_is_said_to_do_nothing(self) -> None:
         for make in (small_edit, small_generate):
-            problem = failure(door(), make(product_image=empty))
-            assert "Invalid product_image: it shows no product" in problem["error"]
-            assert (problem["error_code"], problem["fields"]) == ("INVALID_INPUT", ["product_image"])
+            [warning] = answer(door(), make(guidance_scale=3.5))["warnings"]
+            assert warning.startswith("guidance_scale has no effect: this checkpoint is not guidance-distilled")
+
+    def test_a_default_that_is_sent_is_the_same_body(self) -> None:
+        worker = door()
+        first = answer(worker, small_edit(idempotency_key="k"))
+        assert answer(worker, small_edit(idempotency_key="k", camera_height_cm=150)) == first
 
 
 class TestHealth:
@@ -297,6 +316,19 @@ class TestOutput:
         out = answer(door(response_limit_mb=0.3), job)
         assert out["mime_type"] == "image/jpeg"
         assert len(json.dumps({"output": out})) < 300_000
+
+    def test_of_a_batch_small_pictures_leave_their_room_to_large_ones(self) -> None:
+        class Copying(Preview):
+            def paint(self, task: PaintTask, control: Control) -> Painted:
+                return Painted(task.references[0].pixels, 1, 1.0)
+
+        grain = np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8)
+        pictures = [as_base64(file_of(image)) for image in (plain_room(), Image.fromarray(grain))]
+        job = {"openai_route": "/v1/images/edits", "openai_input": {"prompt": "x", "images": pictures}}
+        for limit, formats in ((1, ["png", "png"]), (0.4, ["png", "png"]), (0.3, ["png", "jpeg"])):
+            data = answer(door(Copying, response_limit_mb=limit), job)["data"]
+            assert [each["output_format"] for each in data] == formats
+        assert len(json.dumps(data)) > 180_000
 
     def test_the_asked_quality_is_the_best_that_auto_takes(self) -> None:
         grain = np.random.default_rng(0).integers(0, 255, (400, 400, 3), np.uint8)
@@ -430,6 +462,20 @@ class TestInputPictures:
         made = pixels(out["processed_image"])
         assert (made[:40, :40] == 255).all()
         assert (made[:40, 60:] == ROOM[:40, 60:]).all()
+
+    def test_what_is_see_through_in_a_room_is_said_to_be_put_on_white(self) -> None:
+        room = plain_room().convert("RGBA")
+        assert "warnings" not in answer(door(), small_edit(room_image=as_base64(file_of(room))))
+        room.putpixel((0, 0), (9, 9, 9, 0))
+        out = answer(door(), small_edit(room_image=as_base64(file_of(room))))
+        assert out["warnings"] == ["Transparent parts of room_image were put on white"]
+
+    def test_a_picture_without_a_product_is_named(self) -> None:
+        empty = as_base64(file_of(Image.new("RGBA", (40, 40), (0, 0, 0, 0))))
+        for make in (small_edit, small_generate):
+            problem = failure(door(), make(product_image=empty))
+            assert "Invalid product_image: it shows no product" in problem["error"]
+            assert (problem["error_code"], problem["fields"]) == ("INVALID_INPUT", ["product_image"])
 
     def test_a_mask_of_another_size_is_refused(self) -> None:
         mask = as_base64(file_of(Image.new("L", (80, 60), 255)))

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -207,8 +208,8 @@ class TestErrors:
     def test_a_picture_to_place_is_named_as_this_api_names_it(self, live: Live) -> None:
         body = {"prompt": "x", "image": ["bm8=", "bm8="], "product_height_cm": 90}
         error = httpx2.post(live.url + "/v1/images/edits", json=body).json()["error"]
-        assert error["param"] == "image"
-        assert error["message"].startswith("Invalid image: Failed to decode")
+        assert error["param"] == "image[0]"
+        assert error["message"].startswith("Invalid image[0]: Failed to decode")
 
     def test_width_and_height_that_are_too_much_are_named(self, live: Live) -> None:
         body = {"prompt": "1,2,3", "size": "320x256", "width": 4096, "height": 4096}
@@ -221,7 +222,7 @@ class TestErrors:
             monkeypatch.setattr("server.read_json", lambda _: 1 / 0)
             answer = httpx2.post(server.url + "/v1/edit", json={}, headers={"X-Request-ID": "mine"})
         assert (answer.status_code, answer.headers["X-Request-ID"]) == (500, "mine")
-        assert answer.json()["error"]["code"] == "INTERNAL_ERROR"
+        assert answer.json()["error_code"] == "INTERNAL_ERROR"
         assert "division" not in answer.text
 
     def test_what_is_no_picture_is_refused(self, client: openai.OpenAI) -> None:
@@ -230,9 +231,78 @@ class TestErrors:
 
     def test_a_product_that_shows_nothing_is_told_in_the_words_of_this_api(self, client: openai.OpenAI) -> None:
         empty = ("p.png", file_of(Image.new("RGBA", (40, 40), (0, 0, 0, 0))))
-        with pytest.raises(openai.BadRequestError, match="Invalid image: it shows no product") as refused:
+        with pytest.raises(openai.BadRequestError, match=r"Invalid image\[1\]: it shows no product") as refused:
             client.images.edit(image=[("r.png", RED), empty], prompt="x", extra_body={"product_scale": 0.4})
-        assert refused.value.param == "image"
+        assert refused.value.param == "image[1]"
+
+    def test_of_many_pictures_the_one_at_fault_is_named(self, live: Live) -> None:
+        for field in ("image", "images"):
+            body = {"prompt": "x", field: [as_base64(RED), "bm8="]}
+            assert httpx2.post(live.url + "/v1/images/edits", json=body).json()["error"]["param"] == f"{field}[1]"
+
+    def test_the_routes_of_jobs_refuse_as_jobs_do(self) -> None:
+        with serving(api_key="k") as live:
+            answer = httpx2.post(live.url + "/v1/edit", json={})
+            assert (answer.status_code, answer.json()) == (
+                401,
+                {
+                    "success": False,
+                    "error": "Edit processing failed: Missing or wrong API key [UNAUTHORIZED]",
+                    "error_code": "UNAUTHORIZED",
+                },
+            )
+            answer = httpx2.get(live.url + "/v1/generate", headers={"Authorization": "Bearer k"})
+            assert (answer.status_code, answer.json()["error_code"]) == (405, "INVALID_INPUT")
+
+    @pytest.mark.parametrize("told", [b"turn", "dreh das Bild \U0001f504".encode()])
+    def test_words_may_come_as_a_file(self, told: bytes) -> None:
+        echo = Echo()
+        with serving(lambda: echo) as live:
+            files = [("image", ("r.png", RED)), ("prompt", ("prompt.txt", told))]
+            assert httpx2.post(live.url + "/v1/images/edits", files=files).status_code == 200
+            assert echo.tasks[0].prompt == told.decode()
+
+    def test_a_file_in_the_place_of_words_is_named(self, live: Live) -> None:
+        files = [("image", ("r.png", RED)), ("prompt", ("prompt.png", RED))]
+        error = httpx2.post(live.url + "/v1/images/edits", files=files).json()["error"]
+        assert (error["param"], error["message"]) == ("prompt", "Invalid prompt: it is no text")
+
+    def test_each_picture_of_a_batch_says_its_own_size(self, live: Live) -> None:
+        sizes = [(320, 256), (400, 300)]
+        pictures = [as_base64(file_of(Image.new("RGB", size, (9, 9, 9)))) for size in sizes]
+        answer = httpx2.post(live.url + "/v1/images/edits", json={"prompt": "x", "images": pictures}).json()
+        assert [each["size"] for each in answer["data"]] == ["320x256", "400x300"]
+        body = {"prompt": "x", "images": pictures, "stream": True, "output_format": "png"}
+        events = httpx2.post(live.url + "/v1/images/edits", json=body).text
+        told = [json.loads(line[6:]) for line in events.splitlines() if line.startswith("data: ")]
+        assert [(each["size"], each["output_format"]) for each in told] == [("320x256", "png"), ("400x300", "png")]
+
+    def test_a_canvas_that_is_see_through_is_said_to_be_put_on_white(self, live: Live) -> None:
+        canvas = as_base64(file_of(Image.new("RGBA", (320, 256), (9, 9, 9, 100))))
+        answer = httpx2.post(live.url + "/v1/images/edits", json={"prompt": "x", "image": canvas}).json()
+        assert answer["warnings"] == ["Transparent parts of image were put on white"]
+
+    def test_a_preview_says_that_it_has_no_unfinished_pictures(self) -> None:
+        room, product = (as_base64(file_of(image)) for image in (plain_room(), red_vase()))
+        body = {"prompt": "x", "image": [room, product], "product_scale": 0.4, "stream": True, "partial_images": 2}
+        with serving(Preview) as live:
+            assert "partial_images has no effect" in httpx2.post(live.url + "/v1/images/edits", json=body).text
+
+    @pytest.mark.parametrize(
+        ("headers", "status"),
+        [
+            ({}, 200),
+            ({"Origin": "{url}"}, 200),
+            ({"Origin": "https://proxied.example", "Sec-Fetch-Site": "same-origin"}, 200),
+            ({"Origin": "https://evil.example"}, 400),
+            ({"Origin": "null"}, 400),
+            ({"Sec-Fetch-Site": "cross-site"}, 400),
+        ],
+    )
+    def test_pages_of_other_sites_send_no_jobs(self, live: Live, headers: dict[str, str], status: int) -> None:
+        headers = {name: value.format(url=live.url) for name, value in headers.items()}
+        answer = httpx2.post(live.url + "/v1/generate", json=small_generate(), headers=headers)
+        assert answer.status_code == status
 
     def test_a_blank_negative_prompt_is_none(self) -> None:
         room, product = (as_base64(file_of(image)) for image in (plain_room(), red_vase()))

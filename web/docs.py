@@ -19,9 +19,7 @@ FILES = ("image", "images")
 OPENAI_ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": OpenAIError} for status in (400, 401, 413, 429, 500, 503)
 }
-JOB_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": OpenAIError if status == 401 else ErrorAnswer} for status in OPENAI_ERRORS
-}
+JOB_ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorAnswer} for status in OPENAI_ERRORS}
 
 KEYS = {"bearer": {"type": "http", "scheme": "bearer"}, "basic": {"type": "http", "scheme": "basic"}}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from schemas.answers import ErrorAnswer
 from schemas.errors import ErrorCode, JobError
 from schemas.openai import ErrorDetail, OpenAIError, OpenAIErrorBody
 
@@ -33,14 +34,18 @@ LOADING_SECONDS = 5
 """After which to ask again for a model that loads."""
 
 
-def status_of(code: ErrorCode, fields: object) -> int:
+JOB_ROUTES = {"/v1/edit": "edit", "/v1/generate": "generate"}
+"""And their actions."""
+
+
+def status_of(problem: JobError) -> int:
     """An upload that was asked for where there is no bucket is the caller's mistake."""
-    return 400 if code is ErrorCode.UPLOAD_FAILED and fields else STATUS[code]
+    return 400 if problem.code is ErrorCode.UPLOAD_FAILED and problem.fields else STATUS[problem.code]
 
 
 def error_body(problem: JobError, status: int | None = None) -> dict[str, Any]:
     """`param` is there also where it is null."""
-    status = status or status_of(problem.code, problem.fields)
+    status = status or status_of(problem)
     return OpenAIError(
         error=OpenAIErrorBody(
             message=problem.message,
@@ -52,20 +57,34 @@ def error_body(problem: JobError, status: int | None = None) -> dict[str, Any]:
     ).model_dump(mode="json")
 
 
-def error_response(
-    problem: JobError, retry_seconds: int, status: int | None = None, beside: Mapping[str, Any] | None = None
-) -> Response:
+def error_response(problem: JobError, *, retry_seconds: int = 1, beside: Mapping[str, Any] | None = None) -> Response:
     """`retry_seconds` after which a full line should have moved on; `beside` stands in the body beside the error."""
-    status = status or status_of(problem.code, problem.fields)
-    body = error_body(problem, status) | dict(beside or {})
-    return json_response(json.dumps(body).encode(), status, retry_headers(status, retry_seconds))
+    body = error_body(problem) | dict(beside or {})
+    return _response(body, status_of(problem), retry_seconds)
+
+
+def job_error_response(answer: Mapping[str, Any], problem: JobError, retry_seconds: int) -> Response:
+    """The `answer` of a job that failed, under the status that fits."""
+    return _response(answer, status_of(problem), retry_seconds)
+
+
+def refusal_response(problem: JobError, path: str, *, status: int | None = None, retry_seconds: int = 1) -> Response:
+    """Of a request that never came to its route, in the shape of what that answers."""
+    status = status or status_of(problem)
+    action = JOB_ROUTES.get(path)
+    body = ErrorAnswer.of(action, problem).as_json() if action else error_body(problem, status)
+    return _response(body, status, retry_seconds)
+
+
+def _response(body: Mapping[str, Any], status: int, retry_seconds: int) -> Response:
+    return json_response(json.dumps(body).encode(), status, _retry_headers(status, retry_seconds))
 
 
 def json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(body, status, dict(headers or {}), "application/json")
 
 
-def retry_headers(status: int, retry_seconds: int) -> dict[str, str]:
+def _retry_headers(status: int, retry_seconds: int) -> dict[str, str]:
     match status:
         case 401:
             return {"WWW-Authenticate": 'Basic realm="images", charset="UTF-8"'}

@@ -154,7 +154,7 @@ class ImageEvents(Events):
     def _completed(self, answer: dict[str, Any], painted: dict[str, Any]) -> dict[str, Any]:
         shared = {name: value for name, value in answer.items() if name != "created"}
         kind = f"{self._family}.completed"
-        return CompletedEvent(type=kind, created_at=answer["created"], **shared, **painted).as_json()
+        return CompletedEvent(type=kind, created_at=answer["created"], **(shared | painted)).as_json()
 
 
 class JobEvents(Events):

@@ -10,6 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from handlers.parse import shown
 from handlers.pictures import as_base64
 from schemas.errors import ErrorCode, JobError
 
@@ -18,6 +19,8 @@ FLATTENED = re.compile(r"(\w+)\[(\d{0,4})\]")
 
 LISTS = frozenset({"image", "images", "placement_coordinates", "placement_box"})
 """What may come as a JSON list. A prompt that looks like one is still a prompt."""
+
+PICTURES = frozenset({"image", "images", "mask"})
 
 MOST_FILES, MOST_FIELDS = 32, 200
 
@@ -38,7 +41,7 @@ async def read_form(request: Request, max_part_bytes: int) -> dict[str, Any]:
     """Values are strings, and lists where a name came more than once; files are base64."""
     try:
         async with request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=max_part_bytes) as form:
-            parts = [(name, await _text(part)) for name, part in form.multi_items()]
+            parts = [(name, await _text(name, part)) for name, part in form.multi_items()]
     except HTTPException as problem:
         raise JobError(ErrorCode.INVALID_INPUT, f"Invalid body: {problem.detail}", ("body",)) from None
     except UnicodeError:
@@ -46,10 +49,17 @@ async def read_form(request: Request, max_part_bytes: int) -> dict[str, Any]:
     return _fields(parts)
 
 
-async def _text(part: str | UploadFile) -> str:
+async def _text(name: str, part: str | UploadFile) -> str:
+    """Some clients send words as a file, too."""
     if isinstance(part, str):
         return part
-    return await asyncio.to_thread(as_base64, await part.read())
+    data = await part.read()
+    if name.partition("[")[0] in PICTURES:
+        return await asyncio.to_thread(as_base64, data)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise JobError(ErrorCode.INVALID_INPUT, f"Invalid {shown(name)}: it is no text", (shown(name),)) from None
 
 
 def _fields(parts: Iterable[tuple[str, str]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -16,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import ErrorCode, JobError
-from web.errors import error_response
+from web.errors import refusal_response
 
 log = logging.getLogger("server")
 
@@ -66,12 +67,12 @@ class Front:
             if refusal is None:
                 await self.app(scope, self._limited(receive), send_marked)
             else:
-                await error_response(refusal, 1)(scope, receive, send_marked)
+                await refusal_response(refusal, scope["path"])(scope, receive, send_marked)
         except ClientDisconnect:
             pass  # in the middle of its body
         except Exception:
             if status == UNANSWERED:
-                await error_response(bug(), 1)(scope, receive, send_marked)
+                await refusal_response(bug(), scope["path"])(scope, receive, send_marked)
             raise  # to the log
         finally:
             seconds = time.monotonic() - started
@@ -79,7 +80,7 @@ class Front:
             _log(scope, request_id, status, seconds)
 
     def _refusal(self, scope: Scope, headers: Headers) -> JobError | None:
-        if scope["method"] == "POST" and headers.get("sec-fetch-site") == "cross-site":
+        if scope["method"] == "POST" and _of_another_site(headers):
             # A visited page could else use a browser's way to a server that has no key, or remembers it.
             return JobError(ErrorCode.INVALID_INPUT, "Pages of other sites may not send jobs")
         if self.key is None or scope["path"] in OPEN:
@@ -118,6 +119,14 @@ class Front:
 
 def bug() -> JobError:
     return JobError(ErrorCode.INTERNAL_ERROR, "Something went wrong inside the server")
+
+
+def _of_another_site(headers: Headers) -> bool:
+    """Browsers say where a page is from, but to plain http beyond this machine only by its origin."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site or not origin:
+        return site == "cross-site"
+    return urlsplit(origin).netloc != headers.get("host")
 
 
 def _own_id(headers: Headers) -> str | None:

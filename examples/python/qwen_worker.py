@@ -83,6 +83,7 @@ class PictureFields(TypedDict, total=False):
     negative_prompt: str
     num_inference_steps: int
     true_cfg_scale: float
+    guidance_scale: float
     quality: Literal["fast", "balanced", "best"]
     seed: int
     n: int
@@ -119,6 +120,7 @@ class PaintFields(TypedDict, total=False):
     quality: str
     num_inference_steps: int
     true_cfg_scale: float
+    guidance_scale: float
     seed: int
     output_format: Literal["auto", "png", "jpeg", "webp"]
     output_compression: int

@@ -12,7 +12,7 @@ from imaging.decode import ImageLimits, decode
 from imaging.picture import Picture
 from schemas.errors import ErrorCode, JobError
 from tests.pictures import file_of, plain_room, red_vase
-from tests.profiles import display_p3
+from tests.profiles import display_p3, linear_grey
 
 LIMITS = ImageLimits(max_bytes=1_000_000, max_pixels=1_000_000)
 ROOM = plain_room(40, 30)
@@ -119,6 +119,19 @@ def test_an_animation_gives_its_first_frame() -> None:
     for file_format in ("GIF", "WEBP", "PNG"):
         picture = read(file_of(frames[0], file_format, save_all=True, append_images=frames[1:]))
         assert picture.pixels[5, 5, 0] > 200
+
+
+def test_a_profile_of_grey_is_obeyed_with_alpha_and_without() -> None:
+    plain, clear = Image.new("L", (9, 9), 120), Image.new("LA", (9, 9), (120, 40))
+    lighter = read(file_of(plain, icc_profile=linear_grey())).pixels
+    assert lighter[4, 4, 0] > 150
+    picture = read(file_of(clear, icc_profile=linear_grey()))
+    assert picture.alpha is not None
+    assert (picture.pixels[4, 4].tolist(), picture.alpha[4, 4]) == (lighter[4, 4].tolist(), 40)
+
+
+def test_the_profile_of_a_tiff_in_ycbcr_is_kept() -> None:
+    assert read(file_of(ROOM.convert("YCbCr"), "TIFF", icc_profile=display_p3())).icc == display_p3()
 
 
 def test_a_sound_rgb_profile_is_kept_and_a_broken_one_dropped() -> None:

@@ -27,6 +27,13 @@ def test_hosts_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_settings().allowed_image_hosts == ("cdn.shopify.com", "*.myshopify.com")
 
 
+@pytest.mark.parametrize("host", ["https://cdn.shopify.com/", "cdn.shopify.com:443", "*", "*.*.com", "a b", "-a.com"])
+def test_what_is_no_host_is_refused(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLOWED_IMAGE_HOSTS", f"cdn.shopify.com,{host}")
+    with pytest.raises(SettingsError, match=r"ALLOWED_IMAGE_HOSTS: .* is not a host like"):
+        read_settings()
+
+
 def test_no_secret_shows_when_the_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUCKET_SECRET_ACCESS_KEY", "hunter2")
     assert "hunter2" not in repr(read_settings())

@@ -38,7 +38,7 @@ export interface EditJob {
    */
   camera_height_cm?: number;
   /**
-   * 0 keeps the product's pixels, 1 frees the model; the engine's own if absent
+   * 0 keeps the product's pixels, in the room's light; 1 frees the model; the engine's own if absent
    */
   harmonize?: number | null;
   /**
@@ -73,6 +73,10 @@ export interface EditJob {
    * classifier-free guidance, 1 = off; the quality's own if absent
    */
   true_cfg_scale?: number | null;
+  /**
+   * for guidance-distilled checkpoints only
+   */
+  guidance_scale?: number | null;
   /**
    * random and reported if absent or -1
    */
@@ -118,7 +122,7 @@ export interface EditJob {
    */
   action?: "edit";
   /**
-   * the room photo; the answer has exactly its upright size
+   * the room photo, on white where it is transparent; the answer has exactly its upright size
    */
   room_image: string;
   /**
@@ -136,7 +140,7 @@ export interface GenerateJob {
    */
   camera_height_cm?: number;
   /**
-   * 0 keeps the product's pixels, 1 frees the model; the engine's own if absent
+   * 0 keeps the product's pixels, in the room's light; 1 frees the model; the engine's own if absent
    */
   harmonize?: number | null;
   /**
@@ -151,6 +155,10 @@ export interface GenerateJob {
    * classifier-free guidance, 1 = off; the quality's own if absent
    */
   true_cfg_scale?: number | null;
+  /**
+   * for guidance-distilled checkpoints only
+   */
+  guidance_scale?: number | null;
   /**
    * random and reported if absent or -1
    */
@@ -229,6 +237,10 @@ export interface GenerationBody {
    */
   true_cfg_scale?: number | null;
   /**
+   * for guidance-distilled checkpoints only
+   */
+  guidance_scale?: number | null;
+  /**
    * random and reported if absent or -1
    */
   seed?: number | null;
@@ -288,10 +300,6 @@ export interface GenerationBody {
    * accepted, without effect
    */
   moderation?: ("low" | "auto") | null;
-  /**
-   * for guidance-distilled checkpoints only
-   */
-  guidance_scale?: number | null;
   /**
    * accepted, without effect
    */
@@ -711,10 +719,12 @@ export interface PlacementInfo1 {
   };
 }
 /**
- * One of the two, as response_format asked.
+ * `b64_json` or `url`, as response_format asked; in a batch sizes and formats differ.
  */
 export interface PaintedImage {
   b64_json?: string;
   url?: string;
   seed: number;
+  size: string;
+  output_format: string;
 }
