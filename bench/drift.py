@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imaging.picture import Box, Mask, Pixels
-from imaging.register import size_of
+from imaging.picture import Box, Mask, Pixels, size_of
 
 Matrix = NDArray[np.float64]
 

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 
 from handlers.requests import EditRequest
@@ -12,7 +11,7 @@ from imaging.compose import Composite
 from imaging.cutout import CutOut
 from imaging.judge import agreement, likeness, pasted
 from imaging.layout import Placement
-from imaging.picture import Box, Mask, Pixels, Weights, differing
+from imaging.picture import Box, Mask, Pixels, Weights, bounds, differing
 from imaging.restore import Drift, restore
 from models.engine import Painted
 
@@ -41,7 +40,7 @@ class Scene:
         """What holds all that may change; None for most of the photo."""
         if self.by_words or not self.request.job.preserve_background:
             return None
-        return _bounds(self.allowed)
+        return bounds(self.allowed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,11 +140,6 @@ def _checks(changed: Mask, allowed: Mask, verdict: Verdict, failed: tuple[str, .
     }
     measured = {name: value for name, value in asdict(verdict).items() if value is not None}
     return told | measured | {"failed": list(failed)}
-
-
-def _bounds(mask: Mask) -> Box:
-    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    return left, top, left + width, top + height
 
 
 def _moved(box: Box, across: int, down: int) -> Box:

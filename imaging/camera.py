@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.picture import Pixels, Size
+from imaging.picture import Pixels, Size, scaled_size, size_of
 
 Numbers = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ class Camera:
 
     def scaled(self, factor: float) -> "Camera":
         """The same camera's picture at another size."""
-        size = (max(1, round(self.size[0] * factor)), max(1, round(self.size[1] * factor)))
+        size = scaled_size(self.size, factor)
         return replace(self, size=size, horizon=self.horizon * factor, focal=self.focal * factor)
 
     @property
@@ -134,7 +134,7 @@ def find_camera(pixels: Pixels, height_cm: float = 150.0) -> Camera:
 
 
 def _segments(pixels: Pixels, shrink: float) -> _Segments:
-    size = max(1, round(pixels.shape[1] * shrink)), max(1, round(pixels.shape[0] * shrink))
+    size = scaled_size(size_of(pixels), shrink)
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if shrink < 1 else pixels
     gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     gray = cv2.normalize(gray, gray, 0, 255, cv2.NORM_MINMAX)  # the detector misses dark rooms

@@ -67,7 +67,7 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
 
     # 3. The product over it.
     frame = _clipped(placement.frame, part)
-    colour, alpha = _set_into(product, placement.frame, frame)
+    colour, alpha = set_into(product, placement.frame, frame)
     covered = alpha > 0
     covered[: max(0, _lit_rows(placement, lampshade) - frame[1])] = False
     colour[covered] = _relit(colour[covered], alpha[covered, None], gain(product, light, sun), light.brightest)
@@ -128,7 +128,7 @@ def _in_light(photo: Pixels, share: Layer) -> Layer:
     return cast(Layer, np.clip((photo + np.float32(_TOE)) * factor - np.float32(_TOE), 0, 255))
 
 
-def _set_into(product: CutOut, frame: Box, part: Box) -> tuple[Layer, Weights]:
+def set_into(product: CutOut, frame: Box, part: Box) -> tuple[Layer, Weights]:
     """Colour times alpha, and alpha, of the product scaled to `frame`, on the pixels of `part`."""
     alpha = placed(product.alpha, frame, part).clip(0, 1)
     colour = placed(product.color * product.alpha[..., None], frame, part)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from imaging.ground import find_ground
 from imaging.matte import dilated, matte, nearest_in, spread, square
-from imaging.picture import Box, Mask, Picture, Pixels, Weights
+from imaging.picture import Box, Mask, Picture, Pixels, Weights, bounds, scaled_size, size_of, strongest
 
 Channel = NDArray[np.uint8]
 Numbers = NDArray[np.floating]
@@ -87,7 +87,7 @@ def _without_haze(pixels: Pixels, alpha: Channel) -> Channel:
     kept = np.zeros(area.size, bool)
     kept[parts[solid]] = True
     kept[0] = False
-    dark = kept[parts] & ~solid & (_strongest(pixels) < 48)
+    dark = kept[parts] & ~solid & (strongest(pixels) < 48)
     shadow = dark & dilated(_opened(dark & ~dilated(solid, 5), 5), 9)
     return np.where(kept[parts] & ~shadow, alpha, 0).astype(np.uint8)
 
@@ -118,7 +118,7 @@ def _off_ground(pixels: Pixels, ground: Pixels) -> CutOut:
 
 def _like_ground(pixels: Pixels, ground: Pixels) -> tuple[Mask, float]:
     """Where a pixel may be ground, and the ground's noise in levels. What differs must somewhere differ clearly."""
-    far = _strongest(cv2.absdiff(pixels, ground))
+    far = strongest(cv2.absdiff(pixels, ground))
     calm = np.concatenate([strip[strip < 12] for strip in (far[:3], far[-3:], far[:, :3], far[:, -3:])])
     noise = float(np.percentile(np.append(calm, 12), 95))
     limit = _limit(pixels, far, 0.75 + 1.5 * noise)
@@ -133,7 +133,7 @@ def _limit(pixels: Pixels, far: Channel, calm: float) -> Numbers:
     """Levels a pixel of the ground may stray: `calm`, and more around strong edges where JPEG left its ringing."""
     strong = far > 24
     near = dilated(strong, 33)
-    grain = _strongest(cv2.absdiff(pixels, cv2.GaussianBlur(pixels, (5, 5), 0)))
+    grain = strongest(cv2.absdiff(pixels, cv2.GaussianBlur(pixels, (5, 5), 0)))
     around = near & ~dilated(strong, 7)
     ringing = float(grain[around].mean()) if around.any() else 0.0
     limit = np.where(near, calm + min(6, 12 * ringing), calm)
@@ -162,7 +162,7 @@ def _edges(smooth: MatLike, least: float) -> Mask:
 def _dimmed(smooth: MatLike, ground: Pixels) -> Mask:
     """Where a pixel is the ground in other light: darker by nearly as much in each channel, but not black."""
     ratio = cv2.divide(smooth, ground, scale=_LIT)
-    most, least = _strongest(ratio), 255 - _strongest(cv2.bitwise_not(ratio))
+    most, least = strongest(ratio), 255 - strongest(cv2.bitwise_not(ratio))
     loss = _LIT - most.astype(np.float32)
     return (loss < 0.75 * _LIT) & (most - least < 10 + (0.6 * loss).clip(0, 16))
 
@@ -276,10 +276,10 @@ def _grabbed(small: Pixels) -> Mask:
 
 
 def _box_around(mask: Mask) -> Box:
-    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    if not width:
+    box = bounds(mask)
+    if box[0] == box[2]:
         raise NoProductError
-    return left, top, left + width, top + height
+    return box
 
 
 def _cropped(field: NDArray[Any], box: Box, margin: int = 0) -> NDArray[Any]:
@@ -295,8 +295,7 @@ def _scaled(field: MatLike, scale: float) -> Channel:
     """Averaged over areas; a `scale` over 1 leaves it as it is."""
     if scale >= 1:
         return cast(Channel, field)
-    size = max(1, round(field.shape[1] * scale)), max(1, round(field.shape[0] * scale))
-    return cast(Channel, cv2.resize(field, size, interpolation=cv2.INTER_AREA))
+    return cast(Channel, cv2.resize(field, scaled_size(size_of(field), scale), interpolation=cv2.INTER_AREA))
 
 
 def _regions(mask: Mask, connectivity: int) -> tuple[Labels, Labels]:
@@ -309,8 +308,3 @@ def _regions(mask: Mask, connectivity: int) -> tuple[Labels, Labels]:
 
 def _opened(mask: Mask, side: int) -> Mask:
     return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, square(side)) > 0
-
-
-def _strongest(channels: MatLike) -> Channel:
-    red, green, blue = cv2.split(channels)
-    return cast(Channel, cv2.max(cv2.max(red, green), blue))

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.compose import Composite
+from imaging.compose import Composite, set_into
 from imaging.cutout import CutOut
-from imaging.picture import Box, Mask, Pixels, differing
-from imaging.register import Plane, aligned, correlation, register, resized, size_of, structure
-from imaging.resize import placed
+from imaging.picture import Box, Mask, Pixels, bounds, differing, scaled_size, size_of
+from imaging.register import Plane, aligned, correlation, register, structure
+from imaging.resize import averaged
 
 _VIEW = 256  # pixels of the longer side at which products are compared
 _SOLID = 0.5  # of the largest alpha, from which a pixel counts as product
@@ -39,11 +39,11 @@ def likeness(photo: Pixels, answer: Pixels, guide: Composite) -> Likeness | None
         return None
     left, top, right, bottom = part
     scale = min(1.0, _VIEW / max(solid.shape))
-    size = max(1, round(solid.shape[1] * scale)), max(1, round(solid.shape[0] * scale))
+    size = scaled_size(size_of(solid), scale)
     empty, made, meant = (
-        cast(Pixels, resized(each[top:bottom, left:right], size)) for each in (photo, answer, guide.pixels)
+        cast(Pixels, averaged(each[top:bottom, left:right], size)) for each in (photo, answer, guide.pixels)
     )
-    inside = resized(solid.astype(np.float32), size) > _SOLID
+    inside = averaged(solid.astype(np.float32), size) > _SOLID
     near = cv2.dilate(inside.astype(np.uint8), np.ones((_EDGE, _EDGE))) > 0
     moved = cast(Pixels, aligned(made, register(made, meant, ignore=~near), size_of(meant)))
     return Likeness(
@@ -55,13 +55,11 @@ def likeness(photo: Pixels, answer: Pixels, guide: Composite) -> Likeness | None
 
 def pasted(photo: Pixels, product: CutOut, box: Box) -> Composite:
     """The product as it is at the bottom of the box, as large as fits: what a likeness is taken to without a guide."""
-    height, width = product.alpha.shape
-    scale = min((box[2] - box[0]) / width, (box[3] - box[1]) / height)
-    columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
+    width, height = size_of(product.alpha)
+    columns, rows = scaled_size((width, height), min((box[2] - box[0]) / width, (box[3] - box[1]) / height))
     left = (box[0] + box[2] - columns) // 2
     frame = (left, box[3] - rows, left + columns, box[3])
-    alpha = placed(product.alpha, frame, box).clip(0, 1)
-    colour = placed(product.color * product.alpha[..., None], frame, box)
+    colour, alpha = set_into(product, frame, box)
     pixels, here = photo.copy(), np.s_[box[1] : box[3], box[0] : box[2]]
     pixels[here] = np.rint(photo[here] * (1 - alpha[..., None]) + colour).clip(0, 255).astype(np.uint8)
     return Composite(pixels, differing(pixels, photo), box, alpha)
@@ -80,10 +78,10 @@ def agreement(one: Box | None, other: Box) -> float:
 def _around(guide: Composite) -> tuple[Box, Mask]:
     """The product with a little of what is around it."""
     solid = guide.alpha > _SOLID * min(1.0, float(guide.alpha.max(initial=0)))
-    left, top, width, height = cv2.boundingRect(solid.astype(np.uint8))
-    margin = round(0.1 * max(width, height)) + 1
+    left, top, right, bottom = bounds(solid)
+    margin = round(0.1 * max(right - left, bottom - top)) + 1
     x, y = max(0, left - margin), max(0, top - margin)
-    seen = solid[y : top + height + margin, x : left + width + margin]
+    seen = solid[y : bottom + margin, x : right + margin]
     x, y = guide.part[0] + x, guide.part[1] + y
     return (x, y, x + seen.shape[1], y + seen.shape[0]), seen
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.camera import Camera
-from imaging.picture import Box, Mask, Pixels
+from imaging.picture import Box, Mask, Pixels, bounds
 from imaging.regions import Chosen, Lab, Regions, contrasts, grown, split, steepness
 from imaging.words import Landmark
 
@@ -71,7 +71,7 @@ def look(pixels: Pixels, camera: Camera) -> Room:
         "plant": plant,
         "table": under,
     }
-    boxes = {name: _box(mask) for name, mask in masks.items() if mask.any()}
+    boxes = {name: bounds(mask) for name, mask in masks.items() if mask.any()}
     if furniture.any():
         boxes["sofa"] = _standing(furniture)
     free = _without_joints(regions.mask(floor | rug)) & ground & ~under & ~plant
@@ -266,12 +266,7 @@ def _ends(mask: Mask) -> NDArray[np.intp]:
     return np.array(len(mask) - mask[::-1].argmax(axis=0), np.intp)
 
 
-def _box(mask: Mask) -> Box:
-    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    return left, top, left + width, top + height
-
-
 def _standing(mask: Mask) -> Box:
     """The box of what stands at the back, without smaller things before it."""
-    left, top, right, _ = _box(mask)
+    left, top, right, _ = bounds(mask)
     return left, top, right, int(np.quantile(_ends(mask)[mask.any(axis=0)], 0.3))

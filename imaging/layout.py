@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from imaging.backdrop import wall_distance
 from imaging.camera import Camera
 from imaging.cutout import CutOut
-from imaging.picture import Box, Mask, Pixels, Point, Size
+from imaging.picture import Box, Mask, Pixels, Point, Size, bounds
 from imaging.solid import Solid, solid_of
 from imaging.spots import find_spot
 from imaging.suggestion import Suggestion
@@ -189,11 +189,6 @@ def _middle(box: Box) -> Point:
     return (box[0] + box[2]) // 2, (box[1] + box[3]) // 2
 
 
-def _bounds(mask: Mask) -> Box:
-    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-
-
 def _over(camera: Camera, surface: Surface) -> Camera:
     if surface != "tabletop":
         return camera
@@ -284,7 +279,7 @@ def _seen(product: CutOut, frame: Box, size: Size) -> Box:
     covered = product.alpha[np.ix_(rows, columns)] > _COVERED
     if not covered.any():
         return max(left, 0), max(top, 0), min(right, size[0]), min(bottom, size[1])
-    box = _bounds(covered)
+    box = bounds(covered)
     return max(left, 0) + box[0], max(top, 0) + box[1], max(left, 0) + box[2], max(top, 0) + box[3]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.camera import Camera, Numbers
-from imaging.picture import Mask, Pixels
+from imaging.picture import Mask, Pixels, scaled_size, size_of
 
 Linear = NDArray[np.float32]
 """(height, width, 3), linear light, 0 to 1."""
@@ -80,7 +80,7 @@ def find_light(pixels: Pixels, camera: Camera, wall_cm: float) -> Light:
 
 def _reduced(pixels: Pixels) -> Linear:
     shrink = min(1.0, _WORKING_SIZE / max(pixels.shape[:2]))
-    size = (max(1, round(pixels.shape[1] * shrink)), max(1, round(pixels.shape[0] * shrink)))
+    size = scaled_size(size_of(pixels), shrink)
     return linear(cast(Pixels, cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)))
 
 

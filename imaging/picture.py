@@ -1,7 +1,7 @@
 """The picture as every room sees it: upright pixels in memory, and what it takes to write them back unharmed."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -26,6 +26,28 @@ Box = tuple[int, int, int, int]
 """(left, top, right, bottom) in pixels; right and bottom are the first column and row outside."""
 
 
+def size_of(field: NDArray[Any]) -> Size:
+    """Of what has rows and columns first."""
+    return field.shape[1], field.shape[0]
+
+
+def scaled_size(size: Size, factor: float) -> Size:
+    """At least a pixel a side."""
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def bounds(mask: Mask) -> Box:
+    """Around all of it; without an area where it is empty."""
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    return left, top, left + width, top + height
+
+
+def strongest(channels: NDArray[Any]) -> NDArray[Any]:
+    """Of three channels, the greatest value of each pixel: several times faster than max() over the axis."""
+    red, green, blue = cv2.split(channels)
+    return np.asarray(cv2.max(cv2.max(red, green), blue))
+
+
 def differing(one: Pixels, other: Pixels) -> Mask:
     """Where two pictures of one size are not alike to the bit."""
     return np.asarray(cv2.inRange(cv2.absdiff(one, other), (0, 0, 0), (0, 0, 0)) == 0)
@@ -41,8 +63,7 @@ class Picture:
 
     @property
     def size(self) -> Size:
-        height, width = self.pixels.shape[:2]
-        return width, height
+        return size_of(self.pixels)
 
     def on_white(self) -> "Picture":
         """Without alpha: what a viewer shows of it on a white page. Opaque pixels stay as they are, bit for bit."""

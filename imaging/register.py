@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.picture import Box, Mask, Pixels, Size
+from imaging.picture import Box, Mask, Pixels, Size, scaled_size, size_of
+from imaging.resize import averaged
 
 Numbers = NDArray[np.float64]
 Plane = NDArray[np.float32]
@@ -144,7 +145,7 @@ def aligned(painted: NDArray[Any], registration: Registration, size: Size, part:
 
     Both may have other sizes than at the registration."""
     if painted.shape[1] > 1.5 * size[0]:
-        painted = resized(painted, size)
+        painted = averaged(painted, size)
     left, top, right, bottom = part or (0, 0, *size)
     matrix = registration.between(size, size_of(painted)).matrix @ [[1, 0, left], [0, 1, top], [0, 0, 1]]
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
@@ -166,9 +167,9 @@ def covered(registration: Registration, size: Size) -> Mask:
 def colour_cast(own: Pixels, seen: Pixels, usual: Mask) -> Cast:
     """Between the photo's own pixels and the aligned picture's, over the `usual` ones: those that should be alike."""
     scale = min(1.0, _THUMBNAIL / max(usual.shape))
-    size = (max(1, round(usual.shape[1] * scale)), max(1, round(usual.shape[0] * scale)))
+    size = scaled_size(size_of(usual), scale)
     part = (0, 0, *size)
-    own, seen, usual = resized(own, size), resized(seen, size), ~touched(~usual, size)
+    own, seen, usual = averaged(own, size), averaged(seen, size), ~touched(~usual, size)
     terms = np.stack([_cast_terms(own[..., channel], seen[..., channel], usual) for channel in range(3)])
     mended = Cast(terms).taken_off(seen, size, part)
     misfit = spread(cv2.absdiff(mended, own.astype(np.float32))[usual])
@@ -196,24 +197,15 @@ def _cast_terms(own: NDArray[np.uint8], seen: NDArray[np.uint8], usual: Mask) ->
     return solution
 
 
-def size_of(pixels: NDArray[Any]) -> Size:
-    return pixels.shape[1], pixels.shape[0]
-
-
 def working_size(size: Size) -> Size:
     """The size at which pictures are compared: their own, to a megapixel."""
     scale = min(1.0, float(np.sqrt(_WORKING_AREA / (size[0] * size[1]))))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def resized(plane: NDArray[Any], size: Size) -> NDArray[Any]:
-    """As a camera with larger pixels would see it."""
-    return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+    return scaled_size(size, scale)
 
 
 def touched(mask: Mask, size: Size) -> Mask:
     """The pixels of a picture of `size` that the mask touches."""
-    return resized(mask.astype(np.uint8) * 255, size) > 0
+    return averaged(mask.astype(np.uint8) * 255, size) > 0
 
 
 def spread(errors: NDArray[Any]) -> float:
@@ -252,7 +244,7 @@ def _lab(levels: Levels) -> Levels:
 
 
 def _grey(pixels: Pixels, size: Size) -> Plane:
-    return cv2.cvtColor(resized(pixels, size), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return cv2.cvtColor(averaged(pixels, size), cv2.COLOR_RGB2GRAY).astype(np.float32)
 
 
 def structure(grey: Plane) -> Plane:
@@ -281,8 +273,8 @@ def _strongest_edges(structure: Plane, use: Mask, frame: Numbers) -> _Edges:
 
 def _level(target: Plane, source: Plane, use: Plane, frame: Numbers, shrink: int) -> _Level:
     small = (round(target.shape[1] / shrink), round(target.shape[0] / shrink))
-    own, seen = structure(resized(target, small)), structure(resized(source, small))
-    compared = resized(use, small) > 0.99
+    own, seen = structure(averaged(target, small)), structure(averaged(source, small))
+    compared = averaged(use, small) > 0.99
     freedom = _SIMILARITY if shrink > 2 else _HOMOGRAPHY
     least = _SAME_SCENE if shrink == 1 else _SAME_BLURRED if shrink <= _BLURRED else np.inf
     return _Level(own * compared, seen, _strongest_edges(own, compared, frame), frame, freedom, least)

@@ -1,12 +1,12 @@
-"""A layer set into a frame of another size, exactly: what it covers is the frame, neither more nor less."""
+"""Pixels of another size. A layer is set into its frame exactly: what it covers is the frame, no more and no less."""
 
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.picture import Box, Pixels
+from imaging.picture import Box, Pixels, Size, scaled_size, size_of
 
 Layer = NDArray[np.float32]
 """(height, width) or (height, width, channels)."""
@@ -37,6 +37,18 @@ def _scaled(layer: Layer, frame: Box, seen: Box) -> Layer:
     return cast(Layer, cv2.warpAffine(layer, source, size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
 
 
+def resized(pixels: Pixels, size: Size) -> Pixels:
+    if size_of(pixels) == size:
+        return pixels
+    how = cv2.INTER_AREA if size[0] < pixels.shape[1] else cv2.INTER_CUBIC
+    return cast(Pixels, cv2.resize(pixels, size, interpolation=how))
+
+
+def averaged(plane: NDArray[Any], size: Size) -> NDArray[Any]:
+    """As a camera with larger pixels would see it."""
+    return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+
+
 def scaled_box(box: tuple[float, float, float, float], factor: float) -> Box:
     """`box` in a picture of another size, at least a pixel large."""
     left, top, right, bottom = (round(side * factor) for side in box)
@@ -45,10 +57,8 @@ def scaled_box(box: tuple[float, float, float, float], factor: float) -> Box:
 
 def in_place(pixels: Pixels, part: Box, photo: Pixels) -> Pixels:
     """`pixels` where the `part` that they show lies in the photo, which takes on their scale."""
-    height, width = photo.shape[:2]
     scale = pixels.shape[1] / (part[2] - part[0])
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cast(Pixels, cv2.resize(photo, size, interpolation=cv2.INTER_AREA))
+    small = cast(Pixels, cv2.resize(photo, scaled_size(size_of(photo), scale), interpolation=cv2.INTER_AREA))
     left, top, right, bottom = scaled_box(part, scale)
     target = small[top:bottom, left:right]
     target[:] = cv2.resize(pixels, target.shape[1::-1], interpolation=cv2.INTER_AREA)

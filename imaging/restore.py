@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.picture import Box, Mask, Pixels, Size, Weights, differing
+from imaging.picture import Box, Mask, Pixels, Size, Weights, bounds, differing, size_of, strongest
 from imaging.register import (
     Cast,
     Levels,
@@ -18,12 +18,11 @@ from imaging.register import (
     covered,
     only_resized,
     register,
-    resized,
-    size_of,
     spread,
     touched,
     working_size,
 )
+from imaging.resize import averaged
 
 # Lengths are in pixels of the working size, which has a megapixel at most.
 _LIGHT = 3.0  # sigma: where the light alone changed, what is finer stays the photo's
@@ -86,7 +85,7 @@ class _Changes:
 
     @property
     def any(self) -> Mask:
-        return np.asarray((self.paint > 0) | (_largest(np.abs(self.light - 1)) > 0))
+        return np.asarray((self.paint > 0) | (strongest(np.abs(self.light - 1)) > 0))
 
 
 def restore(
@@ -107,9 +106,9 @@ def restore(
 
     # 1. Where the painted picture lies on the photo.
     working = working_size(size)
-    own, limit = resized(photo, working), ~touched(~allowed, working)
+    own, limit = averaged(photo, working), ~touched(~allowed, working)
     asked = _asked(limit, product_box, working[0] / size[0])
-    small = resized(painted, working) if painted.shape[1] > working[0] else painted
+    small = averaged(painted, working) if painted.shape[1] > working[0] else painted
     registration = register(small, own, asked).between(size, size_of(painted))
 
     # 2. Its colours against the photo's, where nothing should have changed.
@@ -130,14 +129,14 @@ def restore(
     box = _bounds_at(changes.thing, size)
     if repaint is not None:
         thing = _feathered(changes.thing, 3 * _PAINT_FEATHER, np.ones_like(limit), 1)
-        changes = replace(changes, paint=changes.paint * (1 - thing * (1 - resized(repaint, working))))
+        changes = replace(changes, paint=changes.paint * (1 - thing * (1 - averaged(repaint, working))))
     return _finished(_composed(photo, anew, changes, part, allowed), registration, cast.distance, box)
 
 
 def _composited(photo: Pixels, pixels: Pixels) -> Box | None:
     """Where a thing is in a picture that was painted on the photo itself."""
     working = working_size(size_of(photo))
-    before, after = (resized(each, working).astype(np.float32) for each in (photo, pixels))
+    before, after = (averaged(each, working).astype(np.float32) for each in (photo, pixels))
     return _bounds_at(_thing(before, after, np.abs(after - before).max(axis=2) > _VISIBLE), size_of(photo))
 
 
@@ -159,7 +158,7 @@ def _kept_the_photo(painted: Pixels, photo: Pixels, allowed: Mask) -> bool:
     if painted.shape != photo.shape or photo.shape[1] < 2:
         return False
     rows, outside = photo[::8], ~allowed[::8, 1:]
-    edges = _largest(cv2.absdiff(rows[:, 1:], rows[:, :-1])) > 8
+    edges = strongest(cv2.absdiff(rows[:, 1:], rows[:, :-1])) > 8
     edges &= outside | (not outside.any())
     return bool(edges.any()) and float(differing(rows, painted[::8])[:, 1:][edges].mean()) < 0.5
 
@@ -180,7 +179,7 @@ def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, as
     changes = _Changes(
         np.zeros(limit.shape, np.float32), np.ones((*limit.shape, 3), np.float32), np.zeros(limit.shape, np.bool_)
     )
-    part = _bounds(limit, _MARGIN)
+    part = _around(limit, _MARGIN)
     here = _inside(part)
     limit, shown, asked = limit[here], shown[here], asked[here]
     before = own[here].astype(np.float32)
@@ -222,7 +221,7 @@ def _paint_and_region(
     light = _light(before, after, np.ones(limit.shape, np.float32))
     relit = (before + _DARK) * light - _DARK
     unlike, unlike_relit = _beyond(before, after), _beyond(relit, after)
-    tint, lighter = _largest(light) + _largest(-light), _largest(cv2.absdiff(relit, before))
+    tint, lighter = strongest(light) + strongest(-light), strongest(cv2.absdiff(relit, before))
     noise = float(np.percentile(unlike_relit[usual][::8], 95)) if usual.any() else 0.0
 
     structure = unlike_relit > 3 + 2 * noise
@@ -244,14 +243,14 @@ def _light(before: Levels, after: Levels, share: Weights) -> Levels:
     """The factors by which the light changed, judged by that share of each pixel."""
     half = (max(1, share.shape[1] // 2), max(1, share.shape[0] // 2))
     shares = cv2.merge([share] * 3)
-    dim, bright = (_soft(resized((levels + _DARK) * shares, half)) for levels in (before, after))
+    dim, bright = (_soft(averaged((levels + _DARK) * shares, half)) for levels in (before, after))
     return np.asarray(cv2.resize(bright / dim, share.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _soft(half: Levels) -> Levels:
     """From a picture of half the size: without what is finer than light; where there is nothing, what is around it."""
     quarter = (max(1, half.shape[1] // 8), max(1, half.shape[0] // 8))
-    wide = cv2.GaussianBlur(resized(half, quarter), (0, 0), _LIGHT)
+    wide = cv2.GaussianBlur(averaged(half, quarter), (0, 0), _LIGHT)
     near = cv2.GaussianBlur(half, (0, 0), _LIGHT / 2)
     return np.asarray(near + 1e-3 * cv2.resize(wide, half.shape[1::-1]) + 1e-6, np.float32)
 
@@ -260,7 +259,7 @@ def _beyond(before: Levels, after: Levels) -> Plane:
     """Levels by which a pixel leaves the range of those around its place: neither blur nor a small shift counts."""
     around = np.ones((3, 3), np.uint8)
     excess = cv2.max(after - cv2.dilate(before, around), cv2.erode(before, around) - after)
-    return np.asarray(cv2.GaussianBlur(np.maximum(_largest(np.asarray(excess)), 0), (0, 0), 1.0), np.float32)
+    return np.asarray(cv2.GaussianBlur(np.maximum(strongest(np.asarray(excess)), 0), (0, 0), 1.0), np.float32)
 
 
 def _great_parts(region: Mask, change: Plane, near: Mask) -> Mask:
@@ -295,7 +294,7 @@ def _bounds_at(mask: Mask, size: Size, margin: int = 0) -> Box | None:
     """In pixels of `size`."""
     if not mask.any():
         return None
-    left, top, right, bottom = _bounds(mask, margin)
+    left, top, right, bottom = _around(mask, margin)
     across, down = size[0] / mask.shape[1], size[1] / mask.shape[0]
     return int(left * across), int(top * down), min(size[0], round(right * across)), min(size[1], round(bottom * down))
 
@@ -311,20 +310,15 @@ def _composed(photo: Pixels, anew: Levels, changes: _Changes, part: Box, allowed
     return pixels
 
 
-def _bounds(mask: Mask, margin: int) -> Box:
-    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    right, bottom = min(mask.shape[1], left + width + margin), min(mask.shape[0], top + height + margin)
-    return max(0, left - margin), max(0, top - margin), right, bottom
+def _around(mask: Mask, margin: int) -> Box:
+    left, top, right, bottom = bounds(mask)
+    width, height = size_of(mask)
+    return max(0, left - margin), max(0, top - margin), min(width, right + margin), min(height, bottom + margin)
 
 
 def _inside(part: Box) -> tuple[slice, slice]:
     left, top, right, bottom = part
     return slice(top, bottom), slice(left, right)
-
-
-def _largest(channels: NDArray[Any]) -> NDArray[Any]:
-    red, green, blue = cv2.split(channels)
-    return np.asarray(cv2.max(cv2.max(red, green), blue))
 
 
 def _disc(width: int) -> NDArray[Any]:

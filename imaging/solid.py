@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.camera import Camera, Numbers
-from imaging.picture import Weights
+from imaging.picture import Weights, scaled_size, size_of
 
 PHOTO_PITCH = np.radians(12.0)
 """How far shops look down at what they photograph: usually 5 to 20 degrees."""
@@ -96,7 +96,7 @@ class Leg:
 def legs_of(alpha: Weights) -> list[Leg]:
     """The legs of a chair or table, as far as the cut-out shows them; none where the product stands on its body."""
     shrink = min(1.0, _LEG_ROWS / alpha.shape[0])
-    size = (max(1, round(alpha.shape[1] * shrink)), max(1, round(alpha.shape[0] * shrink)))
+    size = scaled_size(size_of(alpha), shrink)
     solid = (cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > _COVERED).astype(np.uint8)
     found = [_parts_below(solid, int((1 - share) * size[1])) for share in _LEG_SHARES]
     likely = [legs for legs in found if len(legs) > 1 and max(leg.width for leg in legs) < _WIDEST_LEG]

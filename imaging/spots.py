@@ -1,7 +1,7 @@
 """The place in a room that words name, or a free one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 import cv2
@@ -38,10 +38,9 @@ def find_spot(pixels: Pixels, camera: Camera, words: Words) -> Spot:
 
 
 def _reduced(pixels: Pixels, camera: Camera, shrink: float) -> Room:
-    height, width = pixels.shape[:2]
-    size = max(1, round(width * shrink)), max(1, round(height * shrink))
-    small = pixels if shrink == 1 else cast(Pixels, cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
-    return look(small, replace(camera, size=size, horizon=camera.horizon * shrink, focal=camera.focal * shrink))
+    reduced = camera.scaled(shrink)
+    small = pixels if shrink == 1 else cast(Pixels, cv2.resize(pixels, reduced.size, interpolation=cv2.INTER_AREA))
+    return look(small, reduced)
 
 
 def _inside(column: float, row: float, camera: Camera, surface: Surface) -> Point:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from imaging.picture import Box, Mask, Size, Weights
+from imaging.picture import Box, Mask, Size, Weights, scaled_size, size_of
 
 FITS = 0.995
 """Of a product's solid pixels, how many inside the mask are as good as all."""
@@ -47,11 +47,10 @@ def moved_inside(alpha: Weights, frame: Box, held: Held) -> Box | None:
     """`frame` where it lies inside, as near as can be, and smaller only as far as it must; None where it fits nowhere
     at a fair size."""
     shrink = min(1.0, _VIEW / max(held.mask.shape))
-    size = max(1, round(held.mask.shape[1] * shrink)), max(1, round(held.mask.shape[0] * shrink))
-    small = _reduced(held.mask, size)
+    small = _reduced(held.mask, scaled_size(size_of(held.mask), shrink))
     for share in np.geomspace(1, _SMALLEST, _SIZES):
         width, height = (max(1, round(share * (frame[i + 2] - frame[i]))) for i in (0, 1))
-        stamp = _reduced(alpha > _COVERED, (max(1, round(width * shrink)), max(1, round(height * shrink))))
+        stamp = _reduced(alpha > _COVERED, scaled_size((width, height), shrink))
         target = (frame[0] + frame[2]) / 2 - held.box[0], frame[3] - held.box[1]
         if corner := _nearest(
             small, stamp, target[0] * shrink - stamp.shape[1] / 2, target[1] * shrink - stamp.shape[0]

@@ -8,6 +8,7 @@ from typing import cast
 import cv2
 
 from imaging.picture import Box, Pixels, Size
+from imaging.resize import resized
 
 CONTEXT = 0.15
 """Of the longer side of what may change, how much of its surroundings the model sees at least."""
@@ -88,11 +89,3 @@ def _padded(size: Size, columns: int, multiple: int) -> Grid:
     padded_height = max(height, round(width * rows / columns))
     padded_width = max(width, round(padded_height * columns / rows))
     return Grid(size, (padded_width, padded_height), (columns, rows))
-
-
-def resized(picture: Pixels, size: Size) -> Pixels:
-    if picture.shape[1::-1] == size:
-        return picture
-    shrinks = size[0] < picture.shape[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return cast(Pixels, cv2.resize(picture, size, interpolation=how))

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from imaging.colour import in_profile
 from imaging.cutout import CutOut
-from imaging.picture import Picture, Pixels
+from imaging.picture import Picture, Pixels, scaled_size, size_of
 from models import lora
 from models.asking import ask
 from models.cache import TensorCache, digest
@@ -196,9 +196,8 @@ class Qwen:
     def _product(self, cut_out: CutOut) -> Pixels:
         """The product on white, filling its reference: small pictures are not blown up, shapes are kept."""
         profile = self._parts.edit.profile
-        height, width = cut_out.alpha.shape
-        scale = min(1.0, math.sqrt(profile.product_area / (width * height)))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
+        scale = min(1.0, math.sqrt(profile.product_area / cut_out.alpha.size))
+        size = scaled_size(size_of(cut_out.alpha), scale)
         small = cv2.resize(cut_out.on_white, size, interpolation=cv2.INTER_AREA)
         right, below = (-size[0]) % profile.multiple, (-size[1]) % profile.multiple
         sides = below // 2, below - below // 2, right // 2, right - right // 2

@@ -7,8 +7,9 @@ from typing import Any
 from imaging.colour import in_profile
 from imaging.decode import ImageLimits, decode
 from imaging.picture import Box, Picture, Pixels, Size
+from imaging.resize import resized
 from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Question, Sampling
-from models.grid import fit, resized, window
+from models.grid import fit, window
 from models.profiles import PROFILES
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import Quality

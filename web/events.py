@@ -11,9 +11,9 @@ from typing import Any
 
 from handlers.pictures import as_base64
 from imaging.encode import DigitalSource, FileFormat, encode
-from imaging.picture import Picture, Pixels
+from imaging.picture import Picture, Pixels, scaled_size, size_of
+from imaging.resize import resized
 from models.engine import Progress
-from models.grid import resized
 from schemas.errors import JobError
 from schemas.openai import (
     OUR_QUALITIES,
@@ -181,9 +181,8 @@ class JobEvents(Events):
 
 
 def _small(pixels: Pixels) -> Pixels:
-    height, width = pixels.shape[:2]
-    scale = LONGEST_SIDE / max(height, width)
-    return pixels if scale >= 1 else resized(pixels, (max(1, round(width * scale)), max(1, round(height * scale))))
+    scale = LONGEST_SIDE / max(size_of(pixels))
+    return pixels if scale >= 1 else resized(pixels, scaled_size(size_of(pixels), scale))
 
 
 def _event(name: str, told: dict[str, Any]) -> bytes:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bench.drift import Model, Scene, as_pixels, motion, painted, read_scene, residual
-from imaging.picture import Size
-from imaging.register import aligned, colour_cast, covered, only_resized, register, size_of
+from imaging.picture import Size, size_of
+from imaging.register import aligned, colour_cast, covered, only_resized, register
 from tests.pictures import CHAIR, PHOTOS
 
 CASES = sorted(file.parent for file in PHOTOS.glob("*/case.json"))
