@@ -99,7 +99,7 @@ def one_job(parts: Components, name: str, on_gpu: bool) -> dict[str, Any]:
         if name == GENERATE:
             [product] = pictures
             alone = CutOut(product.pixels, np.ones(product.pixels.shape[:2], np.float32), 1.0)
-            engine.generate(GenerateTask(product, alone, "studio", "", size, None, None, Sampling(seed)), Control())
+            engine.generate(GenerateTask(alone, "studio", "", size, None, None, Sampling(seed)), Control())
         else:
             engine.paint(PaintTask("a chair by the window", tuple(pictures), size, Sampling(seed)), Control())
 

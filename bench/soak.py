@@ -48,7 +48,6 @@ SIZE = (160, 120)
 FEW_STEPS = {"num_inference_steps": 1}
 
 Told = dict[str, Any]
-Check = Callable[[Told], bool]
 
 
 def as_text(image: Image.Image, file_format: str = "PNG") -> str:

@@ -230,7 +230,6 @@ def _caller(place: Endpoint | Server) -> Worker:
 
 
 def _here(job: Job) -> Answer:
-    from handlers.parse import parse
     from handlers.router import Call
     from models.engine import Control
 

@@ -44,7 +44,7 @@ def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
     control.progress("layout", 2, 10)
 
     # 3. The engine makes it belong, and all that had no reason to change is the customer's photo again.
-    tasks = [_task(scene, product, sampling) for sampling in samplings(job, request.seed)]
+    tasks = [_task(scene, sampling) for sampling in samplings(job, request.seed)]
     outcome = _painted(painter, tasks, control.between(0.2, 0.95), fallback=job.fallback)
     finished = [finish(scene, painted, painter.thresholds) for painted in outcome.variants]
     seeds, said = [task.sampling.seed for task in tasks], [*_said(scene, outcome)]
@@ -74,11 +74,10 @@ def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
     return Made(pictures, seeds, info, [*request.warnings, *doubts(cutting), *said])
 
 
-def _task(scene: Scene, product: Picture, sampling: Sampling) -> EditTask:
+def _task(scene: Scene, sampling: Sampling) -> EditTask:
     job = scene.request.job
     return EditTask(
         room=scene.request.room,
-        product=product,
         cut_out=scene.product,
         placement=scene.placement,
         guide=scene.guide,

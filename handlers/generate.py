@@ -18,7 +18,6 @@ def generate(request: GenerateRequest, painter: Painter, control: Control) -> Ma
 
     tasks = [
         GenerateTask(
-            product=product,
             cut_out=cutting,
             environment=job.environment_type,
             instructions=job.words,

@@ -68,7 +68,7 @@ class Once:
                 entry = self._known[key] = _Entry(digest, time.monotonic() + self._seconds)
                 return entry, True
         if entry.body != digest:
-            message = "Invalid idempotency_key: it was used with another input less than ten minutes ago"
+            message = f"Invalid idempotency_key: it was used with another input in the last {self._seconds:g} s"
             raise JobError(ErrorCode.INVALID_INPUT, message, ("idempotency_key",))
         return entry, False
 

@@ -125,7 +125,7 @@ class _Wanted:
 
 
 @dataclass(frozen=True)
-class Studio:
+class ImagesApi:
     """`max_pixels` of the largest picture that is painted to an asked size."""
 
     painter: Painter

@@ -13,7 +13,7 @@ from handlers.generate import generate
 from handlers.growth import Growth
 from handlers.health import health, status_of
 from handlers.once import Once
-from handlers.openai import MODEL, MODELS, Studio, models, openai_route, read_body
+from handlers.openai import MODEL, MODELS, ImagesApi, models, openai_route, read_body
 from handlers.painting import Made, Painter
 from handlers.parse import action_of, parse
 from handlers.pictures import PictureReader
@@ -86,7 +86,7 @@ class Router:
             delivery = self._delivery(call)
             max_pixels = int(self.settings.max_output_megapixels * MEGA)
             reader = replace(self.reader, control=call.control)
-            answer = Studio(self.painter, reader, delivery, max_pixels).answer(body, call.control)
+            answer = ImagesApi(self.painter, reader, delivery, max_pixels).answer(body, call.control)
             delivery.check(answer)
             return answer
 
@@ -217,7 +217,7 @@ def _own_bucket(settings: Settings) -> Bucket | None:
     if settings.bucket_access_key_id is None or secret is None:
         raise SettingsError("BUCKET_ENDPOINT_URL needs BUCKET_ACCESS_KEY_ID and BUCKET_SECRET_ACCESS_KEY beside it")
     try:
-        locate(settings.bucket_endpoint_url, settings.bucket_name)
+        locate(settings.bucket_endpoint_url, settings.bucket_name, settings.bucket_region)
     except ValueError as problem:
         raise SettingsError(f"BUCKET_ENDPOINT_URL, BUCKET_NAME: {problem}") from problem
     return Bucket(
@@ -227,4 +227,5 @@ def _own_bucket(settings: Settings) -> Bucket | None:
         name=settings.bucket_name,
         prefix=settings.bucket_prefix,
         expiry_seconds=settings.bucket_expiry_seconds,
+        region=settings.bucket_region,
     )

@@ -108,7 +108,6 @@ class EditTask:
     change, and None leaves the whole photo to the engine. `by_words`: only the instructions know the place."""
 
     room: Picture
-    product: Picture
     cut_out: CutOut
     placement: Placement
     guide: Composite
@@ -124,7 +123,6 @@ class EditTask:
 class GenerateTask:
     """A new environment around the product, as a picture of exactly `size`."""
 
-    product: Picture
     cut_out: CutOut
     environment: str
     instructions: str

@@ -7,8 +7,6 @@ from typing import Any
 from schemas.jobs import Quality
 from schemas.settings import SettingsError
 
-APACHE = "Apache-2.0"
-
 
 @dataclass(frozen=True)
 class Lora:
@@ -38,7 +36,6 @@ class Profile:
 
     name: str
     repo: str
-    licence: str
     pipeline: str
     schedules: dict[Quality, Schedule]
     area: int = 1024 * 1024
@@ -77,7 +74,6 @@ PROFILES = {
         Profile(
             name="qwen-image-edit-2511",
             repo="Qwen/Qwen-Image-Edit-2511",
-            licence=APACHE,
             pipeline="QwenImageEditPlusPipeline",
             schedules=_lightning(
                 "Qwen-Image-Edit-2511-Lightning", "Qwen-Image-Edit-2511-Lightning-{}steps-V1.0-bf16.safetensors"
@@ -86,7 +82,6 @@ PROFILES = {
         Profile(
             name="qwen-image-edit-2509",
             repo="Qwen/Qwen-Image-Edit-2509",
-            licence=APACHE,
             pipeline="QwenImageEditPlusPipeline",
             schedules=_lightning(
                 "Qwen-Image-Lightning",
@@ -96,7 +91,6 @@ PROFILES = {
         Profile(
             name="qwen-image-2512",
             repo="Qwen/Qwen-Image-2512",
-            licence=APACHE,
             pipeline="QwenImagePipeline",
             schedules=_lightning(
                 "Qwen-Image-2512-Lightning", "Qwen-Image-2512-Lightning-{}steps-V1.0-bf16.safetensors"

@@ -1,13 +1,14 @@
 """From what a caller asks of the sampling to what a loaded checkpoint can do, and the words for the difference."""
 
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from models.components import Checkpoint
 from models.engine import Sampling
 from models.profiles import Schedule
 from schemas.jobs import Quality
 
-QUALITIES: tuple[Quality, ...] = ("fast", "balanced", "best")
+QUALITIES: tuple[Quality, ...] = get_args(Quality)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from models import lora
 from models.components import Checkpoint, Components
 from models.engine import ImageModel
 from models.parallel import share
-from models.profiles import APACHE, LIGHTNING, Lora, Profile, Schedule
+from models.profiles import LIGHTNING, Lora, Profile, Schedule
 from models.qwen import Qwen
 
 SPECIAL_TOKENS = (
@@ -33,7 +33,6 @@ LORAS = {steps: Lora("tiny/lightning", f"tiny-{steps}steps.safetensors") for ste
 PROFILE = Profile(
     name="tiny",
     repo="tiny/edit",
-    licence=APACHE,
     pipeline="QwenImageEditPlusPipeline",
     schedules={
         "fast": Schedule(4, lora=LORAS[4], scheduler=LIGHTNING),

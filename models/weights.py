@@ -1,4 +1,4 @@
-"""Finds a checkpoint's files, proves them whole, and brings them to the GPU. Whatever is wrong ends the start in one
+"""Finds a checkpoint's files and proves them whole. Whatever is wrong ends the start in one
 sentence: a worker never runs without what was asked for."""
 
 import json
@@ -105,9 +105,7 @@ def check(folder: Path, pipeline: str) -> None:
 
 def size(folder: Path) -> int:
     """Bytes of the weights."""
-    return sum(
-        shard.stat().st_size for part in ("transformer", "text_encoder", "vae") for shard in shards(folder / part)
-    )
+    return sum(shard.stat().st_size for part in PARTS for shard in shards(folder / part))
 
 
 def shards(folder: Path) -> Iterator[Path]:

@@ -83,7 +83,10 @@ class Settings(BaseSettings):
         30, description="check: most the product's mean colour may change, as CIELAB distance"
     )
     check_product_structure: float = Field(
-        -1, ge=-1, le=1, description="check: least correlation of the product's details with the shop's photo; -1: off"
+        -1,
+        ge=-1,
+        le=1,
+        description="check: least correlation of the product's details with the compositor's picture; -1: off",
     )
     check_product_present: float = Field(
         0.5, ge=0, le=1, description="check: least share of the product's pixels that must have changed"
@@ -102,6 +105,7 @@ class Settings(BaseSettings):
     bucket_access_key_id: str | None = Field(None, description="access key of the bucket")
     bucket_secret_access_key: SecretStr | None = Field(None, description="secret key of the bucket")
     bucket_name: str | None = Field(None, description="name of the bucket, where the endpoint does not hold it")
+    bucket_region: str | None = Field(None, description="region of the bucket, where its endpoint does not tell it")
     bucket_prefix: str = Field("", description="folder inside the bucket")
     bucket_expiry_seconds: int = Field(604_800, ge=1, le=604_800, description="how long an answer's URL works")
 

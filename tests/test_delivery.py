@@ -45,6 +45,11 @@ def test_a_url_leads_to_the_picture(s3: S3) -> None:
     assert len({variant["image"] for variant in out["images"]}) == 2
 
 
+def test_the_region_that_an_endpoint_does_not_tell_is_a_setting(s3: S3) -> None:
+    worker = door(**bucket_settings(s3, bucket_region="gra"))
+    assert "%2Fgra%2Fs3%2F" in answer(worker, small_edit(response_format="url"))["processed_image"]
+
+
 def test_the_jobs_own_bucket_wins(s3: S3) -> None:
     config = {"accessId": KEY, "accessSecret": SECRET, "bucketName": "shop", "endpointUrl": s3.url}
     worker = door(allow_private_image_hosts=True)

@@ -118,7 +118,7 @@ def test_a_full_line_is_refused_as_the_app_refuses_it(served: str) -> None:
     assert 0 < len(refused) <= calls - QUEUED
     for answer in refused:
         assert answer.status_code == 429
-        assert answer.json()["error"]["code"] == "TOO_MANY_REQUESTS"
+        assert answer.json()["error_code"] == "TOO_MANY_REQUESTS"
         assert int(answer.headers["retry-after"]) > 0
 
 

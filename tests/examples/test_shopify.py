@@ -129,6 +129,7 @@ def test_the_place_is_chosen_with_the_keyboard_too_and_the_dialog_is_accessible(
 ) -> None:
     with opened(chromium, storefront) as page:
         page.set_input_files("[type=file]", app / "room.jpg")
+        expect(page.locator("canvas")).to_be_visible()
         page.locator("[data-part=stage]").focus()
         page.keyboard.press("ArrowLeft")
         page.keyboard.press("ArrowDown")

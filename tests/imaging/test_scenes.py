@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imaging.camera import Camera
-from imaging.picture import Picture, Pixels
+from imaging.picture import Pixels
 from imaging.scenes import Scene, draw_scene
 from imaging.scenes.bodies import Body, Leaf, box
 from imaging.scenes.light import Lighting
@@ -176,7 +176,7 @@ def test_a_chair_fits_into_narrow_pictures(size):
 )
 def test_a_product_of_known_size_is_whole_in_the_picture(size, shape, height_cm):
     product = block(*shape)
-    task = GenerateTask(Picture(product.color), product, "outdoor", "", size, height_cm, None, Sampling(3))
+    task = GenerateTask(product, "outdoor", "", size, height_cm, None, Sampling(3))
     assert not Preview().generate(task, Control()).warnings
 
 

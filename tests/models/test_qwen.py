@@ -145,7 +145,7 @@ class TestConditioning:
         monkeypatch.setattr("models.qwen.embed", lambda *asked: [told.append(asked[1]), embed(*asked)][1])
         cut_out = CutOut(np.zeros((40, 40, 3), np.uint8), np.ones((40, 40), np.float32), 1.0)
         sampling = Sampling(seed=3, steps=1)
-        task = GenerateTask(ROOM, cut_out, "studio", words, SIZE, 90, None, sampling)
+        task = GenerateTask(cut_out, "studio", words, SIZE, 90, None, sampling)
         painted = engine.generate(task, Control())
         assert painted.warnings == ("instructions is longer than the model can read: its end was left out",)
         [prompt] = told

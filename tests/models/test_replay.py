@@ -106,7 +106,7 @@ def _task(room: Picture) -> EditTask:
     cut_out = CutOut(room.pixels, np.ones(room.pixels.shape[:2], np.float32), 1.0)
     whole, everywhere = (0, 0, *room.size), np.ones(room.pixels.shape[:2], np.bool_)
     guide = Composite(room.pixels, everywhere, whole, everywhere.astype(np.float32))
-    return EditTask(room, room, cut_out, placement, guide, "", None, None, Sampling(seed=0))
+    return EditTask(room, cut_out, placement, guide, "", None, None, Sampling(seed=0))
 
 
 def _disc(size: Size, centre: tuple[int, int]) -> Pixels:
