@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from handlers.painting import Made, PaintingInfo
 from handlers.pictures import as_base64, as_data_url
-from handlers.requests import NOT_DISTILLED
 from imaging.encode import DigitalSource, ImageFile, encode, encode_within, holds
 from imaging.picture import Picture
 from models.engine import Control
@@ -114,8 +113,6 @@ def deliver(made: Made, job: EditJob | GenerateJob, delivery: Delivery) -> dict[
     copies = job.n + 1 if job.n > 1 else 1  # the first of several stands in the answer twice
     parcel = send(made, job, delivery, copies)
     first = parcel.pictures[0]
-    if job.guidance_scale is not None:
-        parcel.warnings.append(f"guidance_scale has no effect: {NOT_DISTILLED}")
     if job.sets("output_quality") and first.file.lossless:
         parcel.warnings.append("output_quality has no effect on PNG")
     return {
@@ -154,10 +151,11 @@ def _files(made: Made, wanted: Wanted, limit: int, copies: int) -> list[ImageFil
     share = (limit - TEXT_BYTES) // copies * 3 // 4
     files = [_file(picture, wanted, share, source) for picture in made.pictures]
     lossy = [i for i, file in enumerate(files) if not file.lossless]
-    if wanted.output_format == "auto" and 0 < len(lossy) < len(files):
-        spare = (limit - _size_of(files, copies)) // (len(lossy) + copies - len(files)) * 3 // 4
+    spare = limit - _size_of(files, copies)
+    if wanted.output_format == "auto" and 0 < len(lossy) < len(files) and spare > 0:
+        more = spare // (len(lossy) + copies - len(files)) * 3 // 4
         for i in lossy:
-            files[i] = _file(made.pictures[i], wanted, len(files[i].data) + spare, source)
+            files[i] = _file(made.pictures[i], wanted, len(files[i].data) + more, source)
     return files
 
 

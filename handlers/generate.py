@@ -1,7 +1,7 @@
 """`generate`: a new environment around the product."""
 
 from handlers.painting import Made, Painter, doubts, paint_each
-from handlers.requests import GenerateRequest, samplings
+from handlers.requests import GenerateRequest, samplings, unheard
 from imaging.colour import in_profile
 from imaging.picture import Picture
 from models.engine import Control, GenerateTask
@@ -41,7 +41,7 @@ def generate(request: GenerateRequest, painter: Painter, control: Control) -> Ma
     )
     pictures = [Picture(made.pixels) for made in outcome.variants]
     seeds = [task.sampling.seed for task in tasks]
-    return Made(pictures, seeds, info, [*doubts(cutting), *_without_effect(job), *outcome.warnings])
+    return Made(pictures, seeds, info, [*unheard(job), *doubts(cutting), *_without_effect(job), *outcome.warnings])
 
 
 def _without_effect(job: GenerateJob) -> list[str]:

@@ -88,6 +88,10 @@ def sampling_of(job: SampledJob, quality: Quality, seed: int) -> Sampling:
     )
 
 
+def unheard(job: PictureJob) -> list[str]:
+    return [f"guidance_scale has no effect: {NOT_DISTILLED}"] if job.guidance_scale is not None else []
+
+
 def counted_up(first: Sampling, n: int) -> Iterator[Sampling]:
     """`first` and its variants, with the seeds seed, seed+1, ..., counted round at their largest value."""
     for variant in range(n):

@@ -18,6 +18,8 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 _WORKING_SIZE = 160
 _DIMMEST_WHITE = 0.6
+_EXPOSED = 0.35  # the brightest spots of a photo of a room in the evening
+_BLACK = 0.001
 _CEILING_CM, _WINDOW_SILL_CM = 250.0, 100.0
 _SIDE_WALL_CM = 280.0  # to the left or right of the camera, where only a side wall's window shows it
 _OVER_WALLS, _OF_BRIGHTEST, _WINDOW = 1.25, 0.8, 0.6  # how bright a window is: each at least
@@ -39,13 +41,15 @@ class Source:
 @dataclass(frozen=True)
 class Light:
     """`window` tells whether the source is one that is seen in the photo. `level` is the linear luminance of the
-    room's light surfaces, `brightest` that of its brightest spots, `warmth` the square root of their red over blue."""
+    room's light surfaces, `brightest` that of its brightest spots, `warmth` the square root of their red over blue.
+    `exposure` is 1, or less where even those spots are dim: of such a photo all is darker than a camera makes it."""
 
     source: Source
     window: bool
     level: float
     brightest: float
     warmth: float
+    exposure: float = 1.0
 
     @property
     def daylight(self) -> bool:
@@ -74,8 +78,9 @@ def find_light(pixels: Pixels, camera: Camera, wall_cm: float) -> Light:
     view = camera.scaled(small.shape[1] / pixels.shape[1])
     window = _window(luminance > max(_OVER_WALLS * level, _OF_BRIGHTEST * brightest, _WINDOW), view, wall_cm)
     lamp = Source((0.0, _CEILING_CM, wall_cm / 2), 45.0, _LAMP_SHARE if level < _LAMPLIGHT else _DAYLIGHT_SHARE)
-    brightest = max(brightest, _DIMMEST_WHITE)
-    return Light(window or lamp, window is not None, level, brightest, _warmth(small, luminance))
+    exposure = min(1.0, max(brightest, _BLACK) / _EXPOSED)
+    brightest = max(brightest, _DIMMEST_WHITE * exposure)
+    return Light(window or lamp, window is not None, level, brightest, _warmth(small, luminance), exposure)
 
 
 def _reduced(pixels: Pixels) -> Linear:

@@ -32,11 +32,11 @@ def gain(product: CutOut, light: Light, sun: Source | None) -> Numbers:
     """How much brighter (linear, per channel) the room's light shows the product than its photo did.
 
     Half-way only, and within bounds: the colour is what the shopper buys, and how light the product and the room's
-    surfaces are in themselves is a guess.
+    surfaces are in themselves is a guess. That a photo is underexposed is none.
     """
     exposure = _within(_EXPOSURE, (_BRIGHT_PRODUCT / _lightest(product)) ** 0.4)
     level = light.level / (1 - sun.share) if sun else light.level
-    brightness = _within(_BRIGHTNESS, (level / _BRIGHT_ROOM) ** 0.5 * exposure)
+    brightness = light.exposure * _within(_BRIGHTNESS, (level / light.exposure / _BRIGHT_ROOM) ** 0.5 * exposure)
     warmth = _within(_WARMTH, light.warmth**0.4)
     return np.array([warmth * brightness, brightness, brightness / warmth])
 

@@ -8,7 +8,7 @@ import pytest
 from imaging.camera import find_camera
 from imaging.compose import Composite, compose
 from imaging.layout import Placement, Wish, lay_out
-from imaging.light import linear
+from imaging.light import encoded, linear
 from imaging.picture import Mask, Pixels
 from tests.imaging import drawn
 
@@ -152,6 +152,14 @@ def test_the_products_colour_is_kept_in_a_neutral_room() -> None:
     ratios = light / linear(np.array(colour, np.uint8))
     assert ratios.max() / ratios.min() < 1.2
     assert 0.7 < ratios.mean() < 1.5
+
+
+@pytest.mark.parametrize("dimmed", [0.25, 0.05])
+def test_in_an_underexposed_photo_the_product_is_as_dark_as_the_room(dimmed: float) -> None:
+    dim = np.rint(encoded(linear(ROOM) * np.float32(dimmed))).astype(np.uint8)
+    inside = covered(made(Wish(coordinates=(400, 520), product_height_cm=60))[1])
+    bright, dark = (linear(standing(room=room))[inside].mean() for room in (ROOM, dim))
+    assert dark / bright < 2 * dimmed
 
 
 def test_a_lampshade_is_bright_in_lamplight_and_a_white_cabinet_is_not() -> None:
