@@ -733,10 +733,19 @@ class _Calls:
         status = await self._begun(ask, job, limit, resend)
         try:
             return await self._over(status, on_progress)
-        except (*INTERRUPTS, _ListenerError):
-            with contextlib.suppress(WorkerError):
-                await self.cancel(status.job_id)
+        except INTERRUPTS as interrupt:
+            await self._give_up(status.job_id, interrupt)
             raise
+        except _ListenerError as raised:
+            await self._give_up(status.job_id, raised.problem)
+            raise
+
+    async def _give_up(self, job_id: str, interrupt: BaseException) -> None:
+        """Where the job cannot be cancelled it goes on and costs: a note on what is raised says so."""
+        try:
+            await self.cancel(job_id)
+        except WorkerError as problem:
+            interrupt.add_note(f"The job {job_id} may go on, it could not be cancelled: {problem}")
 
     async def _begun(self, ask: _Ask, job: Job, limit: int, resend: bool) -> JobStatus:
         _require_room(ask, limit)
@@ -791,9 +800,13 @@ class _Calls:
         reply = self._wire.begin(ask)
         try:
             return await reply(None)
-        except INTERRUPTS:
-            with contextlib.suppress(Exception):
-                await self.cancel(read_status(_json(await reply(ask.seconds))).job_id)
+        except INTERRUPTS as interrupt:
+            try:
+                job_id = read_status(_json(await reply(ask.seconds))).job_id
+            except Exception:  # noqa: BLE001 what counts is the interrupt
+                interrupt.add_note("The job may have begun, and could not be cancelled: its id never came")
+            else:
+                await self._give_up(job_id, interrupt)
             raise
 
     def _ask(self, method: Literal["GET", "POST"], path: str, told: Mapping[str, Any] | None = None) -> _Ask:

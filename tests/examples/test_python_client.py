@@ -406,6 +406,19 @@ class TestLeaving:
         assert raised.value is problem
         assert [shop.status(job)["status"] for job in jobs] == ["CANCELLED"]
 
+    def test_a_job_that_could_not_be_cancelled_is_noted(self, shop: Platform) -> None:
+        problem = ZeroDivisionError()
+
+        def listen(_: Progress) -> None:
+            between.manners[:] = ["500"] * 9
+            raise problem
+
+        with watched(shop) as (between, jobs), pytest.raises(ZeroDivisionError):
+            client(between.url).edit_product(VASE, ROOM, instructions="slow 20", on_progress=listen, **HERE)
+        assert between.asked("/cancel")
+        [note] = problem.__notes__
+        assert note.startswith(f"The job {jobs.pop()} may go on, it could not be cancelled: ")
+
     def test_patience_ends_and_the_job_goes_on(self, shop: Platform) -> None:
         job = edit_job(VASE, ROOM, instructions="slow 20", **HERE)
         with pytest.raises(WorkerError) as failed:
