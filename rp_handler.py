@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -30,6 +30,9 @@ Job = Mapping[str, Any]
 
 SYNC_JOB = "sync-"
 """How the ids of /runsync jobs begin; their answers may be larger."""
+
+TAKE_PAUSE_SECONDS = 1.0
+"""After the platform could not be asked for jobs."""
 
 BAR_WIDTH = 24
 
@@ -164,6 +167,20 @@ def _quiet_sdk(settings: Settings, level: str) -> None:
     RunPodLogger().level = settings.runpod_log_level or level
 
 
+def _unhurried(take: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """The SDK asks for jobs again at once where asking failed: a platform that is down would cost a core, and fill the
+    log."""
+
+    async def take_unhurried(*asked: Any) -> Any:
+        try:
+            return await take(*asked)
+        except Exception:
+            await asyncio.sleep(TAKE_PAUSE_SECONDS)
+            raise
+
+    return take_unhurried
+
+
 async def handler(job: Job) -> dict[str, Any]:
     return await _door().queued(job)
 
@@ -191,6 +208,9 @@ def main() -> None:
         _quiet_sdk(door.settings, "WARN")
         runpod.serverless.start({"handler": local_handler})
     else:
+        from runpod.serverless.modules import rp_scale
+
+        rp_scale.get_job = _unhurried(rp_scale.get_job)
         at_once = door.settings.worker_concurrency
         runpod.serverless.start({"handler": handler, "concurrency_modifier": lambda _now: at_once})
 

@@ -48,11 +48,11 @@ def _handler(target: str, told: Gate) -> type[http.server.BaseHTTPRequestHandler
             told.seen.append(self.path)
             manner = told.manners.pop(0) if told.manners else "pass"
             if manner.isdecimal():
-                self.reply(int(manner), b"<html>not now</html>")
+                self.reply(int(manner), "text/html", b"<html>not now</html>")
                 return
-            status, answer = self.forwarded(body)
+            answer = self.forwarded(body)
             if manner == "pass":
-                self.reply(status, answer)
+                self.reply(*answer)
                 return
             if manner == "hold":
                 time.sleep(HOLD_SECONDS)
@@ -60,17 +60,18 @@ def _handler(target: str, told: Gate) -> type[http.server.BaseHTTPRequestHandler
 
         do_GET = do_POST = serve  # noqa: N815  the library's names
 
-        def forwarded(self, body: bytes) -> tuple[int, bytes]:
+        def forwarded(self, body: bytes) -> tuple[int, str, bytes]:
             connection = http.client.HTTPConnection(urlsplit(target).netloc, timeout=60)
             try:
                 connection.request(self.command, self.path, body, {"Content-Type": "application/json"})
                 response = connection.getresponse()
-                return response.status, response.read()
+                return response.status, response.headers.get("Content-Type", ""), response.read()
             finally:
                 connection.close()
 
-        def reply(self, status: int, body: bytes) -> None:
+        def reply(self, status: int, kind: str, body: bytes) -> None:
             self.send_response(status)
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.gate import gate
 from tests.pictures import as_base64, file_of, picture
 from tests.rehearsal import ROOT, WAIT_SECONDS, Platform, end, inherited, platform, worker
 from tests.s3 import KEY, S3, SECRET
@@ -175,6 +177,16 @@ class TestResults:
     def test_a_platform_that_does_not_take_it_at_first(self, tmp_path: Path) -> None:
         with platform(deaf_for=2) as at, worker(at, tmp_path):
             works(at)
+
+    def test_a_platform_that_is_down_is_asked_without_haste(self, tmp_path: Path) -> None:
+        with platform() as at, gate(at.url) as way, worker(replace(at, url=way.url), tmp_path):
+            works(at)
+            way.manners[:] = ["502"] * 100_000
+            time.sleep(3)
+            way.manners.clear()
+            works(at)
+        log = (tmp_path / "worker.log").read_text()
+        assert 1 <= log.count("Failed to get job") <= 5
 
     def test_a_job_delivered_twice_is_answered_once(self, tmp_path: Path) -> None:
         with platform(twice=True) as at, worker(at, tmp_path):

@@ -739,18 +739,15 @@ class TestCancellation:
         engine = Slow(steps=20, seconds=0.05)
         worker = door(lambda: engine)
 
-        async def both() -> tuple[Any, float]:
+        async def both() -> dict[str, Any]:
             task = asyncio.create_task(worker.queued({"id": "job-1", "input": small_edit()}))
             await asyncio.to_thread(engine.started.wait, 5)
-            asked = time.monotonic()
             health = await worker.queued({"id": "job-2", "input": {"action": "health_check"}})
-            seconds = time.monotonic() - asked
+            assert not task.done()
             await task
-            return health, seconds
+            return health
 
-        health, seconds = asyncio.run(both())
-        assert health["jobs"]["running"] == 1
-        assert seconds < 0.9
+        assert asyncio.run(both())["jobs"]["running"] == 1
 
 
 class TestLogs:

@@ -82,7 +82,7 @@ def test_it_gets_ready_answers_an_edit_and_ends_when_told_to(tmp_path: Path) -> 
         code, seconds = server.end()
         lines = [json.loads(line) for line in server.log.read_text().splitlines()]
     assert code == 0
-    assert seconds < 5
+    assert seconds < 10
     [told] = [line for line in lines if line.get("route") == "POST /v1/edit"]
     assert (told["code"], told["seed"]) == (200, 3)
 
@@ -92,7 +92,7 @@ def test_an_idle_one_ends_at_once(tmp_path: Path) -> None:
         code, seconds = server.end()
         assert "Traceback" not in server.log.read_text()
     assert code == 0
-    assert seconds < 5
+    assert seconds < 10
 
 
 def test_a_connection_that_is_kept_does_not_keep_it(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_connection_that_is_kept_does_not_keep_it(tmp_path: Path) -> None:
         client.get(server.url + "/health")
         code, seconds = server.end()
     assert code == 0
-    assert seconds < 5
+    assert seconds < 10
 
 
 @pytest.mark.parametrize("headers", [{}, {"Accept": "text/event-stream"}])

@@ -129,7 +129,7 @@ def test_a_caller_that_hangs_up_frees_its_place(served: str) -> None:
             httpx2.post(served + "/v1/generate", json=body, timeout=0.3)
     began = time.monotonic()
     assert httpx2.post(served + "/v1/edit", json=job(1), timeout=60).status_code == 200
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8
 
 
 def test_a_replica_whose_engine_is_broken_is_replaced(served: str) -> None:

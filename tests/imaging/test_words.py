@@ -1,4 +1,5 @@
-import time
+import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -166,7 +167,19 @@ def test_what_is_stood_at_the_wall_does_not_hang_there() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["on the ", "left of ", "the ", "左", "not or , ", "ﷺ", "a", "à côté ", "a el le "])
-def test_four_thousand_hostile_characters_are_read_at_once(pattern: str) -> None:
-    started = time.process_time()
-    read((pattern * 4000)[:4000])
-    assert time.process_time() - started < 0.5
+def test_four_times_as_many_hostile_characters_are_no_more_than_that_much_work(pattern: str) -> None:
+    read("")  # the phrase books are made once
+    few, many = (calls(lambda length=length: read((pattern * length)[:length])) for length in (1000, 4000))
+    assert many < 6 * few
+
+
+def calls(work: Callable[[], object]) -> int:
+    """How many functions it calls."""
+    events: list[str] = []
+    before = sys.getprofile()
+    sys.setprofile(lambda _frame, event, _: events.append(event))
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return len(events)
