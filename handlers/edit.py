@@ -9,7 +9,7 @@ import numpy as np
 from handlers.finishing import Finished, Scene, finish, may_change
 from handlers.painting import Made, Outcome, Painter, doubts, paint_each
 from handlers.placing import place
-from handlers.requests import EditRequest, samplings, unheard
+from handlers.requests import EditRequest, samplings
 from imaging.colour import in_profile
 from imaging.compose import compose
 from imaging.layout import NOT_FOUND, foot_of
@@ -71,7 +71,7 @@ def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
     )
     pictures = [Picture(each.pixels, icc=room.icc) for each in finished]
     said += [*_failures(finished, seeds), *_alike([each.pixels for each in finished])]
-    return Made(pictures, seeds, info, [*request.warnings, *unheard(job), *doubts(cutting), *said])
+    return Made(pictures, seeds, info, [*request.warnings, *doubts(cutting), *said])
 
 
 def _task(scene: Scene, sampling: Sampling) -> EditTask:

@@ -1,12 +1,11 @@
 """`generate`: a new environment around the product."""
 
 from handlers.painting import Made, Painter, doubts, paint_each
-from handlers.requests import GenerateRequest, samplings, unheard
+from handlers.requests import GenerateRequest, samplings
 from imaging.colour import in_profile
 from imaging.picture import Picture
 from models.engine import Control, GenerateTask
 from schemas.answers import GenerationInfo
-from schemas.jobs import GenerateJob
 
 
 def generate(request: GenerateRequest, painter: Painter, control: Control) -> Made:
@@ -41,8 +40,4 @@ def generate(request: GenerateRequest, painter: Painter, control: Control) -> Ma
     )
     pictures = [Picture(made.pixels) for made in outcome.variants]
     seeds = [task.sampling.seed for task in tasks]
-    return Made(pictures, seeds, info, [*unheard(job), *doubts(cutting), *_without_effect(job), *outcome.warnings])
-
-
-def _without_effect(job: GenerateJob) -> list[str]:
-    return ["camera_height_cm has no effect on generate"] if job.sets("camera_height_cm") else []
+    return Made(pictures, seeds, info, [*request.warnings, *doubts(cutting), *outcome.warnings])

@@ -165,7 +165,7 @@ class ImagesApi:
         return PaintRequest(body.prompt, (), None, body.wanted_size, _sampling(body, seed), body.n)
 
     def _edit(self, body: EditBody, texts: list[str], seed: int) -> PaintRequest:
-        pictures = tuple(self.reader.picture(text, _place(body, text)) for text in texts)
+        pictures = tuple(self.reader.picture(text, _field_of(body, text)) for text in texts)
         canvas = pictures[0]
         mask = None if body.mask is None else self.reader.mask(body.mask, "mask", canvas.size)
         asked = sides_of(body.size) if mask is None else None
@@ -178,7 +178,7 @@ class ImagesApi:
             asked or canvas.size,
             _sampling(body, seed),
             body.n,
-            see_through(canvas, _place(body, texts[0])),
+            see_through(canvas, _field_of(body, texts[0])),
         )
 
     def _placement(self, body: EditBody) -> EditRequest:
@@ -201,7 +201,7 @@ class ImagesApi:
         return edit_request(job, self.reader, room_field="image[0]", product_field="image[1]")
 
 
-def _place(body: EditBody, text: str) -> str:
+def _field_of(body: EditBody, text: str) -> str:
     """The name of one of its pictures."""
     name, pictures = ("images", body.images) if body.images else ("image", body.image)
     return f"{name}[{pictures.index(text)}]" if len(pictures) > 1 else name

@@ -32,6 +32,7 @@ class GenerateRequest:
     job: GenerateJob
     product: Picture
     seed: int
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +64,14 @@ def edit_request(
         box=_box_inside(job.placement_box, room.size),
         seed=drawn(job.seed),
         product_field=product_field,
-        warnings=see_through(photo, room_field),
+        warnings=(*_unheard(job), *see_through(photo, room_field)),
     )
 
 
 def generate_request(job: GenerateJob, reader: PictureReader, max_pixels: int) -> GenerateRequest:
     check_area(job.output_size, max_pixels, ("output_size",))
-    return GenerateRequest(job, reader.picture(job.product_image, "product_image"), drawn(job.seed))
+    product = reader.picture(job.product_image, "product_image")
+    return GenerateRequest(job, product, drawn(job.seed), tuple(_unheard(job)))
 
 
 def samplings(job: PictureJob, seed: int) -> Iterator[Sampling]:
@@ -86,10 +88,6 @@ def sampling_of(job: SampledJob, quality: Quality, seed: int) -> Sampling:
         true_cfg_scale=job.true_cfg_scale,
         negative_prompt=job.negative_prompt.strip(),
     )
-
-
-def unheard(job: PictureJob) -> list[str]:
-    return [f"guidance_scale has no effect: {NOT_DISTILLED}"] if job.guidance_scale is not None else []
 
 
 def counted_up(first: Sampling, n: int) -> Iterator[Sampling]:
@@ -114,6 +112,13 @@ def see_through(photo: Picture, field: str) -> tuple[str, ...]:
     if photo.alpha is None or photo.alpha.min() == 255:
         return ()
     return (f"Transparent parts of {field} were put on white",)
+
+
+def _unheard(job: EditJob | GenerateJob) -> Iterator[str]:
+    if job.guidance_scale is not None:
+        yield f"guidance_scale has no effect: {NOT_DISTILLED}"
+    if isinstance(job, GenerateJob) and job.sets("camera_height_cm"):
+        yield "camera_height_cm has no effect on generate"
 
 
 def _inside(point: tuple[float, float] | None, size: Size) -> Point | None:
