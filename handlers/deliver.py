@@ -148,12 +148,12 @@ def send(made: Made, wanted: Wanted, delivery: Delivery, copies: int) -> Parcel:
 def _files(made: Made, wanted: Wanted, limit: int, copies: int) -> list[ImageFile]:
     """Where the format is ours to choose, each within its share of `limit`, and larger by what smaller ones leave."""
     source = source_of(made)
-    share = (limit - TEXT_BYTES) // copies * 3 // 4
+    share = (limit - TEXT_BYTES) // copies // 4 * 3
     files = [_file(picture, wanted, share, source) for picture in made.pictures]
     lossy = [i for i, file in enumerate(files) if not file.lossless]
     spare = limit - _size_of(files, copies)
     if wanted.output_format == "auto" and 0 < len(lossy) < len(files) and spare > 0:
-        more = spare // (len(lossy) + copies - len(files)) * 3 // 4
+        more = spare // (len(lossy) + copies - len(files)) // 4 * 3
         for i in lossy:
             files[i] = _file(made.pictures[i], wanted, len(files[i].data) + more, source)
     return files

@@ -129,9 +129,10 @@ def _said(scene: Scene, outcome: Outcome) -> Iterator[str]:
     yield from outcome.warnings
     placed = job.placement_coordinates or job.placement_box or job.mask
     if job.words and outcome.variants[0].pixels is scene.guide.pixels:
-        if placed:
+        said = read(job.words)
+        if placed and not (said.surface and job.placement_surface == "auto"):
             yield "What was said in words has no effect: they only choose a place here, and one was given"
-        elif read(job.words) == Words():
+        elif not placed and said == Words() and not outcome.fallback_reason:
             yield "What was said in words has no effect: they only choose a place here, and name none that is known"
     if by_engine and job.product_scale:
         yield "product_scale has no effect where the model finds the place"

@@ -131,7 +131,7 @@ def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
         converted = to_srgb(image, icc)
         if converted is not None:
             return converted
-    if image.mode == "RGBa":  # premultiplied
+    if image.mode == "RGBa" or (image.mode == "P" and image.has_transparency_data):  # which Pillow wants in two steps
         image = image.convert("RGBA")
     return image if image.mode == "RGB" else image.convert("RGB")
 

@@ -18,7 +18,7 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 _WORKING_SIZE = 160
 _DIMMEST_WHITE = 0.6
-_EXPOSED = 0.35  # the brightest spots of a photo of a room in the evening
+_EXPOSED = 0.2  # the brightest spots even of a room with dark walls
 _BLACK = 0.001
 _CEILING_CM, _WINDOW_SILL_CM = 250.0, 100.0
 _SIDE_WALL_CM = 280.0  # to the left or right of the camera, where only a side wall's window shows it

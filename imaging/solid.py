@@ -125,16 +125,20 @@ def _profile(alpha: Weights) -> tuple[Numbers, Numbers]:
 
 
 def _straightness(alpha: Weights) -> float:
-    """1 where what stands nearest is in line across the picture; 0 where towards either end the outline has risen half
-    as much as that of a round foot, or more."""
+    """1 where the foot's outline is a line across the picture, however tilted, or stands on its ends alone; 0 where it
+    hangs below the line between its ends half as far as a round foot's, or more. A pixel counts for nothing."""
     height, width = alpha.shape
     covered = alpha > _COVERED
     rise = np.where(covered.any(axis=0), covered[::-1].argmax(axis=0), height)
-    end = int(np.ceil(_END * width))
-    risen = max(int(rise[:end].min()), int(rise[-end:].min()))
+    end = int(_END * width)
+    if not end:
+        return 0.0
+    ends = int(rise[:end].argmin()), width - end + int(rise[-end:].argmin())
+    across = np.arange(*ends)
+    hangs = np.interp(across, ends, rise[list(ends)]) - rise[across]
     round_foot = np.sin(PHOTO_PITCH) * min(width, _DEEPEST * height) / 2
     bend = round_foot * (1 - np.sqrt(1 - (1 - 2 * _END) ** 2))
-    return float(np.clip(1 - 2 * risen / bend, 0, 1))
+    return float(np.clip(1 - 2 * (hangs.max() - 1) / bend, 0, 1))
 
 
 def _rim(rise: Numbers, depths: Numbers, limit: float) -> float:

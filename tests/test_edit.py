@@ -384,6 +384,7 @@ def test_a_preview_says_that_words_beside_a_place_do_nothing() -> None:
         in answer(door(), job)["warnings"]
     )
     assert "warnings" not in answer(door(), job | {"instructions": ""})
+    assert "warnings" not in answer(door(), job | {"instructions": "hang it on the wall"})
 
 
 def test_a_preview_says_that_words_which_name_no_place_do_nothing() -> None:

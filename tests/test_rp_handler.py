@@ -139,6 +139,13 @@ class TestEdit:
         problem = failure(door(lambda: Failing(AssertionError)), job)
         assert (problem["error_code"], problem["fields"]) == ("INVALID_INPUT", [field])
 
+    def test_a_mask_of_a_single_line_through_the_product_is_no_place_outside_it(self) -> None:
+        mask = Image.new("L", (1600, 1200))
+        mask.paste(255, (800, 500, 801, 1000))
+        room = plain_room(1600, 1200)
+        job = small_edit(room_image=as_base64(file_of(room)), mask=as_base64(file_of(mask)), product_height_cm=200)
+        assert answer(door(), job | {"placement_coordinates": [800, 1000]})["success"] is True
+
     def test_an_engine_that_repaints_everything_cannot_touch_the_background(self) -> None:
         out = answer(door(Drifting), small_edit(placement_coordinates=[80, 100]))
         made = pixels(out["processed_image"])

@@ -267,6 +267,11 @@ class TestErrors:
         error = httpx2.post(live.url + "/v1/images/edits", files=files).json()["error"]
         assert (error["param"], error["message"]) == ("prompt", "Invalid prompt: it is no text")
 
+    def test_a_file_for_a_field_that_there_is_not_is_unknown(self, live: Live) -> None:
+        files = [("image", ("r.png", RED)), ("product_image", ("p.png", RED))]
+        error = httpx2.post(live.url + "/v1/images/edits", data={"prompt": "x"}, files=files).json()["error"]
+        assert (error["param"], error["message"]) == ("product_image", "Unknown field product_image")
+
     def test_each_picture_of_a_batch_says_its_own_size(self, live: Live) -> None:
         sizes = [(320, 256), (400, 300)]
         pictures = [as_base64(file_of(Image.new("RGB", size, (9, 9, 9)))) for size in sizes]
@@ -293,6 +298,10 @@ class TestErrors:
         [
             ({}, 200),
             ({"Origin": "{url}"}, 200),
+            ({"Origin": "http://Shop.lan", "Host": "shop.lan:80"}, 200),
+            ({"Origin": "http://shop.lan", "X-Forwarded-Host": "shop.lan"}, 200),
+            ({"Origin": "http://shop.lan:81", "Host": "shop.lan"}, 400),
+            ({"Origin": "http://shop.lan:port", "Host": "shop.lan"}, 400),
             ({"Origin": "https://proxied.example", "Sec-Fetch-Site": "same-origin"}, 200),
             ({"Origin": "https://evil.example"}, 400),
             ({"Origin": "null"}, 400),

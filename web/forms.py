@@ -13,6 +13,7 @@ from starlette.requests import Request
 from handlers.parse import shown
 from handlers.pictures import as_base64
 from schemas.errors import ErrorCode, JobError
+from schemas.openai import EditBody
 
 FLATTENED = re.compile(r"(\w+)\[(\d{0,4})\]")
 """`image[]`, `placement_coordinates[0]`."""
@@ -20,7 +21,8 @@ FLATTENED = re.compile(r"(\w+)\[(\d{0,4})\]")
 LISTS = frozenset({"image", "images", "placement_coordinates", "placement_box"})
 """What may come as a JSON list. A prompt that looks like one is still a prompt."""
 
-PICTURES = frozenset({"image", "images", "mask"})
+WORDS = EditBody.model_fields.keys() - {"image", "images", "mask"}
+"""What is no picture."""
 
 MOST_FILES, MOST_FIELDS = 32, 200
 
@@ -54,7 +56,7 @@ async def _text(name: str, part: str | UploadFile) -> str:
     if isinstance(part, str):
         return part
     data = await part.read()
-    if name.partition("[")[0] in PICTURES:
+    if name.partition("[")[0] not in WORDS:
         return await asyncio.to_thread(as_base64, data)
     try:
         return data.decode()

@@ -126,7 +126,20 @@ def _of_another_site(headers: Headers) -> bool:
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site or not origin:
         return site == "cross-site"
-    return urlsplit(origin).netloc != headers.get("host")
+    scheme = urlsplit(origin).scheme
+    own = (f"{scheme}://{headers.get(name, '')}" for name in ("host", "x-forwarded-host"))  # no page can set these
+    address = _address(origin)
+    return address is None or address not in map(_address, own)
+
+
+def _address(origin: str) -> tuple[str, int | None] | None:
+    """Host and port, by default the scheme's; None of what is no address."""
+    try:
+        parts = urlsplit(origin)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return None
+    return (parts.hostname, port) if parts.hostname else None
 
 
 def _own_id(headers: Headers) -> str | None:

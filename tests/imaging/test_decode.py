@@ -108,6 +108,17 @@ def test_palette_and_transparent_palette_are_read() -> None:
     assert picture.alpha[30, 30] == 255
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_a_palette_with_a_table_of_alphas_is_read_without_complaint() -> None:
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([200, 30, 30, 10, 60, 200])
+    palette.putpixel((1, 0), 1)
+    picture = read(file_of(palette, transparency=bytes([0, 128])))
+    assert picture.pixels[0].tolist() == [[200, 30, 30], [10, 60, 200]]
+    assert picture.alpha is not None
+    assert picture.alpha[0].tolist() == [0, 128]
+
+
 def test_grey_with_alpha_keeps_its_alpha() -> None:
     picture = read(file_of(Image.new("LA", (9, 9), (120, 40))))
     assert picture.alpha is not None

