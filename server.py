@@ -47,7 +47,7 @@ from web.docs import (
     job_events,
     json_body,
 )
-from web.errors import error_response, job_error_response, json_response, refusal_response
+from web.errors import ACTIONS, EDIT, GENERATE, error_response, job_error_response, json_response, refusal_response
 from web.events import Events, ImageEvents, JobEvents
 from web.forms import is_form, read_form, read_json
 from web.front import OPEN, Front, bug
@@ -302,15 +302,15 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
         """Pictures and words to pictures."""
         return await desk.images(request, EDITS)
 
-    @app.post("/v1/edit", openapi_extra=json_body(EditJob, AN_EDIT_JOB), **jobs)
+    @app.post(EDIT, openapi_extra=json_body(EditJob, AN_EDIT_JOB), **jobs)
     async def edit(request: Request) -> Response:
         """The job `edit`: a product into a room photo."""
-        return await desk.job(request, "edit")
+        return await desk.job(request, ACTIONS[EDIT])
 
-    @app.post("/v1/generate", openapi_extra=json_body(GenerateJob, A_GENERATE_JOB), **jobs)
+    @app.post(GENERATE, openapi_extra=json_body(GenerateJob, A_GENERATE_JOB), **jobs)
     async def generate(request: Request) -> Response:
         """The job `generate`: a new room around a product."""
-        return await desk.job(request, "generate")
+        return await desk.job(request, ACTIONS[GENERATE])
 
 
 def _add_models(app: FastAPI, desk: Desk) -> None:

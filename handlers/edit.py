@@ -27,7 +27,7 @@ PATIENCE = 1.5
 
 
 def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
-    arrived, started = time.monotonic(), control.clock()
+    arrived, started = time.monotonic(), control.clock()  # a second try would wait as well
     job, room = request.job, request.room
 
     # 1. The product without its background, in the room's colours.
@@ -54,24 +54,28 @@ def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
         seeds[0], finished[0], told = _better(scene, tasks[0], finished[0], painter, control.between(0.95, 1))
         said.append(told)
 
-    first = finished[0]
-    box = first.box or placement.box
-    info = PlacementInfo(
-        instructions=job.instructions,
-        coordinates=foot_of(box, placement.surface) if box != placement.box else placement.foot,
-        box=box,
-        surface=placement.surface,
-        original_size=room.size,
-        seed=seeds[0],
-        cutout_confidence=round(cutting.confidence, 3),
-        changed_fraction=first.checks["changed_fraction"],
-        checks=first.checks,
-        processing_time=round(control.clock() - started, 3),
-        **outcome.shared_info,
-    )
+    info = _info(scene, finished[0], outcome, seeds[0], control.clock() - started)
     pictures = [Picture(each.pixels, icc=room.icc) for each in finished]
     said += [*_failures(finished, seeds), *_alike([each.pixels for each in finished])]
     return Made(pictures, seeds, info, [*request.warnings, *doubts(cutting), *said])
+
+
+def _info(scene: Scene, first: Finished, outcome: Outcome, seed: int, seconds: float) -> PlacementInfo:
+    placement = scene.placement
+    box = first.box or placement.box
+    return PlacementInfo(
+        instructions=scene.request.job.instructions,
+        coordinates=foot_of(box, placement.surface) if box != placement.box else placement.foot,
+        box=box,
+        surface=placement.surface,
+        original_size=scene.request.room.size,
+        seed=seed,
+        cutout_confidence=round(scene.product.confidence, 3),
+        changed_fraction=first.checks["changed_fraction"],
+        checks=first.checks,
+        processing_time=round(seconds, 3),
+        **outcome.shared_info,
+    )
 
 
 def _task(scene: Scene, sampling: Sampling) -> EditTask:

@@ -5,9 +5,8 @@ from handlers.requests import EditRequest
 from imaging.camera import Camera, find_camera
 from imaging.cutout import CutOut
 from imaging.layout import Placement, Wish, lay_out, surface_of
-from imaging.picture import Box, Mask, size_of
-from imaging.resize import placed
 from imaging.suggestion import Suggestion, sensible, shown
+from imaging.within import reaches
 from models.engine import Control, Question
 from models.prompts import layout_prompt
 from schemas.errors import ErrorCode, JobError
@@ -29,19 +28,11 @@ def place(request: EditRequest, product: CutOut, painter: Painter, control: Cont
     )
     suggestion = _suggested(request, wish, product, camera, painter, control) if _is_open(wish) else Suggestion()
     placement = lay_out(request.room.pixels, product, camera, wish, suggestion)
-    if request.mask is not None and not _is_inside(product, placement.frame, request.mask):
+    if request.mask is not None and not reaches(product.alpha, placement.frame, request.mask):
         field = "placement_box" if wish.box else "placement_coordinates" if wish.coordinates else "mask"
         message = f"Invalid {field}: nothing of the product would stand inside the mask"
         raise JobError(ErrorCode.INVALID_INPUT, message, (field,))
     return placement
-
-
-def _is_inside(product: CutOut, frame: Box, mask: Mask) -> bool:
-    """Whether any of it is, to the pixel."""
-    width, height = size_of(mask)
-    part = max(0, frame[0]), max(0, frame[1]), min(width, frame[2]), min(height, frame[3])
-    allowed = mask[part[1] : part[3], part[0] : part[2]]
-    return bool(allowed.any() and (placed(product.alpha, frame, part)[allowed] > 0).any())
 
 
 def _is_open(wish: Wish) -> bool:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from imaging.picture import Box, Mask, Size, Weights, scaled_size, size_of
+from imaging.resize import placed
 
 FITS = 0.995
 """Of a product's solid pixels, how many inside the mask are as good as all."""
@@ -41,6 +42,16 @@ def share_inside(alpha: Weights, frame: Box, mask: Mask) -> float:
     product = np.ix_((steps[down] * alpha.shape[0]).astype(int), (steps[across] * alpha.shape[1]).astype(int))
     solid = alpha[product] > _COVERED
     return float(mask[np.ix_(rows[down], columns[across])][solid].mean()) if solid.any() else 1.0
+
+
+def reaches(alpha: Weights, frame: Box, mask: Mask) -> bool:
+    """Whether any pixel of a product set into `frame` is inside the mask, however thin that is."""
+    if share_inside(alpha, frame, mask):
+        return True
+    width, height = size_of(mask)
+    part = max(0, frame[0]), max(0, frame[1]), min(width, frame[2]), min(height, frame[3])
+    allowed = mask[part[1] : part[3], part[0] : part[2]]
+    return bool(allowed.any() and (placed(alpha, frame, part)[allowed] > 0).any())
 
 
 def moved_inside(alpha: Weights, frame: Box, held: Held) -> Box | None:

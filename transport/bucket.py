@@ -156,22 +156,22 @@ class Bucket:
 
 def _send(session: Any, request: Any, **_: object) -> Any:
     """As botocore does, but of an answer without end it reads no more than `MAX_ANSWER_BYTES`."""
+    import urllib3
     from botocore.awsrequest import AWSResponse
     from botocore.exceptions import HTTPClientError, ReadTimeoutError
-    from urllib3 import HTTPResponse
-    from urllib3 import exceptions as urllib3
 
     request.stream_output = True
     answer = session.send(request)
     try:
         body = io.BytesIO(answer.raw.read(MAX_ANSWER_BYTES))
-    except urllib3.ReadTimeoutError as error:
+    except urllib3.exceptions.ReadTimeoutError as error:
         raise ReadTimeoutError(endpoint_url=request.url, error=error) from error
-    except urllib3.HTTPError as error:
+    except urllib3.exceptions.HTTPError as error:
         raise HTTPClientError(error=error) from error
     finally:
         answer.raw.close()
-    return AWSResponse(answer.url, answer.status_code, answer.headers, HTTPResponse(body, preload_content=False))
+    whole = urllib3.HTTPResponse(body, preload_content=False)
+    return AWSResponse(answer.url, answer.status_code, answer.headers, whole)
 
 
 def _reason(error: Exception) -> str:

@@ -34,8 +34,10 @@ LOADING_SECONDS = 5
 """After which to ask again for a model that loads."""
 
 
-JOB_ROUTES = {"/v1/edit": "edit", "/v1/generate": "generate"}
-"""And their actions."""
+EDIT, GENERATE = "/v1/edit", "/v1/generate"
+
+ACTIONS = {EDIT: "edit", GENERATE: "generate"}
+"""Of the routes that answer as jobs do."""
 
 
 def status_of(problem: JobError) -> int:
@@ -71,7 +73,7 @@ def job_error_response(answer: Mapping[str, Any], problem: JobError, retry_secon
 def refusal_response(problem: JobError, path: str, *, status: int | None = None, retry_seconds: int = 1) -> Response:
     """Of a request that never came to its route, in the shape of what that answers."""
     status = status or status_of(problem)
-    action = JOB_ROUTES.get(path)
+    action = ACTIONS.get(path)
     body = ErrorAnswer.of(action, problem).as_json() if action else error_body(problem, status)
     return _response(body, status, retry_seconds)
 
