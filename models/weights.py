@@ -1,5 +1,5 @@
-"""Finds a checkpoint's files and proves them whole. Whatever is wrong ends the start in one
-sentence: a worker never runs without what was asked for."""
+"""Finds a checkpoint's files and proves them whole. Whatever is wrong ends the start in one sentence: a worker never
+runs without what was asked for."""
 
 import json
 import logging
