@@ -13,9 +13,9 @@ from functools import cache
 from typing import Any
 
 from handlers.deliver import NO_LIMIT
-from handlers.ending import end_soon
-from handlers.growth import share_arenas
 from handlers.router import Call, Router, build_router, doing
+from handlers.runtime.memory_watch import share_arenas
+from handlers.runtime.shutdown import end_soon
 from models.build import build
 from models.engine import Control, Progress, Report
 from schemas.answers import ErrorAnswer

@@ -20,11 +20,11 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
-from handlers.ending import end_soon
-from handlers.growth import share_arenas
 from handlers.openai import EDITS, GENERATIONS, MODELS, read_body
 from handlers.parse import parse
 from handlers.router import Call, Router, build_router
+from handlers.runtime.memory_watch import share_arenas
+from handlers.runtime.shutdown import end_soon
 from models.build import build
 from models.engine import Control, Progress
 from schemas.answers import AnswerPart, PictureAnswer
@@ -51,7 +51,7 @@ from web.errors import ACTIONS, EDIT, GENERATE, error_response, job_error_respon
 from web.events import Events, ImageEvents, JobEvents
 from web.forms import is_form, read_form, read_json
 from web.front import OPEN, Front, bug
-from web.line import REPLACED, Line
+from web.job_queue import REPLACED, Line
 from web.logs import set_up
 from web.metrics import Metrics
 from web.studio import add_studio

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
 import openai  # noqa: E402
 
 from models import tiny  # noqa: E402
-from models.qwen import MOST_LOOKED  # noqa: E402
+from models.qwen.engine import MOST_LOOKED  # noqa: E402
 from tests.live import Echo, Live, colour_of, serving  # noqa: E402
 
 CALLERS, STEPS, RUNS = 20, 30, 7

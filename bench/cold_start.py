@@ -21,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
 
-from models.sizes import Sizes  # noqa: E402
+from models.checkpoints.sizes import Sizes  # noqa: E402
 
 GB = 1e9
 DISKS = (1.5, 5.0, 10.0)
@@ -55,7 +55,7 @@ import torch
 from diffusers import QwenImageEditPlusPipeline
 from transformers import Qwen2_5_VLForConditionalGeneration
 mark("torch, diffusers, transformers")
-import rp_handler, models.qwen
+import rp_handler, models.qwen.engine
 mark("imports of ours")
 """
 )
@@ -119,8 +119,8 @@ def simulated(count: Sizes, before: float) -> list[dict[str, float]]:
 
 def empty_models() -> tuple[Sizes, float]:
     """With the libraries already imported, so that the seconds are those of building."""
-    import models.qwen  # noqa: F401  the libraries first
-    from models.sizes import sizes
+    import models.qwen.engine  # noqa: F401  the libraries first
+    from models.checkpoints.sizes import sizes
 
     began = time.perf_counter()
     return sizes(), time.perf_counter() - began

@@ -25,16 +25,17 @@ from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from imaging.cutout import CutOut
 from imaging.picture import Picture, Size
-from models import lora, tiny
-from models.components import Checkpoint, Components
-from models.conditioning import decode, embed, encode
+from models import tiny
+from models.checkpoints import lora
+from models.checkpoints.components import Checkpoint, Components
+from models.checkpoints.loading import settled
+from models.checkpoints.plan import Card, Plan, make_plan
+from models.checkpoints.profiles import PROFILES, Profile
+from models.checkpoints.sizes import TEXT_ENCODER
 from models.engine import Control, GenerateTask, PaintTask, Sampling
-from models.grid import fit
-from models.loading import settled
-from models.plan import Card, Plan, make_plan
-from models.profiles import PROFILES, Profile
-from models.qwen import Qwen
-from models.sizes import TEXT_ENCODER
+from models.qwen.conditioning import decode, embed, encode
+from models.qwen.engine import Qwen
+from models.qwen.grid import fit
 from schemas.settings import Precision, Qualities
 
 RANK = 64
@@ -162,7 +163,7 @@ def tiny_size(profile: Profile, plan: Plan) -> Components:
 
 
 def planned(parts: Components, plan: Plan, device: str) -> Components:
-    """With random LoRAs, as `models.loading` leaves what it has read."""
+    """With random LoRAs, as `models.checkpoints.loading` leaves what it has read."""
     bare, text_encoder = parts.edit, parts.text_encoder
     if plan.transformer == "nf4":
         in_four_bits(bare.transformer.transformer_blocks, device)

@@ -24,15 +24,15 @@ from PIL import Image
 
 from bench.gpu import add_loras, full_size, gigabytes, tiny_size
 from imaging.picture import Picture, Pixels, Size
-from models import lora
-from models.components import Components
-from models.eight_bits import quantize
+from models.checkpoints import lora
+from models.checkpoints.components import Components
+from models.checkpoints.modulation import Tables, fixed_timesteps
+from models.checkpoints.plan import ADA, Plan
+from models.checkpoints.profiles import PROFILES
+from models.checkpoints.quantization import quantize
 from models.engine import Control, PaintTask, Sampling
-from models.modulation import Tables, fixed_timesteps
-from models.plan import ADA, Plan
-from models.profiles import PROFILES
-from models.qwen import Qwen
-from models.tuning import tune
+from models.qwen.engine import Qwen
+from models.qwen.tuning import tune
 from tests.stock import stock_edit
 
 PROFILE = PROFILES["qwen-image-edit-2511"]

@@ -28,9 +28,9 @@ import numpy as np  # noqa: E402
 from PIL import ExifTags, Image, ImageOps  # noqa: E402
 
 from bench.drift import enlarged, read_scene  # noqa: E402
-from handlers.painting import Made  # noqa: E402
 from handlers.requests import edit_request  # noqa: E402
 from handlers.router import Router, build_router  # noqa: E402
+from handlers.runtime.engine_runner import Made  # noqa: E402
 from imaging.picture import Picture, Pixels  # noqa: E402
 from models.engine import Control  # noqa: E402
 from models.preview import Preview  # noqa: E402

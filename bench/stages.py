@@ -26,19 +26,19 @@ import numpy as np  # noqa: E402
 
 from bench.drift import Model, Scene, enlarged, painted, read_scene  # noqa: E402
 from bench.placement import picture  # noqa: E402
-from handlers import finishing  # noqa: E402
-from handlers.cutouts import CutOuts  # noqa: E402
-from handlers.painting import Painter  # noqa: E402
-from handlers.placing import place  # noqa: E402
+from handlers import restoration as finishing  # noqa: E402
+from handlers.placement import place  # noqa: E402
+from handlers.quality_checks import Thresholds  # noqa: E402
 from handlers.requests import EditRequest  # noqa: E402
-from handlers.tally import Tally  # noqa: E402
-from handlers.verdict import Thresholds  # noqa: E402
+from handlers.runtime.cutout_cache import CutOuts  # noqa: E402
+from handlers.runtime.engine_runner import Painter  # noqa: E402
+from handlers.runtime.job_stats import Tally  # noqa: E402
 from imaging.compose import compose  # noqa: E402
 from imaging.picture import Picture  # noqa: E402
+from models.checkpoints.profiles import PROFILES  # noqa: E402
 from models.engine import Control, Painted  # noqa: E402
-from models.grid import fit, window  # noqa: E402
 from models.preview import Preview  # noqa: E402
-from models.profiles import PROFILES  # noqa: E402
+from models.qwen.grid import fit, window  # noqa: E402
 from models.resident import Resident  # noqa: E402
 from schemas.jobs import EditJob  # noqa: E402
 from schemas.settings import Settings  # noqa: E402

@@ -5,8 +5,8 @@ from ray import serve
 from ray.serve import Application
 
 from deploy.ray_options import Options
-from handlers.growth import share_arenas
 from handlers.router import build_router
+from handlers.runtime.memory_watch import share_arenas
 from models.build import build
 from schemas.settings import read_settings
 from server import create_app

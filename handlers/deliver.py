@@ -5,9 +5,9 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from handlers.painting import Made, PaintingInfo
-from handlers.pictures import as_base64, as_data_url
-from imaging.encode import DigitalSource, ImageFile, encode, encode_within, holds
+from handlers.images import as_base64, as_data_url
+from handlers.runtime.engine_runner import Made, PaintingInfo
+from imaging.codec.encode import DigitalSource, ImageFile, encode, encode_within, holds
 from imaging.picture import Picture
 from models.engine import Control
 from schemas.answers import PlacementInfo, Variant

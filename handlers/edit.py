@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from handlers.finishing import Finished, Scene, finish, may_change
-from handlers.painting import Made, Outcome, Painter, doubts, paint_each
-from handlers.placing import place
+from handlers.placement import place
 from handlers.requests import EditRequest, samplings
-from imaging.colour import in_profile
+from handlers.restoration import Finished, Scene, finish, may_change
+from handlers.runtime.engine_runner import Made, Outcome, Painter, doubts, paint_each
+from imaging.codec.color_profile import in_profile
 from imaging.compose import compose
-from imaging.layout import NOT_FOUND, foot_of
 from imaging.picture import Picture, Pixels
-from imaging.words import Words, read
+from imaging.placement.layout import NOT_FOUND, foot_of
+from imaging.placement.text_placement import Words, read
 from models.engine import Control, EditTask, Sampling
 from schemas.answers import PlacementInfo
 from schemas.errors import ErrorCode, JobError

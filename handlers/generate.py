@@ -1,8 +1,8 @@
 """`generate`: a new environment around the product."""
 
-from handlers.painting import Made, Painter, doubts, paint_each
 from handlers.requests import GenerateRequest, samplings
-from imaging.colour import in_profile
+from handlers.runtime.engine_runner import Made, Painter, doubts, paint_each
+from imaging.codec.color_profile import in_profile
 from imaging.picture import Picture
 from models.engine import Control, GenerateTask
 from schemas.answers import GenerationInfo

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from handlers.tally import Tally
+from handlers.runtime.job_stats import Tally
 from models.hardware import graphics
 from models.resident import Resident
 from schemas.answers import HealthAnswer, Jobs

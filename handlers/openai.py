@@ -9,10 +9,9 @@ from pydantic import ValidationError
 
 from handlers.deliver import Delivery, Parcel, send
 from handlers.edit import edit
+from handlers.images import PictureReader
 from handlers.paint import paint
-from handlers.painting import Made, Painter
 from handlers.parse import check_length, in_words, shown
-from handlers.pictures import PictureReader
 from handlers.requests import (
     NOT_DISTILLED,
     EditRequest,
@@ -23,6 +22,7 @@ from handlers.requests import (
     sampling_of,
     see_through,
 )
+from handlers.runtime.engine_runner import Made, Painter
 from models.engine import Control, Sampling
 from models.resident import Resident
 from schemas.answers import PlacementInfo

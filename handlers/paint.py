@@ -1,10 +1,10 @@
 """`paint`: words and reference pictures to pictures."""
 
-from handlers.painting import Made, Painter, PaintingInfo, paint_each
 from handlers.requests import PaintRequest, counted_up
-from imaging.colour import in_profile
+from handlers.runtime.engine_runner import Made, Painter, PaintingInfo, paint_each
+from imaging.codec.color_profile import in_profile
 from imaging.picture import Picture, Pixels
-from imaging.restore import restore
+from imaging.restoration.restoration import restore
 from models.engine import Control, PaintTask
 
 

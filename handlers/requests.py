@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil, floor
 
-from handlers.pictures import PictureReader
+from handlers.images import PictureReader
 from imaging.picture import Box, Mask, Picture, Point, Size
 from models.engine import Sampling
 from schemas.errors import ErrorCode, JobError

@@ -10,17 +10,17 @@ from typing import Any
 from handlers.deliver import NO_LIMIT, Delivery, deliver
 from handlers.edit import edit
 from handlers.generate import generate
-from handlers.growth import Growth
 from handlers.health import health, status_of
-from handlers.once import Once
+from handlers.images import PictureReader
 from handlers.openai import MODEL, MODELS, ImagesApi, models, openai_route, read_body
-from handlers.painting import Made, Painter
 from handlers.parse import action_of, parse
-from handlers.pictures import PictureReader
+from handlers.quality_checks import Thresholds
 from handlers.requests import edit_request, generate_request
-from handlers.tally import Tally
-from handlers.verdict import Thresholds
-from imaging.decode import ImageLimits
+from handlers.runtime.engine_runner import Made, Painter
+from handlers.runtime.idempotency import Once
+from handlers.runtime.job_stats import Tally
+from handlers.runtime.memory_watch import Growth
+from imaging.codec.decode import ImageLimits
 from models.engine import Control
 from models.preview import Preview
 from models.resident import Resident

@@ -6,18 +6,18 @@ from typing import cast
 import cv2
 import numpy as np
 
-from imaging.backdrop import FARTHEST_WALL_CM, floor_end, wall_distance
-from imaging.camera import Camera, Numbers
 from imaging.cutout import CutOut
-from imaging.glow import glow, reach
-from imaging.lamp import shade_of
-from imaging.layout import Placement
-from imaging.light import Light, Source, encoded, find_light, linear
+from imaging.geometry.camera import Camera, Numbers
+from imaging.geometry.walls import FARTHEST_WALL_CM, floor_end, wall_distance
+from imaging.lighting.cast_shadow import ABOVE, BESIDE, shade
+from imaging.lighting.estimate import Light, Source, encoded, find_light, linear
+from imaging.lighting.lamp import shade_of
+from imaging.lighting.lamp_light import glow, reach
+from imaging.lighting.relight import gain, relit
+from imaging.lighting.sun import find_sun
 from imaging.picture import Box, Mask, Pixels, Weights, differing
-from imaging.relight import gain, relit
+from imaging.placement.layout import Placement
 from imaging.resize import Layer, placed, scaled_box
-from imaging.shade import ABOVE, BESIDE, shade
-from imaging.sun import find_sun
 
 _VIEW = 480  # pixels along the longer side of the reduced photo
 _GAMMA = 2.4

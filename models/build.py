@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from models.ahead import reading_ahead
+from models.checkpoints.prefetch import reading_ahead
+from models.checkpoints.profiles import find_profile
 from models.engine import ImageModel
 from models.hardware import graphics
 from models.preview import Preview
-from models.profiles import find_profile
 from models.resident import Resident
 from schemas.settings import Engine, Settings, SettingsError
 
@@ -52,7 +52,7 @@ def check_sharing(settings: Settings, engine: Engine, cards: int) -> None:
 def _qwen(settings: Settings) -> Load:
     def load() -> ImageModel:
         with reading_ahead(settings):
-            from models.qwen import load as load_qwen
+            from models.qwen.engine import load as load_qwen
 
             return load_qwen(settings)
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from imaging.compose import Composite
 from imaging.cutout import CutOut
-from imaging.layout import Placement
 from imaging.picture import Box, Picture, Pixels, Size
+from imaging.placement.layout import Placement
 from imaging.resize import in_place
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import Quality

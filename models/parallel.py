@@ -22,10 +22,10 @@ from torch import Tensor, distributed
 from torch._C._distributed_c10d import Store, TCPStore
 from torch.distributed.device_mesh import init_device_mesh
 
-from models import lora
-from models.components import Components
-from models.forward import Forward, Shape, Share
-from models.tuning import plain_attention
+from models.checkpoints import lora
+from models.checkpoints.components import Components
+from models.qwen.forward import Forward, Shape, Share
+from models.qwen.tuning import plain_attention
 from schemas.errors import ErrorCode, JobError
 from schemas.settings import SettingsError
 

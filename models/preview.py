@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from imaging.compose import compose
-from imaging.layout import Wish, lay_out
+from imaging.placement.layout import Wish, lay_out
 from imaging.scenes import draw_scene
 from models.engine import Control, EditTask, GenerateTask, Painted, PaintTask, Question, Sampling
 from schemas.errors import ErrorCode, JobError

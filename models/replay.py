@@ -4,13 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from imaging.colour import in_profile
-from imaging.decode import ImageLimits, decode
+from imaging.codec.color_profile import in_profile
+from imaging.codec.decode import ImageLimits, decode
 from imaging.picture import Box, Picture, Pixels, Size
 from imaging.resize import resized
+from models.checkpoints.profiles import PROFILES
 from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Question, Sampling
-from models.grid import fit, window
-from models.profiles import PROFILES
+from models.qwen.grid import fit, window
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import Quality
 from schemas.settings import SettingsError

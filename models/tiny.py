@@ -16,12 +16,12 @@ from torch import Tensor
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from models import lora
-from models.components import Checkpoint, Components
+from models.checkpoints import lora
+from models.checkpoints.components import Checkpoint, Components
+from models.checkpoints.profiles import LIGHTNING, Lora, Profile, Schedule
 from models.engine import ImageModel
 from models.parallel import share
-from models.profiles import LIGHTNING, Lora, Profile, Schedule
-from models.qwen import Qwen
+from models.qwen.engine import Qwen
 
 SPECIAL_TOKENS = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>",

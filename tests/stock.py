@@ -6,7 +6,7 @@ from typing import Any
 from diffusers import FlowMatchEulerDiscreteScheduler, QwenImageEditPlusPipeline
 from transformers import BatchFeature
 
-from models.components import Components
+from models.checkpoints.components import Components
 
 
 class ImageOnlyProcessor:

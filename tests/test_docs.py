@@ -11,7 +11,7 @@ import pytest
 
 from docs.reference import PAGE, page
 from handlers.parse import parse
-from models import plan
+from models.checkpoints import plan
 from models.preview import Preview
 from schemas.answers import ErrorAnswer, PictureAnswer
 from schemas.errors import ErrorCode

@@ -14,7 +14,7 @@ from runpod.serverless.modules.rp_job import run_job
 
 import rp_handler
 from handlers.deliver import TEXT_BYTES
-from handlers.growth import WARM_UP_JOBS
+from handlers.runtime.memory_watch import WARM_UP_JOBS
 from models.engine import Control, Painted, PaintTask, Question
 from models.preview import Preview
 from schemas.errors import ErrorCode, JobError

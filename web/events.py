@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from typing import Any
 
-from handlers.pictures import as_base64
-from imaging.encode import DigitalSource, FileFormat, encode
+from handlers.images import as_base64
+from imaging.codec.encode import DigitalSource, FileFormat, encode
 from imaging.picture import Picture, Pixels, scaled_size, size_of
 from imaging.resize import resized
 from models.engine import Progress

@@ -10,8 +10,8 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from handlers.images import as_base64
 from handlers.parse import shown
-from handlers.pictures import as_base64
 from schemas.errors import ErrorCode, JobError
 from schemas.openai import EditBody
 

@@ -7,10 +7,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from handlers.painting import Painter
+from handlers.runtime.engine_runner import Painter
 from models.engine import Progress
 from models.hardware import graphics
-from web.line import Line
+from web.job_queue import Line
 
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from imaging.camera import Camera
+from imaging.geometry.camera import Camera
 from imaging.picture import Pixels, Point, Size
 from imaging.scenes.render import render
 from imaging.scenes.rooms import ROOMS, Plan

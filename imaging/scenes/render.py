@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.camera import Camera
+from imaging.geometry.camera import Camera
 from imaging.picture import Box, Pixels
 from imaging.scenes.bodies import NEAREST, Body, Leaf, Points
 from imaging.scenes.light import Grid, Lighting, Obstacles, Slopes, enlarged

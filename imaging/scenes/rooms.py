@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imaging.camera import Camera
+from imaging.geometry.camera import Camera
 from imaging.picture import Point
 from imaging.scenes import furniture as f
 from imaging.scenes.bodies import Body, Leaf, box, disc, post

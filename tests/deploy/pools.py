@@ -1,7 +1,7 @@
 """RunPod's GPU pools, as far as a plan fits them, and the member of each whose driver reports the least memory: of
 "48 GB", an L40S or A40 with error correction reports 46,068 MiB."""
 
-from models.plan import Card
+from models.checkpoints.plan import Card
 
 POOLS = {
     "AMPERE_24": Card("L4", 23_034 * 2**20, (8, 9)),

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from models.plan import GB, LORA_PARAMETERS, Card, make_plan
-from models.sizes import sizes
+from models.checkpoints.plan import GB, LORA_PARAMETERS, Card, make_plan
+from models.checkpoints.sizes import sizes
 from tests.deploy.dockerfile import ROOT, arguments
 from tests.deploy.pools import OTHERS, POOLS
 from tests.deploy.test_hub import CONFIG, EDIT, FREE_SHARE

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from models.plan import GB, LORA_PARAMETERS, make_plan
-from models.profiles import PROFILES
-from models.sizes import sizes
+from models.checkpoints.plan import GB, LORA_PARAMETERS, make_plan
+from models.checkpoints.profiles import PROFILES
+from models.checkpoints.sizes import sizes
 from schemas.jobs import ACTIONS
 from schemas.settings import Settings
 from tests.deploy.names import KNOWN, SETTINGS

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from models.profiles import find_profile
-from models.weights import PLATFORM_CACHE, Shelf
+from models.checkpoints.profiles import find_profile
+from models.checkpoints.weights import PLATFORM_CACHE, Shelf
 from schemas.settings import Settings, SettingsError
 from schemas.version import VERSION
 from tests.deploy.dockerfile import ROOT, arguments, copied, copy_to, every, instructions, variables

@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from handlers.router import build_router
+from models.checkpoints.weights import PLATFORM_CACHE
 from models.preview import Preview
 from models.resident import Resident
-from models.weights import PLATFORM_CACHE
 from schemas.settings import Settings
 from schemas.version import VERSION
 from server import create_app

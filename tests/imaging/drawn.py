@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from imaging.camera import Camera
 from imaging.cutout import CutOut
+from imaging.geometry.camera import Camera
 from imaging.picture import Pixels
 
 PHOTOS = Path(__file__).parents[2] / "examples/photos"

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from imaging.camera import find_camera
 from imaging.compose import Composite, compose
-from imaging.layout import Placement, Wish, lay_out
-from imaging.light import encoded, linear
+from imaging.geometry.camera import find_camera
+from imaging.lighting.estimate import encoded, linear
 from imaging.picture import Mask, Pixels
+from imaging.placement.layout import Placement, Wish, lay_out
 from tests.imaging import drawn
 
 CAMERA = drawn.camera()

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from imaging.camera import Camera
+from imaging.geometry.camera import Camera
 from imaging.picture import Pixels
 from imaging.scenes import Scene, draw_scene
 from imaging.scenes.bodies import Body, Leaf, box

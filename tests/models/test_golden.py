@@ -11,7 +11,7 @@ from PIL import Image
 from imaging.picture import Picture, Pixels
 from models import tiny
 from models.engine import Control, PaintTask, Sampling
-from models.qwen import Qwen
+from models.qwen.engine import Qwen
 
 FOLDER = Path(__file__).parent / "golden"
 OTHER_CARD = 2

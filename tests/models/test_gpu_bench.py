@@ -3,8 +3,8 @@
 import pytest
 
 from bench.gpu import EDIT, GENERATE, one_job, tiny_size
-from models.plan import Plan
-from models.profiles import PROFILES
+from models.checkpoints.plan import Plan
+from models.checkpoints.profiles import PROFILES
 
 PROFILE = PROFILES["qwen-image-edit-2511"]
 PLANS = [

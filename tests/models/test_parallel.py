@@ -20,14 +20,14 @@ from diffusers.models.attention_dispatch import attention_backend
 from imaging.picture import Picture, Pixels
 from models import parallel, tiny
 from models.build import check_sharing
-from models.conditioning import embed
+from models.checkpoints.loading import load, source
+from models.checkpoints.plan import Plan
+from models.checkpoints.weights import Shelf
 from models.engine import Control, PaintTask, Sampling
-from models.grid import fit
-from models.loading import load, source
-from models.plan import Plan
-from models.qwen import Qwen, tuned
-from models.tuning import tune
-from models.weights import Shelf
+from models.qwen.conditioning import embed
+from models.qwen.engine import Qwen, tuned
+from models.qwen.grid import fit
+from models.qwen.tuning import tune
 from schemas.errors import ErrorCode, JobError
 from schemas.settings import Settings, SettingsError, read_settings
 
@@ -202,7 +202,7 @@ def test_a_helper_that_does_not_come_up_ends_the_start_in_one_sentence() -> None
 MAIN = """
 import time
 from models import tiny
-from models.conditioning import embed
+from models.qwen.conditioning import embed
 from models.engine import Control, PaintTask, Sampling
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imaging.camera import Camera
 from imaging.compose import Composite
 from imaging.cutout import CutOut
-from imaging.layout import Placement
+from imaging.geometry.camera import Camera
 from imaging.picture import Picture, Pixels, Size
+from imaging.placement.layout import Placement
 from models.engine import Control, EditTask, ImageModel, Painted, PaintTask, Sampling
 from models.replay import framed, load
 from schemas.errors import ErrorCode, JobError

@@ -1,0 +1,51 @@
+"""Whether a finished edit is good enough to be the only one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from imaging.restoration.metrics import Likeness
+from imaging.restoration.restoration import Drift
+from schemas.settings import Settings
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What a good picture keeps to: the settings that begin with `check_`."""
+
+    drift_percent: float
+    box_agreement: float
+    product_colour: float
+    product_structure: float
+    product_present: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Thresholds":
+        return cls(**{name: getattr(settings, f"check_{name}") for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was measured of one picture; None where there was nothing to measure. Drift is that of the engine's picture
+    before it was brought back."""
+
+    drift: Drift | None
+    box_agreement: float | None
+    product: Likeness | None
+
+    def failed(self, limits: Thresholds, side: int) -> Iterator[str]:
+        """The names of the checks it fails in a photo whose longer side has so many pixels."""
+        if self.drift and not (self.drift.found and self.drift.worst_percent(side) <= limits.drift_percent):
+            yield "drift"
+        if self.box_agreement is not None and self.box_agreement < limits.box_agreement:
+            yield "box_agreement"
+        if self.product is None or self.product.present < limits.product_present:
+            yield "product_present"
+        elif self.product.colour > limits.product_colour:
+            yield "product_colour"
+        elif self.product.structure < limits.product_structure:
+            yield "product_structure"
+
+    @property
+    def likeness(self) -> float:
+        product = self.product
+        return product.present + product.structure - product.colour / 50 if product else -1

@@ -1,0 +1,146 @@
+"""A painted picture to one the customer can trust: brought back onto the photo, and judged."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from handlers.quality_checks import Thresholds, Verdict
+from handlers.requests import EditRequest
+from imaging.compose import Composite
+from imaging.cutout import CutOut
+from imaging.picture import Box, Mask, Pixels, Weights, bounds, differing
+from imaging.placement.layout import Placement
+from imaging.restoration.metrics import agreement, likeness, pasted
+from imaging.restoration.restoration import Drift, restore
+from models.engine import Painted
+
+BESIDE, ABOVE = 0.55, 0.32
+"""Of the product's width and height, how far around it an engine may change the photo."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What an edit starts from. `allowed` is where the photo may change, `by_words` that its place is the engine's to
+    find."""
+
+    request: EditRequest
+    product: CutOut
+    placement: Placement
+    guide: Composite
+    allowed: Mask
+    by_words: bool
+
+    @property
+    def photo(self) -> Pixels:
+        return self.request.room.pixels
+
+    @property
+    def region(self) -> Box | None:
+        """What holds all that may change; None for most of the photo."""
+        if self.by_words or not self.request.job.preserve_background:
+            return None
+        return bounds(self.allowed)
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """`box` is where the product is in `pixels`, None where it is not to be found; `failed` names checks."""
+
+    pixels: Pixels
+    box: Box | None
+    verdict: Verdict
+    checks: dict[str, Any]
+    failed: tuple[str, ...]
+
+    @property
+    def worth(self) -> tuple[int, float]:
+        """The better of two is the one with more."""
+        return -len(self.failed), self.verdict.likeness
+
+
+def may_change(request: EditRequest, frame: Box, guide: Composite, by_words: bool) -> Mask:
+    """With the background preserved, the surroundings that a product's shadow and reflection reach, and a lamp's
+    light."""
+    allowed = np.ones(request.room.pixels.shape[:2], np.bool_)
+    if request.job.preserve_background and not by_words:
+        left, top, right, bottom = frame
+        beside, above = round(BESIDE * (right - left)), round(ABOVE * (bottom - top))
+        allowed[:] = False
+        allowed[max(0, top - above) : bottom + above, max(0, left - beside) : right + beside] = True
+        allowed |= guide.changed
+    return allowed if request.mask is None else allowed & request.mask
+
+
+def finish(scene: Scene, painted: Painted, thresholds: Thresholds) -> Finished:
+    """The guide itself has not drifted; and where the whole photo may change, nothing is brought back."""
+    job, photo, guide = scene.request.job, scene.photo, scene.guide
+    own_share = 0.0 if job.harmonize is None or scene.by_words else 1 - job.harmonize
+    drift: Drift | None = None
+    anew: Box | None = scene.placement.box
+    is_guide = painted.pixels is guide.pixels
+    if is_guide or not job.preserve_background:
+        pixels = np.where(scene.allowed[..., None], painted.pixels, photo)
+    else:
+        pixels, drift, anew = _brought_back(scene, painted, own_share)
+    if own_share:
+        pixels = _with_own_product(pixels, scene, own_share)
+
+    box = anew if scene.by_words else scene.placement.box
+    meant = pasted(photo, scene.product, box) if scene.by_words and box else guide
+    unmeasured = scene.by_words or own_share == 1 or not (is_guide or job.preserve_background)
+    verdict = Verdict(
+        drift=drift,
+        box_agreement=None if unmeasured else agreement(anew, scene.placement.box),
+        product=likeness(photo, pixels, meant) if box else None,
+    )
+    changed = differing(pixels, photo)
+    failed = tuple(verdict.failed(thresholds, max(photo.shape)))
+    return Finished(pixels, box, verdict, _checks(changed, scene.allowed, verdict, failed), failed)
+
+
+def _brought_back(scene: Scene, painted: Painted, own_share: float) -> tuple[Pixels, Drift, Box | None]:
+    """The photo with what the engine changed in its window."""
+    photo = scene.photo
+    left, top, right, bottom = painted.window or (0, 0, photo.shape[1], photo.shape[0])
+    window = np.s_[top:bottom, left:right]
+    asked = None if scene.by_words else _moved(scene.placement.box, -left, -top)
+    repaint = _freedom(scene, own_share)[window] if own_share else None
+    restored = restore(photo[window], painted.pixels, scene.allowed[window], asked, repaint)
+    pixels = photo.copy()
+    pixels[window] = restored.pixels
+    return pixels, restored.drift.moved(left, top), restored.anew and _moved(restored.anew, left, top)
+
+
+def _freedom(scene: Scene, own_share: float) -> Weights:
+    """How much of what the engine painted is taken: all of it under the product, which is mixed afterwards."""
+    freedom = np.full(scene.photo.shape[:2], 1 - own_share, np.float32)
+    left, top, right, bottom = scene.guide.part
+    freedom[top:bottom, left:right] += np.float32(own_share) * scene.guide.alpha
+    return freedom
+
+
+def _with_own_product(pixels: Pixels, scene: Scene, share: float) -> Pixels:
+    """`share` of the compositor's product, whose pixels are the shop's own, over that of the engine."""
+    left, top, right, bottom = scene.guide.part
+    here = np.s_[top:bottom, left:right]
+    weight = np.float32(share) * (scene.guide.alpha * scene.allowed[here])[..., None]
+    made, own = pixels[here], scene.guide.pixels[here]
+    mixed = pixels.copy()
+    mixed[here] = np.rint(made + weight * (own.astype(np.float32) - made)).astype(np.uint8)
+    return mixed
+
+
+def _checks(changed: Mask, allowed: Mask, verdict: Verdict, failed: tuple[str, ...]) -> dict[str, Any]:
+    """Measured, not promised."""
+    outside = ~allowed
+    told: dict[str, Any] = {
+        "background_identical": 1.0 - np.count_nonzero(changed & outside) / max(1, int(outside.sum())),
+        "changed_fraction": round(np.count_nonzero(changed) / changed.size, 6),
+    }
+    measured = {name: value for name, value in asdict(verdict).items() if value is not None}
+    return told | measured | {"failed": list(failed)}
+
+
+def _moved(box: Box, across: int, down: int) -> Box:
+    return box[0] + across, box[1] + down, box[2] + across, box[3] + down

@@ -1,0 +1,153 @@
+"""Bytes of any picture file to an upright 8-bit picture. Nothing large is allocated before the header is believed."""
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from imaging.codec.color_profile import rgb_profile, to_srgb
+from imaging.picture import Picture, Pixels
+from schemas.errors import ErrorCode, JobError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
+
+TURNS: dict[int, Callable[[NDArray[np.uint8]], Any]] = {
+    2: lambda pixels: cv2.flip(pixels, 1),
+    3: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_180),
+    4: lambda pixels: cv2.flip(pixels, 0),
+    5: cv2.transpose,
+    6: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE),
+    7: lambda pixels: cv2.rotate(cv2.transpose(pixels), cv2.ROTATE_180),
+    8: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE),
+}
+"""EXIF orientation to the turn that undoes it."""
+
+JPEG_END = b"\xff\xd9"
+
+BROKEN_FILE = (
+    OSError, ValueError, SyntaxError, EOFError, RuntimeError, TypeError, AttributeError,
+    ArithmeticError, LookupError, MemoryError, struct.error, cv2.error, Image.DecompressionBombError,
+)  # fmt: skip
+"""What Pillow's parsers raise on bytes that are no picture."""
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    max_bytes: int
+    max_pixels: int
+
+
+def decode(data: bytes, field: str, limits: ImageLimits) -> Picture:
+    """The picture in `data`, of the type its bytes show. Animations give their first frame.
+
+    Raises JobError: IMAGE_TOO_LARGE over a limit, INVALID_INPUT for what is no picture; both name `field`.
+    """
+    if len(data) > limits.max_bytes:
+        raise too_large(field, f"{len(data) / 1e6:.1f} MB, the limit is {limits.max_bytes / 1e6:g} MB")
+    try:
+        with Image.open(BytesIO(data), formats=_formats()) as image:
+            if image.width * image.height > limits.max_pixels:
+                pixels = image.width * image.height / 1e6
+                raise too_large(field, f"{pixels:g} megapixels, the limit is {limits.max_pixels / 1e6:g}")
+            return _upright(image, data)
+    except BROKEN_FILE as problem:
+        raise undecodable(field, _reason(problem)) from problem
+
+
+def too_large(field: str, how: str) -> JobError:
+    return JobError(ErrorCode.IMAGE_TOO_LARGE, f"Invalid {field}: the picture has {how}", (field,))
+
+
+def undecodable(field: str, reason: str) -> JobError:
+    return JobError(ErrorCode.INVALID_INPUT, f"Invalid {field}: Failed to decode image: {reason}", (field,))
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those that can be read here. The wheel of pillow-heif is under the GPL: some leave it out, and HEIC with it."""
+    Image.MAX_IMAGE_PIXELS = None  # our own limit, checked on the header, is stricter and a setting
+    try:
+        import pillow_heif
+    except ImportError:
+        return FORMATS
+    pillow_heif.register_heif_opener()
+    return (*FORMATS, "HEIF")
+
+
+def _reason(problem: BaseException) -> str:
+    # Pillow's own texts can quote the file; these three cases cover what a caller can act on.
+    if isinstance(problem, UnidentifiedImageError):
+        return "not a picture of a known format"
+    if "truncated" in str(problem).lower():
+        return "the file is truncated"
+    return "the file is damaged"
+
+
+def _upright(image: Image.Image, data: bytes) -> Picture:
+    icc = image.info.get("icc_profile")
+    quick = _whole_jpeg(image, data)
+    if quick is not None:
+        return Picture(_turned(quick, image), None, rgb_profile(icc, image))
+    image.load()  # which turns a TIFF upright and clears its orientation
+    icc = image.info.get("icc_profile")
+    alpha = _turned(_alpha(image), image) if image.has_transparency_data else None
+    return Picture(_turned(np.array(_to_rgb(image, icc)), image), alpha, rgb_profile(icc, image))
+
+
+def _whole_jpeg(image: Image.Image, data: bytes) -> Pixels | None:
+    """A colour JPEG with its end in place, by OpenCV: the pixels of Pillow, from the same library, in half the time.
+    Of a truncated file OpenCV would not complain."""
+    if image.format not in ("JPEG", "MPO") or image.mode != "RGB" or not data.endswith(JPEG_END):
+        return None
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    return None if pixels is None or pixels.shape[1::-1] != image.size else cast(Pixels, pixels)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except BROKEN_FILE:  # a good picture with damaged EXIF is still a good picture
+        return 1
+
+
+def _turned(pixels: NDArray[np.uint8], image: Image.Image) -> NDArray[np.uint8]:
+    turn = TURNS.get(_orientation(image))
+    return pixels if turn is None else cast(NDArray[np.uint8], turn(pixels))
+
+
+def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _deep_grey(image)
+    if image.mode == "LA":
+        image = image.getchannel("L")
+    if icc and image.mode in ("CMYK", "L", "LAB"):
+        converted = to_srgb(image, icc)
+        if converted is not None:
+            return converted
+    if image.mode == "RGBa" or (image.mode == "P" and image.has_transparency_data):  # which Pillow wants in two steps
+        image = image.convert("RGBA")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _alpha(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode.startswith("I"):
+        clear = np.asarray(image) == image.info["transparency"]  # one value, said in the file's own depth
+        return np.where(clear, 0, 255).astype(np.uint8)
+    return np.array(image.convert("RGBA").getchannel("A"))
+
+
+def _deep_grey(image: Image.Image) -> Image.Image:
+    """More than 8 bits to 8: whole numbers count to 65,535, floating point to 1 (to 255 where it goes above 1)."""
+    values = np.nan_to_num(np.asarray(image, np.float64))
+    if image.mode == "F":
+        values = values * (255 if values.max(initial=0) <= 1 else 1)
+    elif image.mode != "I" or values.max(initial=0) > 255:
+        values = values / 257
+    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))

@@ -1,0 +1,148 @@
+"""The product as a stack of discs, round or straight: all that a single cut-out tells of its third dimension.
+
+A deep product's footprint adds to its height in a picture taken from above, in the product photo as in the room, so
+neither height can be compared with the real one before the footprint is taken out.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.geometry.camera import Camera, Numbers
+from imaging.picture import Weights, scaled_size, size_of
+
+PHOTO_PITCH = np.radians(12.0)
+"""How far shops look down at what they photograph: usually 5 to 20 degrees."""
+
+_SLICES = 48
+_SOLID_SHARE = 0.7  # of a disc's width: as good as all of it
+_DEEPEST = 0.9  # depth over height: tables and sofas are much wider than that, hardly any is deeper
+_COVERED = 0.4  # the alpha from which a pixel counts as product
+_END = 0.15  # of the width: that far in stand the legs of what is straight
+_FARTHEST_CM, _TALLEST_CM = 2000.0, 1000.0
+_LEG_ROWS = 256
+_LEG_SHARES = (0.06, 0.12, 0.2, 0.28)  # of the height: where legs are looked for
+_WIDEST_LEG = 0.22  # of the width
+
+
+@dataclass(frozen=True, eq=False)
+class Solid:
+    """A stack of level discs from the floor up, in units of the product's height: `heights`, `radii` to the sides,
+    `depths` towards and away from the camera, and `filled`, the share of each disc's width that is not air. `straight`
+    is 0 where the discs are ellipses, 1 where they are rectangles."""
+
+    heights: Numbers
+    radii: Numbers
+    depths: Numbers
+    filled: Numbers
+    straight: float
+
+    def rows(self, camera: Camera, height_cm: float, distance_cm: float) -> tuple[float, float]:
+        """Top and bottom pixel row of the solid standing `distance_cm` before the camera."""
+        away = np.concatenate([-self.depths, self.depths]) * height_cm + distance_cm
+        up = np.concatenate([self.heights, self.heights]) * height_cm
+        rows = camera.project(np.zeros_like(up), up, away)[1]
+        return float(rows.min()), float(rows.max())
+
+    def distance(self, camera: Camera, height_cm: float, foot: float) -> float:
+        """How far off its axis stands where its lowest pixel row is `foot`; at most 20 m."""
+        near = min(camera.distance(foot), _FARTHEST_CM)
+        far = near + float(self.depths.max()) * height_cm
+        for _ in range(24):
+            middle = (near + far) / 2
+            near, far = (middle, far) if self.rows(camera, height_cm, middle)[1] > foot else (near, middle)
+        return far
+
+    def height_in(self, camera: Camera, foot: float, rows: float) -> float:
+        """The real height in cm of a product that covers `rows` pixel rows up from the row `foot`."""
+        height_cm = rows * min(camera.distance(foot), _FARTHEST_CM) / camera.focal
+        for _ in range(8):
+            top, bottom = self.rows(camera, height_cm, self.distance(camera, height_cm, foot))
+            height_cm = min(height_cm * rows / (bottom - top), _TALLEST_CM)
+        return height_cm
+
+
+def solid_of(alpha: Weights) -> Solid:
+    """The solid behind a cut-out's alpha, cropped to the product and taken from PHOTO_PITCH above the level."""
+    height, width = alpha.shape
+    radii, filled = _profile(alpha)
+    rise = (np.arange(_SLICES) + 0.5) * height / _SLICES
+    legs = legs_of(alpha)  # they stand around the axis, though the picture shows one below the others
+    spread = max((abs(leg.x - 0.5) * width for leg in legs), default=0.0)
+    knee = max((leg.height * height for leg in legs), default=0.0)
+    radii = np.where(rise < knee, np.maximum(radii, spread), radii)
+    depths = np.minimum(radii, _DEEPEST / 2 * height)
+    base = _rim(rise, depths, height / 3)
+    top = height - _rim(rise, depths[::-1], height / 3)
+    body = (rise >= base) & (rise <= top)
+    unit = (top - base) / np.cos(PHOTO_PITCH)
+    heights = (rise[body] - base) / (top - base)
+    return Solid(heights, radii[body] / unit, depths[body] / unit, filled[body], _straightness(alpha))
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A thin part that reaches the ground, in shares of the cut-out's width and height: `x` and `y` of its lowest
+    point from the top left, its `width`, and its `height`."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def legs_of(alpha: Weights) -> list[Leg]:
+    """The legs of a chair or table, as far as the cut-out shows them; none where the product stands on its body."""
+    shrink = min(1.0, _LEG_ROWS / alpha.shape[0])
+    size = scaled_size(size_of(alpha), shrink)
+    solid = (cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > _COVERED).astype(np.uint8)
+    found = [_parts_below(solid, int((1 - share) * size[1])) for share in _LEG_SHARES]
+    likely = [legs for legs in found if len(legs) > 1 and max(leg.width for leg in legs) < _WIDEST_LEG]
+    return max(likely, key=len, default=[])
+
+
+def _parts_below(solid: NDArray[np.uint8], row: int) -> list[Leg]:
+    height, width = solid.shape
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(solid[row:])
+    legs = []
+    for label, (_, top, _, rows, area) in enumerate(boxes[1:], start=1):
+        low = row + top + rows
+        middle = float(np.flatnonzero((labels[max(0, top + rows - 3) : top + rows] == label).any(axis=0)).mean())
+        legs.append(Leg((middle + 0.5) / width, low / height, area / rows / width, rows / height))
+    return legs
+
+
+def _profile(alpha: Weights) -> tuple[Numbers, Numbers]:
+    """From the lowest slice up: how far the product reaches from its middle in pixels, and how much of it is solid."""
+    width = alpha.shape[1]
+    rows = cv2.resize(alpha, (width, _SLICES), interpolation=cv2.INTER_AREA)[::-1]
+    solid = rows > _COVERED
+    across = np.abs(np.arange(width) + 0.5 - width / 2) + 0.5
+    radii = np.where(solid, across, 0.5).max(axis=1)
+    return radii, np.minimum(rows.sum(axis=1) / (2 * radii) / _SOLID_SHARE, 1)
+
+
+def _straightness(alpha: Weights) -> float:
+    """1 where the foot's outline is a line across the picture, however tilted, or stands on its ends alone; 0 where it
+    hangs below the line between its ends half as far as a round foot's, or more. A pixel counts for nothing."""
+    height, width = alpha.shape
+    covered = alpha > _COVERED
+    rise = np.where(covered.any(axis=0), covered[::-1].argmax(axis=0), height)
+    end = int(_END * width)
+    if not end:
+        return 0.0
+    ends = int(rise[:end].argmin()), width - end + int(rise[-end:].argmin())
+    across = np.arange(*ends)
+    hangs = np.interp(across, ends, rise[list(ends)]) - rise[across]
+    round_foot = np.sin(PHOTO_PITCH) * min(width, _DEEPEST * height) / 2
+    bend = round_foot * (1 - np.sqrt(1 - (1 - 2 * _END) ** 2))
+    return float(np.clip(1 - 2 * (hangs.max() - 1) / bend, 0, 1))
+
+
+def _rim(rise: Numbers, depths: Numbers, limit: float) -> float:
+    """How many rows of a picture taken from above belong to the front half of the lowest (or back half of the highest)
+    disc's outline: that half is an ellipse, sin(pitch) as high as it is deep."""
+    rim = (depths * np.sin(PHOTO_PITCH) >= rise) & (rise < limit)
+    return float(rise[rim].max(initial=0))

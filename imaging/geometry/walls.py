@@ -1,0 +1,76 @@
+"""What stands behind a place: the row where the floor ends at a wall, or at whatever stands before it."""
+
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.geometry.camera import Camera, Numbers
+from imaging.picture import Pixels
+from imaging.placement.regions import evenly_lit
+
+WALL_CM = 450.0
+"""The distance of a wall where its foot is not seen."""
+
+_NEAREST_WALL_CM, FARTHEST_WALL_CM = 80.0, 1000.0
+_STRIPS = 24
+_MIDDLE_OF_FLOOR = 0.6  # from the horizon down to the photo's lower border
+_ROWS = 192
+_RUN = 5  # rows of floor in a row that are believed
+_STEP = 6.0  # CIELAB: what floor and wall differ by at least
+_TINT = 9.0  # CIELAB a, b at middle lightness: what one floor differs by in itself
+_SHADE = 30.0  # CIELAB lightness: between a floor's sunlit and shaded parts
+
+
+def floor_end(pixels: Pixels, camera: Camera, columns: tuple[int, int], foot: int) -> int | None:
+    """The first row of floor under the wall behind row `foot`, judged over some columns; None where nothing tells.
+
+    Wall is what is seen at the horizon, floor what lies at the foot and below it: the floor ends where rows first look
+    like the latter and unlike the former. Medians over the columns take no notice of joints and table legs.
+    """
+    height, width = pixels.shape[:2]
+    top = max(0, round(camera.horizon))
+    foot, left, right = min(foot, height), max(0, columns[0]), min(width, columns[1])
+    if foot - top < 8 or right - left < 2:
+        return None
+    rows = _row_colours(pixels[top:, left:right])
+    shrunk = len(rows) / (height - top)
+    foot_row = max(_RUN, round((foot - top) * shrunk))
+    behind, floor, wall = rows[:foot_row], rows[foot_row - 1 :], np.median(rows[:3], axis=0)
+    unlike_wall = np.linalg.norm(behind - wall, axis=1) > _STEP
+    start = _first_run(_like_floor(behind, floor) & unlike_wall)
+    return None if start is None else top + round(start / shrunk)
+
+
+def wall_distance(pixels: Pixels, camera: Camera) -> float:
+    """How far the back wall is in cm: where the floor ends in most strips of the photo."""
+    height, width = pixels.shape[:2]
+    foot = round(camera.horizon + _MIDDLE_OF_FLOOR * (height - camera.horizon))
+    borders = np.linspace(0, width, _STRIPS + 1).astype(int).tolist()
+    ends = [floor_end(pixels, camera, strip, foot) for strip in pairwise(borders)]
+    distances = [camera.distance(end) for end in ends if end is not None]
+    seen = [distance for distance in distances if distance < FARTHEST_WALL_CM]
+    return max(float(np.median(seen)), _NEAREST_WALL_CM) if seen else WALL_CM
+
+
+def _row_colours(piece: Pixels) -> Numbers:
+    """Median CIELAB of each row, of at most _ROWS rows."""
+    size = (min(32, piece.shape[1]), min(_ROWS, piece.shape[0]))
+    small = cv2.resize(piece, size, interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    return np.array(np.median(lab, axis=1), np.float64)
+
+
+def _like_floor(rows: Numbers, floor: Numbers) -> NDArray[np.bool_]:
+    """Whether each row could be of one floor with the first, the middle or the last row of `floor`."""
+    samples = evenly_lit(floor[[0, len(floor) // 2, -1]])
+    difference = np.abs(evenly_lit(rows)[:, None] - samples)
+    tint = np.hypot(difference[..., 1], difference[..., 2])
+    return np.array(((tint < _TINT) & (difference[..., 0] < _SHADE)).any(axis=1))
+
+
+def _first_run(marked: NDArray[np.bool_]) -> int | None:
+    """The first of _RUN marked rows in a row."""
+    runs = np.convolve(marked, np.ones(_RUN, np.int64), mode="valid") == _RUN
+    return int(runs.argmax()) if runs.any() else None

@@ -1,0 +1,104 @@
+"""How a placed product dims its surroundings in the photo."""
+
+from typing import cast
+
+import cv2
+import numpy as np
+
+from imaging.cutout import CutOut
+from imaging.geometry.camera import Numbers
+from imaging.geometry.product_volume import legs_of, solid_of
+from imaging.lighting.estimate import Source
+from imaging.lighting.occlusion import Plane, Stack, light_left, pole, stack_of
+from imaging.picture import Box, Weights
+from imaging.placement.layout import Placement
+from imaging.resize import placed, scaled_box
+
+BESIDE, ABOVE = 0.36, 0.22
+"""How far its shadow reaches, of the product's width and height: beyond that the photo stays as it is."""
+
+_REACH = 5.0  # times the product's height: floor farther behind has no shadow
+_GAP_CM = 10.0  # to the wall: nothing stands closer, and the solid is only a guess
+_DARKNESS, _SHIFT, _BLUR = 0.3, 0.025, 0.02  # of what hangs; the latter two of its size
+_SIDEWAYS_CM = 200.0  # a lamp that far to the side throws the shadow as far sideways as down
+_CELLS = 256
+
+
+def shade(
+    product: CutOut, placement: Placement, sources: tuple[Source, ...], wall_row: int | None, part: Box
+) -> Weights:
+    """The share of its light that each pixel of `part` keeps. `wall_row` is the first row of floor before a wall close
+    behind the product."""
+    if placement.surface == "wall":
+        kept = _hanging(product, placement, sources[0], part)
+    elif placement.frame[3] <= placement.camera.horizon:
+        kept = np.ones((part[3] - part[1], part[2] - part[0]), np.float32)
+    else:
+        kept = _standing(product, placement, sources, wall_row, part)
+    return 1 - (1 - kept) * _fading(placement.frame, part)
+
+
+def _standing(
+    product: CutOut, placement: Placement, sources: tuple[Source, ...], wall_row: int | None, part: Box
+) -> Weights:
+    """On the floor or table, and on a wall close behind."""
+    left, top, right, bottom = part
+    camera, body = placement.camera, _body(product, placement)
+    floor_row = min(max(top, wall_row or 0, _farthest_row(placement)), bottom)
+    kept = np.ones((bottom - top, right - left), np.float32)
+    if floor_row < bottom:
+        kept[floor_row - top :] = light_left(camera, body, sources, Plane("floor"), (left, floor_row, right, bottom))
+    if wall_row == floor_row > top and placement.surface == "floor":
+        wall = Plane("wall", max(camera.distance(wall_row), float(body[0].rims[..., 2].max()) + _GAP_CM))
+        kept[: wall_row - top] = light_left(camera, body, sources, wall, (left, top, right, wall_row))
+    return kept
+
+
+def _farthest_row(placement: Placement) -> int:
+    """The first row of floor that is near enough to be in the product's shadow."""
+    zero, far = np.zeros(1), np.array([placement.distance_cm + _REACH * placement.height_cm])
+    return int(np.ceil(placement.camera.project(zero, zero, far)[1][0]))
+
+
+def _body(product: CutOut, placement: Placement) -> list[Stack]:
+    """The product as it stands in the room: a body down to the floor, or on its legs."""
+    camera, height_cm, distance = placement.camera, placement.height_cm, placement.distance_cm
+    left, top, right, bottom = placement.frame
+    to_right = camera.slants((left + right) / 2, bottom)[0]
+    legs = legs_of(product.alpha)
+    knee = max((leg.height for leg in legs), default=0.0)
+    body = [stack_of(solid_of(product.alpha), height_cm, to_right * distance, distance, knee)]
+    for leg in legs:
+        column, row = left + leg.x * (right - left), top + leg.y * (bottom - top)
+        z = min(camera.distance(row), distance + height_cm)
+        radius_cm = leg.width * (right - left) * z / camera.focal / 2
+        body.append(pole(camera.slants(column, row)[0] * z, z, radius_cm, knee * height_cm))
+    return body
+
+
+def _hanging(product: CutOut, placement: Placement, source: Source, part: Box) -> Weights:
+    """A soft shadow on the wall behind, away from the light and a little down."""
+    left, top, right, bottom = placement.frame
+    width, height = part[2] - part[0], part[3] - part[1]
+    scale = min(1.0, _CELLS / max(width, height))
+    size = float(np.hypot(right - left, bottom - top))
+    to_right = placement.camera.slants(*placement.foot)[0] * placement.distance_cm
+    away = float(np.clip((to_right - source.position[0]) / _SIDEWAYS_CM, -1, 1))
+    across, down = _SHIFT * size * away - part[0], _SHIFT * size - part[1]
+    shifted = scaled_box((left + across, top + down, right + across, bottom + down), scale)
+    alpha = placed(product.alpha, shifted, scaled_box((0, 0, width, height), scale))
+    soft = cv2.GaussianBlur(alpha, (0, 0), max(_BLUR * size * scale, 0.5))
+    return 1 - np.float32(_DARKNESS) * cast(Weights, cv2.resize(soft, (width, height)))
+
+
+def _fading(frame: Box, part: Box) -> Weights:
+    """1 near the product, falling smoothly to 0 where its shadow may reach no farther."""
+    columns = _ramp(np.arange(part[0], part[2], dtype=np.float64), frame[0], frame[2], BESIDE)
+    rows = _ramp(np.arange(part[1], part[3], dtype=np.float64), frame[1], frame[3], ABOVE)
+    return np.outer(rows, columns).astype(np.float32)
+
+
+def _ramp(position: Numbers, start: int, stop: int, share: float) -> Numbers:
+    outside = np.maximum(start - position, position + 1 - stop).clip(0) / (share * (stop - start))
+    rest = (1 - outside).clip(0)
+    return np.array(rest * rest * (3 - 2 * rest))

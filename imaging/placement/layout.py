@@ -1,0 +1,317 @@
+"""Where the product goes and how large: what the caller asked for first, true scale by the camera's geometry next."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.cutout import CutOut
+from imaging.geometry.camera import Camera
+from imaging.geometry.product_volume import Solid, solid_of
+from imaging.geometry.walls import wall_distance
+from imaging.picture import Box, Mask, Pixels, Point, Size, bounds
+from imaging.placement.find_place import find_spot
+from imaging.placement.mask_fit import FITS, Held, largest_part, moved_inside, share_inside
+from imaging.placement.suggestion import Suggestion
+from imaging.placement.text_placement import Surface, read
+from schemas.jobs import AskedSurface
+
+TABLE_CM = 75.0
+_LOWEST_CAMERA_CM = 20.0
+_COVERED = 0.5  # the alpha from which a pixel counts as product
+_SMALLEST_SHARE, _LARGEST_SHARE = 0.1, 0.7  # of the photo's height, where the size is ours to choose
+_SMALLEST_LIKELY = 0.03  # where at least its likely height is known
+_LARGEST_ROWS = 1 << 20
+NOTHING_SUGGESTED = Suggestion()
+
+NOT_FOUND = "The place was not found in the photo: a likely one was chosen"
+_ON_WALL = "{} above the horizon, where no floor can be: the product hangs on the wall there"
+_CUT_BY_MASK = "The product does not fit inside the mask and is cut off at its edge"
+
+_USUAL_HEIGHTS: dict[Surface, tuple[tuple[float, float], ...]] = {
+    # (width over height, cm): floor lamps and plants, chairs, armchairs, sofas, benches
+    "floor": ((0.2, 170), (0.45, 110), (0.8, 88), (1.2, 78), (2.2, 82), (4.0, 50)),
+    "wall": ((0.3, 110), (0.75, 70), (1.3, 55), (2.5, 45), (4.0, 30)),
+    "tabletop": ((0.2, 45), (0.6, 32), (1.0, 25), (2.0, 16), (4.0, 8)),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Wish:
+    """What the caller asked for; None or empty where nothing was said. `mask` is True where the photo may change,
+    `scale` the product's height as a share of the photo's."""
+
+    instructions: str = ""
+    coordinates: Point | None = None
+    box: Box | None = None
+    surface: AskedSurface = "auto"
+    mask: Mask | None = None
+    scale: float | None = None
+    product_height_cm: float | None = None
+
+
+@dataclass(frozen=True)
+class Placement:
+    """`frame` holds the whole product and may reach beyond the photo; `box` is what is seen of it. `foot` is its
+    bottom centre, on a wall its centre. `camera` stands over the surface that carries the product, which is
+    `height_cm` tall and `distance_cm` away."""
+
+    frame: Box
+    box: Box
+    foot: Point
+    surface: Surface
+    camera: Camera
+    height_cm: float
+    distance_cm: float
+    warnings: tuple[str, ...] = ()
+    found: bool = True
+    """Whether the caller said the place or it was seen in the photo: else it is a likely one."""
+
+
+@dataclass(frozen=True)
+class _Spot:
+    """Where to stand (or hang) and, where the caller drew a frame, what to stay `within`, and if it was by hand what
+    was `drawn`; `chosen` by us."""
+
+    point: Point
+    surface: Surface
+    within: Box | None = None
+    drawn: Held | None = None
+    chosen: bool = False
+    found: bool = True
+    warning: str = ""
+
+
+class _Perspective(Protocol):
+    """What a product at one spot measures in pixel rows and in cm."""
+
+    def rows(self, height_cm: float) -> float: ...
+    def height_cm(self, rows: float) -> float: ...
+    def distance_cm(self, height_cm: float) -> float: ...
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """A solid with its lowest pixel row just above `foot`, on the plane under the camera."""
+
+    camera: Camera
+    solid: Solid
+    foot: int
+
+    def rows(self, height_cm: float) -> float:
+        top, bottom = self.solid.rows(self.camera, height_cm, self.distance_cm(height_cm))
+        return bottom - top
+
+    def height_cm(self, rows: float) -> float:
+        return self.solid.height_in(self.camera, self.foot, rows)
+
+    def distance_cm(self, height_cm: float) -> float:
+        return self.solid.distance(self.camera, height_cm, self.foot)
+
+
+@dataclass(frozen=True)
+class _Upright:
+    """Something flat at a known distance: what hangs on a wall, or stands where no floor can be."""
+
+    focal: float
+    distance: float
+
+    def rows(self, height_cm: float) -> float:
+        return height_cm * self.focal / self.distance
+
+    def height_cm(self, rows: float) -> float:
+        return rows * self.distance / self.focal
+
+    def distance_cm(self, height_cm: float) -> float:  # noqa: ARG002  the same for all heights
+        return self.distance
+
+
+def lay_out(
+    room: Pixels, product: CutOut, camera: Camera, wish: Wish, suggestion: Suggestion = NOTHING_SUGGESTED
+) -> Placement:
+    """The placement that `wish` asks for; what it leaves open is as suggested, else a free piece of floor and a usual
+    size."""
+    spot = _spot(room, camera, wish, suggestion.box)
+    perspective, frame = _stood(room, product, camera, spot, wish, suggestion.height_cm)
+    if inside := _inside_drawn(frame, product, spot, wish):
+        spot = replace(spot, point=_bottom(inside), within=inside)
+        perspective, frame = _stood(room, product, camera, spot, wish, suggestion.height_cm)
+    camera = _over(camera, spot.surface)
+    if spot.chosen:
+        frame = _inside(frame, camera.size)
+    height_cm = perspective.height_cm(frame[3] - frame[1])
+    return Placement(
+        frame,
+        _seen(product, frame, camera.size),
+        foot_of(frame, spot.surface),
+        spot.surface,
+        camera,
+        height_cm,
+        perspective.distance_cm(height_cm),
+        _warnings(wish, spot, camera, frame, product),
+        spot.found,
+    )
+
+
+def surface_of(wish: Wish) -> Surface | None:
+    """What the caller says it stands on or hangs at, in a field or in words."""
+    return read(wish.instructions).surface if wish.surface == "auto" else wish.surface
+
+
+def _spot(room: Pixels, camera: Camera, wish: Wish, suggested: Box | None) -> _Spot:
+    surface = surface_of(wish)
+    if wish.box:
+        return replace(_at(_bottom(wish.box), surface, camera, "placement_box lies"), within=wish.box)
+    if wish.coordinates:
+        return _at(wish.coordinates, surface, camera, "placement_coordinates lie")
+    if wish.mask is not None and wish.mask.any():
+        drawn = largest_part(wish.mask)
+        return replace(_at(_bottom(drawn.box), surface, camera, "mask lies"), within=drawn.box, drawn=drawn)
+    if suggested:
+        return _Spot(_middle(suggested) if surface == "wall" else _bottom(suggested), surface or "floor", chosen=True)
+    seen = find_spot(room, camera, replace(read(wish.instructions), surface=surface))
+    return _Spot(seen.point, seen.surface, chosen=True, found=seen.found, warning="" if seen.found else NOT_FOUND)
+
+
+def _at(point: Point, surface: Surface | None, camera: Camera, said: str) -> _Spot:
+    """Where no `surface` is asked for it is the floor, but for a point where none can be."""
+    if surface is None and camera.found and point[1] < camera.horizon:
+        return _Spot(point, "wall", warning=_ON_WALL.format(said))
+    return _Spot(point, surface or "floor")
+
+
+def _bottom(box: Box) -> Point:
+    return (box[0] + box[2]) // 2, box[3] - 1
+
+
+def _middle(box: Box) -> Point:
+    return (box[0] + box[2]) // 2, (box[1] + box[3]) // 2
+
+
+def _over(camera: Camera, surface: Surface) -> Camera:
+    if surface != "tabletop":
+        return camera
+    return replace(camera, height_cm=max(camera.height_cm - TABLE_CM, _LOWEST_CAMERA_CM))
+
+
+def _perspective(room: Pixels, product: CutOut, camera: Camera, spot: _Spot) -> _Perspective:
+    foot = spot.point[1] + 1
+    if spot.surface == "wall" or foot <= camera.horizon:
+        return _Upright(camera.focal, wall_distance(room, camera))
+    return _Standing(_over(camera, spot.surface), solid_of(product.alpha), foot)
+
+
+def _stood(
+    room: Pixels, product: CutOut, camera: Camera, spot: _Spot, wish: Wish, likely_cm: float | None
+) -> tuple[_Perspective, Box]:
+    """What a product measures at the spot, and its frame there."""
+    perspective = _perspective(room, product, camera, spot)
+    return perspective, _frame(product, spot, _rows(perspective, product, camera.size, spot, wish, likely_cm))
+
+
+def _rows(
+    perspective: _Perspective, product: CutOut, size: Size, spot: _Spot, wish: Wish, likely_cm: float | None
+) -> int:
+    """How many pixel rows high the product is to be; a box decides alone, a mask where no height is given."""
+    largest = _largest(product, spot.within) if spot.within else _LARGEST_ROWS
+    if spot.within and (wish.box or not (wish.product_height_cm or wish.scale)):
+        return largest
+    if wish.product_height_cm:
+        rows = perspective.rows(wish.product_height_cm)
+    elif wish.scale:
+        rows = wish.scale * size[1]
+    else:
+        rows = _usual_rows(perspective, product, size, spot.surface, likely_cm)
+    return max(1, min(round(rows), largest))
+
+
+def _largest(product: CutOut, box: Box) -> int:
+    height, width = product.alpha.shape
+    return max(1, min(box[3] - box[1], int((box[2] - box[0]) * height / width)))
+
+
+def _usual_rows(
+    perspective: _Perspective, product: CutOut, size: Size, surface: Surface, likely_cm: float | None
+) -> float:
+    """Its likely height, or one that products of this shape usually have, kept to what looks at home in the photo."""
+    height, width = product.alpha.shape
+    shapes, heights = zip(*_USUAL_HEIGHTS[surface], strict=True)
+    usual_cm = likely_cm or float(np.interp(np.log(width / height), np.log(shapes), heights))
+    smallest = (_SMALLEST_LIKELY if likely_cm else _SMALLEST_SHARE) * size[1]
+    largest = _LARGEST_SHARE * min(size[1], size[0] * height / width)
+    return float(np.clip(perspective.rows(usual_cm), min(smallest, largest), largest))
+
+
+def _frame(product: CutOut, spot: _Spot, rows: int) -> Box:
+    height, width = product.alpha.shape
+    columns = max(1, round(rows * width / height))
+    x, y = spot.point
+    bottom = y + 1
+    if spot.surface == "wall":
+        middle = (spot.within[1] + spot.within[3]) // 2 if spot.within else y
+        bottom = middle - rows // 2 + rows
+    left = x - columns // 2
+    return left, bottom - rows, left + columns, bottom
+
+
+def _inside(frame: Box, size: Size) -> Box:
+    """`frame` moved sideways into the photo, or to its middle where it is wider."""
+    width = frame[2] - frame[0]
+    left = max(0, min(frame[0], size[0] - width)) if width <= size[0] else (size[0] - width) // 2
+    return left, frame[1], left + width, frame[3]
+
+
+def _inside_drawn(frame: Box, product: CutOut, spot: _Spot, wish: Wish) -> Box | None:
+    """A place in the mask that holds the product, where `frame` does not and there is one."""
+    if spot.drawn is None or wish.mask is None or share_inside(product.alpha, frame, wish.mask) >= FITS:
+        return None
+    return moved_inside(product.alpha, frame, spot.drawn)
+
+
+def _seen(product: CutOut, frame: Box, size: Size) -> Box:
+    """What of the photo is covered by product, which can be less than the part of the frame inside it."""
+    left, top, right, bottom = frame
+    if left >= 0 and top >= 0 and right <= size[0] and bottom <= size[1]:
+        return frame
+    columns = _covered(product.alpha.shape[1], left, right, size[0])
+    rows = _covered(product.alpha.shape[0], top, bottom, size[1])
+    covered = product.alpha[np.ix_(rows, columns)] > _COVERED
+    if not covered.any():
+        return max(left, 0), max(top, 0), min(right, size[0]), min(bottom, size[1])
+    box = bounds(covered)
+    return max(left, 0) + box[0], max(top, 0) + box[1], max(left, 0) + box[2], max(top, 0) + box[3]
+
+
+def _covered(count: int, start: int, stop: int, limit: int) -> NDArray[np.intp]:
+    """Which of `count` source pixels lie under each picture pixel of start..stop that is inside 0..limit."""
+    inside = np.arange(max(start, 0), min(stop, limit))
+    return ((inside - start + 0.5) * count / (stop - start)).astype(np.intp)
+
+
+def foot_of(frame: Box, surface: Surface) -> Point:
+    """The middle of what hangs, else the bottom centre."""
+    left, top, right, bottom = frame
+    return (left + right) // 2, (top + bottom) // 2 if surface == "wall" else bottom - 1
+
+
+def _warnings(wish: Wish, spot: _Spot, camera: Camera, frame: Box, product: CutOut) -> tuple[str, ...]:
+    """What of the wish had no effect or leads to something odd."""
+    said = []
+    if wish.box and (wish.product_height_cm or wish.scale):
+        said.append("placement_box decides the size: product_height_cm and product_scale have no effect")
+    elif wish.product_height_cm and wish.scale:
+        said.append("product_height_cm decides the size: product_scale has no effect")
+    if wish.box and wish.coordinates:
+        said.append("placement_box decides the place: placement_coordinates have no effect")
+    if spot.warning:
+        said.append(spot.warning)
+    if wish.product_height_cm and not camera.found:
+        said.append("The photo shows too few straight edges to find its horizon: the true scale is only a guess")
+    if spot.surface != "wall" and spot.point[1] + 1 <= camera.horizon:
+        said.append("The foot lies above the horizon, where no floor can be: its size is only a guess")
+    if frame[0] < 0 or frame[1] < 0 or frame[2] > camera.size[0] or frame[3] > camera.size[1]:
+        said.append("The product reaches beyond the photo and is cut off at its border")
+    if wish.mask is not None and share_inside(product.alpha, frame, wish.mask) < FITS:
+        said.append(_CUT_BY_MASK)
+    return tuple(said)

@@ -1,0 +1,66 @@
+"""A layout that somebody else thought of, brought onto the photo and believed only where it makes sense."""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from imaging.cutout import CutOut
+from imaging.geometry.camera import Camera
+from imaging.picture import Box, Picture, Pixels, Size
+from imaging.placement.text_placement import Surface
+from schemas.reply import Reply
+
+_CELL = 28  # pixels: Qwen2.5-VL sees patches of 14, two by two, and answers in pixels of what it sees
+_ROOM_AREA, _PRODUCT_AREA = 768 * 768, 336 * 336
+_BEYOND = 0.02  # of a side: how far a box may reach out of the photo and be cut off
+_SMALLEST, _LARGEST = 0.0005, 0.9  # of the photo's area
+_HEIGHTS = (2.0, 400.0)  # cm
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """`box` in pixels of the photo; None where there is nothing sensible."""
+
+    box: Box | None = None
+    height_cm: float | None = None
+
+
+def shown(room: Picture, product: CutOut) -> tuple[Picture, Picture]:
+    """Room and product as a language model is to see them: small, in whole cells."""
+    return (
+        Picture(_in_cells(room.pixels, _ROOM_AREA), icc=room.icc),
+        Picture(_in_cells(product.on_white, _PRODUCT_AREA), icc=room.icc),
+    )
+
+
+def sensible(reply: Reply, seen: Size, camera: Camera, surface: Surface) -> Suggestion:
+    """What of a reply about a picture of size `seen` can be true of the camera's photo."""
+    low, high = _HEIGHTS
+    height_cm = reply.height_cm if low <= reply.height_cm <= high else None
+    return Suggestion(_box(reply, seen, camera, surface), height_cm)
+
+
+def _box(reply: Reply, seen: Size, camera: Camera, surface: Surface) -> Box | None:
+    left, top, right, bottom = (
+        place / limit for place, limit in zip(reply.box, (seen[0], seen[1], seen[0], seen[1]), strict=True)
+    )
+    if not (-_BEYOND <= left < right <= 1 + _BEYOND and -_BEYOND <= top < bottom <= 1 + _BEYOND):
+        return None
+    if not _SMALLEST <= (right - left) * (bottom - top) <= _LARGEST:
+        return None
+    width, height = camera.size
+    if surface != "wall" and camera.found and bottom * height <= camera.horizon:
+        return None
+    return (
+        max(0, int(left * width)), max(0, int(top * height)),
+        min(width, math.ceil(right * width)), min(height, math.ceil(bottom * height)),
+    )  # fmt: skip
+
+
+def _in_cells(pixels: Pixels, area: int) -> Pixels:
+    height, width = pixels.shape[:2]
+    scale = min(1.0, math.sqrt(area / (width * height))) / _CELL
+    cells = max(2, round(width * scale)), max(2, round(height * scale))
+    return np.asarray(cv2.resize(pixels, (cells[0] * _CELL, cells[1] * _CELL), interpolation=cv2.INTER_AREA), np.uint8)

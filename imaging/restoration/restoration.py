@@ -1,0 +1,325 @@
+"""Brings a painted picture back into the photo it was painted for: what had no reason to change is the photo's own."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.picture import Box, Mask, Pixels, Size, Weights, bounds, differing, size_of, strongest
+from imaging.resize import averaged
+from imaging.restoration.registration import (
+    Cast,
+    Levels,
+    Plane,
+    Registration,
+    aligned,
+    colour_cast,
+    covered,
+    only_resized,
+    register,
+    spread,
+    touched,
+    working_size,
+)
+
+# Lengths are in pixels of the working size, which has a megapixel at most.
+_LIGHT = 3.0  # sigma: where the light alone changed, what is finer stays the photo's
+_DARK = np.float32(8)  # levels added before brightnesses are divided
+_PAINT_FEATHER, _LIGHT_FEATHER = 3.0, 40.0
+_TINTED, _UNEVEN = 0.15, 0.05  # logarithms of brightness by which a hard shadow may still differ
+_MOSTLY_SHADOW = 0.25  # of what was painted: a thing has more than that
+_MARGIN = 32  # around what may change, to be compared with it
+_ANOTHER_SCENE = 4.0  # levels of misfit where no common structure is found: measured 10 and more
+_VISIBLE = 8.0  # levels
+_SMALLEST = 24  # of a photo's sides
+_SPECK, _NOISE = 0.03, 2000  # smaller sums of change than that share of the largest, or than levels, are none
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far the painted picture had gone astray before it was brought back."""
+
+    pixels: float
+    percent: float
+    degrees: float
+    colour: float
+    """CIELAB 1976, mean over the picture."""
+    agreement: float
+    """Correlation of the structure outside the product, to 1."""
+    found: bool
+    """Whether it shows the photo's scene at all. What does not is used as it is."""
+    homography: tuple[float, ...]
+    """By rows: from pixels of the photo to those of the painted picture."""
+
+    def moved(self, across: int, down: int) -> "Drift":
+        """The same, where both pictures are parts of larger ones that begin so much farther to the left and above."""
+        there = np.array([[1, 0, across], [0, 1, down], [0, 0, 1]])
+        matrix = there @ np.reshape(self.homography, (3, 3)) @ np.linalg.inv(there)
+        return replace(self, homography=tuple((matrix / matrix[2, 2]).ravel().tolist()))
+
+    def worst_percent(self, side: int) -> float:
+        """Shift over a photo's side, or zoom."""
+        return max(100 * self.pixels / side, abs(self.percent))
+
+
+@dataclass(frozen=True, eq=False)
+class Restored:
+    """`pixels` are the photo's own, bit for bit, where nothing changed; `anew` bounds what was painted and not only
+    lit."""
+
+    pixels: Pixels
+    anew: Box | None
+    drift: Drift
+
+
+@dataclass(frozen=True, eq=False)
+class _Changes:
+    """At the working size: where the picture is `paint`, by what factors the `light` on the photo changed, and where a
+    `thing` is that was not there."""
+
+    paint: Weights
+    light: Levels
+    thing: Mask
+
+    @property
+    def any(self) -> Mask:
+        return np.asarray((self.paint > 0) | (strongest(np.abs(self.light - 1)) > 0))
+
+
+def restore(
+    photo: Pixels,
+    painted: Pixels,
+    allowed: Mask | None = None,
+    product_box: Box | None = None,
+    repaint: Weights | None = None,
+) -> Restored:
+    """The photo with what `painted`, of any size, really changed within `allowed` and near `product_box`: the light,
+    and of things painted anew the share `repaint`, of the photo's size; None takes all."""
+    size = size_of(photo)
+    if allowed is None:
+        allowed = np.ones(photo.shape[:2], np.bool_)
+    if _kept_the_photo(painted, photo, allowed):
+        pixels = np.where(allowed[..., None], painted, photo)
+        return _finished(pixels, only_resized(size, size), anew=_composited(photo, pixels))
+
+    # 1. Where the painted picture lies on the photo.
+    working = working_size(size)
+    own, limit = averaged(photo, working), ~touched(~allowed, working)
+    asked = _asked(limit, product_box, working[0] / size[0])
+    small = averaged(painted, working) if painted.shape[1] > working[0] else painted
+    registration = register(small, own, asked).between(size, size_of(painted))
+
+    # 2. Its colours against the photo's, where nothing should have changed.
+    seen, shown = aligned(small, registration, working), covered(registration, working)
+    usual = shown & ~asked
+    cast = colour_cast(own, seen, usual)
+    comparable = min(working) >= _SMALLEST and usual.any()
+    if not registration.found and (cast.misfit > _ANOTHER_SCENE or not comparable):
+        plain = aligned(painted, registration, size)
+        return _finished(np.where(allowed[..., None], plain, photo), registration, found=False)
+
+    # 3. What was painted anew, where the light alone changed, and that much of it at full resolution.
+    changes = _changes(own, seen, cast, limit, shown, asked)
+    part = _bounds_at(changes.any, size, 3)
+    if part is None:
+        return _finished(photo.copy(), registration, cast.distance)
+    anew = cast.taken_off(aligned(painted, registration, size, part), size, part)
+    box = _bounds_at(changes.thing, size)
+    if repaint is not None:
+        thing = _feathered(changes.thing, 3 * _PAINT_FEATHER, np.ones_like(limit), 1)
+        changes = replace(changes, paint=changes.paint * (1 - thing * (1 - averaged(repaint, working))))
+    return _finished(_composed(photo, anew, changes, part, allowed), registration, cast.distance, box)
+
+
+def _composited(photo: Pixels, pixels: Pixels) -> Box | None:
+    """Where a thing is in a picture that was painted on the photo itself."""
+    working = working_size(size_of(photo))
+    before, after = (averaged(each, working).astype(np.float32) for each in (photo, pixels))
+    return _bounds_at(_thing(before, after, np.abs(after - before).max(axis=2) > _VISIBLE), size_of(photo))
+
+
+def _finished(
+    pixels: Pixels,
+    registration: Registration,
+    colour: float = 0.0,
+    anew: Box | None = None,
+    *,
+    found: bool = True,
+) -> Restored:
+    homography = tuple(registration.matrix.ravel().tolist())
+    drift = Drift(*registration.drift, colour, registration.agreement, found, homography)
+    return Restored(pixels, anew, drift)
+
+
+def _kept_the_photo(painted: Pixels, photo: Pixels, allowed: Mask) -> bool:
+    """Whether most edges outside are the photo's to the bit, as no model leaves them; judged by every eighth row."""
+    if painted.shape != photo.shape or photo.shape[1] < 2:
+        return False
+    rows, outside = photo[::8], ~allowed[::8, 1:]
+    edges = strongest(cv2.absdiff(rows[:, 1:], rows[:, :-1])) > 8
+    edges &= outside | (not outside.any())
+    return bool(edges.any()) and float(differing(rows, painted[::8])[:, 1:][edges].mean()) < 0.5
+
+
+def _asked(limit: Mask, product_box: Box | None, scale: float) -> Mask:
+    """Where the product is expected: around its box, else what may change, unless that is most of the photo."""
+    if product_box is None:
+        return limit & bool(limit.mean() < 0.5)
+    left, top, right, bottom = (round(edge * scale) for edge in product_box)
+    margin = round(0.15 * max(right - left, bottom - top))
+    asked = np.zeros_like(limit)
+    asked[max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin] = True
+    return asked
+
+
+def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, asked: Mask) -> _Changes:
+    """Within the limit, and where the painted picture is shown; the light is taken on to where it is not."""
+    changes = _Changes(
+        np.zeros(limit.shape, np.float32), np.ones((*limit.shape, 3), np.float32), np.zeros(limit.shape, np.bool_)
+    )
+    part = _around(limit, _MARGIN)
+    here = _inside(part)
+    limit, shown, asked = limit[here], shown[here], asked[here]
+    before = own[here].astype(np.float32)
+    after = _beyond_clipping(seen[here], cast.taken_off(seen[here], size_of(own), part), before)
+    after[~shown] = before[~shown]
+
+    product = asked if asked.any() else np.ones_like(asked)
+    paint, region = _paint_and_region(before, after, limit & shown, shown & ~asked, product, cast.misfit)
+    away = cv2.distanceTransform((~product).astype(np.uint8), cv2.DIST_L2, 3)
+    changes.paint[here] = _feathered(paint, _PAINT_FEATHER, limit & shown, _PAINT_FEATHER + away)
+    beside = shown * (1 - _feathered(paint, 2 * _PAINT_FEATHER, np.ones_like(limit), 1))
+    lit = _feathered(region, _LIGHT_FEATHER, limit, _LIGHT_FEATHER)
+    changes.light[here] += lit[..., None] * (_light(before, after, beside) - 1)
+    changes.thing[here] = _thing(before, after, paint)
+    return changes
+
+
+def _thing(before: Levels, after: Levels, paint: Mask) -> Mask:
+    """Of what was painted that which is no hard shadow: one dims all colours evenly, and its neighbours as much."""
+    ratio = np.log((np.maximum(after, 0) + _DARK) / (before + _DARK))
+    dimmed = np.asarray(ratio.mean(axis=2), np.float32)
+    even = np.ptp(ratio, axis=2) < _TINTED
+    smooth = np.abs(dimmed - cv2.GaussianBlur(dimmed, (0, 0), 3.0)) < _UNEVEN
+    rest = paint & ~((dimmed < 0) & even & smooth)
+    solid = cv2.morphologyEx(rest.astype(np.uint8), cv2.MORPH_OPEN, _disc(5)).astype(np.bool_)
+    if np.count_nonzero(solid) < _MOSTLY_SHADOW * np.count_nonzero(paint):
+        return paint  # a dark thing, rather
+    return _great_parts(solid, np.abs(after - before).max(axis=2), solid)
+
+
+def _paint_and_region(
+    before: Levels, after: Levels, limit: Mask, usual: Mask, product: Mask, misfit: float
+) -> tuple[Mask, Mask]:
+    """What was painted anew, and with it what stands in another light.
+
+    Paint is not explained by light: it has other structure, another hue, or is far brighter or darker than light makes
+    the place of the product. How far each differs anyway is told by the `usual` pixels.
+    """
+    light = _light(before, after, np.ones(limit.shape, np.float32))
+    relit = (before + _DARK) * light - _DARK
+    unlike, unlike_relit = _beyond(before, after), _beyond(relit, after)
+    tint, lighter = strongest(light) + strongest(-light), strongest(cv2.absdiff(relit, before))
+    noise = float(np.percentile(unlike_relit[usual][::8], 95)) if usual.any() else 0.0
+
+    structure = unlike_relit > 3 + 2 * noise
+    hue = tint > 0.08 + 3 * spread(tint[usual])
+    strong = unlike > np.where(product, 25, 60) + 3 * noise
+    shade = lighter > 1.5 + 3 * misfit
+    region = _great_parts(limit & (structure | hue | strong | shade), unlike + lighter, product)
+    paint = _filled(region & limit & (structure | hue | strong)) & limit
+    return paint, region | paint
+
+
+def _beyond_clipping(seen: Pixels, mended: Levels, before: Levels) -> Levels:
+    """Black may stand for anything darker, and white for anything brighter: what it was before, where it can."""
+    mended = np.where(seen < 6, np.minimum(mended, before), mended)
+    return np.where(seen > 249, np.maximum(mended, before), mended)
+
+
+def _light(before: Levels, after: Levels, share: Weights) -> Levels:
+    """The factors by which the light changed, judged by that share of each pixel."""
+    half = (max(1, share.shape[1] // 2), max(1, share.shape[0] // 2))
+    shares = cv2.merge([share] * 3)
+    dim, bright = (_soft(averaged((levels + _DARK) * shares, half)) for levels in (before, after))
+    return np.asarray(cv2.resize(bright / dim, share.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _soft(half: Levels) -> Levels:
+    """From a picture of half the size: without what is finer than light; where there is nothing, what is around it."""
+    quarter = (max(1, half.shape[1] // 8), max(1, half.shape[0] // 8))
+    wide = cv2.GaussianBlur(averaged(half, quarter), (0, 0), _LIGHT)
+    near = cv2.GaussianBlur(half, (0, 0), _LIGHT / 2)
+    return np.asarray(near + 1e-3 * cv2.resize(wide, half.shape[1::-1]) + 1e-6, np.float32)
+
+
+def _beyond(before: Levels, after: Levels) -> Plane:
+    """Levels by which a pixel leaves the range of those around its place: neither blur nor a small shift counts."""
+    around = np.ones((3, 3), np.uint8)
+    excess = cv2.max(after - cv2.dilate(before, around), cv2.erode(before, around) - after)
+    return np.asarray(cv2.GaussianBlur(np.maximum(strongest(np.asarray(excess)), 0), (0, 0), 1.0), np.float32)
+
+
+def _great_parts(region: Mask, change: Plane, near: Mask) -> Mask:
+    """Those parts of the region that come near, without specks."""
+    joined = cv2.morphologyEx(region.astype(np.uint8), cv2.MORPH_CLOSE, _disc(5))
+    count, labels = cv2.connectedComponents(joined)
+    sums = np.bincount(labels.ravel(), weights=(change * joined).ravel(), minlength=count)
+    sums[np.bincount(labels[near], minlength=count) == 0] = 0
+    great = sums > max(_SPECK * sums.max(), _NOISE)
+    great[0] = False
+    return np.asarray(great[labels])
+
+
+def _filled(paint: Mask) -> Mask:
+    """A product may have the colour of what it stands before: no holes."""
+    filled = cv2.morphologyEx(paint.astype(np.uint8), cv2.MORPH_CLOSE, _disc(9))
+    outlines, _ = cv2.findContours(filled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(filled, outlines, -1, 1, -1).astype(np.bool_)
+
+
+def _feathered(core: Mask, width: float, limit: Mask, fade: Plane | float) -> Weights:
+    """1 in the core, falling to 0 over `width` around it, and within the limit towards it over `fade`."""
+    weights = 1 - cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 3) / width
+    if not limit.all():
+        depth = cv2.distanceTransform(limit.astype(np.uint8), cv2.DIST_L2, 3)
+        weights = np.minimum(weights, depth / np.clip(fade, 1, min(_LIGHT_FEATHER, 1 + 0.3 * depth.max())))
+    weights = np.clip(weights, 0, 1)
+    return np.asarray(weights * weights * (3 - 2 * weights), np.float32)
+
+
+def _bounds_at(mask: Mask, size: Size, margin: int = 0) -> Box | None:
+    """In pixels of `size`."""
+    if not mask.any():
+        return None
+    left, top, right, bottom = _around(mask, margin)
+    across, down = size[0] / mask.shape[1], size[1] / mask.shape[0]
+    return int(left * across), int(top * down), min(size[0], round(right * across)), min(size[1], round(bottom * down))
+
+
+def _composed(photo: Pixels, anew: Levels, changes: _Changes, part: Box, allowed: Mask) -> Pixels:
+    size, here = size_of(photo), _inside(part)
+    enlarged = only_resized(size_of(changes.paint), size)
+    paint = np.clip(aligned(changes.paint, enlarged, size, part), 0, 1)[..., None]
+    relit = (photo[here] + _DARK) * aligned(changes.light, enlarged, size, part) - _DARK
+    mixed = np.clip(np.rint(relit + paint * (anew - relit)), 0, 255).astype(np.uint8)
+    pixels = photo.copy()
+    pixels[here] = np.where(allowed[here][..., None], mixed, photo[here])
+    return pixels
+
+
+def _around(mask: Mask, margin: int) -> Box:
+    left, top, right, bottom = bounds(mask)
+    width, height = size_of(mask)
+    return max(0, left - margin), max(0, top - margin), min(width, right + margin), min(height, bottom + margin)
+
+
+def _inside(part: Box) -> tuple[slice, slice]:
+    left, top, right, bottom = part
+    return slice(top, bottom), slice(left, right)
+
+
+def _disc(width: int) -> NDArray[Any]:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))

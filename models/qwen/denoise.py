@@ -1,0 +1,105 @@
+"""From noise to latents: the loop of diffusers' QwenImageEditPlusPipeline and QwenImagePipeline in one, with the sizes
+of the references its caller's, progress at every step and no state that outlives it. Equal to theirs bit for bit."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
+from diffusers.pipelines.qwenimage.pipeline_qwenimage import calculate_shift
+from torch import Tensor
+
+from imaging.picture import Size
+from models.checkpoints.modulation import rows_of, turn_to
+from models.checkpoints.profiles import Schedule
+from models.engine import Control
+from models.parallel import Pass, forwards
+
+VAE_SCALE = 8
+PATCH = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Brief:
+    """`words` and `against` (None without guidance) are embeddings, (1, tokens, width); `references` normalised
+    latents, (1, channels, 1, height, width); `size` is on the grid."""
+
+    size: Size
+    words: Tensor
+    against: Tensor | None
+    references: Sequence[Tensor]
+    schedule: Schedule
+    seed: int
+
+
+@torch.inference_mode()
+def denoise(
+    transformer: QwenImageTransformer2DModel,
+    scheduler: FlowMatchEulerDiscreteScheduler,
+    brief: Brief,
+    control: Control,
+    look: Callable[[Tensor, int, int], None] | None = None,
+) -> Tensor:
+    """Normalised latents of a picture of the brief's size. `scheduler` keeps its place in the schedule: one a call.
+    Where the control wants a look, `look` is given the latents that the step foresees at the end, and which of how many
+    steps that was."""
+    device, dtype = brief.words.device, brief.words.dtype
+    rows, columns = brief.size[1] // VAE_SCALE, brief.size[0] // VAE_SCALE
+    channels = transformer.config.in_channels // PATCH**2
+    generator = torch.Generator().manual_seed(brief.seed)  # on the CPU: the same noise on every card
+    noise = torch.randn((1, channels, 1, rows, columns), generator=generator)
+    latents = packed(noise.to(dtype)).to(device)
+    references = [packed(reference.to(device, dtype)) for reference in brief.references]
+    shapes = [_shape(noise), *map(_shape, brief.references)]
+    timesteps = _timesteps(scheduler, brief.schedule.steps, latents.shape[1], device)
+    passes = forwards(transformer, shapes, [words for words in (brief.words, brief.against) if words is not None])
+
+    def velocity(forward: Pass, time: Tensor) -> Tensor:
+        predicted = forward(torch.cat([latents, *references], dim=1), time.expand(1).to(dtype) / 1000)
+        return predicted[:, : latents.shape[1]]
+
+    places = rows_of(transformer, timesteps.tolist())
+    for step, (time, row) in enumerate(zip(timesteps, places, strict=True)):
+        control.progress("denoising", step, len(timesteps))
+        turn_to(transformer, row)
+        direction, *against = (velocity(forward, time) for forward in passes)
+        if against:
+            direction = _guided(direction, against[0], brief.schedule.true_cfg_scale)
+        if look and control.wants_look(step + 1, len(timesteps)):
+            look(unpacked(latents - time / 1000 * direction, rows, columns), step + 1, len(timesteps))
+        latents = scheduler.step(direction, time, latents, return_dict=False)[0].to(dtype)
+    return unpacked(latents, rows, columns)
+
+
+def packed(latents: Tensor) -> Tensor:
+    """(1, channels, 1, rows, columns) as one token a patch: (1, tokens, 4 channels)."""
+    _, channels, _, rows, columns = latents.shape
+    patches = latents.reshape(1, channels, rows // PATCH, PATCH, columns // PATCH, PATCH)
+    return patches.permute(0, 2, 4, 1, 3, 5).reshape(1, -1, channels * PATCH**2)
+
+
+def unpacked(tokens: Tensor, rows: int, columns: int) -> Tensor:
+    patches = tokens.view(1, rows // PATCH, columns // PATCH, -1, PATCH, PATCH)
+    return patches.permute(0, 3, 1, 4, 2, 5).reshape(1, -1, 1, rows, columns)
+
+
+def _shape(latents: Tensor) -> tuple[int, int, int]:
+    return 1, latents.shape[3] // PATCH, latents.shape[4] // PATCH
+
+
+def _timesteps(scheduler: FlowMatchEulerDiscreteScheduler, steps: int, tokens: int, device: torch.device) -> Tensor:
+    """The resolution-dependent shift grows with the number of tokens of the picture to paint."""
+    config = scheduler.config
+    shift = calculate_shift(
+        tokens, config.base_image_seq_len, config.max_image_seq_len, config.base_shift, config.max_shift
+    )
+    scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / steps, steps), device=device, mu=shift)
+    scheduler.set_begin_index(0)
+    return scheduler.timesteps
+
+
+def _guided(towards: Tensor, against: Tensor, scale: float) -> Tensor:
+    """Classifier-free guidance that keeps the length of each token's prediction."""
+    combined = against + scale * (towards - against)
+    return combined * (towards.norm(dim=-1, keepdim=True) / combined.norm(dim=-1, keepdim=True))

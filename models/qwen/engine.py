@@ -1,0 +1,362 @@
+"""The diffusion engine: Qwen image checkpoints resident on the GPU, one job at a time behind one lock."""
+
+import logging
+import math
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar, cast
+
+import cv2
+import numpy as np
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
+from torch import Tensor
+
+from imaging.codec.color_profile import in_profile
+from imaging.cutout import CutOut
+from imaging.picture import Picture, Pixels, scaled_size, size_of
+from models.checkpoints import lora
+from models.checkpoints.components import Checkpoint, Components
+from models.checkpoints.loading import Source, source, transformers
+from models.checkpoints.loading import load as load_components
+from models.checkpoints.plan import CACHE_BYTES, Card, Plan, make_plan
+from models.checkpoints.profiles import Schedule, find_profile
+from models.checkpoints.weights import Shelf
+from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Question, Sampling
+from models.parallel import share
+from models.qwen.conditioning import MOST_TOKENS, cut, decode, embed, encode, fitted
+from models.qwen.denoise import Brief, denoise
+from models.qwen.grid import Grid, fit, window
+from models.qwen.latent_preview import Looks
+from models.qwen.prompts import edit_prompt, generate_prompt, words_prompt
+from models.qwen.schedules import choose, qualities
+from models.qwen.serial_executor import OneThread
+from models.qwen.tensor_cache import TensorCache, digest
+from models.qwen.tuning import plain_attention, tune
+from models.qwen.vlm import ask
+from schemas.errors import ErrorCode, JobError
+from schemas.jobs import Quality
+from schemas.settings import Settings, SettingsError
+
+log = logging.getLogger(__name__)
+
+TEXT_TO_IMAGE = "qwen-image-2512"
+"""The profile of QWEN_IMAGE_LOCATION."""
+
+CHEAPER = 0.5
+"""Of the area, for the second try when memory ran out."""
+
+MOST_LOOKED = 0.1
+"""Of a job's time, for its unfinished pictures."""
+
+OUT_OF_MEMORY = (
+    "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)  # fmt: skip
+
+LEAST_CONTRAST = 1.0
+"""Standard deviation of a picture's values, 0 to 255, under which it shows nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """What to paint: the references are RGB pictures on the grid, in the order in which `prompt` numbers them."""
+
+    prompt: str
+    references: Sequence[Pixels]
+    grid: Grid
+
+
+T = TypeVar("T")
+Sketch = Callable[[float], Canvas]
+"""A canvas of about so many pixels."""
+
+
+class Qwen:
+    def __init__(
+        self,
+        parts: Components,
+        name: str | None = None,
+        cache_bytes: int = CACHE_BYTES,
+        most_looked: float = MOST_LOOKED,
+    ) -> None:
+        self._parts = parts
+        self._name = name
+        self._lock = threading.Lock()
+        # cuDNN remembers its plans thread by thread: what the warm-up made is there for the first job.
+        self._gpu = OneThread("gpu")
+        self._cache = TensorCache(cache_bytes)
+        self._looks = Looks(most_looked)
+
+    @property
+    def name(self) -> str:
+        return self._name or self._parts.edit.profile.name
+
+    @property
+    def device(self) -> str:
+        return str(self._parts.device)
+
+    @property
+    def qualities(self) -> tuple[Quality, ...]:
+        return qualities(self._parts.edit)
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        return self._parts.plan
+
+    def edit(self, task: EditTask, control: Control) -> Painted:
+        """Picture 1 is the guide, the room with the product set into it, or the room where words alone say the place;
+        the product by itself is Picture 2."""
+        profile, size, icc = self._parts.edit.profile, task.room.size, task.room.icc
+        part = window(size, task.region, profile.area, profile.multiple) if task.region else (0, 0, *size)
+        left, top, right, bottom = part
+        shown = (task.room if task.by_words else task.guide).pixels[top:bottom, left:right]
+        canvas = in_profile(Picture(shown, icc=icc), None).pixels
+        product = in_profile(Picture(task.cut_out.color, icc=icc), None).pixels
+
+        def prompt(words: str) -> str:
+            if task.by_words:
+                return words_prompt(words, task.product_height_cm)
+            return edit_prompt(words, task.placement.surface)
+
+        words = fitted(self._parts, task.instructions, prompt)
+
+        def sketch(area: float) -> Canvas:
+            grid = fit((right - left, bottom - top), int(area), profile.multiple)
+            reference = self._product(CutOut(product, task.cut_out.alpha, task.cut_out.confidence))
+            return Canvas(prompt(words), [grid.enter(canvas), reference], grid)
+
+        painted = self._paint(self._parts.edit, sketch, task.sampling, control.showing(task.room.pixels, part))
+        return replace(
+            painted,
+            pixels=in_profile(Picture(painted.pixels), icc).pixels,
+            window=part,
+            warnings=(*painted.warnings, *_unread("instructions", task.instructions, words)),
+        )
+
+    def generate(self, task: GenerateTask, control: Control) -> Painted:
+        """An edit of the product's picture, Picture 1, at the asked size."""
+        place = cut(self._parts, task.environment, MOST_TOKENS // 2)
+
+        def prompt(words: str) -> str:
+            return generate_prompt(place, words, task.product_height_cm)
+
+        words = fitted(self._parts, task.instructions, prompt)
+        multiple = self._parts.edit.profile.multiple
+
+        def sketch(area: float) -> Canvas:
+            return Canvas(prompt(words), [self._product(task.cut_out)], fit(task.size, int(area), multiple))
+
+        painted = self._paint(self._parts.edit, sketch, task.sampling, control)
+        unheard = [
+            *_unread("environment_type", task.environment, place),
+            *_unread("instructions", task.instructions, words),
+            *([] if task.harmonize is None else ["harmonize has no effect on generate"]),
+        ]
+        return replace(painted, warnings=(*painted.warnings, *unheard))
+
+    def paint(self, task: PaintTask, control: Control) -> Painted:
+        """The first reference is the canvas: it lies on the grid of the picture to paint."""
+        checkpoint = self._parts.edit if task.references else self._parts.text or self._parts.edit
+        profile = checkpoint.profile
+        if len(task.references) > profile.references:
+            message = f"Invalid image: this model takes at most {profile.references} pictures"
+            code = ErrorCode.INVALID_INPUT if profile.references else ErrorCode.NOT_SUPPORTED
+            raise JobError(code, message, ("image",))
+        pictures = [in_profile(picture, None).pixels for picture in task.references]
+
+        def sketch(area: float) -> Canvas:
+            grid = fit(task.size, int(area), profile.multiple)
+            if not pictures:
+                return Canvas(task.prompt, [], grid)
+            shapes = [picture.shape[1::-1] for picture in pictures]
+            areas = [int(area), *[profile.product_area] * (len(pictures) - 1)]
+            grids = [fit(shape, own, profile.multiple) for shape, own in zip(shapes, areas, strict=True)]
+            return Canvas(task.prompt, [own.enter(picture) for own, picture in zip(grids, pictures, strict=True)], grid)
+
+        painted = self._paint(checkpoint, sketch, task.sampling, control)
+        unread = _unread("prompt", task.prompt, cut(self._parts, task.prompt))
+        return replace(painted, warnings=(*painted.warnings, *unread))
+
+    def warm_up(self, qualities: Sequence[Quality] = ("fast",)) -> None:
+        """Proves weights, memory and kernels, and compiles what is to be compiled, before a customer waits for it."""
+        board = (np.indices((256, 256)).sum(axis=0) // 32 % 2 * 255).astype(np.uint8)
+        for quality in qualities:
+            for references in ((), (Picture(np.dstack([board] * 3)),)):
+                task = PaintTask("a chair", references, (256, 256), Sampling(seed=0, quality=quality))
+                self.paint(task, Control())
+
+    def ask(self, question: Question, control: Control) -> str:
+        return self._in_turn(lambda: ask(self._parts, question, control), control)
+
+    def _product(self, cut_out: CutOut) -> Pixels:
+        """The product on white, filling its reference: small pictures are not blown up, shapes are kept."""
+        profile = self._parts.edit.profile
+        scale = min(1.0, math.sqrt(profile.product_area / cut_out.alpha.size))
+        size = scaled_size(size_of(cut_out.alpha), scale)
+        small = cv2.resize(cut_out.on_white, size, interpolation=cv2.INTER_AREA)
+        right, below = (-size[0]) % profile.multiple, (-size[1]) % profile.multiple
+        sides = below // 2, below - below // 2, right // 2, right - right // 2
+        return cast(Pixels, cv2.copyMakeBorder(small, *sides, cv2.BORDER_CONSTANT, value=(255, 255, 255)))
+
+    def _paint(self, checkpoint: Checkpoint, sketch: Sketch, sampling: Sampling, control: Control) -> Painted:
+        chosen = choose(checkpoint, sampling)
+        area = checkpoint.profile.area
+
+        def work() -> Pixels:
+            if checkpoint.adapters:
+                lora.use(checkpoint.transformer, chosen.schedule.lora.name if chosen.schedule.lora else None)
+            try:
+                return self._finite(checkpoint, sketch(area), chosen.schedule, sampling, control)
+            except RuntimeError as problem:
+                if not _is_out_of_memory(problem):
+                    raise
+            # Not in there: the exception holds the first try's tensors.
+            log.warning("Out of memory: once more at half the area")
+            self._free()
+            return self._finite(checkpoint, sketch(area * CHEAPER), chosen.schedule, sampling, control)
+
+        pixels = self._in_turn(work, control)
+        engine = self._name or checkpoint.profile.name
+        return Painted(pixels, chosen.schedule.steps, chosen.schedule.true_cfg_scale, chosen.warnings, engine=engine)
+
+    def _finite(
+        self, checkpoint: Checkpoint, canvas: Canvas, schedule: Schedule, sampling: Sampling, control: Control
+    ) -> Pixels:
+        """Fast attention kernels can fail without a word; what they break is painted once more on the plain ones."""
+        for attention in (nullcontext(), plain_attention(checkpoint.transformer)):
+            with attention:
+                picture = self._once(checkpoint, canvas, schedule, sampling, control)
+            if torch.isfinite(picture).all() and picture.std() >= LEAST_CONTRAST:
+                return canvas.grid.leave(picture.clamp(0, 255).round().byte().cpu().numpy())
+            log.warning("The model painted nothing that can be seen")
+            self._cache.clear()  # what the fast kernels broke may be in it
+        raise JobError(ErrorCode.GENERATION_ERROR, "The model painted nothing that can be seen")
+
+    def _once(
+        self, checkpoint: Checkpoint, canvas: Canvas, schedule: Schedule, sampling: Sampling, control: Control
+    ) -> Tensor:
+        against = None
+        if schedule.true_cfg_scale > 1:
+            negative = sampling.negative_prompt or checkpoint.profile.negative_prompt
+            against = self._embedded(negative, canvas.references)
+        brief = Brief(
+            size=canvas.grid.working,
+            words=self._embedded(canvas.prompt, canvas.references),
+            against=against,
+            references=[self._encoded(picture) for picture in canvas.references],
+            schedule=schedule,
+            seed=sampling.seed,
+        )
+        # Stretched to a last value of its own, a single step would be divided by nothing.
+        settings = schedule.scheduler | ({"shift_terminal": None} if schedule.steps == 1 else {})
+        scheduler = FlowMatchEulerDiscreteScheduler.from_config(checkpoint.scheduler_config, **settings)
+        look = self._looks.at(self._parts, control.show) if control.show else None
+        return decode(self._parts, denoise(checkpoint.transformer, scheduler, brief, control, look))
+
+    def _embedded(self, prompt: str, pictures: Sequence[Pixels]) -> Tensor:
+        words = cut(self._parts, prompt)
+        key = ("words", words, *map(digest, pictures))
+        return self._cache.get(key, lambda: embed(self._parts, words, pictures))
+
+    def _encoded(self, picture: Pixels) -> Tensor:
+        return self._cache.get(("latents", digest(picture)), lambda: encode(self._parts, picture))
+
+    def _free(self) -> None:
+        self._cache.clear()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _in_turn(self, work: Callable[[], T], control: Control) -> T:
+        """One job on the GPU; those that wait can be cancelled."""
+        with control.waiting():
+            while not self._lock.acquire(timeout=0.1):
+                control.check()
+        try:
+            with _translated():
+                return self._gpu.run(work)
+        except BaseException as problem:
+            _let_go(problem)
+            raise
+        finally:
+            self._lock.release()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """torch's failures in the caller's words."""
+    try:
+        yield
+    except RuntimeError as problem:
+        if _is_out_of_memory(problem):
+            raise JobError(ErrorCode.OUT_OF_MEMORY, "The GPU ran out of memory, also at half the size") from problem
+        if isinstance(problem, torch.AcceleratorError):
+            # After one of these every later call of the process fails too.
+            message = "The GPU failed and this worker is being replaced"
+            raise JobError(ErrorCode.GENERATION_ERROR, message, refresh_worker=True) from problem
+        raise
+
+
+def _let_go(problem: BaseException | None) -> None:
+    """What failed, and is told or kept anywhere, holds the tensors of the frames that it passed."""
+    while problem is not None:
+        traceback.clear_frames(problem.__traceback__)
+        problem = problem.__cause__ or problem.__context__
+
+
+def _is_out_of_memory(problem: RuntimeError) -> bool:
+    """torch's own allocator has a class for it; the driver and the libraries say it in words."""
+    return isinstance(problem, torch.OutOfMemoryError) or any(words in str(problem) for words in OUT_OF_MEMORY)
+
+
+def _unread(field: str, words: str, read: str) -> list[str]:
+    return [] if words == read else [f"{field} is longer than the model can read: its end was left out"]
+
+
+def load(settings: Settings) -> ImageModel:
+    """The engine of the settings' profile, on this machine's cards. SettingsError where it cannot be."""
+    chosen = find_profile(settings.model_profile)
+    if not chosen.references:
+        raise SettingsError(
+            f"MODEL_PROFILE: {chosen.name} cannot edit; it stands beside one that can: QWEN_IMAGE_LOCATION"
+        )
+    if not torch.cuda.is_available():
+        raise SettingsError("ENGINE: qwen needs a GPU that torch can use, and there is none")
+    beside = settings.qwen_image_location
+    plan = make_plan(chosen, _card(), settings.precision, settings.device_map, 2 if beside else 1, settings.qualities)
+    log.info("%s", plan)
+    shelf = Shelf(settings.qwen_model_dir)
+    edit = source(chosen, plan, settings.qwen_image_edit_location, shelf)
+    text = source(find_profile(TEXT_TO_IMAGE), plan, beside, shelf) if beside else None
+    parts = load_components(edit, plan, "cuda", text=text)
+    for checkpoint in filter(None, (parts.edit, parts.text)):
+        tune(checkpoint.transformer, settings.attention, compiled=settings.compile)
+    if settings.context_parallel > 1:
+        sources = [edit] if text is None else [edit, text]
+        parts = share(parts, settings.context_parallel, partial(tuned, sources, plan, settings.attention))
+    engine = Qwen(parts)
+    engine.warm_up(engine.qualities if settings.compile else ("fast",))
+    return engine
+
+
+def tuned(
+    sources: Sequence[Source],
+    plan: Plan,
+    attention: str | None,
+    device: torch.device,
+    dtype: torch.dtype = torch.bfloat16,
+) -> list[QwenImageTransformer2DModel]:
+    """What another card needs to paint with this one."""
+    loaded = transformers(sources, plan, str(device), dtype)
+    for transformer in loaded:
+        tune(transformer, attention, compiled=False)
+    return loaded
+
+
+def _card() -> Card:
+    card = torch.cuda.get_device_properties(0)
+    return Card(card.name, card.total_memory, (card.major, card.minor), torch.cuda.device_count())

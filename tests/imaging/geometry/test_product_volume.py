@@ -1,0 +1,117 @@
+import cv2
+import numpy as np
+import pytest
+
+from imaging.geometry.product_volume import PHOTO_PITCH, legs_of, solid_of
+from imaging.picture import bounds
+from tests.imaging import drawn
+
+
+def cylinder(radius: float, height: float, pitch: float = PHOTO_PITCH) -> np.ndarray:
+    """The alpha of an upright cylinder looked at from `pitch` above the level."""
+    rim, body = radius * np.sin(pitch), height * np.cos(pitch)
+    row, column = np.mgrid[: round(2 * rim + body), : round(2 * radius)] + 0.5
+    bend = rim * np.sqrt((1 - ((column - radius) / radius) ** 2).clip(0))
+    return ((row > rim - bend) & (row < rim + body + bend)).astype(np.float32)
+
+
+def test_the_footprint_of_a_round_product_is_not_taken_for_height() -> None:
+    solid = solid_of(cylinder(100, 200))
+    assert solid.radii.mean() == pytest.approx(100 / 200, rel=0.04)
+
+
+def test_a_thin_product_has_no_depth_to_speak_of() -> None:
+    assert solid_of(cylinder(5, 300)).depths.max() < 0.02
+
+
+def test_a_wide_product_is_not_as_deep_as_it_is_wide() -> None:
+    solid = solid_of(drawn.block(400, 100).alpha)
+    assert solid.radii.max() == pytest.approx(2, rel=0.2)
+    assert solid.depths.max() < 0.6
+
+
+@pytest.mark.parametrize(("radius", "height"), [(25, 40), (20, 150), (45, 90)])
+@pytest.mark.parametrize("distance", [220, 500])
+def test_a_solid_stands_where_its_foot_is_seen(radius: float, height: float, distance: float) -> None:
+    camera = drawn.camera()
+    solid = solid_of(cylinder(4 * radius, 4 * height))
+    top, bottom = solid.rows(camera, height, distance)
+    assert solid.distance(camera, height, bottom) == pytest.approx(distance, rel=0.01)
+    assert solid.height_in(camera, bottom, bottom - top) == pytest.approx(height, rel=0.02)
+
+
+def test_a_solid_covers_what_the_camera_sees_of_it() -> None:
+    camera, radius, height, distance = drawn.camera(), 30.0, 50.0, 300.0
+    angle = np.linspace(0, 2 * np.pi, 100)
+    x, z = radius * np.cos(angle), distance + radius * np.sin(angle)
+    true = np.concatenate([camera.project(x, np.full_like(x, y), z)[1] for y in (0.0, height)])
+    top, bottom = solid_of(cylinder(4 * radius, 4 * height)).rows(camera, height, distance)
+    assert bottom - top == pytest.approx(np.ptp(true), rel=0.05)
+
+
+def test_legs_are_seen_where_they_meet_the_ground() -> None:
+    legs = sorted(legs_of(drawn.stool().alpha), key=lambda leg: leg.x)
+    assert [leg.x for leg in legs] == pytest.approx([16 / 180, 0.5, 164 / 180], abs=0.02)
+    assert [leg.y for leg in legs] == pytest.approx([0.85, 1, 0.85], abs=0.02)
+
+
+@pytest.mark.parametrize("product", [drawn.block(100, 150), drawn.disc(120), drawn.block(1, 1), drawn.block(3, 200)])
+def test_what_stands_on_its_body_has_no_legs(product: drawn.CutOut) -> None:
+    assert legs_of(product.alpha) == []
+
+
+def test_a_sofa_has_legs_though_its_arms_reach_low() -> None:
+    alpha = np.zeros((200, 480), np.float32)
+    alpha[20:180, :60] = alpha[20:180, 420:] = 1  # arms
+    alpha[60:160] = alpha[150:165, 180:300] = 1
+    alpha[180:, 20:34] = alpha[180:, 446:460] = 1
+    legs = sorted(legs_of(alpha), key=lambda leg: leg.x)
+    assert [leg.x for leg in legs] == pytest.approx([27 / 480, 453 / 480], abs=0.02)
+
+
+def test_broad_feet_are_no_legs() -> None:
+    alpha = np.ones((200, 180), np.float32)
+    alpha[180:, 80:100] = 0
+    assert legs_of(alpha) == []
+
+
+def test_legs_stand_around_the_axis_though_one_is_seen_below_the_others() -> None:
+    solid = solid_of(drawn.stool().alpha)
+    assert solid.radii[0] == pytest.approx(solid.radii[len(solid.radii) // 3], rel=0.15)
+
+
+def sideboard(leg: int, at: float) -> np.ndarray:
+    """The alpha of a box 400 x 150 on two legs, `at` of its width from its ends."""
+    alpha = np.zeros((150 + leg, 400), np.float32)
+    alpha[:150] = 1
+    for middle in (at, 1 - at):
+        alpha[:, round(400 * middle) - 5 : round(400 * middle) + 5] = 1
+    return alpha
+
+
+@pytest.mark.parametrize("alpha", [sideboard(0, 0.1), sideboard(30, 0.05), sideboard(30, 0.13)])
+def test_what_meets_the_ground_in_a_line_is_straight(alpha: np.ndarray) -> None:
+    assert solid_of(alpha).straight == 1
+
+
+@pytest.mark.parametrize("pitch", [7, 12, 20])
+@pytest.mark.parametrize(("radius", "height"), [(100, 100), (200, 80), (120, 600)])
+def test_what_is_round_is_not_straight(radius: float, height: float, pitch: float) -> None:
+    assert solid_of(cylinder(radius, height, np.radians(pitch))).straight < 0.2
+
+
+@pytest.mark.parametrize("degrees", [-1, -0.3, 0, 0.3, 1])
+@pytest.mark.parametrize("scale", [0.2, 0.5, 1, 1.9])
+def test_neither_soft_edges_nor_a_tilted_photo_make_it_round(degrees: float, scale: float) -> None:
+    turn = cv2.getRotationMatrix2D((250, 150), degrees, scale)
+    turn[:, 2] += (250 * scale, 150 * scale)
+    whole = cv2.warpAffine(np.ones((300, 500), np.float32), turn, (1500, 900), flags=cv2.INTER_AREA)
+    left, top, right, bottom = bounds(whole > 0.02)
+    assert solid_of(whole[top:bottom, left:right]).straight > 0.8
+
+
+def test_what_stands_on_a_corner_or_on_one_foot_is_not_straight() -> None:
+    turned = np.ones((200, 300), np.float32)
+    turned[200 - np.abs(np.arange(300) - 100)[None, :] // 4 <= np.arange(200)[:, None]] = 0
+    for alpha in (turned, sideboard(60, 0.5)):
+        assert solid_of(alpha).straight == 0

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from imaging.geometry.product_volume import solid_of
+from imaging.lighting.estimate import Source
+from imaging.lighting.occlusion import Plane, light_left, pole, stack_of
+from imaging.picture import Box, Weights
+from tests.imaging import drawn
+
+CAMERA = drawn.camera()
+PART: Box = (200, 380, 600, 560)
+LEFT, RIGHT = (Source((x, 200.0, 300.0), 10.0, 0.5) for x in (-300.0, 300.0))
+
+
+def around(source: Source | None = None, height: float = 60, plane: Plane | None = None, part: Box = PART) -> Weights:
+    body = [pole(0, 300, 20, height)]
+    return light_left(CAMERA, body, (source,) if source else (), plane or Plane("floor"), part)
+
+
+def at(kept: Weights, x: float, z: float) -> float:
+    column, row = (float(each[0]) for each in CAMERA.project(np.array([x]), np.zeros(1), np.array([z])))
+    return float(kept[round(row) - PART[1], round(column) - PART[0]])
+
+
+def test_it_is_dark_under_the_body_and_bright_far_from_it() -> None:
+    kept = around()
+    assert at(kept, 0, 300) < 0.05
+    assert at(kept, 24, 300) < at(kept, 40, 300) < at(kept, 80, 300)
+    assert at(kept, 110, 300) > 0.95
+
+
+def test_soft_light_casts_no_shadow_to_one_side() -> None:
+    kept = around()
+    assert at(kept, -40, 300) == pytest.approx(at(kept, 40, 300), abs=0.02)
+
+
+def test_the_shadow_falls_away_from_the_light() -> None:
+    assert at(around(LEFT), 45, 300) < at(around(LEFT), -45, 300) - 0.3
+    assert at(around(RIGHT), -45, 300) < at(around(RIGHT), 45, 300) - 0.3
+
+
+def test_a_taller_body_casts_a_longer_shadow() -> None:
+    assert at(around(LEFT, 30), 90, 300) > at(around(LEFT, 90), 90, 300) + 0.3
+
+
+def test_a_wall_behind_is_darkened_beside_the_body() -> None:
+    kept = around(plane=Plane("wall", 330), part=(200, 200, 600, 500))
+    assert kept[:, 200].min() < 0.6
+    assert kept[:, 130].min() < 0.9
+    assert kept[:, 10].min() > 0.9
+
+
+def test_on_the_wall_the_shadow_is_about_as_tall_as_the_body() -> None:
+    top = 200
+    kept = around(plane=Plane("wall", 330), part=(200, top, 600, 500))
+    rows = CAMERA.project(np.zeros(2), np.array([30.0, 90.0]), np.full(2, 330.0))[1].round().astype(int) - top
+    assert kept[rows[0], 200] < 0.7
+    assert kept[rows[1], 200] > 0.95
+
+
+def test_two_bodies_hide_no_more_than_there_is() -> None:
+    body = [pole(0, 300, 20, 60), pole(0, 300, 20, 60)]
+    twice = light_left(CAMERA, body, (LEFT,), Plane("floor"), PART)
+    assert np.abs(twice - around(LEFT)).mean() < 0.005
+    assert twice.min() >= 0
+
+
+def test_a_part_of_one_pixel_has_an_answer() -> None:
+    assert light_left(CAMERA, [pole(0, 300, 20, 60)], (LEFT,), Plane("floor"), (400, 500, 401, 501)).shape == (1, 1)
+
+
+def test_under_a_straight_front_it_is_as_dark_at_the_corners_as_in_the_middle() -> None:
+    solid = solid_of(np.ones((200, 400), np.float32))
+    body = [stack_of(solid, 60, 0, 300)]
+    front = 300 - float(body[0].rims[:, :, 2].max() - 300) + 2
+    kept = light_left(CAMERA, body, (), Plane("floor"), PART)
+    assert at(kept, 0.94 * float(body[0].rims[0, :, 0].max()), front) < 0.35
+    assert at(kept, 0, front) < 0.35

@@ -1,0 +1,92 @@
+import pytest
+
+from models.checkpoints.plan import BYTES, CARDS, USABLE, Card, make_plan
+from models.checkpoints.profiles import PROFILES, find_profile
+from models.checkpoints.sizes import sizes
+from schemas.settings import SettingsError
+
+EDIT = PROFILES["qwen-image-edit-2511"]
+BY_NAME = {card.name: card for card in CARDS}
+
+
+def test_parameters_are_those_of_the_published_checkpoints() -> None:
+    count = sizes()
+    assert count.transformer == 20_430_401_088
+    assert count.modulation == 60 * 2 * (6 * 3072 * 3072 + 6 * 3072)
+    assert count.text_encoder == pytest.approx(8.292e9, rel=0.001)
+    assert count.vae == pytest.approx(126.9e6, rel=0.001)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("card", CARDS, ids=BY_NAME)
+def test_every_profile_fits_every_common_card(name: str, card: Card) -> None:
+    plan = make_plan(PROFILES[name], card)
+    assert plan.resident < plan.peak < card.memory
+    assert "fast" in plan.qualities
+
+
+def test_a_large_card_gets_the_exact_weights_and_every_quality() -> None:
+    plan = make_plan(EDIT, BY_NAME["H100, 80 GB"])
+    assert (plan.transformer, plan.text_encoder, plan.tabulated) == ("bf16", "bf16", False)
+    assert plan.qualities == ("fast", "balanced", "best")
+    assert plan.resident == pytest.approx(57.7e9 + 1.6e9, rel=0.01), "published: 57.7 GB without LoRAs"
+
+
+def test_exact_tables_come_before_inexact_weights() -> None:
+    plan = make_plan(EDIT, BY_NAME["RTX 6000 Ada, 48 GB"])
+    assert (plan.transformer, plan.tabulated) == ("bf16", True)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp8", "int8", "nf4"])
+def test_the_asked_precision_is_obeyed(precision: str) -> None:
+    assert make_plan(EDIT, BY_NAME["H200, 141 GB"], precision).transformer == precision  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("card", CARDS, ids=BY_NAME)
+@pytest.mark.parametrize("transformers", [1, 2])
+def test_what_does_not_fit_the_card_whole_waits_in_main_memory(card: Card, transformers: int) -> None:
+    try:
+        plan = make_plan(EDIT, card, transformers=transformers)
+    except SettingsError:
+        return
+    whole = 2 * (transformers * sizes().transformer) + sizes().text_encoder * BYTES[plan.text_encoder]
+    assert plan.is_waiting or plan.transformer == "nf4" or whole < card.memory * USABLE
+
+
+def test_cards_that_do_not_multiply_fp8_get_the_nearer_eight_bits() -> None:
+    assert make_plan(EDIT, Card("RTX 3090", 24 * 2**30, (8, 6))).transformer == "int8"
+    assert make_plan(EDIT, Card("L4", 24 * 2**30, (8, 9))).transformer == "fp8"
+
+
+def test_who_asks_for_the_fast_quality_alone_gets_its_lora_fused() -> None:
+    plan = make_plan(EDIT, BY_NAME["H200, 141 GB"], qualities="fast")
+    assert (plan.loras, plan.tabulated, plan.qualities) == ("fused", False, ("fast",))
+    with pytest.raises(SettingsError, match="QUALITIES: fast fuses a LoRA, and nf4 weights take none"):
+        make_plan(EDIT, BY_NAME["H200, 141 GB"], "nf4", qualities="fast")
+
+
+def test_eight_bits_are_made_on_one_card() -> None:
+    pair = Card("2 x L40S", 46 * 2**30, (8, 9), count=2)
+    with pytest.raises(SettingsError, match="PRECISION: fp8 is made on one card"):
+        make_plan(EDIT, pair, "fp8", "balanced")
+    small = Card("2 x RTX 4090", 24 * 2**30, (8, 9), count=2)
+    assert not make_plan(EDIT, small, device_map="balanced").is_waiting
+
+
+def test_what_cannot_fit_is_refused_with_the_numbers() -> None:
+    with pytest.raises(SettingsError, match=r"needs \d+\.\d GB .* has \d+\.\d GB"):
+        make_plan(EDIT, Card("RTX 4060, 8 GB", 8 * 2**30, (8, 9)))
+    with pytest.raises(SettingsError, match="bf16"):
+        make_plan(EDIT, BY_NAME["RTX 4090, 24 GB"], "bf16")
+
+
+def test_two_small_cards_together_take_what_one_cannot() -> None:
+    pair = Card("2 x RTX 5090", 32 * 2**30, (12, 0), count=2)
+    assert make_plan(EDIT, pair, "bf16", "balanced").transformer == "bf16"
+    with pytest.raises(SettingsError):
+        make_plan(EDIT, pair, "bf16", "cuda")
+
+
+def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match="qwen-image-edit-2511"):
+        find_profile("qwen-image-3")

@@ -1,0 +1,84 @@
+"""Weights move while libraries are imported."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from models.checkpoints.prefetch import BLOCK, ReadAhead, available, lanes
+from schemas.settings import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+
+START = """
+import sys, time
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+events = []
+class Torch(MetaPathFinder):
+    '''Its import takes until weights move, and then fails.'''
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            events.append("torch-begins")
+            deadline = time.monotonic() + 5
+            while time.monotonic() < deadline and "weights-move" not in events:
+                time.sleep(0.01)
+            events.append("torch-ends")
+            raise ImportError("no torch")
+sys.meta_path.insert(0, Torch())
+def heard(event, arguments):
+    if event == "open" and str(arguments[0]).endswith(".safetensors") and "weights-move" not in events:
+        events.append("weights-move")
+from models import build
+from schemas.settings import Settings
+sys.addaudithook(heard)
+try:
+    build._qwen(Settings(_env_file=None, qwen_image_edit_location=sys.argv[1]))()
+except ImportError:
+    print(",".join(events))
+"""
+
+
+def checkpoint(folder: Path) -> Path:
+    """As the published ones lie."""
+    (folder / "model_index.json").write_text("{}")
+    for part in ("transformer", "text_encoder", "vae"):
+        (folder / part).mkdir()
+        (folder / part / "model.safetensors").write_bytes(bytes(1000))
+    return folder
+
+
+def test_weights_move_before_torch_is_imported(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", START, str(checkpoint(tmp_path))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    events = done.stdout.strip().split(",")
+    assert events.index("weights-move") < events.index("torch-ends")
+
+
+def test_every_part_is_read_once(tmp_path: Path) -> None:
+    reader = ReadAhead(lanes(Settings(_env_file=None, qwen_image_edit_location=str(checkpoint(tmp_path)))), 10**9)
+    for thread in reader.threads:
+        thread.join(5)
+    assert reader.moved == 3000
+
+
+def test_it_reads_no_more_than_it_may(tmp_path: Path) -> None:
+    file = tmp_path / "large"
+    file.write_bytes(bytes(4 * BLOCK))
+    reader = ReadAhead([[file]], BLOCK + 1)
+    reader.threads[0].join(5)
+    assert reader.moved == 2 * BLOCK
+
+
+def test_it_stops_in_the_middle_of_a_file() -> None:
+    reader = ReadAhead([[Path("/dev/zero")]], 10**18)
+    reader.stop()
+    reader.threads[0].join(5)
+    assert not reader.threads[0].is_alive()
+
+
+def test_a_checkpoint_that_is_not_here_is_no_fault_yet(tmp_path: Path) -> None:
+    assert lanes(Settings(_env_file=None, qwen_image_edit_location=str(tmp_path / "none"))) == []
+
+
+def test_the_machine_says_how_much_memory_it_has() -> None:
+    assert available() > 0

@@ -1,0 +1,101 @@
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from diffusers.models.attention_dispatch import attention_backend
+from torch.nn.attention import SDPBackend
+
+from imaging.picture import Picture
+from models import tiny
+from models.checkpoints.modulation import Tables, fixed_timesteps, rows_of, turn_to
+from models.engine import Control, PaintTask, Sampling
+from models.qwen.conditioning import reading
+from models.qwen.engine import Qwen
+from models.qwen.forward import Forward
+from models.qwen.tuning import plain_attention, tune
+from schemas.settings import SettingsError
+
+ROOM = Picture(np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8))
+FAST = Sampling(seed=3, steps=4, true_cfg_scale=1.0)
+TASKS = [
+    PaintTask("a chair", (), (96, 96), FAST),
+    PaintTask("a chair by the window", (ROOM,), (160, 96), FAST),
+    PaintTask("a table", (ROOM, ROOM), (128, 160), FAST),
+]
+
+
+@pytest.fixture(autouse=True)
+def own_compiler() -> Iterator[None]:
+    torch.compiler.reset()
+    torch._dynamo.utils.counters.clear()
+    with attention_backend():  # a transformer's choice is also that of the process
+        yield
+    torch.compiler.reset()
+
+
+def test_one_compilation_serves_pictures_and_words_of_every_size() -> None:
+    """Traced whole, without the code generation, which takes half a minute."""
+    parts, plain = tiny.components(), Qwen(tiny.components())
+    expected = [plain.paint(task, Control()).pixels for task in TASKS]
+    tune(parts.edit.transformer, None, compiled=True, backend="eager")
+    made = [Qwen(parts).paint(task, Control()).pixels for task in TASKS]
+    for one, other in zip(made, expected, strict=True):
+        assert np.abs(one.astype(int) - other).max() <= 1
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 2
+
+
+def test_plain_attention_is_plain_whatever_was_chosen() -> None:
+    transformer = tiny.components().edit.transformer
+    tune(transformer, "_native_math", compiled=False)
+
+    def chosen() -> set[str]:
+        return {block.attn.processor._attention_backend for block in transformer.transformer_blocks}
+
+    before = chosen()
+    with plain_attention(transformer):
+        assert chosen() == {"native"}
+        assert not torch.backends.cuda.flash_sdp_enabled()
+        assert not torch.backends.cuda.cudnn_sdp_enabled()
+        assert SDPBackend.FLASH_ATTENTION not in reading(), "nor does the language model use it"
+    assert chosen() == before == {"_native_math"}
+
+
+@torch.inference_mode()
+def test_and_every_row_of_the_tables() -> None:
+    transformer = tiny.components().edit.transformer
+    timesteps = fixed_timesteps(tiny.components().edit.scheduler_config, tiny.PROFILE.schedules["fast"])
+    tables = Tables(transformer, timesteps)
+    for block in transformer.transformer_blocks:
+        tables.put(block)
+    tokens, words = torch.randn(1, 20, 64), torch.randn(1, 5, tiny.WIDTH)
+
+    def predicted() -> list[torch.Tensor]:
+        made = []
+        for row, time in zip(rows_of(transformer, timesteps.tolist()), timesteps, strict=True):
+            turn_to(transformer, row)
+            made.append(Forward(transformer, [(1, 4, 4), (1, 2, 2)], words)(tokens, time.expand(1) / 1000))
+        return made
+
+    plain = predicted()
+    tune(transformer, None, compiled=True, backend="eager")
+    for one, other in zip(predicted(), plain, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 2
+
+
+def test_another_attention_differs_by_rounding_alone() -> None:
+    parts = tiny.components()
+    tune(parts.edit.transformer, "_native_math", compiled=False)
+    made, plain = (Qwen(each).paint(TASKS[1], Control()).pixels for each in (parts, tiny.components()))
+    assert np.abs(made.astype(int) - plain).max() <= 2
+
+
+@pytest.mark.parametrize("name", ["magic", "flash"])
+def test_an_attention_that_is_not_there_is_named(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"ATTENTION: {name} cannot be used here"):
+        tune(tiny.components().edit.transformer, name, compiled=False)
+
+
+def test_the_warm_up_paints_with_and_without_references() -> None:
+    Qwen(tiny.components()).warm_up()
