@@ -15,7 +15,7 @@ from typing import Any
 from handlers.deliver import NO_LIMIT
 from handlers.router import Call, Router, build_router, doing
 from handlers.runtime.memory_watch import share_arenas
-from handlers.runtime.shutdown import end_soon
+from handlers.runtime.shutdown import exit_soon
 from models.build import build
 from models.engine import Control, Progress, Report
 from schemas.answers import ErrorAnswer
@@ -85,14 +85,14 @@ class Door:
             async with asyncio.timeout(run.control.deadline - time.monotonic() + self.settings.stuck_seconds):
                 return dict(await asyncio.shield(run.work))
         except TimeoutError:
-            end_soon(call.job_id)
+            exit_soon(call.job_id)
             problem = JobError(ErrorCode.TIMEOUT, "The job does not stop, and this worker is being replaced")
             return ErrorAnswer.of(doing(job.get("input")), problem, refresh=True).as_json()
         except asyncio.CancelledError:
             run.control.cancelled.set()
             await asyncio.wait([run.work], timeout=self.settings.stuck_seconds)
             if not run.work.done():
-                end_soon(call.job_id)
+                exit_soon(call.job_id)
             raise
         except Exception:
             log.exception("%s failed for a reason nobody foresaw", call.job_id)
@@ -199,7 +199,7 @@ def main() -> None:
         door = _door()
         import runpod  # while the model loads
 
-        door.router.painter.resident.until_loaded()
+        door.router.runner.resident.until_loaded()
     except SettingsError as problem:
         sys.exit(str(problem))
 

@@ -24,7 +24,7 @@ from handlers.openai import EDITS, GENERATIONS, MODELS, read_body
 from handlers.parse import parse
 from handlers.router import Call, Router, build_router
 from handlers.runtime.memory_watch import share_arenas
-from handlers.runtime.shutdown import end_soon
+from handlers.runtime.shutdown import exit_soon
 from models.build import build
 from models.engine import Control, Progress
 from schemas.answers import AnswerPart, PictureAnswer
@@ -51,7 +51,7 @@ from web.errors import ACTIONS, EDIT, GENERATE, error_response, job_error_respon
 from web.events import Events, ImageEvents, JobEvents
 from web.forms import is_form, read_form, read_json
 from web.front import OPEN, Front, bug
-from web.job_queue import REPLACED, Line
+from web.job_queue import REPLACED, JobQueue
 from web.logs import set_up
 from web.metrics import Metrics
 from web.studio import add_studio
@@ -78,15 +78,15 @@ class Desk:
 
     settings: Settings
     router: Router
-    line: Line = field(init=False)
+    line: JobQueue = field(init=False)
     metrics: Metrics = field(init=False)
 
     def __post_init__(self) -> None:
         patience = self.settings.stuck_seconds
-        self.line = Line(
-            self.settings.queue_limit, lambda: self._allowed() + patience, patience, lambda: end_soon("A job")
+        self.line = JobQueue(
+            self.settings.queue_limit, lambda: self._allowed() + patience, patience, lambda: exit_soon("A job")
         )
-        self.metrics = Metrics(self.router.painter, self.line)
+        self.metrics = Metrics(self.router.runner, self.line)
 
     @property
     def status(self) -> str:
@@ -95,7 +95,7 @@ class Desk:
 
     def _allowed(self) -> float:
         """Seconds that a job may take that begins now, the wait for the model included."""
-        loading = self.router.painter.resident.status == "loading"
+        loading = self.router.runner.resident.status == "loading"
         return self.settings.job_timeout_seconds + (self.settings.ready_wait_seconds if loading else 0.0)
 
     async def images(self, request: Request, route: str) -> Response:
@@ -337,7 +337,7 @@ def _add_probes(app: FastAPI, desk: Desk) -> None:
     async def ready() -> Response:
         """200 when the model is loaded and can be trusted, else 503."""
         status = desk.status
-        told = {"model_loaded": desk.router.painter.resident.status == "ready", "timestamp": _now()}
+        told = {"model_loaded": desk.router.runner.resident.status == "ready", "timestamp": _now()}
         if status == "healthy":
             return _probe(Ready(**told))
         problem = JobError(ErrorCode.MODEL_NOT_READY, f"The model is not ready: {status}")
@@ -395,7 +395,7 @@ async def _end_worn_out(router: Router) -> None:
     while router.status != "unhealthy" and not router.is_worn_out:
         await asyncio.sleep(LOOK_SECONDS)
     try:
-        router.painter.resident.until_loaded()
+        router.runner.resident.until_loaded()
         log.critical("The model failed again and again, or memory grew beyond its bound: this server ends")
     except SettingsError as problem:
         log.critical("%s", problem)

@@ -19,7 +19,7 @@ import openai  # noqa: E402
 
 from models import tiny  # noqa: E402
 from models.qwen.engine import MOST_LOOKED  # noqa: E402
-from tests.live import Echo, Live, colour_of, serving  # noqa: E402
+from tests.live import Echo, Live, mean_color, serving  # noqa: E402
 
 CALLERS, STEPS, RUNS = 20, 30, 7
 PROBE_SECONDS = 0.02
@@ -29,7 +29,7 @@ LOOKED_AT = {"size": "1024x576", "seed": 1, "num_inference_steps": 12}
 async def call(client: openai.AsyncOpenAI, number: int) -> bool:
     made = await client.images.generate(prompt=f"{number},{255 - number},9", size="1024x1024", extra_body={"seed": 3})
     [only] = made.data or []
-    return colour_of(only.b64_json or "") == (number, 255 - number, 3)
+    return mean_color(only.b64_json or "") == (number, 255 - number, 3)
 
 
 async def probe(port: int, seconds: list[float]) -> None:

@@ -141,7 +141,7 @@ def model_size(scene: Scene) -> tuple[int, int]:
 
 
 def repainted(scene: Scene) -> Pixels:
-    """The product in another colour, striped, and its outline drawn a little larger."""
+    """The product in another color, striped, and its outline drawn a little larger."""
     left, top, right, bottom = scene.box
     move = np.array([[1.05, 0, -0.05 * left - 0.01 * (right - left)], [0, 1.03, -0.03 * bottom]])
     outline = cv2.warpAffine(scene.product.astype(np.uint8), move, size_of(scene.truth)) > 0

@@ -142,8 +142,8 @@ def height_error(case: Case, box: Box) -> float:
     return abs((box[3] - box[1]) / (case.box[3] - case.box[1]) - 1)
 
 
-def colour_distance(case: Case, pixels: Pixels) -> float:
-    """CIELAB distance of the mean colours inside the true product."""
+def color_distance(case: Case, pixels: Pixels) -> float:
+    """CIELAB distance of the mean colors inside the true product."""
     product = case.mask > 127
     return float(np.linalg.norm((lab(pixels)[product] - lab(case.truth)[product]).mean(axis=0)))
 
@@ -179,7 +179,7 @@ def lab(pixels: Pixels) -> NDArray[np.float32]:
 def score(case: Case, product: str) -> dict[str, Any]:
     file = case.folder / f"product_{product}.png"
     pixels, box = answer(case, file)
-    measures: dict[str, Callable[[Case, Pixels], float]] = {"dE": colour_distance, "shadow": shadow, "error": error}
+    measures: dict[str, Callable[[Case, Pixels], float]] = {"dE": color_distance, "shadow": shadow, "error": error}
     pictures = {"": pixels, "_naive": naive_paste(case, file), "_oracle": oracle_paste(case)}
     return {
         "case": case.folder.name,

@@ -2,7 +2,7 @@
 
 usage: python bench/restore.py [--json] [CASE_DIR ...]
 
-The raw result is the case's truth as an unkind model would hand it over: zoomed, shifted, turned, recoloured, noisy as
+The raw result is the case's truth as an unkind model would hand it over: zoomed, shifted, turned, recolored, noisy as
 a JPEG, squeezed through a megapixel, the product repainted, the light uneven. It is played back by the replay engine
 and answered by the job interface, at the given size and at 12 megapixels, where room and truth are enlarged and given
 one fine texture. Beside the answer stands the plain way: the raw result resized to the photo.

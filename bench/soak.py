@@ -3,7 +3,7 @@ once, with its own answer, and does the worker stay as it was?
 
 usage: python bench/soak.py [--jobs 2000] [--engine preview|tiny] [--json]
 
-Among the jobs are edits and generations (each known again by its seed, its size and its room's colour), invalid ones,
+Among the jobs are edits and generations (each known again by its seed, its size and its room's color), invalid ones,
 some cancelled on their way, answers over the platform's limit, pictures from a slow server, and jobs sent twice under
 one idempotency key. `lost` never ended, `duplicated` ended more than once, `wrong` ended with another answer than its
 own. Memory, threads and files are those of the worker when a tenth of the jobs is done, and at the end.
@@ -56,7 +56,7 @@ def as_text(image: Image.Image, file_format: str = "PNG") -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def colour_of(number: int) -> tuple[int, int, int]:
+def mean_color(number: int) -> tuple[int, int, int]:
     return 90 + number % 120, 90 + number // 120 % 120, 200
 
 
@@ -150,7 +150,7 @@ class Soak:
         return bool(told["output"]["status"] == "healthy")
 
     def _edit(self, number: int) -> Told:
-        room = Image.new("RGB", (SIZE[0] + number % 7, SIZE[1]), colour_of(number))
+        room = Image.new("RGB", (SIZE[0] + number % 7, SIZE[1]), mean_color(number))
         room.paste((120, 90, 70), (0, 70, room.width, SIZE[1]))
         place = {"placement_coordinates": [80, 110], "product_scale": 0.25}
         return {"product_image": PRODUCT, "room_image": as_text(room), "seed": number, **place, **FEW_STEPS}
@@ -162,7 +162,7 @@ class Soak:
         if output["placement_info"]["engine"] != self.engine:
             return False
         made = decoded(output["processed_image"])
-        return made.size == (SIZE[0] + number % 7, SIZE[1]) and made.getpixel((1, 1)) == colour_of(number)
+        return made.size == (SIZE[0] + number % 7, SIZE[1]) and made.getpixel((1, 1)) == mean_color(number)
 
     async def _run(self, job: Told) -> str:
         answer = await self.client.post(f"{self.at.base}/run", json={"input": job})

@@ -31,8 +31,8 @@ from handlers.placement import place  # noqa: E402
 from handlers.quality_checks import Thresholds  # noqa: E402
 from handlers.requests import EditRequest  # noqa: E402
 from handlers.runtime.cutout_cache import CutOuts  # noqa: E402
-from handlers.runtime.engine_runner import Painter  # noqa: E402
-from handlers.runtime.job_stats import Tally  # noqa: E402
+from handlers.runtime.engine_runner import EngineRunner  # noqa: E402
+from handlers.runtime.job_stats import JobStats  # noqa: E402
 from imaging.compose import compose  # noqa: E402
 from imaging.picture import Picture  # noqa: E402
 from models.checkpoints.profiles import PROFILES  # noqa: E402
@@ -69,10 +69,10 @@ def edited(scene: Scene, product: Picture, raw: np.ndarray, cut_outs: CutOuts, w
     foot = (int(told["foot"][0] * scale), int(told["foot"][1] * scale))
     request = EditRequest(job, product, Picture(scene.room), None, foot, None, seed=0)
     thresholds = Thresholds.of(Settings(_env_file=None))
-    painter = Painter(Resident("preview", Preview, 1), Preview(), Tally(3), thresholds, cut_outs)
+    runner = EngineRunner(Resident("preview", Preview, 1), Preview(), JobStats(3), thresholds, cut_outs)
 
     cutting = watch.time("cut-out", lambda: cut_outs.of(product, "product_image"))
-    placement = watch.time("layout", lambda: place(request, cutting, painter, Control()))
+    placement = watch.time("layout", lambda: place(request, cutting, runner, Control()))
     guide = watch.time("guide", lambda: compose(scene.room, cutting, placement))
     allowed = finishing.may_change(request, placement.frame, guide, by_words=False)
     start = finishing.Scene(request, cutting, placement, guide, allowed, by_words=False)

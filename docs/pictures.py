@@ -51,9 +51,9 @@ def painting() -> Image.Image:
     """A framed landscape: hills under an evening sky."""
     y, x = np.mgrid[0:300, 0:420] / 300.0
     sky = np.stack([0.95 - 0.35 * y, 0.75 - 0.25 * y, 0.55 + 0.1 * y], axis=2)
-    for base, colour in ((0.55, (0.45, 0.5, 0.6)), (0.68, (0.3, 0.42, 0.4)), (0.82, (0.16, 0.28, 0.24))):
+    for base, color in ((0.55, (0.45, 0.5, 0.6)), (0.68, (0.3, 0.42, 0.4)), (0.82, (0.16, 0.28, 0.24))):
         hill = y > base + 0.06 * np.sin(5 * x / base) + 0.03 * np.sin(13 * x * base)
-        sky = np.where(hill[..., None], colour, sky)
+        sky = np.where(hill[..., None], color, sky)
     framed = np.full((360, 480, 3), (0.22, 0.14, 0.08))
     framed[10:-10, 10:-10] = (0.95, 0.94, 0.9)
     framed[30:-30, 30:-30] = sky

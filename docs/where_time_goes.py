@@ -16,7 +16,7 @@ MODEL_SECONDS = 1.02
 
 MEGAPIXELS = 12
 WIDTH, LEFT, TOP, ROW, BAR = 1000, 250, 48, 58, 30
-COLOURS = ("#4e79a7", "#76b7b2", "#59a14f", "#edc948")
+COLORS = ("#4e79a7", "#76b7b2", "#59a14f", "#edc948")
 
 Parts = list[tuple[str, float]]
 
@@ -43,10 +43,10 @@ def drawing(rows: list[tuple[str, Parts, str | None]]) -> str:
         lines.append(f'<text x="{LEFT - 12}" y="{y + 20}" text-anchor="end">{escape(name)}</text>')
         for number, (part, seconds) in enumerate(parts):
             width = seconds * scale
-            colour = fill or COLOURS[number]
-            lines.append(f'<rect x="{x:.0f}" y="{y}" width="{width:.0f}" height="{BAR}" fill="{colour}"/>')
+            color = fill or COLORS[number]
+            lines.append(f'<rect x="{x:.0f}" y="{y}" width="{width:.0f}" height="{BAR}" fill="{color}"/>')
             if part:
-                lines.append(f'<rect x="{LEFT + number * 185}" y="12" width="14" height="14" fill="{colour}"/>')
+                lines.append(f'<rect x="{LEFT + number * 185}" y="12" width="14" height="14" fill="{color}"/>')
                 lines.append(f'<text x="{LEFT + number * 185 + 20}" y="24">{escape(part)}</text>')
             x += width
         lines.append(f'<text x="{x + 8:.0f}" y="{y + 20}">{sum(seconds for _, seconds in parts):.2f} s</text>')

@@ -248,7 +248,7 @@ def _router() -> "Router":
 
     settings = read_settings()
     router = build_router(settings, build(settings))
-    router.painter.resident.until_loaded()
+    router.runner.resident.until_loaded()
     return router
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from handlers.placement import place
 from handlers.requests import EditRequest, samplings
 from handlers.restoration import Finished, Scene, finish, may_change
-from handlers.runtime.engine_runner import Made, Outcome, Painter, doubts, paint_each
+from handlers.runtime.engine_runner import EngineRunner, Made, Outcome, doubts, paint_each
 from imaging.codec.color_profile import in_profile
 from imaging.compose import compose
 from imaging.picture import Picture, Pixels
@@ -26,17 +26,17 @@ PATIENCE = 1.5
 """Times the seconds of the first try that must be left for a second."""
 
 
-def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
+def edit(request: EditRequest, runner: EngineRunner, control: Control) -> Made:
     arrived, started = time.monotonic(), control.clock()  # a second try would wait as well
     job, room = request.job, request.room
 
-    # 1. The product without its background, in the room's colours.
+    # 1. The product without its background, in the room's colors.
     product = in_profile(request.product, room.icc)
-    cutting = painter.cut_outs.of(product, request.product_field)
+    cutting = runner.cut_outs.of(product, request.product_field)
     control.progress("cut-out", 1, 10)
 
     # 2. Where it stands, how large, and how the compositor sees it there.
-    placement = place(request, cutting, painter, control.between(0.1, 0.2))
+    placement = place(request, cutting, runner, control.between(0.1, 0.2))
     guide = compose(room.pixels, cutting, placement)
     by_words = bool(job.words) and not placement.found
     allowed = may_change(request, placement.frame, guide, by_words)
@@ -45,13 +45,13 @@ def edit(request: EditRequest, painter: Painter, control: Control) -> Made:
 
     # 3. The engine makes it belong, and all that had no reason to change is the customer's photo again.
     tasks = [_task(scene, sampling) for sampling in samplings(job, request.seed)]
-    outcome = _painted(painter, tasks, control.between(0.2, 0.95), fallback=job.fallback)
-    finished = [finish(scene, painted, painter.thresholds) for painted in outcome.variants]
+    outcome = _painted(runner, tasks, control.between(0.2, 0.95), fallback=job.fallback)
+    finished = [finish(scene, painted, runner.thresholds) for painted in outcome.variants]
     seeds, said = [task.sampling.seed for task in tasks], [*_said(scene, outcome)]
 
     # 4. A picture that fails its checks gets one more try.
     if _tries_again(scene, outcome, finished, control, time.monotonic() - arrived):
-        seeds[0], finished[0], told = _better(scene, tasks[0], finished[0], painter, control.between(0.95, 1))
+        seeds[0], finished[0], told = _better(scene, tasks[0], finished[0], runner, control.between(0.95, 1))
         said.append(told)
 
     info = _info(scene, finished[0], outcome, seeds[0], control.clock() - started)
@@ -94,8 +94,8 @@ def _task(scene: Scene, sampling: Sampling) -> EditTask:
     )
 
 
-def _painted(painter: Painter, tasks: list[EditTask], control: Control, *, fallback: bool) -> Outcome:
-    return painter.paint(lambda model: paint_each(model.edit, tasks, control), control, fallback=fallback)
+def _painted(runner: EngineRunner, tasks: list[EditTask], control: Control, *, fallback: bool) -> Outcome:
+    return runner.paint(lambda model: paint_each(model.edit, tasks, control), control, fallback=fallback)
 
 
 def _tries_again(scene: Scene, outcome: Outcome, finished: list[Finished], control: Control, seconds: float) -> bool:
@@ -108,18 +108,18 @@ def _tries_again(scene: Scene, outcome: Outcome, finished: list[Finished], contr
 
 
 def _better(
-    scene: Scene, task: EditTask, first: Finished, painter: Painter, control: Control
+    scene: Scene, task: EditTask, first: Finished, runner: EngineRunner, control: Control
 ) -> tuple[int, Finished, str]:
     """The better of `first` and a second try, its seed, and what to say of it."""
     sampling = replace(task.sampling, seed=(task.sampling.seed + 1) % (MAX_SEED + 1))
     reasons = ", ".join(first.failed)
     try:
-        outcome = _painted(painter, [replace(task, sampling=sampling)], control, fallback=False)
+        outcome = _painted(runner, [replace(task, sampling=sampling)], control, fallback=False)
     except JobError as problem:
         if problem.code is ErrorCode.CANCELLED:
             raise
         return task.sampling.seed, first, f"The picture failed its checks ({reasons}), and a second try failed"
-    second = finish(scene, outcome.variants[0], painter.thresholds)
+    second = finish(scene, outcome.variants[0], runner.thresholds)
     if second.worth <= first.worth:
         return task.sampling.seed, first, f"The picture failed its checks ({reasons}); a second try was no better"
     told = f"The first picture, of seed {task.sampling.seed}, failed its checks ({reasons}): this is a second try"

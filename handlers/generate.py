@@ -1,18 +1,18 @@
 """`generate`: a new environment around the product."""
 
 from handlers.requests import GenerateRequest, samplings
-from handlers.runtime.engine_runner import Made, Painter, doubts, paint_each
+from handlers.runtime.engine_runner import EngineRunner, Made, doubts, paint_each
 from imaging.codec.color_profile import in_profile
 from imaging.picture import Picture
 from models.engine import Control, GenerateTask
 from schemas.answers import GenerationInfo
 
 
-def generate(request: GenerateRequest, painter: Painter, control: Control) -> Made:
+def generate(request: GenerateRequest, runner: EngineRunner, control: Control) -> Made:
     started = control.clock()
     job = request.job
     product = in_profile(request.product, None)
-    cutting = painter.cut_outs.of(product, "product_image")
+    cutting = runner.cut_outs.of(product, "product_image")
     control.progress("cut-out", 1, 10)
 
     tasks = [
@@ -28,7 +28,7 @@ def generate(request: GenerateRequest, painter: Painter, control: Control) -> Ma
         for sampling in samplings(job, request.seed)
     ]
     within = control.between(0.1, 1)
-    outcome = painter.paint(lambda model: paint_each(model.generate, tasks, within), control, fallback=job.fallback)
+    outcome = runner.paint(lambda model: paint_each(model.generate, tasks, within), control, fallback=job.fallback)
     info = GenerationInfo(
         instructions=job.instructions,
         environment_type=job.environment_type,

@@ -22,7 +22,7 @@ from handlers.requests import (
     sampling_of,
     see_through,
 )
-from handlers.runtime.engine_runner import Made, Painter
+from handlers.runtime.engine_runner import EngineRunner, Made
 from models.engine import Control, Sampling
 from models.resident import Resident
 from schemas.answers import PlacementInfo
@@ -128,7 +128,7 @@ class _Wanted:
 class ImagesApi:
     """`max_pixels` of the largest picture that is painted to an asked size."""
 
-    painter: Painter
+    runner: EngineRunner
     reader: PictureReader
     delivery: Delivery
     max_pixels: int
@@ -153,11 +153,11 @@ class ImagesApi:
 
     def _made(self, body: GenerationBody | EditBody, batched: list[str] | None, seed: int, control: Control) -> Made:
         if isinstance(body, GenerationBody):
-            return paint(self._generation(body, seed), self.painter, control)
+            return paint(self._generation(body, seed), self.runner, control)
         pictures = batched or body.image
         if body.is_placed or (body.mask is not None and len(pictures) == 2):
-            return edit(self._placement(body), self.painter, control)
-        return paint(self._edit(body, pictures, seed), self.painter, control)
+            return edit(self._placement(body), self.runner, control)
+        return paint(self._edit(body, pictures, seed), self.runner, control)
 
     def _generation(self, body: GenerationBody, seed: int) -> PaintRequest:
         fields = tuple(side for side in ("width", "height") if getattr(body, side)) or ("size",)
@@ -251,11 +251,11 @@ def _answer(body: GenerationBody | EditBody, made: Made, parcel: Parcel, seconds
         quality=THEIR_QUALITIES[OUR_QUALITIES[body.quality]],
         size=data[0].size,
         placement_info=made.info if isinstance(made.info, PlacementInfo) else None,
-        warnings=[*_unheard(body, made, parcel), *parcel.warnings] or None,
+        warnings=[*_ignored_field_warnings(body, made, parcel), *parcel.warnings] or None,
     ).as_json()
 
 
-def _unheard(body: GenerationBody | EditBody, made: Made, parcel: Parcel) -> Iterator[str]:
+def _ignored_field_warnings(body: GenerationBody | EditBody, made: Made, parcel: Parcel) -> Iterator[str]:
     for field in (name for name in WITHOUT_EFFECT if name in body.model_fields_set):
         yield f"{field} has no effect: {WITHOUT_EFFECT[field]}"
     if "output_compression" in body.model_fields_set and parcel.pictures[0].file.lossless:

@@ -1,20 +1,20 @@
 """`paint`: words and reference pictures to pictures."""
 
 from handlers.requests import PaintRequest, counted_up
-from handlers.runtime.engine_runner import Made, Painter, PaintingInfo, paint_each
+from handlers.runtime.engine_runner import EngineRunner, Made, PaintingInfo, paint_each
 from imaging.codec.color_profile import in_profile
 from imaging.picture import Picture, Pixels
 from imaging.restoration.restoration import restore
 from models.engine import Control, PaintTask
 
 
-def paint(request: PaintRequest, painter: Painter, control: Control) -> Made:
+def paint(request: PaintRequest, runner: EngineRunner, control: Control) -> Made:
     """Never falls back: a compositor cannot follow words."""
     tasks = [
         PaintTask(request.prompt, request.references, request.size, sampling)
         for sampling in counted_up(request.first, request.n)
     ]
-    outcome = painter.paint(lambda model: paint_each(model.paint, tasks, control), control, fallback=False)
+    outcome = runner.paint(lambda model: paint_each(model.paint, tasks, control), control, fallback=False)
     pictures = [_within_mask(request, painted.pixels) for painted in outcome.variants]
     first = outcome.variants[0]
     info = PaintingInfo(outcome.engine, first.steps, first.true_cfg_scale, len(request.references))
@@ -22,7 +22,7 @@ def paint(request: PaintRequest, painter: Painter, control: Control) -> Made:
 
 
 def _within_mask(request: PaintRequest, painted: Pixels) -> Picture:
-    """Engines paint in sRGB; a masked picture stays in the colours of its canvas, and is that canvas outside."""
+    """Engines paint in sRGB; a masked picture stays in the colors of its canvas, and is that canvas outside."""
     if request.mask is None:
         return Picture(painted)
     canvas = request.references[0]

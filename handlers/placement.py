@@ -1,7 +1,7 @@
 """Where the product goes: what the caller said, what the engine's language model suggests, what the photo shows."""
 
 from handlers.requests import EditRequest
-from handlers.runtime.engine_runner import Painter
+from handlers.runtime.engine_runner import EngineRunner
 from imaging.cutout import CutOut
 from imaging.geometry.camera import Camera, find_camera
 from imaging.placement.layout import Placement, Wish, lay_out, surface_of
@@ -13,7 +13,7 @@ from schemas.errors import ErrorCode, JobError
 from schemas.reply import read_reply
 
 
-def place(request: EditRequest, product: CutOut, painter: Painter, control: Control) -> Placement:
+def place(request: EditRequest, product: CutOut, runner: EngineRunner, control: Control) -> Placement:
     """Raises JobError where the place that the caller chose lies outside the mask."""
     job = request.job
     camera = find_camera(request.room.pixels, job.camera_height_cm)
@@ -26,7 +26,7 @@ def place(request: EditRequest, product: CutOut, painter: Painter, control: Cont
         scale=job.product_scale,
         product_height_cm=job.product_height_cm,
     )
-    suggestion = _suggested(request, wish, product, camera, painter, control) if _is_open(wish) else Suggestion()
+    suggestion = _suggested(request, wish, product, camera, runner, control) if _is_open(wish) else Suggestion()
     placement = lay_out(request.room.pixels, product, camera, wish, suggestion)
     if request.mask is not None and not reaches(product.alpha, placement.frame, request.mask):
         field = "placement_box" if wish.box else "placement_coordinates" if wish.coordinates else "mask"
@@ -43,11 +43,11 @@ def _is_open(wish: Wish) -> bool:
 
 
 def _suggested(
-    request: EditRequest, wish: Wish, product: CutOut, camera: Camera, painter: Painter, control: Control
+    request: EditRequest, wish: Wish, product: CutOut, camera: Camera, runner: EngineRunner, control: Control
 ) -> Suggestion:
     """Of what the language model says only numbers are taken, and of those only what can be true."""
     pictures = shown(request.room, product)
     seen = pictures[0].size
-    text = painter.ask(Question(layout_prompt(wish.instructions, seen), pictures), control)
+    text = runner.ask(Question(layout_prompt(wish.instructions, seen), pictures), control)
     reply = read_reply(text or "")
     return sensible(reply, seen, camera, surface_of(wish) or "floor") if reply else Suggestion()

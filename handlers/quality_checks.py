@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from imaging.restoration.metrics import Likeness
+from imaging.restoration.metrics import ProductSimilarity
 from imaging.restoration.restoration import Drift
 from schemas.settings import Settings
 
@@ -14,7 +14,7 @@ class Thresholds:
 
     drift_percent: float
     box_agreement: float
-    product_colour: float
+    product_color: float
     product_structure: float
     product_present: float
 
@@ -24,13 +24,13 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class QualityChecks:
     """What was measured of one picture; None where there was nothing to measure. Drift is that of the engine's picture
     before it was brought back."""
 
     drift: Drift | None
     box_agreement: float | None
-    product: Likeness | None
+    product: ProductSimilarity | None
 
     def failed(self, limits: Thresholds, side: int) -> Iterator[str]:
         """The names of the checks it fails in a photo whose longer side has so many pixels."""
@@ -40,12 +40,12 @@ class Verdict:
             yield "box_agreement"
         if self.product is None or self.product.present < limits.product_present:
             yield "product_present"
-        elif self.product.colour > limits.product_colour:
-            yield "product_colour"
+        elif self.product.color > limits.product_color:
+            yield "product_color"
         elif self.product.structure < limits.product_structure:
             yield "product_structure"
 
     @property
-    def likeness(self) -> float:
+    def product_similarity(self) -> float:
         product = self.product
-        return product.present + product.structure - product.colour / 50 if product else -1
+        return product.present + product.structure - product.color / 50 if product else -1

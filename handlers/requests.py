@@ -64,14 +64,14 @@ def edit_request(
         box=_box_inside(job.placement_box, room.size),
         seed=drawn(job.seed),
         product_field=product_field,
-        warnings=(*_unheard(job), *see_through(photo, room_field)),
+        warnings=(*_ignored_field_warnings(job), *see_through(photo, room_field)),
     )
 
 
 def generate_request(job: GenerateJob, reader: PictureReader, max_pixels: int) -> GenerateRequest:
     check_area(job.output_size, max_pixels, ("output_size",))
     product = reader.picture(job.product_image, "product_image")
-    return GenerateRequest(job, product, drawn(job.seed), tuple(_unheard(job)))
+    return GenerateRequest(job, product, drawn(job.seed), tuple(_ignored_field_warnings(job)))
 
 
 def samplings(job: PictureJob, seed: int) -> Iterator[Sampling]:
@@ -114,7 +114,7 @@ def see_through(photo: Picture, field: str) -> tuple[str, ...]:
     return (f"Transparent parts of {field} were put on white",)
 
 
-def _unheard(job: EditJob | GenerateJob) -> Iterator[str]:
+def _ignored_field_warnings(job: EditJob | GenerateJob) -> Iterator[str]:
     if job.guidance_scale is not None:
         yield f"guidance_scale has no effect: {NOT_DISTILLED}"
     if isinstance(job, GenerateJob) and job.sets("camera_height_cm"):

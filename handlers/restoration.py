@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from handlers.quality_checks import Thresholds, Verdict
+from handlers.quality_checks import QualityChecks, Thresholds
 from handlers.requests import EditRequest
 from imaging.compose import Composite
 from imaging.cutout import CutOut
 from imaging.picture import Box, Mask, Pixels, Weights, bounds, differing
 from imaging.placement.layout import Placement
-from imaging.restoration.metrics import agreement, likeness, pasted
+from imaging.restoration.metrics import agreement, pasted, product_similarity
 from imaging.restoration.restoration import Drift, restore
 from models.engine import Painted
 
@@ -49,14 +49,14 @@ class Finished:
 
     pixels: Pixels
     box: Box | None
-    verdict: Verdict
+    verdict: QualityChecks
     checks: dict[str, Any]
     failed: tuple[str, ...]
 
     @property
     def worth(self) -> tuple[int, float]:
         """The better of two is the one with more."""
-        return -len(self.failed), self.verdict.likeness
+        return -len(self.failed), self.verdict.product_similarity
 
 
 def may_change(request: EditRequest, frame: Box, guide: Composite, by_words: bool) -> Mask:
@@ -77,22 +77,22 @@ def finish(scene: Scene, painted: Painted, thresholds: Thresholds) -> Finished:
     job, photo, guide = scene.request.job, scene.photo, scene.guide
     own_share = 0.0 if job.harmonize is None or scene.by_words else 1 - job.harmonize
     drift: Drift | None = None
-    anew: Box | None = scene.placement.box
+    repainted_box: Box | None = scene.placement.box
     is_guide = painted.pixels is guide.pixels
     if is_guide or not job.preserve_background:
         pixels = np.where(scene.allowed[..., None], painted.pixels, photo)
     else:
-        pixels, drift, anew = _brought_back(scene, painted, own_share)
+        pixels, drift, repainted_box = _brought_back(scene, painted, own_share)
     if own_share:
         pixels = _with_own_product(pixels, scene, own_share)
 
-    box = anew if scene.by_words else scene.placement.box
+    box = repainted_box if scene.by_words else scene.placement.box
     meant = pasted(photo, scene.product, box) if scene.by_words and box else guide
     unmeasured = scene.by_words or own_share == 1 or not (is_guide or job.preserve_background)
-    verdict = Verdict(
+    verdict = QualityChecks(
         drift=drift,
-        box_agreement=None if unmeasured else agreement(anew, scene.placement.box),
-        product=likeness(photo, pixels, meant) if box else None,
+        box_agreement=None if unmeasured else agreement(repainted_box, scene.placement.box),
+        product=product_similarity(photo, pixels, meant) if box else None,
     )
     changed = differing(pixels, photo)
     failed = tuple(verdict.failed(thresholds, max(photo.shape)))
@@ -109,7 +109,7 @@ def _brought_back(scene: Scene, painted: Painted, own_share: float) -> tuple[Pix
     restored = restore(photo[window], painted.pixels, scene.allowed[window], asked, repaint)
     pixels = photo.copy()
     pixels[window] = restored.pixels
-    return pixels, restored.drift.moved(left, top), restored.anew and _moved(restored.anew, left, top)
+    return pixels, restored.drift.moved(left, top), restored.repainted_box and _moved(restored.repainted_box, left, top)
 
 
 def _freedom(scene: Scene, own_share: float) -> Weights:
@@ -131,7 +131,7 @@ def _with_own_product(pixels: Pixels, scene: Scene, share: float) -> Pixels:
     return mixed
 
 
-def _checks(changed: Mask, allowed: Mask, verdict: Verdict, failed: tuple[str, ...]) -> dict[str, Any]:
+def _checks(changed: Mask, allowed: Mask, verdict: QualityChecks, failed: tuple[str, ...]) -> dict[str, Any]:
     """Measured, not promised."""
     outside = ~allowed
     told: dict[str, Any] = {

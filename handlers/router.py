@@ -16,10 +16,10 @@ from handlers.openai import MODEL, MODELS, ImagesApi, models, openai_route, read
 from handlers.parse import action_of, parse
 from handlers.quality_checks import Thresholds
 from handlers.requests import edit_request, generate_request
-from handlers.runtime.engine_runner import Made, Painter
-from handlers.runtime.idempotency import Once
-from handlers.runtime.job_stats import Tally
-from handlers.runtime.memory_watch import Growth
+from handlers.runtime.engine_runner import EngineRunner, Made
+from handlers.runtime.idempotency import IdempotencyCache
+from handlers.runtime.job_stats import JobStats
+from handlers.runtime.memory_watch import MemoryWatch
 from imaging.codec.decode import ImageLimits
 from models.engine import Control
 from models.preview import Preview
@@ -50,11 +50,11 @@ class Call:
 @dataclass(frozen=True)
 class Router:
     settings: Settings
-    painter: Painter
+    runner: EngineRunner
     reader: PictureReader
     bucket: Bucket | None
-    once: Once
-    growth: Growth
+    once: IdempotencyCache
+    memory_watch: MemoryWatch
 
     def answer(self, raw: object, call: Call) -> dict[str, Any]:
         """Blocks until the job is done. Raises only what is a bug."""
@@ -78,7 +78,7 @@ class Router:
     @property
     def is_worn_out(self) -> bool:
         """Whether a fresh process should take this one's place."""
-        return self.growth.is_beyond or self.painter.tally.engine_is_broken
+        return self.memory_watch.is_beyond or self.runner.stats.engine_is_broken
 
     def paint(self, body: GenerationBody | EditBody, call: Call) -> dict[str, Any]:
         """The answer of OpenAI's images API. Raises JobError."""
@@ -86,17 +86,17 @@ class Router:
             delivery = self._delivery(call)
             max_pixels = int(self.settings.max_output_megapixels * MEGA)
             reader = replace(self.reader, control=call.control)
-            answer = ImagesApi(self.painter, reader, delivery, max_pixels).answer(body, call.control)
+            answer = ImagesApi(self.runner, reader, delivery, max_pixels).answer(body, call.control)
             delivery.check(answer)
             return answer
 
     @property
     def status(self) -> str:
         """`healthy`, `loading` or `unhealthy`."""
-        return status_of(self.painter.resident, self.painter.tally)
+        return status_of(self.runner.resident, self.runner.stats)
 
     def models(self) -> dict[str, Any]:
-        return models(self.painter.resident)
+        return models(self.runner.resident)
 
     def model(self) -> dict[str, Any]:
         """What paints here, by whatever name it was asked for."""
@@ -118,17 +118,17 @@ class Router:
     def work(self, job: EditJob | GenerateJob | HealthJob, call: Call) -> dict[str, Any]:
         """The answer of a job that can be done. Raises JobError."""
         if isinstance(job, HealthJob):
-            return health(self.painter.resident, self.painter.tally)
+            return health(self.runner.resident, self.runner.stats)
         with self._counted():
             return self._pictured(job, call)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
         try:
-            with self.painter.tally.job():
+            with self.runner.stats.job():
                 yield
         finally:
-            self.growth.after_job()
+            self.memory_watch.after_job()
 
     def _pictured(self, job: EditJob | GenerateJob, call: Call) -> dict[str, Any]:
         delivery = self._delivery(call)
@@ -165,10 +165,10 @@ class Router:
         within, reader = control.between(0.05, 0.95), replace(self.reader, control=control)
         match job:
             case EditJob():
-                return edit(edit_request(job, reader), self.painter, within)
+                return edit(edit_request(job, reader), self.runner, within)
             case GenerateJob():
                 limit = int(self.settings.max_output_megapixels * MEGA)
-                return generate(generate_request(job, reader, limit), self.painter, within)
+                return generate(generate_request(job, reader, limit), self.runner, within)
 
     def _delivery(self, call: Call) -> Delivery:
         return Delivery(call.response_limit, self._bucket(call.s3_config), call.folder, call.control)
@@ -199,11 +199,11 @@ def build_router(settings: Settings, resident: Resident) -> Router:
     limits = ImageLimits(int(settings.max_image_mb * MEGA), int(settings.max_image_megapixels * MEGA))
     return Router(
         settings=settings,
-        painter=Painter(resident, Preview(), Tally(settings.failures_before_refresh), Thresholds.of(settings)),
+        runner=EngineRunner(resident, Preview(), JobStats(settings.failures_before_refresh), Thresholds.of(settings)),
         reader=PictureReader(limits, fetcher),
         bucket=_own_bucket(settings),
-        once=Once(settings.idempotency_seconds, int(settings.idempotency_mb * MEGA)),
-        growth=Growth(int(settings.max_memory_growth_mb * MEGA)),
+        once=IdempotencyCache(settings.idempotency_seconds, int(settings.idempotency_mb * MEGA)),
+        memory_watch=MemoryWatch(int(settings.max_memory_growth_mb * MEGA)),
     )
 
 

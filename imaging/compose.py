@@ -67,12 +67,12 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
 
     # 3. The product over it.
     frame = _clipped(placement.frame, part)
-    colour, alpha = set_into(product, placement.frame, frame)
+    color, alpha = set_into(product, placement.frame, frame)
     covered = alpha > 0
     covered[: max(0, _lit_rows(placement, lampshade) - frame[1])] = False
-    colour[covered] = _relit(colour[covered], alpha[covered, None], gain(product, light, sun), light.brightest)
+    color[covered] = _relit(color[covered], alpha[covered, None], gain(product, light, sun), light.brightest)
     behind = ground[frame[1] - top : frame[3] - top, frame[0] - left : frame[2] - left]
-    behind[:] = behind * (1 - alpha[..., None]) + colour
+    behind[:] = behind * (1 - alpha[..., None]) + color
     made = (ground + np.float32(0.5)).clip(0, 255).astype(np.uint8)
     pixels, changed = room.copy(), np.zeros(room.shape[:2], np.bool_)
     pixels[top:bottom, left:right] = made
@@ -129,10 +129,10 @@ def _in_light(photo: Pixels, share: Layer) -> Layer:
 
 
 def set_into(product: CutOut, frame: Box, part: Box) -> tuple[Layer, Weights]:
-    """Colour times alpha, and alpha, of the product scaled to `frame`, on the pixels of `part`."""
+    """Color times alpha, and alpha, of the product scaled to `frame`, on the pixels of `part`."""
     alpha = placed(product.alpha, frame, part).clip(0, 1)
-    colour = placed(product.color * product.alpha[..., None], frame, part)
-    return colour.clip(0, 255 * alpha[..., None]), alpha
+    color = placed(product.color * product.alpha[..., None], frame, part)
+    return color.clip(0, 255 * alpha[..., None]), alpha
 
 
 def _lit_rows(placement: Placement, lampshade: float) -> int:
@@ -141,7 +141,7 @@ def _lit_rows(placement: Placement, lampshade: float) -> int:
     return round(top + lampshade * (bottom - top)) if lampshade else 0
 
 
-def _relit(colours: Layer, alpha: Layer, gain: Numbers, brightest: float) -> Layer:
-    """Colours (n, 3), which come and go multiplied by alpha (n, 1), in another light."""
-    straight = (colours / alpha + np.float32(0.5)).clip(0, 255).astype(np.uint8)
+def _relit(colors: Layer, alpha: Layer, gain: Numbers, brightest: float) -> Layer:
+    """Colors (n, 3), which come and go multiplied by alpha (n, 1), in another light."""
+    straight = (colors / alpha + np.float32(0.5)).clip(0, 255).astype(np.uint8)
     return encoded(relit(linear(straight), gain, brightest)) * alpha

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
-"""(height, width, 3), RGB, in the colour space of the picture's ICC profile (sRGB without one)."""
+"""(height, width, 3), RGB, in the color space of the picture's ICC profile (sRGB without one)."""
 
 Mask = NDArray[np.bool_]
 """(height, width)."""

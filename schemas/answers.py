@@ -31,7 +31,7 @@ class PaintedInfo(AnswerPart):
 class PlacementInfo(PaintedInfo):
     """`coordinates` and `box` say where the product stands in the answer, in pixels of the room photo."""
 
-    coordinates: tuple[int, int] = Field(description="where the product's base stands; on a wall its centre")
+    coordinates: tuple[int, int] = Field(description="where the product's base stands; on a wall its center")
     box: tuple[int, int, int, int] = Field(description="left, top, right, bottom of the product")
     surface: str = Field(description="`floor`, `wall` or `tabletop`")
     original_size: tuple[int, int] = Field(description="width and height of the upright photo, and of the answer")

@@ -79,8 +79,8 @@ class Settings(BaseSettings):
     check_box_agreement: float = Field(
         0.3, ge=0, le=1, description="check: least overlap of what was painted with the box asked for, 0 to 1"
     )
-    check_product_colour: PositiveFloat = Field(
-        30, description="check: most the product's mean colour may change, as CIELAB distance"
+    check_product_color: PositiveFloat = Field(
+        30, description="check: most the product's mean color may change, as CIELAB distance"
     )
     check_product_structure: float = Field(
         -1,

@@ -25,7 +25,7 @@ from server import create_app
 
 
 class Echo(Preview):
-    """Paints each picture one colour, which its prompt names as "r,g,b", or its first reference darker."""
+    """Paints each picture one color, which its prompt names as "r,g,b", or its first reference darker."""
 
     name = "echo"
 
@@ -55,15 +55,15 @@ class Echo(Preview):
     def _painted(self, task: PaintTask) -> NDArray[np.uint8]:
         width, height = task.size
         if task.references:
-            colour = 255 - task.references[0].pixels.reshape(-1, 3).mean(axis=0)
+            color = 255 - task.references[0].pixels.reshape(-1, 3).mean(axis=0)
         else:
-            colour = np.array([int(value) for value in task.prompt.split(",")])
-        colour = colour.astype(np.uint8)
-        colour[2] = task.sampling.seed % 256
-        return np.full((height, width, 3), colour, np.uint8)
+            color = np.array([int(value) for value in task.prompt.split(",")])
+        color = color.astype(np.uint8)
+        color[2] = task.sampling.seed % 256
+        return np.full((height, width, 3), color, np.uint8)
 
 
-class Grey(Echo):
+class Gray(Echo):
     """Paints whatever the words are."""
 
     def _painted(self, task: PaintTask) -> NDArray[np.uint8]:
@@ -108,5 +108,5 @@ def painted(text: str) -> Image.Image:
     return image
 
 
-def colour_of(text: str) -> tuple[int, ...]:
+def mean_color(text: str) -> tuple[int, ...]:
     return tuple(int(value) for value in np.asarray(painted(text).convert("RGB"))[0, 0])

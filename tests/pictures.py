@@ -31,7 +31,7 @@ def file_of(image: Image.Image, file_format: str = "PNG", **options: Any) -> byt
 
 
 def plain_room(width: int = 160, height: int = 120) -> Image.Image:
-    """A grey wall over a brown floor with a hint of texture: small, so that jobs are fast."""
+    """A gray wall over a brown floor with a hint of texture: small, so that jobs are fast."""
     rows = np.linspace(0, 1, height)[:, None, None]
     wall, floor = np.array([200, 200, 205]), np.array([150, 110, 80])
     pixels = np.where(rows < 0.55, wall, floor) + 6 * np.sin(np.arange(width) / 3)[None, :, None]

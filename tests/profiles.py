@@ -1,5 +1,5 @@
-"""Colour profiles that are not sRGB: Display P3's primaries, Bradford-adapted to D50, with a plain gamma of 2.2; and
-grey without any."""
+"""Color profiles that are not sRGB: Display P3's primaries, Bradford-adapted to D50, with a plain gamma of 2.2; and
+gray without any."""
 
 import struct
 
@@ -16,7 +16,7 @@ def display_p3() -> bytes:
     return _profile(b"RGB ", PRIMARIES, {b"rTRC": curve, b"gTRC": curve, b"bTRC": curve})
 
 
-def linear_grey() -> bytes:
+def linear_gray() -> bytes:
     return _profile(b"GRAY", {b"wtpt": PRIMARIES[b"wtpt"]}, {b"kTRC": b"curv\0\0\0\0\0\0\0\0"})
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.fakes import Failing, Slow
-from tests.live import Echo, Live, colour_of, serving
+from tests.live import Echo, Live, mean_color, serving
 from tests.pictures import file_of
 from tests.shop import small_edit
 from web.logs import JsonLines
@@ -40,7 +40,7 @@ def asked(client: httpx2.AsyncClient, red: int, **fields: Any) -> "asyncio.Task[
 
 
 def red_of(answer: httpx2.Response) -> int:
-    return colour_of(answer.json()["data"][0]["b64_json"])[0]
+    return mean_color(answer.json()["data"][0]["b64_json"])[0]
 
 
 def prompts(echo: Echo) -> list[str]:

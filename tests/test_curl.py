@@ -16,7 +16,7 @@ from PIL import Image
 
 from schemas.openai import ReadyError
 from tests.fakes import never
-from tests.live import Live, colour_of, painted, serving
+from tests.live import Live, mean_color, painted, serving
 from tests.pictures import plain_room, red_vase
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
@@ -37,8 +37,8 @@ class Told:
         return [painted(each["b64_json"]).size for each in self.body["data"]]
 
     @property
-    def colours(self) -> list[tuple[int, ...]]:
-        return [colour_of(each["b64_json"]) for each in self.body["data"]]
+    def colors(self) -> list[tuple[int, ...]]:
+        return [mean_color(each["b64_json"]) for each in self.body["data"]]
 
 
 Curl = Callable[..., Told]
@@ -101,7 +101,7 @@ class TestGenerations:
         assert made.status == 200, made.body
         assert made.body["created"]
         assert made.sizes == [size]
-        assert made.colours == [(1, 2, body.get("seed", made.body["data"][0]["seed"] % 256))]
+        assert made.colors == [(1, 2, body.get("seed", made.body["data"][0]["seed"] % 256))]
 
 
 class TestEdits:
@@ -110,7 +110,7 @@ class TestEdits:
         made = curl(EDITS, "-F", "image=@a.png", "-F", "prompt=turn it", *(f"-F{field}" for field in fields))
         assert made.status == 200, made.body
         assert made.sizes == [(64, 48)]
-        assert made.colours == [(255, 255, 42)]
+        assert made.colors == [(255, 255, 42)]
 
     def test_c_edits_with_a_prompt_and_a_picture(self, curl: Curl) -> None:
         made = curl(EDITS, "-X", "POST", "-F", "prompt=turn it", "-F", "images=@a.png")
@@ -121,7 +121,7 @@ class TestEdits:
     def test_c_gets_six_answers_for_three_pictures_and_two_variants(self, curl: Curl, name: str) -> None:
         made = curl(EDITS, *WANTED, *(text.replace("images", name) for text in THREE))
         assert made.status == 200, made.body
-        red_and_seed = [(red, seed) for red, _, seed in made.colours]
+        red_and_seed = [(red, seed) for red, _, seed in made.colors]
         assert red_and_seed == [(255, 1), (255, 2), (155, 1), (155, 2), (55, 1), (55, 2)]
         usage = made.body["usage"]
         assert (usage["input_images"], usage["generated_images"]) == (3, 6)
@@ -130,7 +130,7 @@ class TestEdits:
     def test_numbered_pictures_come_in_the_order_of_their_numbers(self, curl: Curl) -> None:
         numbered = ("-F", "images[1]=@b.png", "-F", "images[2]=@c.png", "-F", "images[0]=@a.png")
         made = curl(EDITS, "-F", "prompt=turn it", *numbered)
-        assert [red for red, _, _ in made.colours] == [255, 155, 55]
+        assert [red for red, _, _ in made.colors] == [255, 155, 55]
 
     def test_c_sends_its_full_list(self, curl: Curl) -> None:
         fields = (

@@ -81,7 +81,7 @@ class TestSize:
 class TestPlace:
     @pytest.mark.parametrize("box", [(300, 250, 700, 700), (100, 300, 300, 720), (500, 500, 900, 640)])
     def test_a_box_is_filled_as_far_as_the_products_shape_allows(self, box: tuple[int, int, int, int]) -> None:
-        """The product's own pixels against the box it should have: its shape, as large as fits, bottom centre."""
+        """The product's own pixels against the box it should have: its shape, as large as fits, bottom center."""
         out = answer(door(), chair_job(placement_box=list(box), harmonize=0))
         alpha = np.asarray(Image.open(CHAIR / "product_alpha.png"))[..., 3] > 127
         rows, columns = (np.flatnonzero(alpha.any(axis=axis)) for axis in (1, 0))
@@ -179,10 +179,10 @@ class TestChecks:
         [
             (lambda room, truth: room, "product_present"),
             (lambda room, truth: np.roll(truth, 350, axis=1), "box_agreement"),
-            (lambda room, truth: _recoloured(room, truth), "product_colour"),
+            (lambda room, truth: _recolored(room, truth), "product_color"),
             (lambda room, truth: cv2.resize(truth[100:600, 200:900], (1024, 768)), "drift"),
         ],
-        ids=["empty room", "elsewhere", "recoloured", "another view"],
+        ids=["empty room", "elsewhere", "recolored", "another view"],
     )
     def test_a_bad_picture_fails_and_says_why(
         self, spoil: Any, failed: str, chair: dict[str, np.ndarray], tmp_path: Path
@@ -207,7 +207,7 @@ class TestChecks:
         assert len(engine.seeds) == 2
 
     def test_of_two_failures_the_better_is_kept(self, chair: dict[str, np.ndarray]) -> None:
-        engine = Scripted(_recoloured(chair["room"], chair["truth"]), chair["room"])
+        engine = Scripted(_recolored(chair["room"], chair["truth"]), chair["room"])
         out = answer(door(lambda: engine), chair_job())
         assert out["placement_info"]["seed"] == engine.seeds[0]
         assert "no better" in " ".join(out["warnings"])
@@ -246,7 +246,7 @@ class TestChecks:
         assert lost["failed"] == ["product_structure"]
 
 
-def _recoloured(room: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def _recolored(room: np.ndarray, truth: np.ndarray) -> np.ndarray:
     product = np.asarray(Image.open(CHAIR / "mask.png"))[..., 3] > 127
     return np.where(product[..., None], 255 - truth, truth)
 
@@ -255,8 +255,8 @@ def _blurred(room: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """A soft blob in place of the product."""
     product = np.asarray(Image.open(CHAIR / "mask.png"))[..., 3:] / np.float32(255)
     soft = cv2.GaussianBlur(product, (0, 0), 25)[..., None]
-    colour = truth[product[..., 0] > 0.5].mean(axis=0)
-    return (room * (1 - soft) + colour * soft).round().astype(np.uint8)
+    color = truth[product[..., 0] > 0.5].mean(axis=0)
+    return (room * (1 - soft) + color * soft).round().astype(np.uint8)
 
 
 class TestWords:
@@ -425,7 +425,7 @@ class TestMaskAndFreedom:
 
 def test_a_product_seen_before_is_not_cut_out_again() -> None:
     worker = door()
-    cut_outs = worker.router.painter.cut_outs
+    cut_outs = worker.router.runner.cut_outs
     answer(worker, small_edit())
     first = dict(cut_outs._known)
     answer(worker, small_edit(placement_coordinates=[30, 100]))

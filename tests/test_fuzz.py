@@ -21,7 +21,7 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 from PIL import Image
 
 from rp_handler import Door
-from tests.live import Grey, Live, serving
+from tests.live import Gray, Live, serving
 from tests.pictures import as_base64, file_of, plain_room, red_vase
 from tests.shop import door, run, small_edit, small_generate
 
@@ -142,12 +142,12 @@ def texts(draw: st.DrawFn) -> tuple[str, bytes]:
 
 @pytest.fixture(scope="module")
 def worker() -> Door:
-    return door(Grey, max_output_megapixels=0.3, max_image_megapixels=1)
+    return door(Gray, max_output_megapixels=0.3, max_image_megapixels=1)
 
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    with serving(Grey, max_output_megapixels=0.3, max_image_megapixels=1, max_request_mb=2) as server:
+    with serving(Gray, max_output_megapixels=0.3, max_image_megapixels=1, max_request_mb=2) as server:
         yield server
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.live import Grey, serving
+from tests.live import Gray, serving
 from tests.s3 import KEY, S3, SECRET
 
 RULES = Path(__file__).with_suffix(".toml")
@@ -17,7 +17,7 @@ RULES = Path(__file__).with_suffix(".toml")
 def test_the_server_does_what_its_document_says(tmp_path: Path, s3: S3) -> None:
     """With a key and a bucket, and room for the largest picture that the document allows."""
     bucket = {"bucket_endpoint_url": s3.url, "bucket_access_key_id": KEY, "bucket_secret_access_key": SECRET}
-    with serving(Grey, api_key="s3cret", max_output_megapixels=17, bucket_name="shop", **bucket) as live:
+    with serving(Gray, api_key="s3cret", max_output_megapixels=17, bucket_name="shop", **bucket) as live:
         run = [sys.executable, "-m", "schemathesis.cli", f"--config-file={RULES}", "run", live.url + "/openapi.json"]
         run += ["--header=Authorization: Bearer s3cret"]
         done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=120)
@@ -26,7 +26,7 @@ def test_the_server_does_what_its_document_says(tmp_path: Path, s3: S3) -> None:
 
 @pytest.mark.parametrize("key", [None, "s3cret"])
 def test_a_key_is_asked_for_where_there_is_one(key: str | None) -> None:
-    with serving(Grey, api_key=key) as live:
+    with serving(Gray, api_key=key) as live:
         document = httpx2.get(live.url + "/openapi.json", auth=("any", key or "")).json()
     assert [kind["scheme"] for kind in document["components"].get("securitySchemes", {}).values()] == (
         ["bearer", "basic"] if key else []
@@ -38,7 +38,7 @@ def test_a_key_is_asked_for_where_there_is_one(key: str | None) -> None:
 
 def test_a_client_can_be_made_from_it() -> None:
     """Short names for its verbs, words for its fields, and pictures in forms as files."""
-    with serving(Grey) as live:
+    with serving(Gray) as live:
         paths = httpx2.get(live.url + "/openapi.json").json()["paths"]
     names = [operation["operationId"] for verbs in paths.values() for operation in verbs.values()]
     assert names[:6] == ["generations", "edits", "edit", "generate", "models", "model"]

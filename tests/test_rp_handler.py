@@ -80,8 +80,8 @@ class TestEdit:
 
     def test_a_known_height_is_true_to_scale(self) -> None:
         heights = []
-        for centimetres in (40, 80):
-            job = small_edit(placement_coordinates=[80, 110], product_height_cm=centimetres)
+        for centimeters in (40, 80):
+            job = small_edit(placement_coordinates=[80, 110], product_height_cm=centimeters)
             _, top, _, bottom = answer(door(), job)["placement_info"]["box"]
             heights.append(bottom - top)
         assert heights[1] / heights[0] == pytest.approx(2, rel=0.25)
@@ -94,7 +94,7 @@ class TestEdit:
             heights.append(bottom - top)
         assert heights[1] > 1.5 * heights[0]
 
-    def test_on_a_wall_the_coordinates_are_the_centre(self) -> None:
+    def test_on_a_wall_the_coordinates_are_the_center(self) -> None:
         job = small_edit(placement_coordinates=[80, 40], placement_surface="wall", product_scale=0.25)
         info = answer(door(), job)["placement_info"]
         _, top, _, bottom = info["box"]
@@ -102,11 +102,11 @@ class TestEdit:
         assert abs((top + bottom) / 2 - 40) <= 1
 
     def test_words_decide_where_no_coordinates_do(self) -> None:
-        centres = {}
+        centers = {}
         for side in ("left", "right"):
             left, _, right, _ = answer(door(), small_edit(instructions=f"on the {side}"))["placement_info"]["box"]
-            centres[side] = (left + right) / 2
-        assert centres["left"] < 80 < centres["right"]
+            centers[side] = (left + right) / 2
+        assert centers["left"] < 80 < centers["right"]
 
     @pytest.mark.parametrize("mode", ["RGBA", "L"])
     def test_nothing_changes_outside_the_mask(self, mode: str) -> None:
@@ -120,9 +120,9 @@ class TestEdit:
             assert not changed.any()
 
     def test_an_alpha_that_is_opaque_everywhere_makes_no_mask(self) -> None:
-        grey = Image.new("L", (160, 120), 0)
-        grey.paste(255, (40, 50, 90, 110))
-        same = [small_edit(mask=as_base64(file_of(grey.convert(mode))), seed=1) for mode in ("L", "RGBA")]
+        gray = Image.new("L", (160, 120), 0)
+        gray.paste(255, (40, 50, 90, 110))
+        same = [small_edit(mask=as_base64(file_of(gray.convert(mode))), seed=1) for mode in ("L", "RGBA")]
         assert len({answer(door(), job)["processed_image"] for job in same}) == 1
 
     @pytest.mark.parametrize(
@@ -396,7 +396,7 @@ class TestOutput:
             assert b"/trainedAlgorithmicMedia<" in drawn.info["xmp"]
             assert not preview.getexif()
 
-    def test_the_photos_colour_profile_is_kept(self) -> None:
+    def test_the_photos_color_profile_is_kept(self) -> None:
         profile = display_p3()
         room = as_base64(file_of(plain_room(), icc_profile=profile))
         for asked in ("png", "jpeg", "webp"):
@@ -404,7 +404,7 @@ class TestOutput:
             assert picture(out["processed_image"]).info["icc_profile"] == profile
 
     @pytest.mark.parametrize("kept", [150, 200, 300])
-    def test_a_colour_profile_that_is_cut_short_is_none(self, kept: int) -> None:
+    def test_a_color_profile_that_is_cut_short_is_none(self, kept: int) -> None:
         room = as_base64(file_of(plain_room(), "JPEG", icc_profile=display_p3()[:kept]))
         out = answer(door(), small_edit(room_image=room))
         assert "icc_profile" not in picture(out["processed_image"]).info
@@ -548,9 +548,9 @@ class TestInvalidInput:
         }
 
     def test_an_unknown_field_is_refused_by_name(self) -> None:
-        problem = failure(door(), small_edit(colour="red"))
-        assert problem["fields"] == ["colour"]
-        assert "Unknown field colour" in problem["error"]
+        problem = failure(door(), small_edit(color="red"))
+        assert problem["fields"] == ["color"]
+        assert "Unknown field color" in problem["error"]
         assert failure(door(), {"action": "health_check", "deep": True})["fields"] == ["deep"]
 
     def test_fields_of_the_other_action_are_unknown(self) -> None:
@@ -561,8 +561,8 @@ class TestInvalidInput:
         assert failure(door(), job_input)["error_code"] == "INVALID_INPUT"
 
     def test_every_field_at_fault_is_listed(self) -> None:
-        problem = failure(door(), small_edit(seed="7", n=0, colour="red"))
-        assert set(problem["fields"]) == {"seed", "n", "colour"}
+        problem = failure(door(), small_edit(seed="7", n=0, color="red"))
+        assert set(problem["fields"]) == {"seed", "n", "color"}
 
     def test_platform_fields_beside_the_input_are_no_business_of_ours(self) -> None:
         assert "error" not in run(door(), small_edit(), webhook="https://example.com", policy={"ttl": 1})
@@ -712,13 +712,13 @@ class TestIdempotency:
     def test_a_failure_is_not_kept(self) -> None:
         problems = iter([JobError(ErrorCode.GENERATION_ERROR, "It failed")])
 
-        class Once(Preview):
+        class FailsOnce(Preview):
             def edit(self, *args: Any) -> Any:
                 for problem in problems:
                     raise problem
                 return super().edit(*args)
 
-        worker = door(Once)
+        worker = door(FailsOnce)
         job = small_edit(idempotency_key="order-1", fallback=False)
         assert failure(worker, job)["error_code"] == "GENERATION_ERROR"
         assert answer(worker, job)["success"] is True
@@ -764,7 +764,7 @@ class TestLogs:
         asyncio.run(rp_handler.handler({"id": "job-0", "input": {"action": "health_check"}}))  # sets the level
         caplog.set_level("DEBUG")
         job = small_edit(instructions="a secret wish", seed=3)
-        for job_input in (job, job | {"colour": "red"}, job | {"placement_box": [1, 1, 500, 500]}):
+        for job_input in (job, job | {"color": "red"}, job | {"placement_box": [1, 1, 500, 500]}):
             asyncio.run(run_job(rp_handler.handler, {"id": "job-1", "input": job_input}))
         worker = door(lambda: Failing(lambda: RuntimeError("it failed")))
         asyncio.run(worker.queued({"id": "job-2", "input": job}))

@@ -18,7 +18,7 @@ from PIL import Image
 
 from models.preview import Preview
 from tests.fakes import Failing, Slow, never
-from tests.live import Echo, Live, colour_of, painted, serving
+from tests.live import Echo, Live, mean_color, painted, serving
 from tests.pictures import as_base64, file_of, plain_room, red_vase
 from tests.shop import answer, door, failure, small_edit, small_generate
 from web import front
@@ -50,7 +50,7 @@ class TestGenerations:
     def test_words_become_a_picture_of_the_default_size(self, client: openai.OpenAI) -> None:
         made = client.images.generate(prompt="10,20,30", extra_body={"seed": 7})
         assert painted(made.data[0].b64_json).size == (1664, 928)
-        assert colour_of(made.data[0].b64_json) == (10, 20, 7)
+        assert mean_color(made.data[0].b64_json) == (10, 20, 7)
         assert made.usage.total_tokens == 0
         assert made.size == "1664x928"
         assert made.quality == "low"
@@ -58,7 +58,7 @@ class TestGenerations:
 
     def test_variants_count_the_seed_up(self, client: openai.OpenAI) -> None:
         made = client.images.generate(prompt="1,2,3", n=3, size="256x256", extra_body={"seed": 5})
-        assert [colour_of(each.b64_json)[2] for each in made.data] == [5, 6, 7]
+        assert [mean_color(each.b64_json)[2] for each in made.data] == [5, 6, 7]
         assert [each.seed for each in made.data] == [5, 6, 7]
         assert made.usage.generated_images == 3
 
@@ -107,7 +107,7 @@ class TestEdits:
     def test_one_picture_keeps_its_size(self, client: openai.OpenAI) -> None:
         made = client.images.edit(image=("red.png", RED), prompt="turn it", extra_body={"seed": 1})
         assert painted(made.data[0].b64_json).size == (320, 256)
-        assert colour_of(made.data[0].b64_json) == (55, 245, 1)
+        assert mean_color(made.data[0].b64_json) == (55, 245, 1)
         assert made.usage.input_images == 1
 
     def test_the_asked_size_comes(self, client: openai.OpenAI) -> None:
@@ -168,7 +168,7 @@ class TestEdits:
     def test_json_with_base64_pictures_is_an_edit(self, client: openai.OpenAI) -> None:
         for image in (as_base64(RED), [as_base64(RED)], "data:image/png;base64," + as_base64(RED)):
             made = client.post("/images/edits", body={"image": image, "prompt": "turn", "seed": 3}, cast_to=object)
-            assert colour_of(made["data"][0]["b64_json"]) == (55, 245, 3)
+            assert mean_color(made["data"][0]["b64_json"]) == (55, 245, 3)
 
 
 class TestErrors:
@@ -509,7 +509,7 @@ class TestQueue:
         assert answer(worker, {"openai_route": "/v1/models"})["data"][0]["id"] == "echo"
         body = {"prompt": "turn", "images": [as_base64(RED), as_base64(BLUE)], "seed": 1}
         made = answer(worker, {"openai_route": "/openai/v1/images/edits", "openai_input": body})
-        assert [colour_of(each["b64_json"])[0] for each in made["data"]] == [55, 245]
+        assert [mean_color(each["b64_json"])[0] for each in made["data"]] == [55, 245]
         assert (made["steps"], made["true_cfg_scale"]) == (4, 1.0)
         assert answer(worker, {"openai_route": "/v1/models/any/name"})["id"] == "echo"
 

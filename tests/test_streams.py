@@ -21,7 +21,7 @@ from models import tiny
 from models.engine import Control, ImageModel, Painted, PaintTask
 from schemas.errors import ErrorCode, JobError
 from tests.fakes import Failing, never
-from tests.live import Echo, Live, colour_of, painted, serving
+from tests.live import Echo, Live, mean_color, painted, serving
 from tests.pictures import as_base64, file_of, pixels
 from tests.shop import small_edit, small_generate
 
@@ -69,7 +69,7 @@ class TestOpenAI:
         assert isinstance(completed, ImageGenCompletedEvent)
         assert completed.type == "image_generation.completed"
         assert painted(completed.b64_json).size == (320, 256)
-        assert colour_of(completed.b64_json) == (10, 20, 7)
+        assert mean_color(completed.b64_json) == (10, 20, 7)
         assert (completed.size, completed.quality, completed.model, completed.seed) == ("320x256", "low", "echo", 7)
         assert completed.usage.total_tokens == 0
         assert completed.usage.generated_images == 1
@@ -86,7 +86,7 @@ class TestOpenAI:
         assert isinstance(completed, ImageEditCompletedEvent)
         assert completed.type == "image_edit.completed"
         assert painted(completed.b64_json).size == (320, 256)
-        assert colour_of(completed.b64_json) == (55, 245, 7)
+        assert mean_color(completed.b64_json) == (55, 245, 7)
         assert completed.usage.input_images == 1
 
     def test_every_variant_is_completed_by_an_event_of_its_own(self, client: openai.OpenAI) -> None:
@@ -95,7 +95,7 @@ class TestOpenAI:
         completed = [event for event in events if event.type == "image_generation.completed"]
         assert events[-2:] == completed
         assert [event.seed for event in completed] == [7, 8]
-        assert [colour_of(event.b64_json)[2] for event in completed] == [7, 8]
+        assert [mean_color(event.b64_json)[2] for event in completed] == [7, 8]
         assert [event.partial_image_index for event in events[:-2]] == [0, 1]
 
     def test_the_asked_format_holds_for_partial_pictures_too(self, client: openai.OpenAI) -> None:
@@ -155,7 +155,7 @@ class TestOpenAI:
             assert echo.done_steps < 20
             echo.steps = 1
             made = client.images.generate(prompt="9,8,7", extra_body=SMALL)
-        assert colour_of(made.data[0].b64_json) == (9, 8, 7)
+        assert mean_color(made.data[0].b64_json) == (9, 8, 7)
 
 
 class TestJobs:

@@ -17,7 +17,7 @@ LONGEST_RETRY_SECONDS = 60
 REPLACED = "This server is being replaced"
 
 
-class Line:
+class JobQueue:
     """To be joined on the event loop; the work runs on a thread of the line's own. Work that takes more than
     `longest` seconds hangs, and so does work that does not stop `patience` seconds after nobody wants it any more:
     nothing can run then, everybody is told so, and `stuck` is called."""

@@ -7,16 +7,16 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from handlers.runtime.engine_runner import Painter
+from handlers.runtime.engine_runner import EngineRunner
 from models.engine import Progress
 from models.hardware import graphics
-from web.job_queue import Line
+from web.job_queue import JobQueue
 
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 
 
 class Metrics:
-    def __init__(self, painter: Painter, line: Line) -> None:
+    def __init__(self, runner: EngineRunner, line: JobQueue) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter("requests", "Answered requests", ("route", "code"), registry=self._registry)
         self._seconds = Histogram(
@@ -25,7 +25,7 @@ class Metrics:
         self._stages = Histogram(
             "stage_seconds", "Seconds of a job's stages", ("stage",), registry=self._registry, buckets=SECONDS
         )
-        self._registry.register(_State(painter, line))
+        self._registry.register(_State(runner, line))
 
     def count(self, route: str, status: int, seconds: float) -> None:
         self._requests.labels(route, status).inc()
@@ -61,12 +61,12 @@ class StageClock:
 class _State(Collector):
     """What others count, read when asked."""
 
-    def __init__(self, painter: Painter, line: Line) -> None:
-        self._painter = painter
+    def __init__(self, runner: EngineRunner, line: JobQueue) -> None:
+        self._painter = runner
         self._line = line
 
     def collect(self) -> Iterator[Metric]:
-        jobs, cards = self._painter.tally.jobs(), graphics()
+        jobs, cards = self._painter.stats.jobs(), graphics()
         yield GaugeMetricFamily("queue_depth", "Jobs that run or wait", value=self._line.length)
         yield CounterMetricFamily("jobs_done", "Jobs that ended well", value=jobs["done"])
         yield CounterMetricFamily("jobs_failed", "Jobs that failed", value=jobs["failed"])

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from handlers.quality_checks import Thresholds
 from handlers.runtime.cutout_cache import CutOuts
-from handlers.runtime.job_stats import Tally
+from handlers.runtime.job_stats import JobStats
 from imaging.cutout import CutOut
 from imaging.picture import Picture
 from models.engine import Control, ImageModel, Painted, Question
@@ -52,12 +52,12 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Painter:
+class EngineRunner:
     """The resident engine, the preview that stands in for it, and what is kept between jobs."""
 
     resident: Resident
     preview: ImageModel
-    tally: Tally
+    stats: JobStats
     thresholds: Thresholds
     cut_outs: CutOuts = field(default_factory=CutOuts)
 
@@ -69,9 +69,9 @@ class Painter:
         except JobError as problem:
             if not fallback or problem.code in NOT_THE_ENGINES_FAULT or model.name == self.preview.name:
                 raise
-            self.tally.fell_back()
+            self.stats.fell_back()
             return Outcome(paint(self.preview), self.preview.name, problem.message)
-        self.tally.engine_worked()
+        self.stats.engine_worked()
         return Outcome(variants, variants[0].engine or model.name)
 
     def ask(self, question: Question, control: Control) -> str | None:
@@ -91,11 +91,11 @@ class Painter:
             return work(model)
         except JobError as problem:
             if problem.refresh_worker or (needed and problem.code not in NOT_THE_ENGINES_FAULT):
-                self.tally.engine_failed(for_good=problem.refresh_worker)
+                self.stats.engine_failed(for_good=problem.refresh_worker)
             raise
         except Exception as problem:  # an engine may fail in any way; the job must not
             if needed:
-                self.tally.engine_failed(for_good=False)
+                self.stats.engine_failed(for_good=False)
             log.exception("The engine %s failed", model.name)
             raise JobError(ErrorCode.GENERATION_ERROR, "The model failed to paint the picture") from problem
 

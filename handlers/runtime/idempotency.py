@@ -34,7 +34,7 @@ class _FirstFailedError(Exception):
     """The job that others waited for."""
 
 
-class Once:
+class IdempotencyCache:
     """Keeps finished answers for `seconds`, the last of them where they have more than `max_bytes` together; only
     successes are kept."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Tally:
+class JobStats:
     def __init__(self, failures_before_refresh: int) -> None:
         self._failures_before_refresh = failures_before_refresh
         self._lock = threading.Lock()

@@ -30,7 +30,7 @@ def share_arenas() -> None:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
-class Growth:
+class MemoryWatch:
     def __init__(self, most_bytes: int, measure: Callable[[], int] = resident_bytes) -> None:
         self._most = most_bytes
         self._measure = measure

@@ -9,7 +9,7 @@ log = logging.getLogger(__name__)
 LAST_WORDS_SECONDS = 2.0
 
 
-def end_soon(job: str) -> None:
+def exit_soon(job: str) -> None:
     """A thread that hangs holds the GPU, and cannot be stopped: the process ends once its answer is on its way."""
     log.critical("%s does not stop: this process ends", job)
     last = threading.Timer(LAST_WORDS_SECONDS, os._exit, [1])

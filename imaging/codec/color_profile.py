@@ -43,7 +43,7 @@ def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
 
 
 def in_profile(picture: Picture, icc: bytes | None) -> Picture:
-    """`picture` with its pixels carried into the colour space of `icc` (None: sRGB)."""
+    """`picture` with its pixels carried into the color space of `icc` (None: sRGB)."""
     if picture.icc == icc:
         return picture
     return Picture(_carried(picture.pixels, picture.icc, icc), picture.alpha, icc)

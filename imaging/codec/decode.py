@@ -102,7 +102,7 @@ def _upright(image: Image.Image, data: bytes) -> Picture:
 
 
 def _whole_jpeg(image: Image.Image, data: bytes) -> Pixels | None:
-    """A colour JPEG with its end in place, by OpenCV: the pixels of Pillow, from the same library, in half the time.
+    """A color JPEG with its end in place, by OpenCV: the pixels of Pillow, from the same library, in half the time.
     Of a truncated file OpenCV would not complain."""
     if image.format not in ("JPEG", "MPO") or image.mode != "RGB" or not data.endswith(JPEG_END):
         return None
@@ -124,7 +124,7 @@ def _turned(pixels: NDArray[np.uint8], image: Image.Image) -> NDArray[np.uint8]:
 
 def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
-        image = _deep_grey(image)
+        image = _deep_gray(image)
     if image.mode == "LA":
         image = image.getchannel("L")
     if icc and image.mode in ("CMYK", "L", "LAB"):
@@ -143,7 +143,7 @@ def _alpha(image: Image.Image) -> NDArray[np.uint8]:
     return np.array(image.convert("RGBA").getchannel("A"))
 
 
-def _deep_grey(image: Image.Image) -> Image.Image:
+def _deep_gray(image: Image.Image) -> Image.Image:
     """More than 8 bits to 8: whole numbers count to 65,535, floating point to 1 (to 255 where it goes above 1)."""
     values = np.nan_to_num(np.asarray(image, np.float64))
     if image.mode == "F":

@@ -1,4 +1,4 @@
-"""Pixels to files: fast, with the photo's own colour profile and an honest word about where the picture comes from."""
+"""Pixels to files: fast, with the photo's own color profile and an honest word about where the picture comes from."""
 
 import zlib
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ MOST_PIXELS_A_SIDE = {"png": 2**31 - 1, "jpeg": 65_500, "webp": 16_383}
 """That the files, or their encoders, have room for."""
 
 PNG_AT_WORST = 1.1
-"""Of a PNG, per colour value: what cannot be compressed is stored."""
+"""Of a PNG, per color value: what cannot be compressed is stored."""
 
 SAMPLED_ROWS = 1 / 16
 """Share of a picture that is encoded to foretell the size of its PNG."""

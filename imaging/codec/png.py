@@ -15,7 +15,7 @@ from imaging.picture import Pixels
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 RGB_8_BIT = bytes((8, 2, 0, 0, 0))
-"""Depth, colour type, and the only ways there are to compress, filter and not interlace."""
+"""Depth, color type, and the only ways there are to compress, filter and not interlace."""
 
 STRIP_BYTES = 2**19
 """Of pixels, whatever the number of threads: the file must not depend on that."""
@@ -75,7 +75,7 @@ def _strip(rows: NDArray[np.uint8], above: NDArray[np.uint8]) -> Strip:
 
 
 def _filtered(rows: NDArray[np.uint8], above: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What is left of each value (h,w*3) less the mean, rounded down, of its left and upper neighbours; behind the
+    """What is left of each value (h,w*3) less the mean, rounded down, of its left and upper neighbors; behind the
     filter's number."""
     height, width = rows.shape
     filtered = np.empty((height, width + 1), np.uint8)

@@ -1,4 +1,4 @@
-"""The plain ground of a product photo: white, grey, coloured, with a gradient or a vignette."""
+"""The plain ground of a product photo: white, gray, colored, with a gradient or a vignette."""
 
 from typing import cast
 
@@ -15,7 +15,7 @@ _SIDE = 96
 _PLAIN = 0.6  # of the border's pixels lie on one surface where the ground is plain
 
 
-def find_ground(pixels: Pixels) -> Pixels | None:
+def find_background(pixels: Pixels) -> Pixels | None:
     """The ground as it would be without the product, a smooth surface in CIELAB; None where there is no plain one."""
     height, width = pixels.shape[:2]
     small = cv2.resize(pixels, (min(width, _SIDE), min(height, _SIDE)), interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""Takes a product out of its photo: by its own alpha, off a plain ground, or out of a scene as far as colour tells.
+"""Takes a product out of its photo: by its own alpha, off a plain ground, or out of a scene as far as color tells.
 
 What it does not know: what a thing is. White that left no trace on white stays lost, a mirrored reflection stays part
 of the product, and a plain white label near the outline opens as a hole would.
@@ -12,7 +12,7 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from imaging.cutout.background import find_ground
+from imaging.cutout.background import find_background
 from imaging.cutout.matte import dilated, matte, nearest_in, spread, square
 from imaging.picture import Box, Mask, Picture, Pixels, Weights, bounds, scaled_size, size_of, strongest
 
@@ -34,9 +34,9 @@ class NoProductError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class CutOut:
-    """A product cropped to its bounding box, in straight (not premultiplied) colour.
+    """A product cropped to its bounding box, in straight (not premultiplied) color.
 
-    Transparent pixels carry the nearest product colour, so scaling bleeds nothing of the old ground into the edge.
+    Transparent pixels carry the nearest product color, so scaling bleeds nothing of the old ground into the edge.
     `confidence`, 0 to 1, says how far to trust the outline. With an alpha of its own it is 1, less where all of the
     product is faint. Off a plain ground it is 0.95 where the whole outline stands out, falls to 0.38 with the share
     that hardly does, and is halved where white may be lost in white and where it runs out of the picture on three
@@ -58,7 +58,7 @@ def cut_out(product: Picture) -> CutOut:
     if product.alpha is not None and _is_outline(product.alpha):
         return _by_alpha(product.pixels, product.alpha)
     pixels = _reduced(product.on_white().pixels)
-    ground = find_ground(pixels)
+    ground = find_background(pixels)
     return _out_of_scene(pixels) if ground is None else _off_ground(pixels, ground)
 
 
@@ -261,7 +261,7 @@ def _out_of_scene(pixels: Pixels) -> CutOut:
 
 
 def _grabbed(small: Pixels) -> Mask:
-    """What GrabCut tells from the colours of the picture's margin."""
+    """What GrabCut tells from the colors of the picture's margin."""
     height, width = small.shape[:2]
     if min(height, width) < 8:
         return np.zeros((height, width), bool)

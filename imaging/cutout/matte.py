@@ -1,4 +1,4 @@
-"""Where a product ends within a pixel: soft edges, and colours freed of the ground that shone through them."""
+"""Where a product ends within a pixel: soft edges, and colors freed of the ground that shone through them."""
 
 from typing import NamedTuple, cast
 
@@ -11,7 +11,7 @@ from imaging.picture import Mask, Pixels, Weights
 
 
 class Matte(NamedTuple):
-    """Straight colour, alpha, and the share of the outline, 0 to 1, where product and ground differ clearly."""
+    """Straight color, alpha, and the share of the outline, 0 to 1, where product and ground differ clearly."""
 
     color: Pixels
     alpha: Weights
@@ -57,7 +57,7 @@ def _front(gap: MatLike, product: Mask, core: Mask) -> MatLike:
 
 
 def spread(pixels: Pixels, known: Mask) -> Pixels:
-    """Every pixel in the colour of the nearest known one."""
+    """Every pixel in the color of the nearest known one."""
     return pixels.reshape(-1, 3)[nearest_in(known)[1]]
 
 

@@ -96,7 +96,7 @@ class Camera:
 
 
 class _Segments(NamedTuple):
-    """Straight edges: middle and unit direction (n, 2) in pixels from the picture's centre, and length (n)."""
+    """Straight edges: middle and unit direction (n, 2) in pixels from the picture's center, and length (n)."""
 
     middle: Numbers
     direction: Numbers
@@ -112,7 +112,7 @@ class _Segments(NamedTuple):
 
 
 class _Vanishing(NamedTuple):
-    """A vanishing point (x, y) from the picture's centre, how long the edges meeting there are together, the variance
+    """A vanishing point (x, y) from the picture's center, how long the edges meeting there are together, the variance
     of its y, and which of the segments meet there."""
 
     point: Numbers
@@ -143,15 +143,15 @@ def _segments(pixels: Pixels, shrink: float) -> _Segments:
     step = ends[:, 1] - ends[:, 0]
     length = np.hypot(step[:, 0], step[:, 1])
     long = length > _SHORTEST * max(gray.shape)
-    centre = np.array(gray.shape[::-1]) / 2
-    return _Segments(ends.mean(axis=1)[long] - centre, (step / length[:, None].clip(1e-9))[long], length[long])
+    center = np.array(gray.shape[::-1]) / 2
+    return _Segments(ends.mean(axis=1)[long] - center, (step / length[:, None].clip(1e-9))[long], length[long])
 
 
 def _horizontal_points(segments: _Segments, long_side: float, height: float) -> list[_Vanishing]:
     """The vanishing point with the longest edges, and where there is one the second on the same horizon."""
     angle = np.arctan2(np.abs(segments.direction[:, 1]), np.abs(segments.direction[:, 0]))
     oblique = segments.only(np.flatnonzero((angle > _LEVEL) & (angle < np.pi / 2 - _UPRIGHT)))
-    # Of two vanishing points at a right angle the nearer lies within one focal length of the centre.
+    # Of two vanishing points at a right angle the nearer lies within one focal length of the center.
     rows, far = (-0.8 * height, 0.25 * height), 20 * long_side
     first = _vanishing(oblique, long_side, long_side, rows) or _vanishing(oblique, long_side, far, rows)
     if first is None or first.support < _LEAST_SHARE * oblique.length.sum():

@@ -34,7 +34,7 @@ def floor_end(pixels: Pixels, camera: Camera, columns: tuple[int, int], foot: in
     foot, left, right = min(foot, height), max(0, columns[0]), min(width, columns[1])
     if foot - top < 8 or right - left < 2:
         return None
-    rows = _row_colours(pixels[top:, left:right])
+    rows = _row_colors(pixels[top:, left:right])
     shrunk = len(rows) / (height - top)
     foot_row = max(_RUN, round((foot - top) * shrunk))
     behind, floor, wall = rows[:foot_row], rows[foot_row - 1 :], np.median(rows[:3], axis=0)
@@ -54,7 +54,7 @@ def wall_distance(pixels: Pixels, camera: Camera) -> float:
     return max(float(np.median(seen)), _NEAREST_WALL_CM) if seen else WALL_CM
 
 
-def _row_colours(piece: Pixels) -> Numbers:
+def _row_colors(piece: Pixels) -> Numbers:
     """Median CIELAB of each row, of at most _ROWS rows."""
     size = (min(32, piece.shape[1]), min(_ROWS, piece.shape[0]))
     small = cv2.resize(piece, size, interpolation=cv2.INTER_AREA)

@@ -26,13 +26,13 @@ def shade_of(product: CutOut) -> float:
     return shade / _ROWS if _is_light(product, shade / _ROWS) else 0.0
 
 
-def colour_of(product: CutOut, share: float) -> Linear:
-    """The mean linear colour (3) of the product's upper `share`; black where that is transparent."""
+def mean_color(product: CutOut, share: float) -> Linear:
+    """The mean linear color (3) of the product's upper `share`; black where that is transparent."""
     rows = max(1, round(share * product.alpha.shape[0]))
-    colours = linear(product.color[:rows][product.alpha[:rows] > 0.9])
-    return np.array(colours.mean(axis=0)) if len(colours) else np.zeros(3, np.float32)
+    colors = linear(product.color[:rows][product.alpha[:rows] > 0.9])
+    return np.array(colors.mean(axis=0)) if len(colors) else np.zeros(3, np.float32)
 
 
 def _is_light(product: CutOut, share: float) -> bool:
-    mean = colour_of(product, share)
+    mean = mean_color(product, share)
     return bool(mean @ LUMINANCE > _LIGHT and mean.min() > _PALE * mean.max())

@@ -8,7 +8,7 @@ import numpy as np
 from imaging.cutout import CutOut
 from imaging.geometry.camera import Numbers
 from imaging.lighting.estimate import Light
-from imaging.lighting.lamp import colour_of
+from imaging.lighting.lamp import mean_color
 from imaging.picture import Box
 from imaging.placement.layout import Placement
 from imaging.resize import Layer
@@ -42,7 +42,7 @@ def glow(product: CutOut, placement: Placement, shade: float, light: Light, wall
     down = part[1] + (np.arange(rows) + 0.5) * size[1] / rows - 0.5
     x, y = np.meshgrid(across, down)
     there = max(light.level, _DARKEST) / _ALBEDO
-    gained = _received(placement, shade, wall_cm, x, y)[..., None] * colour_of(product, shade) / there
+    gained = _received(placement, shade, wall_cm, x, y)[..., None] * mean_color(product, shade) / there
     bounded = -_MOST * np.expm1(-gained / _MOST) * _fading(placement.frame, x, y)[..., None]
     return cast(Layer, cv2.resize(bounded.astype(np.float32), size, interpolation=cv2.INTER_LINEAR))
 

@@ -172,7 +172,7 @@ def _projected(rims: Numbers, lamp: Numbers, plane: Plane) -> Numbers:
 
 
 def _draw(drawn: NDArray[np.uint8], outlines: Numbers, filled: Numbers) -> None:
-    """Fill (to 255) all that lies between neighbouring outlines, the more solid over the more airy."""
+    """Fill (to 255) all that lies between neighboring outlines, the more solid over the more airy."""
     between = np.minimum(filled[:-1], filled[1:])
     for i in np.argsort(between, kind="stable"):
         pair = outlines[i : i + 2].reshape(-1, 2)

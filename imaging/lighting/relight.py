@@ -12,11 +12,11 @@ _EXPOSURE, _BRIGHTNESS, _WARMTH = (0.85, 1.25), (0.45, 1.5), (0.89, 1.12)  # how
 _SAMPLES = 256  # along a side
 
 
-def relit(colours: Linear, gain: Numbers, brightest: float) -> Linear:
-    """Linear `colours` (n, 3) under `gain` times the light. What would outshine the room's `brightest` spots rolls off
+def relit(colors: Linear, gain: Numbers, brightest: float) -> Linear:
+    """Linear `colors` (n, 3) under `gain` times the light. What would outshine the room's `brightest` spots rolls off
     below them, as only a lamp outshines the window: half channel by channel, as film and cameras do, which turns blue
     to cyan, and half in all channels alike, which turns it to violet."""
-    seen = colours * gain.astype(np.float32)
+    seen = colors * gain.astype(np.float32)
     peak = seen.max(axis=1, keepdims=True) + np.float32(1e-6)
     alike = seen * (_rolled_off(peak, brightest) / peak)
     return np.array((_rolled_off(seen, brightest) + alike) / 2)
@@ -31,7 +31,7 @@ def _rolled_off(light: Linear, brightest: float) -> Linear:
 def gain(product: CutOut, light: Light, sun: Source | None) -> Numbers:
     """How much brighter (linear, per channel) the room's light shows the product than its photo did.
 
-    Half-way only, and within bounds: the colour is what the shopper buys, and how light the product and the room's
+    Half-way only, and within bounds: the color is what the shopper buys, and how light the product and the room's
     surfaces are in themselves is a guess. That a photo is underexposed is none.
     """
     exposure = _within(_EXPOSURE, (_BRIGHT_PRODUCT / _lightest(product)) ** 0.4)
@@ -48,5 +48,5 @@ def _within(limits: tuple[float, float], value: float) -> float:
 def _lightest(product: CutOut) -> float:
     """Linear luminance of the product's lightest parts."""
     step = max(1, max(product.alpha.shape) // _SAMPLES)
-    colours = product.color[::step, ::step][product.alpha[::step, ::step] > 0.9]
-    return max(float(np.percentile(linear(colours) @ LUMINANCE, 95)), 1e-3) if len(colours) else _BRIGHT_PRODUCT
+    colors = product.color[::step, ::step][product.alpha[::step, ::step] > 0.9]
+    return max(float(np.percentile(linear(colors) @ LUMINANCE, 95)), 1e-3) if len(colors) else _BRIGHT_PRODUCT

@@ -20,7 +20,7 @@ _CLEAR, _ROOMY = 45.0, 90.0  # cm on the wall from the middle to other things: w
 
 @dataclass(frozen=True)
 class Spot:
-    """Where a product's foot stands, or on a wall its centre. `found` is False where what the words name was not seen,
+    """Where a product's foot stands, or on a wall its center. `found` is False where what the words name was not seen,
     or no floor, no wall, no table."""
 
     point: Point
@@ -28,7 +28,7 @@ class Spot:
     found: bool
 
 
-def find_spot(pixels: Pixels, camera: Camera, words: Words) -> Spot:
+def find_place(pixels: Pixels, camera: Camera, words: Words) -> Spot:
     """The best place for `words`, on the floor if they name no surface: in the picture, and floor below the horizon."""
     surface = words.surface or "floor"
     shrink = min(1.0, _SIZE / max(pixels.shape[:2]))
@@ -94,7 +94,7 @@ def _from_side(columns: Numbers, width: int, side: Side) -> Numbers:
             return positive(columns - width / 3)
         case "right":
             return positive(2 * width / 3 - columns)
-        case "centre":
+        case "center":
             return positive(np.abs(columns - width / 2) - width / 8)
 
 

@@ -150,7 +150,7 @@ def _from_side(plan: _Plan, side: Side) -> Numbers:
             beyond = plan.column - np.quantile(columns, 1 / 3)
         case "right":
             beyond = np.quantile(columns, 2 / 3) - plan.column
-        case "centre":
+        case "center":
             beyond = np.abs(plan.column - free.shape[1] / 2) - free.shape[1] / 8
     return plan.sideways(positive(beyond))
 

@@ -1,7 +1,7 @@
 """What a room photo shows: its floor, and the furniture and openings that people name places by.
 
 Floor is what looks like the photo's bottom, up to the edges of things; the rest is known by shape, light and place.
-These are guesses, good in common rooms: furniture in the very colour of the floor, patterned rugs and tables without
+These are guesses, good in common rooms: furniture in the very color of the floor, patterned rugs and tables without
 legs or sides to be seen are missed; doors and lamps are not looked for.
 """
 
@@ -122,9 +122,9 @@ def _without_joints(floor: Mask) -> Mask:
 
 
 def _rug(regions: Regions, floor: Chosen, ground: Mask, table: _Table | None, camera: Camera) -> Chosen:
-    """What would be the best rectangle if it lay on the ground, in a colour of its own."""
-    usual = np.average(regions.colour, axis=0, weights=regions.area * floor + 1e-9)
-    tint = np.hypot(*(regions.colour - usual).T[1:])
+    """What would be the best rectangle if it lay on the ground, in a color of its own."""
+    usual = np.average(regions.color, axis=0, weights=regions.area * floor + 1e-9)
+    tint = np.hypot(*(regions.color - usual).T[1:])
     flat = (regions.share(ground) > 0.9) & (regions.area > 0.004 * ground.size) & (tint > _OWN_TINT)
     if table:
         flat[table.top] = False
@@ -140,7 +140,7 @@ def _rug(regions: Regions, floor: Chosen, ground: Mask, table: _Table | None, ca
 
 
 def _rug_size(mask: Mask, floor: Mask, camera: Camera) -> float:
-    """Square metres, less where it is no rectangle from above; 0 where it is small or has no floor before it."""
+    """Square meters, less where it is no rectangle from above; 0 where it is small or has no floor before it."""
     outline = cv2.convexHull(cv2.findNonZero(mask.astype(np.uint8)))[:, 0].astype(np.float64)
     plan = (np.stack(camera.on_floor(*outline.T), axis=1) / 100).astype(np.float32)
     size, around = cv2.contourArea(plan), float(np.prod(cv2.minAreaRect(plan)[1]))
@@ -219,7 +219,7 @@ def _plant(lab: Lab) -> Mask:
 def _walls(regions: Regions, high: Chosen, ground: Mask, camera: Camera) -> Chosen:
     """High regions that are very large, or large and come down to the ground without shining as windows do."""
     large = high & (regions.area > 0.015 * ground.size) & (regions.box[:, 1] < 0.8 * camera.horizon)
-    lightness = regions.colour[:, 0]
+    lightness = regions.color[:, 0]
     usual = np.average(lightness, weights=regions.area * large + 1e-9)
     shining = (lightness > _SHINING) & (lightness > usual + 6)
     down = regions.share(_with_skirting(ground)) > 0
@@ -236,7 +236,7 @@ def _window(regions: Regions, candidates: Chosen) -> Chosen:
     left, top, right, bottom = regions.box.T
     panes = candidates & (top > 0) & (regions.fill > 0.5)
     panes &= (regions.area > 0.004 * size) & (regions.area < 0.12 * size)
-    best = int((panes * regions.area * regions.colour[:, 0] ** 2).argmax())
+    best = int((panes * regions.area * regions.color[:, 0] ** 2).argmax())
     frame = size**0.5 / 20
     beside = (left < right[best] + frame) & (right > left[best] - frame)
     beside &= (top < bottom[best] + frame) & (bottom > top[best] - frame)

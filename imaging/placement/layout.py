@@ -11,7 +11,7 @@ from imaging.geometry.camera import Camera
 from imaging.geometry.product_volume import Solid, solid_of
 from imaging.geometry.walls import wall_distance
 from imaging.picture import Box, Mask, Pixels, Point, Size, bounds
-from imaging.placement.find_place import find_spot
+from imaging.placement.find_place import find_place
 from imaging.placement.mask_fit import FITS, Held, largest_part, moved_inside, share_inside
 from imaging.placement.suggestion import Suggestion
 from imaging.placement.text_placement import Surface, read
@@ -54,7 +54,7 @@ class Wish:
 @dataclass(frozen=True)
 class Placement:
     """`frame` holds the whole product and may reach beyond the photo; `box` is what is seen of it. `foot` is its
-    bottom centre, on a wall its centre. `camera` stands over the surface that carries the product, which is
+    bottom center, on a wall its center. `camera` stands over the surface that carries the product, which is
     `height_cm` tall and `distance_cm` away."""
 
     frame: Box
@@ -170,7 +170,7 @@ def _spot(room: Pixels, camera: Camera, wish: Wish, suggested: Box | None) -> _S
         return replace(_at(_bottom(drawn.box), surface, camera, "mask lies"), within=drawn.box, drawn=drawn)
     if suggested:
         return _Spot(_middle(suggested) if surface == "wall" else _bottom(suggested), surface or "floor", chosen=True)
-    seen = find_spot(room, camera, replace(read(wish.instructions), surface=surface))
+    seen = find_place(room, camera, replace(read(wish.instructions), surface=surface))
     return _Spot(seen.point, seen.surface, chosen=True, found=seen.found, warning="" if seen.found else NOT_FOUND)
 
 
@@ -290,7 +290,7 @@ def _covered(count: int, start: int, stop: int, limit: int) -> NDArray[np.intp]:
 
 
 def foot_of(frame: Box, surface: Surface) -> Point:
-    """The middle of what hangs, else the bottom centre."""
+    """The middle of what hangs, else the bottom center."""
     left, top, right, bottom = frame
     return (left + right) // 2, (top + bottom) // 2 if surface == "wall" else bottom - 1
 

@@ -21,7 +21,7 @@ right: far right, on right wall, bottom right, lower right, top right, upper rig
 right: on right of picture, on right side of picture, right side of picture
 left?: left
 right?: right
-centre: centre, center, middle, middle of
+center: centre, center, middle, middle of
 front: front, foreground, bottom left, bottom right, lower left, lower right, close to camera, near camera
 back: back, background, rear, far end, far wall, far corner, far left corner, far right corner, top left, top right
 back: upper left, upper right
@@ -70,7 +70,7 @@ left: links, linke seite, linken seite, linken drittel, linke halfte, linken hal
 right: rechts, rechte seite, rechten seite, rechten drittel, rechte halfte, rechten halfte, rechten rand
 left?: linke, linken, linker, linkes
 right?: rechte, rechten, rechter, rechtes
-centre: mitte, mittig, zentrum, mitte de, mitte von
+center: mitte, mittig, zentrum, mitte de, mitte von
 front: vorne, vorn, vordergrund, vordere, vorderen, unten
 back: hinten, hintergrund, hintere, hinteren, ruckwand
 corner: ecke, zimmerecke, raumecke
@@ -111,7 +111,7 @@ left: a gauche, de gauche, cote gauche, sur gauche, vers gauche, en bas a gauche
 right: a droite, de droite, cote droit, sur droite, vers droite, en bas a droite
 left?: gauche
 right?: droite, droit
-centre: centre, milieu, milieu de, centre de
+center: centre, milieu, milieu de, centre de
 front: premier plan, avant, en bas a gauche, en bas a droite
 back: arriere plan, arriere, a le fond, de le fond, de fond
 corner: coin, angle
@@ -149,7 +149,7 @@ left: izquierda, lado izquierdo
 right: derecha, lado derecho
 left?: izquierdo
 right?: derecho
-centre: centro, medio, centro de, medio de
+center: centro, medio, centro de, medio de
 front: primer plano, delante, frente, adelante, abajo
 back: a el fondo, en el fondo, de el fondo, fondo de, atras, segundo plano, trasera
 corner: esquina, rincon
@@ -195,7 +195,7 @@ next_to: 靠近 靠着 靠 紧靠 挨着 贴着 沿着
 +opposite: 对面
 left: 左边 左侧 左面 左方 左手边 左
 right: 右边 右侧 右面 右方 右手边 右
-centre: 中间 中央 正中 中心 居中
+center: 中间 中央 正中 中心 居中
 front: 前面 前边 前方 前景 近处 靠前 下方 下角 前角
 back: 后面 后边 后方 远处 靠后 背景 尽头 最里面 上角 后角
 corner: 角落 墙角 屋角 上角 下角 前角 后角

@@ -1,4 +1,4 @@
-"""A picture's plain parts: what lies between its edges, measured and compared by colour."""
+"""A picture's plain parts: what lies between its edges, measured and compared by color."""
 
 from typing import NamedTuple, cast
 
@@ -15,25 +15,25 @@ Lab = NDArray[np.float32]
 Chosen = NDArray[np.bool_]
 """(regions): which of them."""
 
-Likeness = tuple[float, float]
-"""How far apart in tint and in lightness, in CIELAB, two colours may be."""
+Tolerance = tuple[float, float]
+"""How far apart in tint and in lightness, in CIELAB, two colors may be."""
 
 _PLAIN = 1.0  # CIELAB per pixel: the steepest gradient inside a region
-_SPECK = 16  # pixels: smaller parts belong to their neighbours
+_SPECK = 16  # pixels: smaller parts belong to their neighbors
 _MOST = 400
-_BORDER = 4  # pixels over which the colours on both sides of a border are compared
+_BORDER = 4  # pixels over which the colors on both sides of a border are compared
 
 
 class Regions(NamedTuple):
-    """`labels` (h, w), and for each label its area in pixels, its colour and its box (n, 4) as in `Box`.
+    """`labels` (h, w), and for each label its area in pixels, its color and its box (n, 4) as in `Box`.
 
-    The colour is CIELAB with the tint it would have at middle lightness, which light and shade leave alone. Label 0
+    The color is CIELAB with the tint it would have at middle lightness, which light and shade leave alone. Label 0
     stands for no region: its area is 0.
     """
 
     labels: NDArray[np.int32]
     area: Numbers
-    colour: Numbers
+    color: Numbers
     box: NDArray[np.int64]
 
     @property
@@ -61,10 +61,10 @@ class Regions(NamedTuple):
         chosen[number] = True
         return chosen
 
-    def like(self, chosen: Chosen, likeness: Likeness) -> Chosen:
+    def like(self, chosen: Chosen, tolerance: Tolerance) -> Chosen:
         """The regions that look like one of `chosen`."""
-        apart = self.colour[:, None] - self.colour[chosen]
-        alike = (np.hypot(apart[..., 1], apart[..., 2]) < likeness[0]) & (np.abs(apart[..., 0]) < likeness[1])
+        apart = self.color[:, None] - self.color[chosen]
+        alike = (np.hypot(apart[..., 1], apart[..., 2]) < tolerance[0]) & (np.abs(apart[..., 0]) < tolerance[1])
         return cast(Chosen, alike.any(axis=1))
 
 
@@ -99,14 +99,14 @@ def _measured(labels: NDArray[np.int32], lab: Lab, count: int) -> Regions:
     flat = labels.ravel()
     area = np.bincount(flat, minlength=count).astype(np.float64)
     sums = [np.bincount(flat, lab[..., channel].ravel(), count) for channel in range(3)]
-    colour = np.stack(sums, axis=1) / area.clip(1)[:, None]
+    color = np.stack(sums, axis=1) / area.clip(1)[:, None]
     area[0] = 0
-    return Regions(labels, area, evenly_lit(colour), _boxes(labels, count))
+    return Regions(labels, area, evenly_lit(color), _boxes(labels, count))
 
 
-def evenly_lit(colours: Numbers) -> Numbers:
+def evenly_lit(colors: Numbers) -> Numbers:
     """CIELAB with the tint it would have at middle lightness: in the shade it is weaker."""
-    return colours * [1, 0, 0] + colours * [0, 50, 50] / np.where(colours[..., :1] > 15, colours[..., :1], 15)
+    return colors * [1, 0, 0] + colors * [0, 50, 50] / np.where(colors[..., :1] > 15, colors[..., :1], 15)
 
 
 def _boxes(labels: NDArray[np.int32], count: int) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, cast, get_args
 from imaging.placement.lexicon import ARTICLES, CONTRACTIONS, PHRASES
 
 Surface = Literal["floor", "wall", "tabletop"]
-Side = Literal["left", "right", "centre"]
+Side = Literal["left", "right", "center"]
 Depth = Literal["front", "back"]
 Relation = Literal["next_to", "left_of", "right_of", "in_front_of", "behind", "on", "under", "above", "opposite"]
 Landmark = Literal["window", "sofa", "bed", "chair", "table", "rug", "plant", "wall", "picture", "door", "thing"]

@@ -21,18 +21,18 @@ _EDGE = 5  # pixels around the product that its outline lies in
 
 
 @dataclass(frozen=True)
-class Likeness:
+class ProductSimilarity:
     """Of the product in the answer to the product in the guide, after alignment."""
 
-    colour: float
-    """CIELAB 1976 distance of the mean colours."""
+    color: float
+    """CIELAB 1976 distance of the mean colors."""
     structure: float
     """Correlation of what is finer than light and shadow, -1 to 1."""
     present: float
     """Share, 0 to 1, of the product's pixels that changed where they had to."""
 
 
-def likeness(photo: Pixels, answer: Pixels, guide: Composite) -> Likeness | None:
+def product_similarity(photo: Pixels, answer: Pixels, guide: Composite) -> ProductSimilarity | None:
     """None where nothing of the product is inside the photo."""
     part, solid = _around(guide)
     if not solid.any():
@@ -46,22 +46,22 @@ def likeness(photo: Pixels, answer: Pixels, guide: Composite) -> Likeness | None
     inside = averaged(solid.astype(np.float32), size) > _SOLID
     near = cv2.dilate(inside.astype(np.uint8), np.ones((_EDGE, _EDGE))) > 0
     moved = cast(Pixels, aligned(made, register(made, meant, ignore=~near), size_of(meant)))
-    return Likeness(
-        _colour_distance(moved[inside], meant[inside]),
+    return ProductSimilarity(
+        _color_distance(moved[inside], meant[inside]),
         max(correlation(_detail(each, near), _detail(meant, near)) for each in (made, moved)),
         _present(empty, made, meant, inside),
     )
 
 
 def pasted(photo: Pixels, product: CutOut, box: Box) -> Composite:
-    """The product as it is at the bottom of the box, as large as fits: what a likeness is taken to without a guide."""
+    """The product as it is at the bottom of the box, as large as fits, for an edit that has no guide."""
     width, height = size_of(product.alpha)
     columns, rows = scaled_size((width, height), min((box[2] - box[0]) / width, (box[3] - box[1]) / height))
     left = (box[0] + box[2] - columns) // 2
     frame = (left, box[3] - rows, left + columns, box[3])
-    colour, alpha = set_into(product, frame, box)
+    color, alpha = set_into(product, frame, box)
     pixels, here = photo.copy(), np.s_[box[1] : box[3], box[0] : box[2]]
-    pixels[here] = np.rint(photo[here] * (1 - alpha[..., None]) + colour).clip(0, 255).astype(np.uint8)
+    pixels[here] = np.rint(photo[here] * (1 - alpha[..., None]) + color).clip(0, 255).astype(np.uint8)
     return Composite(pixels, differing(pixels, photo), box, alpha)
 
 
@@ -86,7 +86,7 @@ def _around(guide: Composite) -> tuple[Box, Mask]:
     return (x, y, x + seen.shape[1], y + seen.shape[0]), seen
 
 
-def _colour_distance(one: Pixels, other: Pixels) -> float:
+def _color_distance(one: Pixels, other: Pixels) -> float:
     """Of the means of two lists of pixels (n, 3)."""
     if not len(one):
         return 0.0

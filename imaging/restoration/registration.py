@@ -1,4 +1,4 @@
-"""How a painted picture differs from its photo where nothing should have changed: in place and in colour.
+"""How a painted picture differs from its photo where nothing should have changed: in place and in color.
 
 A diffusion model zooms, shifts and turns the scene a little, relights it and repaints the product: only the structure
 of what stayed can be compared. Both pictures are made even in local contrast, and the homography between them is found
@@ -30,7 +30,7 @@ _ROW = 256  # cv2.remap takes no more than 32,767 rows
 _STEPS = 15
 _STILL = 0.003  # pixels: the step that is the last
 _LOST = 0.5  # half diagonals: a step that no longer follows the scene
-_NOISE = 5.0  # grey levels: weaker local contrast is not made even
+_NOISE = 5.0  # gray levels: weaker local contrast is not made even
 _SAME_SCENE = 0.6  # correlation; measured: 0.75 and more for one scene, to 0.51 for two rooms built alike
 _SAME_BLURRED = 0.8  # the same at a coarser level, where more is alike: to 0.75 for two rooms
 _BLURRED = 4  # times as coarse as the photo a painted picture may be, and is believed all the same
@@ -39,7 +39,7 @@ _HOMOGRAPHY = np.eye(8)
 _SIMILARITY = np.stack([_HOMOGRAPHY[0] + _HOMOGRAPHY[4], _HOMOGRAPHY[3] - _HOMOGRAPHY[1], *_HOMOGRAPHY[[2, 5]]], axis=1)
 
 _DIMMEST = np.float32(0.3)
-_THUMBNAIL = 128  # pixels of the long side where colours are compared
+_THUMBNAIL = 128  # pixels of the long side where colors are compared
 _DOUBT = np.diag([8.0, 3.0, 0.75, 0.75])  # samples that speak against each term of a cast
 
 
@@ -78,7 +78,7 @@ class Cast:
 
     terms: Numbers
     misfit: float = 0.0
-    """Levels by which the colours differ still."""
+    """Levels by which the colors differ still."""
     distance: float = 0.0
     """CIELAB 1976, mean over the photo."""
 
@@ -121,7 +121,7 @@ def register(painted: Pixels, photo: Pixels, ignore: Mask | None = None) -> Regi
     """`painted` and `ignore` may have other sizes than the photo; what lies under `ignore` is not compared. Where no
     common structure is found, it is that of a picture which differs in size alone."""
     size, working = size_of(photo), working_size(size_of(photo))
-    target, source = _grey(photo, working), _grey(painted, working)
+    target, source = _gray(photo, working), _gray(painted, working)
     use = np.ones_like(target) if ignore is None else (~touched(ignore, working)).astype(np.float32)
     pyramid = [
         _level(target, source, use, _frame((round(working[0] / level), round(working[1] / level)), size), level)
@@ -164,7 +164,7 @@ def covered(registration: Registration, size: Size) -> Mask:
     return mask.astype(np.bool_)
 
 
-def colour_cast(own: Pixels, seen: Pixels, usual: Mask) -> Cast:
+def color_cast(own: Pixels, seen: Pixels, usual: Mask) -> Cast:
     """Between the photo's own pixels and the aligned picture's, over the `usual` ones: those that should be alike."""
     scale = min(1.0, _THUMBNAIL / max(usual.shape))
     size = scaled_size(size_of(usual), scale)
@@ -243,13 +243,13 @@ def _lab(levels: Levels) -> Levels:
     return np.asarray(cv2.cvtColor(np.clip(levels, 0, 255) / 255, cv2.COLOR_RGB2LAB), np.float32)
 
 
-def _grey(pixels: Pixels, size: Size) -> Plane:
+def _gray(pixels: Pixels, size: Size) -> Plane:
     return cv2.cvtColor(averaged(pixels, size), cv2.COLOR_RGB2GRAY).astype(np.float32)
 
 
-def structure(grey: Plane) -> Plane:
+def structure(gray: Plane) -> Plane:
     """What is finer than light and shadow, of even contrast."""
-    soft = cv2.GaussianBlur(grey, (0, 0), 1.0)
+    soft = cv2.GaussianBlur(gray, (0, 0), 1.0)
     detail = soft - cv2.GaussianBlur(soft, (0, 0), 2.0)
     return detail / cv2.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), 2.0) + _NOISE**2)
 

@@ -15,7 +15,7 @@ from imaging.restoration.registration import (
     Plane,
     Registration,
     aligned,
-    colour_cast,
+    color_cast,
     covered,
     only_resized,
     register,
@@ -44,7 +44,7 @@ class Drift:
     pixels: float
     percent: float
     degrees: float
-    colour: float
+    color: float
     """CIELAB 1976, mean over the picture."""
     agreement: float
     """Correlation of the structure outside the product, to 1."""
@@ -66,11 +66,11 @@ class Drift:
 
 @dataclass(frozen=True, eq=False)
 class Restored:
-    """`pixels` are the photo's own, bit for bit, where nothing changed; `anew` bounds what was painted and not only
-    lit."""
+    """`pixels` are the photo's own, bit for bit, where nothing changed; `repainted_box` bounds what was painted, not
+    only lit."""
 
     pixels: Pixels
-    anew: Box | None
+    repainted_box: Box | None
     drift: Drift
 
 
@@ -102,7 +102,7 @@ def restore(
         allowed = np.ones(photo.shape[:2], np.bool_)
     if _kept_the_photo(painted, photo, allowed):
         pixels = np.where(allowed[..., None], painted, photo)
-        return _finished(pixels, only_resized(size, size), anew=_composited(photo, pixels))
+        return _finished(pixels, only_resized(size, size), repainted_box=_composited(photo, pixels))
 
     # 1. Where the painted picture lies on the photo.
     working = working_size(size)
@@ -111,10 +111,10 @@ def restore(
     small = averaged(painted, working) if painted.shape[1] > working[0] else painted
     registration = register(small, own, asked).between(size, size_of(painted))
 
-    # 2. Its colours against the photo's, where nothing should have changed.
+    # 2. Its colors against the photo's, where nothing should have changed.
     seen, shown = aligned(small, registration, working), covered(registration, working)
     usual = shown & ~asked
-    cast = colour_cast(own, seen, usual)
+    cast = color_cast(own, seen, usual)
     comparable = min(working) >= _SMALLEST and usual.any()
     if not registration.found and (cast.misfit > _ANOTHER_SCENE or not comparable):
         plain = aligned(painted, registration, size)
@@ -125,12 +125,12 @@ def restore(
     part = _bounds_at(changes.any, size, 3)
     if part is None:
         return _finished(photo.copy(), registration, cast.distance)
-    anew = cast.taken_off(aligned(painted, registration, size, part), size, part)
+    repainted = cast.taken_off(aligned(painted, registration, size, part), size, part)
     box = _bounds_at(changes.thing, size)
     if repaint is not None:
         thing = _feathered(changes.thing, 3 * _PAINT_FEATHER, np.ones_like(limit), 1)
         changes = replace(changes, paint=changes.paint * (1 - thing * (1 - averaged(repaint, working))))
-    return _finished(_composed(photo, anew, changes, part, allowed), registration, cast.distance, box)
+    return _finished(_composed(photo, repainted, changes, part, allowed), registration, cast.distance, box)
 
 
 def _composited(photo: Pixels, pixels: Pixels) -> Box | None:
@@ -143,14 +143,14 @@ def _composited(photo: Pixels, pixels: Pixels) -> Box | None:
 def _finished(
     pixels: Pixels,
     registration: Registration,
-    colour: float = 0.0,
-    anew: Box | None = None,
+    color: float = 0.0,
+    repainted_box: Box | None = None,
     *,
     found: bool = True,
 ) -> Restored:
     homography = tuple(registration.matrix.ravel().tolist())
-    drift = Drift(*registration.drift, colour, registration.agreement, found, homography)
-    return Restored(pixels, anew, drift)
+    drift = Drift(*registration.drift, color, registration.agreement, found, homography)
+    return Restored(pixels, repainted_box, drift)
 
 
 def _kept_the_photo(painted: Pixels, photo: Pixels, allowed: Mask) -> bool:
@@ -198,7 +198,7 @@ def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, as
 
 
 def _thing(before: Levels, after: Levels, paint: Mask) -> Mask:
-    """Of what was painted that which is no hard shadow: one dims all colours evenly, and its neighbours as much."""
+    """Of what was painted that which is no hard shadow: one dims all colors evenly, and its neighbors as much."""
     ratio = np.log((np.maximum(after, 0) + _DARK) / (before + _DARK))
     dimmed = np.asarray(ratio.mean(axis=2), np.float32)
     even = np.ptp(ratio, axis=2) < _TINTED
@@ -274,7 +274,7 @@ def _great_parts(region: Mask, change: Plane, near: Mask) -> Mask:
 
 
 def _filled(paint: Mask) -> Mask:
-    """A product may have the colour of what it stands before: no holes."""
+    """A product may have the color of what it stands before: no holes."""
     filled = cv2.morphologyEx(paint.astype(np.uint8), cv2.MORPH_CLOSE, _disc(9))
     outlines, _ = cv2.findContours(filled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return cv2.drawContours(filled, outlines, -1, 1, -1).astype(np.bool_)
@@ -299,12 +299,12 @@ def _bounds_at(mask: Mask, size: Size, margin: int = 0) -> Box | None:
     return int(left * across), int(top * down), min(size[0], round(right * across)), min(size[1], round(bottom * down))
 
 
-def _composed(photo: Pixels, anew: Levels, changes: _Changes, part: Box, allowed: Mask) -> Pixels:
+def _composed(photo: Pixels, repainted: Levels, changes: _Changes, part: Box, allowed: Mask) -> Pixels:
     size, here = size_of(photo), _inside(part)
     enlarged = only_resized(size_of(changes.paint), size)
     paint = np.clip(aligned(changes.paint, enlarged, size, part), 0, 1)[..., None]
     relit = (photo[here] + _DARK) * aligned(changes.light, enlarged, size, part) - _DARK
-    mixed = np.clip(np.rint(relit + paint * (anew - relit)), 0, 255).astype(np.uint8)
+    mixed = np.clip(np.rint(relit + paint * (repainted - relit)), 0, 255).astype(np.uint8)
     pixels = photo.copy()
     pixels[here] = np.where(allowed[here][..., None], mixed, photo[here])
     return pixels

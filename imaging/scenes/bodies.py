@@ -1,4 +1,4 @@
-"""What scenes are built of: boxes and round posts with softened edges, and leaves. Positions are in centimetres: x to
+"""What scenes are built of: boxes and round posts with softened edges, and leaves. Positions are in centimeters: x to
 the right of the camera, y up from the floor, z away from the camera."""
 
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ class Body:
     cove: Vector | None = None
 
     @cached_property
-    def centre(self) -> Vectors:
+    def center(self) -> Vectors:
         return (column(self.low) + column(self.high)) / 2
 
     @cached_property
@@ -52,17 +52,17 @@ class Body:
             around = [i for i in range(3) if i != self.axis]
             ends = np.where(ways[self.axis] > 0, self.ends[1], self.ends[0])
             corner[around] = ways[around] / np.hypot(*ways[around]) * ends
-        return cast(Points, (self.centre + corner * (self.half - self.bevel) + ways * self.bevel)[:, :, 0].T)
+        return cast(Points, (self.center + corner * (self.half - self.bevel) + ways * self.bevel)[:, :, 0].T)
 
     def distance(self, points: Vectors) -> Field:
         """Signed distance from the surface, positive outside."""
-        over = self._over(points - self.centre)
+        over = self._over(points - self.center)
         outside = np.maximum(over, 0)
         return cast(Field, np.sqrt(dot(outside, outside)) + np.minimum(over.max(0), 0) - self.bevel)
 
     def normals(self, points: Vectors) -> Vectors:
         """Unit normals at points on the surface."""
-        offset = points - self.centre
+        offset = points - self.center
         over = self._over(offset)
         out = np.maximum(over - np.minimum(over.max(0), 0) + 0.01, 0)
         if self.axis is None:
@@ -80,7 +80,7 @@ class Body:
         return _unit(normals + share * (column((0, 0.7, -0.7)) - normals))
 
     def _over(self, offset: Vectors) -> Vectors:
-        """How far an offset from the centre lies beyond the body shrunk by its bevel: along each axis, or, of a round
+        """How far an offset from the center lies beyond the body shrunk by its bevel: along each axis, or, of a round
         one, away from its axis and along it."""
         if self.axis is None:
             return cast(Vectors, np.abs(offset) - (self.half - self.bevel))

@@ -80,11 +80,11 @@ def pendant(s: Style, x: float, y: float, z: float, ceiling: float, width: float
 
 
 def picture(s: Style, x: float, y: float, back: float, size: tuple[float, float], paint: int) -> Piece:
-    """Hung with its middle at (x, y); `paint` 0 to 2 chooses colours and frame."""
+    """Hung with its middle at (x, y); `paint` 0 to 2 chooses colors and frame."""
     width, height = size
-    colour = (s.spice, s.feature.towards(0.3, s.wood.colour), s.metal)[paint].dark(0.15)
+    color = (s.spice, s.feature.towards(0.3, s.wood.color), s.metal)[paint].dark(0.15)
     frame = box(x, y - height / 2, back - 1.5, (width, height, 3), s.wood if paint == 1 else s.metal, 0.5)
-    art = LINEN.textured("art", paint * 2.1, colour)
+    art = LINEN.textured("art", paint * 2.1, color)
     return [frame, box(x, y - height / 2 + 3, back - 2, (width - 6, height - 6, 3), art, 0.1)]
 
 
@@ -102,24 +102,24 @@ def foliage(base: Vector, height: float, size: float, rng: np.random.Generator, 
         turn, lift = angle + rng.uniform(-0.3, 0.3), 0.1 + share + rng.uniform(-0.15, 0.15)
         way = np.array((np.cos(turn) * np.cos(lift), np.sin(lift), np.sin(turn) * np.cos(lift)))
         start = np.array(base) + way * (8 * size, 0, 8 * size) + (0, height * (0.1 + share * 0.55), 0)
-        colour = blend(LEAF.colour, DEEP_LEAF.colour, rng.random())
-        leaves += _leaf(start, way, height * rng.uniform(0.28, 0.4), colour)
+        color = blend(LEAF.color, DEEP_LEAF.color, rng.random())
+        leaves += _leaf(start, way, height * rng.uniform(0.28, 0.4), color)
     return leaves
 
 
-def _leaf(start: NDArray[np.float64], way: NDArray[np.float64], length: float, colour: Rgb) -> list[Leaf]:
+def _leaf(start: NDArray[np.float64], way: NDArray[np.float64], length: float, color: Rgb) -> list[Leaf]:
     """Two halves, folded along the middle, drooping towards the tip."""
     aside = np.cross(way, (0, 1, 0))
     aside *= 0.19 * length / (np.linalg.norm(aside) + 1e-6)
     shape = np.array(((0, 0), (0.15, 0.6), (0.4, 1), (0.65, 0.9), (0.85, 0.5), (1, 0)))
     along, out = shape[:, :1], shape[:, 1:]
     spine = start + way * length * along + (along**2 * -0.2 + out * 0.03) * (0, length, 0)
-    shades = Material(colour), Material(colour).towards(0.05)
+    shades = Material(color), Material(color).towards(0.05)
     return [Leaf((spine + aside * out * k).astype(np.float32), shade) for k, shade in zip(SIDES, shades, strict=True)]
 
 
 def rug(s: Style, x: float, z: float, size: tuple[float, float]) -> Piece:
-    woven = s.rug.textured("weave", 1, s.fabric.colour)
+    woven = s.rug.textured("weave", 1, s.fabric.color)
     return [replace(box(x, 0, z, (size[0], 1.5, size[1]), woven, 0.3), broad=True, casts=False)]
 
 
@@ -132,7 +132,7 @@ def shelf(s: Style, x: float, z: float) -> Piece:
     piece = [box(x, 0, z + 15, (104, 196, 2), s.wood.towards(0.25))]
     piece += [box(x + k * 52, 0, z, (3, 196, 32), s.timber) for k in SIDES]
     piece += [box(x, 6 + level * 37, z, (104, 3, 32), s.timber) for level in range(6)]
-    books = s.fabric.textured("books", 4.3, s.spice.colour)
+    books = s.fabric.textured("books", 4.3, s.spice.color)
     for level, width in enumerate((57.0, 83.0, 42.0, 68.0, 52.0)):
         y, side = 9 + level * 37, SIDES[level % 2]
         piece.append(box(x + side * (width / 2 - 49), y, z, (width, 25, 20), books, 0.5))
@@ -144,7 +144,7 @@ def bed(s: Style, x: float, back: float) -> Piece:
     z = back - 112
     return [
         box(x, 8, z, (173, 22, 212), s.wood, 2),
-        box(x, 10, back - 7, (189, 105, 12), s.feature.towards(0.2, s.fabric.colour), 6),
+        box(x, 10, back - 7, (189, 105, 12), s.feature.towards(0.2, s.fabric.color), 6),
         *legs(x, z, (155, 8, 190), s.wood, 6),
         box(x, 28, z, (165, 24, 204), LINEN, 9),
         box(x, 33, z - 27, (172, 24, 156), s.fabric.towards(0.35), 9),

@@ -17,7 +17,7 @@ Pane = tuple[float, float, float, float]
 """An opening in a side wall: low y, low z, high y, high z."""
 
 CORNERS = ((9.0, 0.3), (40.0, 0.33))
-"""Reaches in cm within which a neighbour darkens a point, and by how much at most: contact, and the wider corner."""
+"""Reaches in cm within which a neighbor darkens a point, and by how much at most: contact, and the wider corner."""
 
 LONGEST_SHADOW = 400.0
 
@@ -74,10 +74,10 @@ class Obstacles:
 
 @dataclass(frozen=True)
 class Lamp:
-    """Shines evenly from `place`, or towards `facing` as a window of `area` square centimetres."""
+    """Shines evenly from `place`, or towards `facing` as a window of `area` square centimeters."""
 
     place: Vector
-    colour: Rgb
+    color: Rgb
     area: float
     facing: Vector | None = None
 
@@ -102,7 +102,7 @@ class Sun:
     """Shines along `way` through panes in the wall at x = `wall`; everywhere without panes."""
 
     way: Vector
-    colour: Rgb
+    color: Rgb
     wall: float = 0.0
     panes: tuple[Pane, ...] = ()
 
@@ -156,12 +156,12 @@ class Lighting:
         open_sky = _openness(points[:, ::step, ::step], normals[:, ::step, ::step], grid.thinned(step), obstacles)
         open_sky, up = enlarged(open_sky, shape), (normals[1] + 1) / 2
         fields = [up * open_sky, (1 - up) * open_sky, *(lamp.falls(points, normals) * open_sky for lamp in self.lamps)]
-        colours = [self.above, self.below, *(lamp.colour for lamp in self.lamps)]
+        colors = [self.above, self.below, *(lamp.color for lamp in self.lamps)]
         if self.sun:
             facing = np.maximum(-dot(column(self.sun.way), normals), 0)
             fields.append(facing * self.sun.reaches(points, obstacles))
-            colours.append(self.sun.colour)
-        mixed = np.array(colours, np.float32).T @ np.stack(fields).reshape(len(fields), -1)
+            colors.append(self.sun.color)
+        mixed = np.array(colors, np.float32).T @ np.stack(fields).reshape(len(fields), -1)
         return cast(Vectors, mixed.reshape(3, *shape))
 
 

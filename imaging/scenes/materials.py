@@ -1,4 +1,4 @@
-"""Colours and textures of surfaces. Colours are linear light, so that light may be added and multiplied."""
+"""Colors and textures of surfaces. Colors are linear light, so that light may be added and multiplied."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,27 +23,27 @@ TILE = 256
 
 @dataclass(frozen=True)
 class Material:
-    """`texture` mixes `colour` with `other` and varies its brightness, at a `scale` in centimetres; `glow` is light of
+    """`texture` mixes `color` with `other` and varies its brightness, at a `scale` in centimeters; `glow` is light of
     its own, in units of white paper in daylight."""
 
-    colour: Rgb
+    color: Rgb
     other: Rgb = (0.0, 0.0, 0.0)
     texture: str = "plain"
     scale: float = 10.0
     glow: float = 0.0
 
     def towards(self, share: float, other: Rgb = (0.9, 0.9, 0.88)) -> "Material":
-        return replace(self, colour=blend(self.colour, other, share))
+        return replace(self, color=blend(self.color, other, share))
 
     def textured(self, texture: str, scale: float, other: Rgb = (0.0, 0.0, 0.0)) -> "Material":
         return replace(self, texture=texture, scale=scale, other=other)
 
     def dark(self, share: float) -> Rgb:
-        return blend(self.colour, (0.0, 0.0, 0.0), share)
+        return blend(self.color, (0.0, 0.0, 0.0), share)
 
 
 def rgb(code: str) -> Rgb:
-    """Linear light of a hexadecimal sRGB colour, with a gamma of 2."""
+    """Linear light of a hexadecimal sRGB color, with a gamma of 2."""
     red, green, blue = ((int(code[i : i + 2], 16) / 255) ** 2 for i in (0, 2, 4))
     return red, green, blue
 
@@ -54,7 +54,7 @@ def blend(first: Rgb, second: Rgb, share: float) -> Rgb:
 
 
 def column(values: Vector) -> Vectors:
-    """A position or a colour as a field of one pixel, (3, 1, 1)."""
+    """A position or a color as a field of one pixel, (3, 1, 1)."""
     return np.array(values, np.float32)[:, None, None]
 
 
@@ -95,7 +95,7 @@ class Sample:
 
 
 Texture = Callable[[Sample], tuple[Field, Field]]
-"""Gives the share of the other colour, and the gain in brightness."""
+"""Gives the share of the other color, and the gain in brightness."""
 
 
 def noise_tile(rng: np.random.Generator) -> Field:
@@ -106,12 +106,12 @@ def noise_tile(rng: np.random.Generator) -> Field:
 
 
 def albedo(material: Material, points: Vectors, low: Vectors, size: Vectors, tile: Field) -> Vectors:
-    """Colours of a surface at `points`; a single one, (3, 1, 1), where they are all the same."""
-    colour, other = column(material.colour), column(material.other)
+    """Colors of a surface at `points`; a single one, (3, 1, 1), where they are all the same."""
+    color, other = column(material.color), column(material.other)
     if material.texture == "plain":
-        return colour
+        return color
     mix, gain = TEXTURES[material.texture](Sample(points, low, size, tile, material.scale))
-    return cast(Vectors, (colour + mix * (other - colour)) * gain)
+    return cast(Vectors, (color + mix * (other - color)) * gain)
 
 
 def _planks(at: Sample) -> tuple[Field, Field]:
@@ -124,7 +124,7 @@ def _planks(at: Sample) -> tuple[Field, Field]:
 
 
 def _herringbone(at: Sample) -> tuple[Field, Field]:
-    """Blocks of one by four, laid at 45 degrees so that their ends meet their neighbours' sides."""
+    """Blocks of one by four, laid at 45 degrees so that their ends meet their neighbors' sides."""
     u, v = ((at.points[0] + sign * at.points[2]) * (0.5**0.5 / at.scale) for sign in (1, -1))
     column, row = np.floor(u), np.floor(v)
     phase = np.mod(column + row, 8)
@@ -177,7 +177,7 @@ def _leafy(at: Sample) -> tuple[Field, Field]:
 
 
 def _waves(at: Sample) -> tuple[Field, Field]:
-    """Water: deeper in colour further out, with foam where it begins."""
+    """Water: deeper in color further out, with foam where it begins."""
     out = at.points[2] - at.low[2]
     ripple = at.noise(at.points[0], out, at.scale * 5, at.scale) * np.minimum(1500 / (out + 500), 1)
     foam = np.clip(1 - np.abs(out - 25 - ripple * 12) / 25, 0, 1)
@@ -185,7 +185,7 @@ def _waves(at: Sample) -> tuple[Field, Field]:
 
 
 def _weave(at: Sample) -> tuple[Field, Field]:
-    """A rug: a fine weave, and a band of the other colour along its edge."""
+    """A rug: a fine weave, and a band of the other color along its edge."""
     edge = (np.minimum(at.inside, 1 - at.inside) * at.size)[[0, 2]].min(0)
     band = 1 - np.clip(np.abs(edge - 12) / _pixel(edge) - 0.7, 0, 1)
     return band * 0.6, 1 + at.noise(at.along, at.across, 3, 3) * 0.05
@@ -210,7 +210,7 @@ def _slats(at: Sample) -> tuple[Field, Field]:
 
 
 def _books(at: Sample) -> tuple[Field, Field]:
-    """Backs of books of several widths between the two colours."""
+    """Backs of books of several widths between the two colors."""
     level = at.level + np.sin(at.level) * 0.6
     book = np.floor(level / at.scale)
     return _chance(book), (0.45 + _chance(book * 3) * 0.75) * (1 - _joint(level, at.scale, 0.5) * 0.7)
@@ -227,7 +227,7 @@ def _art(at: Sample) -> tuple[Field, Field]:
 
 
 def _fade(at: Sample) -> tuple[Field, Field]:
-    """From the colour at the top to the other at the bottom: a view through a window, a screen, a mirror."""
+    """From the color at the top to the other at the bottom: a view through a window, a screen, a mirror."""
     share = 1 - at.inside[1]
     return share * share * (3 - 2 * share), np.ones_like(share)
 

@@ -26,12 +26,12 @@ TOUCHING = 1.0
 SUBROWS = 4
 
 EXPOSURE, VIVID = 2.05, 1.2
-"""Of the development of linear light; the second makes up for the colour that highlights lose as they roll off."""
+"""Of the development of linear light; the second makes up for the color that highlights lose as they roll off."""
 
 
 @dataclass(frozen=True)
 class Scenery:
-    """All that is before the camera; `sky` is its colour overhead and at the horizon."""
+    """All that is before the camera; `sky` is its color overhead and at the horizon."""
 
     bodies: tuple[Body, ...]
     leaves: tuple[Leaf, ...]
@@ -61,7 +61,7 @@ class _Canvas:
         self.camera, self.lighting, self.tile = camera, scenery.lighting, tile
         self.obstacles = Obstacles(scenery.bodies)
         self.step = max(1, round((width * height) ** 0.5 / FINE_LIGHT))
-        overhead, horizon = (column(colour) for colour in scenery.sky)
+        overhead, horizon = (column(color) for color in scenery.sky)
         rise = np.clip(1 - np.arange(height, dtype=np.float32) / camera.horizon, 0, 1)[:, None]
         self.frame = np.repeat(horizon + rise * (overhead - horizon), width, axis=2)
         self.depth = np.full((height, width), 1e5, np.float32)
@@ -72,9 +72,9 @@ class _Canvas:
         if box is None:
             return
         depth, points = _hit(body, self._grid(box))
-        colour = albedo(body.material, points, column(body.low), body.half * 2, self.tile)
+        color = albedo(body.material, points, column(body.low), body.half * 2, self.tile)
         light = body.material.glow or self._light(body, box, points)
-        self._lay(box, _coverage(outline, box), colour * light, depth)
+        self._lay(box, _coverage(outline, box), color * light, depth)
 
     def draw_leaves(self, leaves: Sequence[Leaf]) -> None:
         if not leaves:
@@ -88,8 +88,8 @@ class _Canvas:
             outline = self._outline(leaf.points)
             box = self._box(outline)
             if box is not None:
-                colour = column(leaf.material.colour) * shine[:, None]
-                self._lay(box, _coverage(outline, box), colour, leaf.middle[2:, None])
+                color = column(leaf.material.color) * shine[:, None]
+                self._lay(box, _coverage(outline, box), color, leaf.middle[2:, None])
 
     def _light(self, body: Body, box: Box, points: Vectors) -> Vectors:
         if not body.broad:
@@ -99,11 +99,11 @@ class _Canvas:
         light = self.lighting.arrives(points, body.normals(points), grid, self.obstacles, 2)
         return np.stack([enlarged(channel, (box[3] - box[1], box[2] - box[0])) for channel in light])
 
-    def _lay(self, box: Box, cover: Field, colour: Vectors, depth: Field) -> None:
+    def _lay(self, box: Box, cover: Field, color: Vectors, depth: Field) -> None:
         left, top, right, bottom = box
         frame, behind = self.frame[:, top:bottom, left:right], self.depth[top:bottom, left:right]
         cover = cover * np.clip(behind - depth + TOUCHING, 0, 1)
-        frame += cover * (colour - frame)
+        frame += cover * (color - frame)
         np.copyto(behind, depth, where=cover > 0.5)
 
     def _outline(self, points: Points) -> Outline:
@@ -184,8 +184,8 @@ def _crossings(outline: Outline, rows: NDArray[np.float64]) -> tuple[Field, Fiel
 def _developed(light: Vectors, rng: np.random.Generator) -> Pixels:
     """Linear light to sRGB: highlights bloom and roll off, and fine grain hides the steps of smooth gradients."""
     grain = rng.standard_normal(light.shape[1:], np.float32) * 0.9 + 0.5
-    grey = light.mean(0) * (1 - VIVID)
-    return cast(Pixels, cv2.merge([_toned(channel * VIVID + grey, grain) for channel in light]))
+    gray = light.mean(0) * (1 - VIVID)
+    return cast(Pixels, cv2.merge([_toned(channel * VIVID + gray, grain) for channel in light]))
 
 
 def _toned(channel: Field, grain: Field) -> NDArray[np.uint8]:

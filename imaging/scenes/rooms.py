@@ -141,7 +141,7 @@ def dining_room(plan: Plan) -> Scenery:
 def bathroom(plan: Plan) -> Scenery:
     s, left, right, back = plan.style, plan.left, plan.right, plan.back
     floor = s.rug.textured("tiles", 60, s.rug.dark(0.25))
-    tiles = s.feature.towards(0.3).textured("tiles", 15, s.feature.towards(0.75).colour)
+    tiles = s.feature.towards(0.3).textured("tiles", 15, s.feature.towards(0.75).color)
     basin, tub = left + 85, plan.edge - 118
     piece = [
         *walls(plan, floor, s.wall),
@@ -232,17 +232,17 @@ def studio(plan: Plan) -> Scenery:
         Body((left, 0, back), (right, 900, back + THICK), paper, 0, broad=True, casts=False, cove=cove),
         *f.softbox(plan.left - 20, back - 170, -1),
         *f.softbox(plan.edge + 25, back - 120, 1),
-        disc(x + 20, 0, back - 100, (170, 6), s.feature.towards(0.25, s.spice.colour)),
+        disc(x + 20, 0, back - 100, (170, 6), s.feature.towards(0.25, s.spice.color)),
         post(x - 55, 0, back - 120, (64, 42), s.feature.towards(0.5), bevel=1),
         post(x + 78, 0, back - 150, (52, 24), s.spice.towards(0.3), bevel=1),
     ]
     key = Lamp((plan.left - 20, 240, back - 260), (2.3, 2.25, 2.2), 40_000, (0.8, -0.6, 0))
     fill = Lamp((plan.edge + 20, 220, back - 260), (1.2, 1.2, 1.25), 30_000)
-    return gathered(piece, Lighting((0.62, 0.62, 0.62), (0.5, 0.5, 0.5), (key, fill)), (paper.colour, paper.colour))
+    return gathered(piece, Lighting((0.62, 0.62, 0.62), (0.5, 0.5, 0.5), (key, fill)), (paper.color, paper.color))
 
 
 def walls(plan: Plan, floor: Material, back: Material) -> Piece:
-    """A room whose surfaces reach behind their neighbours, so that nothing shows through the joints."""
+    """A room whose surfaces reach behind their neighbors, so that nothing shows through the joints."""
     depth, height, side = plan.back, plan.height, plain_wall(plan)
     left, right, end = plan.left - THICK, plan.right + THICK, depth + THICK
     return [
@@ -256,7 +256,7 @@ def walls(plan: Plan, floor: Material, back: Material) -> Piece:
 
 def plain_wall(plan: Plan) -> Material:
     wall = plan.style.wall
-    return wall.textured("skirted", 8, wall.towards(0.6).colour)
+    return wall.textured("skirted", 8, wall.towards(0.6).color)
 
 
 def feature_wall(plan: Plan) -> Material:
@@ -265,8 +265,8 @@ def feature_wall(plan: Plan) -> Material:
     if s.name == "industrial":
         return s.feature.textured("bricks", 7.5, rgb("c9bfb4"))
     if s.name == "japandi":
-        return s.wood.towards(0.45, s.feature.colour).textured("slats", 6, rgb("3a2a1e"))
-    return s.feature.textured("skirted", 8, s.wall.towards(0.6).colour)
+        return s.wood.towards(0.45, s.feature.color).textured("slats", 6, rgb("3a2a1e"))
+    return s.feature.textured("skirted", 8, s.wall.towards(0.6).color)
 
 
 def wooden(plan: Plan) -> Material:
@@ -301,7 +301,7 @@ def window(plan: Plan, pane: Pane) -> Piece:
 def staged(plan: Plan, piece: Piece, pane: Pane, lamps: list[Vector]) -> Scenery:
     """A room with a window in the left wall, which lights it by day; in the evening `lamps` do."""
     low, near, high, far = pane
-    middle, area, wall = (near + far) / 2, (high - low) * (far - near), plan.style.wall.colour
+    middle, area, wall = (near + far) / 2, (high - low) * (far - near), plan.style.wall.color
     place = plan.left, (low + high) / 2, middle
     overhead = plan.spot[0] + 40, plan.height - 10, plan.spot[1] - 60
     if plan.style.evening:

@@ -1,4 +1,4 @@
-"""From a caller's words, in five languages, to a kind of scene and its colours."""
+"""From a caller's words, in five languages, to a kind of scene and its colors."""
 
 import re
 import unicodedata
@@ -38,7 +38,7 @@ THINGS = {
     "office": "desk, computer, schreibtisch, ordinateur, escritorio, 书桌, 办公桌",
     "outdoor": """beach, sea, pool, forest, meadow, strand, meer, wald, wiese, plage, foret, playa, bosque, 海滩, 沙滩,
         海边, 森林, 草地""",
-    "studio": "seamless, plain, catalogue, catalog, freisteller, packshot",
+    "studio": "seamless, plain, catalog, catalog, freisteller, packshot",
 }
 """What stands in such a scene; asked only where its name is missing."""
 
@@ -112,7 +112,7 @@ def read_kind(text: str) -> str | None:
 
 
 def read_style(text: str, rng: np.random.Generator) -> Style:
-    """Colours that `text` asks for. Without any they are drawn, or follow from a text that says nothing we know."""
+    """Colors that `text` asks for. Without any they are drawn, or follow from a text that says nothing we know."""
     plain = _plain(text)
     names = list(PALETTES)
     drawn = names[int(rng.integers(len(names)))]

@@ -28,7 +28,7 @@ from models.checkpoints.modulation import Tables, fixed_timesteps
 from models.checkpoints.plan import ADA, EIGHT_BITS, Plan
 from models.checkpoints.profiles import Lora, Profile
 from models.checkpoints.quantization import Format, quantize
-from models.checkpoints.weights import Shelf
+from models.checkpoints.weights import CheckpointLocator
 from schemas.settings import SettingsError
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Source:
     loras: dict[str, Path]
 
 
-def source(profile: Profile, plan: Plan, location: str | None, shelf: Shelf) -> Source:
+def source(profile: Profile, plan: Plan, location: str | None, shelf: CheckpointLocator) -> Source:
     """SettingsError where anything is missing or damaged."""
     folder = shelf.folder(location or profile.repo)
     weights.check(folder, profile.pipeline)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from models.checkpoints import weights
 from models.checkpoints.profiles import find_profile
-from models.checkpoints.weights import Shelf
+from models.checkpoints.weights import CheckpointLocator
 from schemas.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def reading_ahead(settings: Settings) -> Iterator[ReadAhead]:
 
 def lanes(settings: Settings) -> Lanes:
     """The transformers' files beside the other parts', as the loader reads them; none where they are not here yet."""
-    shelf = Shelf(settings.qwen_model_dir, hub=False)
+    shelf = CheckpointLocator(settings.qwen_model_dir, hub=False)
     try:
         edit = shelf.folder(settings.qwen_image_edit_location or find_profile(settings.model_profile).repo)
         beside = settings.qwen_image_location

@@ -20,7 +20,7 @@ PARTS = ("transformer", "text_encoder", "vae")
 
 
 @dataclass(frozen=True)
-class Shelf:
+class CheckpointLocator:
     """Where weights may lie, in the order in which they are looked for; the hub comes last."""
 
     model_dir: Path | None = None

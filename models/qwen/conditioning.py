@@ -93,7 +93,7 @@ def inputs(parts: Components, template: str, prompt: str, pictures: Sequence[Ima
 
 @torch.inference_mode()
 def encode(parts: Components, picture: Pixels) -> Tensor:
-    """The normalised latents of a picture on the grid: (1, channels, 1, height / 8, width / 8)."""
+    """The normalized latents of a picture on the grid: (1, channels, 1, height / 8, width / 8)."""
     vae = parts.vae
     values = torch.from_numpy(np.ascontiguousarray(picture)).to(parts.device, torch.float32).permute(2, 0, 1)
     values = (values / 127.5 - 1).to(vae.dtype)[None, :, None]
@@ -105,7 +105,7 @@ def encode(parts: Components, picture: Pixels) -> Tensor:
 
 @torch.inference_mode()
 def decode(parts: Components, latents: Tensor) -> Tensor:
-    """The picture of normalised latents: (height, width, 3), float32, 0 to 255; not finite where the model failed."""
+    """The picture of normalized latents: (height, width, 3), float32, 0 to 255; not finite where the model failed."""
     mean, deviation = _statistics(parts)
     vae = parts.vae
     values = vae.decoder(vae.post_quant_conv(latents.to(vae.dtype) * deviation + mean))[0, :, 0].clamp(-1, 1)

@@ -21,8 +21,8 @@ PATCH = 2
 
 
 @dataclass(frozen=True, eq=False)
-class Brief:
-    """`words` and `against` (None without guidance) are embeddings, (1, tokens, width); `references` normalised
+class DenoiseInputs:
+    """`words` and `against` (None without guidance) are embeddings, (1, tokens, width); `references` normalized
     latents, (1, channels, 1, height, width); `size` is on the grid."""
 
     size: Size
@@ -37,23 +37,23 @@ class Brief:
 def denoise(
     transformer: QwenImageTransformer2DModel,
     scheduler: FlowMatchEulerDiscreteScheduler,
-    brief: Brief,
+    inputs: DenoiseInputs,
     control: Control,
     look: Callable[[Tensor, int, int], None] | None = None,
 ) -> Tensor:
-    """Normalised latents of a picture of the brief's size. `scheduler` keeps its place in the schedule: one a call.
+    """Normalized latents of a picture of the brief's size. `scheduler` keeps its place in the schedule: one a call.
     Where the control wants a look, `look` is given the latents that the step foresees at the end, and which of how many
     steps that was."""
-    device, dtype = brief.words.device, brief.words.dtype
-    rows, columns = brief.size[1] // VAE_SCALE, brief.size[0] // VAE_SCALE
+    device, dtype = inputs.words.device, inputs.words.dtype
+    rows, columns = inputs.size[1] // VAE_SCALE, inputs.size[0] // VAE_SCALE
     channels = transformer.config.in_channels // PATCH**2
-    generator = torch.Generator().manual_seed(brief.seed)  # on the CPU: the same noise on every card
+    generator = torch.Generator().manual_seed(inputs.seed)  # on the CPU: the same noise on every card
     noise = torch.randn((1, channels, 1, rows, columns), generator=generator)
     latents = packed(noise.to(dtype)).to(device)
-    references = [packed(reference.to(device, dtype)) for reference in brief.references]
-    shapes = [_shape(noise), *map(_shape, brief.references)]
-    timesteps = _timesteps(scheduler, brief.schedule.steps, latents.shape[1], device)
-    passes = forwards(transformer, shapes, [words for words in (brief.words, brief.against) if words is not None])
+    references = [packed(reference.to(device, dtype)) for reference in inputs.references]
+    shapes = [_shape(noise), *map(_shape, inputs.references)]
+    timesteps = _timesteps(scheduler, inputs.schedule.steps, latents.shape[1], device)
+    passes = forwards(transformer, shapes, [words for words in (inputs.words, inputs.against) if words is not None])
 
     def velocity(forward: Pass, time: Tensor) -> Tensor:
         predicted = forward(torch.cat([latents, *references], dim=1), time.expand(1).to(dtype) / 1000)
@@ -65,7 +65,7 @@ def denoise(
         turn_to(transformer, row)
         direction, *against = (velocity(forward, time) for forward in passes)
         if against:
-            direction = _guided(direction, against[0], brief.schedule.true_cfg_scale)
+            direction = _guided(direction, against[0], inputs.schedule.true_cfg_scale)
         if look and control.wants_look(step + 1, len(timesteps)):
             look(unpacked(latents - time / 1000 * direction, rows, columns), step + 1, len(timesteps))
         latents = scheduler.step(direction, time, latents, return_dict=False)[0].to(dtype)

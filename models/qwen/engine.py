@@ -25,16 +25,16 @@ from models.checkpoints.loading import Source, source, transformers
 from models.checkpoints.loading import load as load_components
 from models.checkpoints.plan import CACHE_BYTES, Card, Plan, make_plan
 from models.checkpoints.profiles import Schedule, find_profile
-from models.checkpoints.weights import Shelf
+from models.checkpoints.weights import CheckpointLocator
 from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Question, Sampling
 from models.parallel import share
 from models.qwen.conditioning import MOST_TOKENS, cut, decode, embed, encode, fitted
-from models.qwen.denoise import Brief, denoise
+from models.qwen.denoise import DenoiseInputs, denoise
 from models.qwen.grid import Grid, fit, window
-from models.qwen.latent_preview import Looks
+from models.qwen.latent_preview import LatentPreviewer
 from models.qwen.prompts import edit_prompt, generate_prompt, words_prompt
 from models.qwen.schedules import choose, qualities
-from models.qwen.serial_executor import OneThread
+from models.qwen.serial_executor import SerialExecutor
 from models.qwen.tensor_cache import TensorCache, digest
 from models.qwen.tuning import plain_attention, tune
 from models.qwen.vlm import ask
@@ -88,9 +88,9 @@ class Qwen:
         self._name = name
         self._lock = threading.Lock()
         # cuDNN remembers its plans thread by thread: what the warm-up made is there for the first job.
-        self._gpu = OneThread("gpu")
+        self._gpu = SerialExecutor("gpu")
         self._cache = TensorCache(cache_bytes)
-        self._looks = Looks(most_looked)
+        self._looks = LatentPreviewer(most_looked)
 
     @property
     def name(self) -> str:
@@ -135,7 +135,7 @@ class Qwen:
             painted,
             pixels=in_profile(Picture(painted.pixels), icc).pixels,
             window=part,
-            warnings=(*painted.warnings, *_unread("instructions", task.instructions, words)),
+            warnings=(*painted.warnings, *_truncation_warnings("instructions", task.instructions, words)),
         )
 
     def generate(self, task: GenerateTask, control: Control) -> Painted:
@@ -153,8 +153,8 @@ class Qwen:
 
         painted = self._paint(self._parts.edit, sketch, task.sampling, control)
         unheard = [
-            *_unread("environment_type", task.environment, place),
-            *_unread("instructions", task.instructions, words),
+            *_truncation_warnings("environment_type", task.environment, place),
+            *_truncation_warnings("instructions", task.instructions, words),
             *([] if task.harmonize is None else ["harmonize has no effect on generate"]),
         ]
         return replace(painted, warnings=(*painted.warnings, *unheard))
@@ -179,7 +179,7 @@ class Qwen:
             return Canvas(task.prompt, [own.enter(picture) for own, picture in zip(grids, pictures, strict=True)], grid)
 
         painted = self._paint(checkpoint, sketch, task.sampling, control)
-        unread = _unread("prompt", task.prompt, cut(self._parts, task.prompt))
+        unread = _truncation_warnings("prompt", task.prompt, cut(self._parts, task.prompt))
         return replace(painted, warnings=(*painted.warnings, *unread))
 
     def warm_up(self, qualities: Sequence[Quality] = ("fast",)) -> None:
@@ -244,7 +244,7 @@ class Qwen:
         if schedule.true_cfg_scale > 1:
             negative = sampling.negative_prompt or checkpoint.profile.negative_prompt
             against = self._embedded(negative, canvas.references)
-        brief = Brief(
+        inputs = DenoiseInputs(
             size=canvas.grid.working,
             words=self._embedded(canvas.prompt, canvas.references),
             against=against,
@@ -256,7 +256,7 @@ class Qwen:
         settings = schedule.scheduler | ({"shift_terminal": None} if schedule.steps == 1 else {})
         scheduler = FlowMatchEulerDiscreteScheduler.from_config(checkpoint.scheduler_config, **settings)
         look = self._looks.at(self._parts, control.show) if control.show else None
-        return decode(self._parts, denoise(checkpoint.transformer, scheduler, brief, control, look))
+        return decode(self._parts, denoise(checkpoint.transformer, scheduler, inputs, control, look))
 
     def _embedded(self, prompt: str, pictures: Sequence[Pixels]) -> Tensor:
         words = cut(self._parts, prompt)
@@ -313,7 +313,7 @@ def _is_out_of_memory(problem: RuntimeError) -> bool:
     return isinstance(problem, torch.OutOfMemoryError) or any(words in str(problem) for words in OUT_OF_MEMORY)
 
 
-def _unread(field: str, words: str, read: str) -> list[str]:
+def _truncation_warnings(field: str, words: str, read: str) -> list[str]:
     return [] if words == read else [f"{field} is longer than the model can read: its end was left out"]
 
 
@@ -329,7 +329,7 @@ def load(settings: Settings) -> ImageModel:
     beside = settings.qwen_image_location
     plan = make_plan(chosen, _card(), settings.precision, settings.device_map, 2 if beside else 1, settings.qualities)
     log.info("%s", plan)
-    shelf = Shelf(settings.qwen_model_dir)
+    shelf = CheckpointLocator(settings.qwen_model_dir)
     edit = source(chosen, plan, settings.qwen_image_edit_location, shelf)
     text = source(find_profile(TEXT_TO_IMAGE), plan, beside, shelf) if beside else None
     parts = load_components(edit, plan, "cuda", text=text)

@@ -16,7 +16,7 @@ SIDE = 48
 Show = Callable[[Pixels], None]
 
 
-class Looks:
+class LatentPreviewer:
     """Remembers what the last look cost, so that only the very first is taken untried."""
 
     def __init__(self, most_share: float) -> None:
@@ -36,7 +36,7 @@ class Looks:
 class Look:
     """Of one picture, which begins to be painted now."""
 
-    def __init__(self, looks: Looks, parts: Components, show: Show) -> None:
+    def __init__(self, looks: LatentPreviewer, parts: Components, show: Show) -> None:
         self._looks, self._parts, self._show = looks, parts, show
         self._started = time.monotonic()
         self._spent = 0.0

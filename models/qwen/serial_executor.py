@@ -11,7 +11,7 @@ T = TypeVar("T")
 Errand = tuple[Callable[[], Any], Future[Any]]
 
 
-class OneThread:
+class SerialExecutor:
     """Unlike an executor's, the thread does not keep a process that is told to end. It ends with this object."""
 
     def __init__(self, name: str) -> None:

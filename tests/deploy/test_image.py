@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from models.checkpoints.profiles import find_profile
-from models.checkpoints.weights import PLATFORM_CACHE, Shelf
+from models.checkpoints.weights import PLATFORM_CACHE, CheckpointLocator
 from schemas.settings import Settings, SettingsError
 from schemas.version import VERSION
 from tests.deploy.dockerfile import ROOT, arguments, copied, copy_to, every, instructions, variables
@@ -186,14 +186,14 @@ class TestWeights:
         cached = tmp_path / "cache" / f"models--{PROFILE.repo.replace('/', '--').lower()}" / "snapshots" / "abc"
         cached.mkdir(parents=True)
         (cached / "model_index.json").touch()
-        shelf = Shelf(tmp_path / "models", tmp_path / "cache", hub=False)
+        shelf = CheckpointLocator(tmp_path / "models", tmp_path / "cache", hub=False)
         assert shelf.folder(PROFILE.repo) == cached
         for lora in LORAS:
             assert shelf.file(lora.repo, lora.file).read_text() == lora.repo
 
     def test_baked_they_are_all_inside(self, tmp_path: Path) -> None:
         assert self.build(tmp_path, "baked").returncode == 0
-        shelf = Shelf(tmp_path / "models", tmp_path / "cache", hub=False)
+        shelf = CheckpointLocator(tmp_path / "models", tmp_path / "cache", hub=False)
         assert (shelf.folder(PROFILE.repo) / "model_index.json").read_text() == PROFILE.repo
         assert all(shelf.file(lora.repo, lora.file).is_file() for lora in LORAS)
 
@@ -208,7 +208,7 @@ class TestWeights:
 
     def has_none(self, tmp_path: Path) -> None:
         with pytest.raises(SettingsError):
-            Shelf(tmp_path / "models", tmp_path / "cache", hub=False).file(LORAS[0].repo, LORAS[0].file)
+            CheckpointLocator(tmp_path / "models", tmp_path / "cache", hub=False).file(LORAS[0].repo, LORAS[0].file)
 
     def test_a_way_that_does_not_exist_ends_the_build(self, tmp_path: Path) -> None:
         done = self.build(tmp_path, "bake")

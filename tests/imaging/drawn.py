@@ -41,8 +41,8 @@ _SIDE_WALL = ((0, 60), (CEILING_CM, 60), (CEILING_CM, WALL_CM), (0, WALL_CM))
 _FLOOR = ((-HALF_CM, 60), (HALF_CM, 60), (HALF_CM, WALL_CM), (-HALF_CM, WALL_CM))
 
 
-def _fill(picture: Pixels, seen_by: Camera, corners: list[tuple[float, ...]], colour: tuple[int, ...]) -> None:
-    cv2.fillConvexPoly(picture, _pixels(seen_by, corners), colour, cv2.LINE_AA)
+def _fill(picture: Pixels, seen_by: Camera, corners: list[tuple[float, ...]], color: tuple[int, ...]) -> None:
+    cv2.fillConvexPoly(picture, _pixels(seen_by, corners), color, cv2.LINE_AA)
 
 
 def _line(picture: Pixels, seen_by: Camera, start: tuple[float, ...], end: tuple[float, ...]) -> None:
@@ -54,15 +54,15 @@ def _pixels(seen_by: Camera, positions: list[tuple[float, ...]]) -> Any:
     return np.stack(seen_by.project(*np.array(positions, float).T), axis=1).round().astype(np.int32)
 
 
-def block(width: int, height: int, colour: tuple[int, int, int] = (160, 60, 50)) -> CutOut:
+def block(width: int, height: int, color: tuple[int, int, int] = (160, 60, 50)) -> CutOut:
     """A product that fills its cut-out."""
-    return CutOut(np.full((height, width, 3), colour, np.uint8), np.ones((height, width), np.float32), 1.0)
+    return CutOut(np.full((height, width, 3), color, np.uint8), np.ones((height, width), np.float32), 1.0)
 
 
-def disc(size: int, colour: tuple[int, int, int] = (160, 60, 50)) -> CutOut:
+def disc(size: int, color: tuple[int, int, int] = (160, 60, 50)) -> CutOut:
     row, column = np.mgrid[:size, :size] + 0.5 - size / 2
     alpha = (size / 2 - np.hypot(row, column)).clip(0, 1).astype(np.float32)
-    return CutOut(np.full((size, size, 3), colour, np.uint8), alpha, 1.0)
+    return CutOut(np.full((size, size, 3), color, np.uint8), alpha, 1.0)
 
 
 def stool(seat: tuple[int, int, int] = (120, 80, 50)) -> CutOut:

@@ -143,12 +143,12 @@ def test_fine_detail_stays_crisp() -> None:
     assert (np.abs(np.diff(inside[..., 0], axis=1)) > 100).all()
 
 
-def test_the_products_colour_is_kept_in_a_neutral_room() -> None:
-    colour = (60, 120, 90)
-    composite, placement = made(Wish(coordinates=(400, 520), product_height_cm=60), drawn.block(60, 100, colour))
+def test_the_products_color_is_kept_in_a_neutral_room() -> None:
+    color = (60, 120, 90)
+    composite, placement = made(Wish(coordinates=(400, 520), product_height_cm=60), drawn.block(60, 100, color))
     left, top, right, bottom = placement.box
     light = linear(composite.pixels[(top + bottom) // 2, (left + right) // 2])
-    ratios = light / linear(np.array(colour, np.uint8))
+    ratios = light / linear(np.array(color, np.uint8))
     assert ratios.max() / ratios.min() < 1.2
     assert 0.7 < ratios.mean() < 1.5
 

@@ -23,7 +23,7 @@ SMALL = (320, 256)
 SHAPES = [(256, 256), (640, 360), (361, 517), (1024, 256), (256, 1024)]
 
 TOLD_APART = 4.0
-"""Mean difference in grey levels by which one looks at another picture; a day's grain makes 1."""
+"""Mean difference in gray levels by which one looks at another picture; a day's grain makes 1."""
 
 
 @cache
@@ -123,7 +123,7 @@ def test_a_name_in_another_language_draws_the_same_room():
     assert same(drawn("Küche", 0), drawn("kitchen", 0))
 
 
-def test_unknown_words_give_a_living_room_in_colours_of_their_own():
+def test_unknown_words_give_a_living_room_in_colors_of_their_own():
     first, again = (read_style("xyzzy", np.random.default_rng(seed)).name for seed in (1, 2))
     names = {read_style(text, np.random.default_rng(1)).name for text in ("xyzzy", "plugh", "quux", "frotz", "")}
     assert first == again
@@ -181,7 +181,7 @@ def test_a_product_of_known_size_is_whole_in_the_picture(size, shape, height_cm)
 
 
 @pytest.mark.parametrize("size", SHAPES)
-def test_a_metre_at_the_foot_measures_what_the_camera_says(size):
+def test_a_meter_at_the_foot_measures_what_the_camera_says(size):
     scene = draw_scene("studio", size, 0)
     camera, (x, y) = scene.camera, scene.foot
     top, bottom = _drawn_rows(camera, x, y)
@@ -191,7 +191,7 @@ def test_a_metre_at_the_foot_measures_what_the_camera_says(size):
 
 
 def _drawn_rows(camera: Camera, x: int, y: int) -> tuple[int, int]:
-    """First row of a black, metre-high board that stands at a pixel before white, and the first row below it."""
+    """First row of a black, meter-high board that stands at a pixel before white, and the first row below it."""
     z = camera.distance(y)
     board = box((x - camera.size[0] / 2) * z / camera.focal, 0, z, (20, 100, 0.1), Material((0.0, 0.0, 0.0)), 0)
     scenery = Scenery((board,), (), Lighting((1.0, 1.0, 1.0), (1.0, 1.0, 1.0)), ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0)))
@@ -236,6 +236,6 @@ def test_a_mirrored_room_is_the_same_room_from_the_other_side():
     foot = round(0.42 * SMALL[0]), round(0.92 * SMALL[1])
     plan = Plan.before(camera, foot, read_style("living room", np.random.default_rng(1)), np.random.default_rng(1))
     plain = replace(ROOMS["living_room"](plan), leaves=())
-    smooth = replace(plain, bodies=tuple(replace(x, material=Material(x.material.colour)) for x in plain.bodies))
+    smooth = replace(plain, bodies=tuple(replace(x, material=Material(x.material.color)) for x in plain.bodies))
     room, mirror = (render(scenery, camera, np.random.default_rng(0)) for scenery in (smooth, smooth.mirrored()))
     assert np.abs(room.astype(int) - mirror[:, ::-1]).mean() < 2

@@ -22,7 +22,7 @@ from models import parallel, tiny
 from models.build import check_sharing
 from models.checkpoints.loading import load, source
 from models.checkpoints.plan import Plan
-from models.checkpoints.weights import Shelf
+from models.checkpoints.weights import CheckpointLocator
 from models.engine import Control, PaintTask, Sampling
 from models.qwen.conditioning import embed
 from models.qwen.engine import Qwen, tuned
@@ -87,7 +87,7 @@ def one_thread_each() -> Iterator[None]:
 
 def engine_of(models: Path, plan: Plan, cards: int) -> Any:
     """From files, as the qwen engine is."""
-    edit = source(tiny.PROFILE, plan, "tiny/edit", Shelf(models, hub=False))
+    edit = source(tiny.PROFILE, plan, "tiny/edit", CheckpointLocator(models, hub=False))
     parts = load(edit, plan, "cpu", torch.float32)
     if cards > 1:
         parts = parallel.share(parts, cards, partial(tuned, [edit], plan, None, dtype=torch.float32))

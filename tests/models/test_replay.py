@@ -21,9 +21,9 @@ from tests.profiles import display_p3
 
 @pytest.fixture
 def engine(tmp_path: Path) -> ImageModel:
-    """Recordings of one colour each, of which the first by name is the last written."""
-    for name, grey in (("b.png", 100), ("c.jpg", 200), ("a.webp", 0)):
-        Image.new("RGB", (1184, 880), (grey, grey, grey)).save(tmp_path / name)
+    """Recordings of one color each, of which the first by name is the last written."""
+    for name, gray in (("b.png", 100), ("c.jpg", 200), ("a.webp", 0)):
+        Image.new("RGB", (1184, 880), (gray, gray, gray)).save(tmp_path / name)
     (tmp_path / "notes.txt").write_text("recorded in autumn")
     return load(tmp_path)
 
@@ -53,7 +53,7 @@ def test_a_recording_lies_on_the_photo_frame_to_frame(tmp_path: Path) -> None:
     photo = _disc((1600, 1200), (1200, 300))
     Image.fromarray(cv2.resize(photo, (1184, 880), interpolation=cv2.INTER_AREA)).save(tmp_path / "raw.png")
     played = play(load(tmp_path), 0, (1600, 1200)).pixels
-    assert np.abs(_centre(played) - (1200, 300)).max() < 0.5
+    assert np.abs(_center(played) - (1200, 300)).max() < 0.5
 
 
 def test_a_recording_of_another_shape_is_cropped_and_not_stretched() -> None:
@@ -62,7 +62,7 @@ def test_a_recording_of_another_shape_is_cropped_and_not_stretched() -> None:
     assert abs(rows - columns) <= 1
 
 
-def test_an_edit_is_in_the_colours_of_the_photos_profile(tmp_path: Path) -> None:
+def test_an_edit_is_in_the_colors_of_the_photos_profile(tmp_path: Path) -> None:
     Image.new("RGB", (400, 304), (255, 0, 0)).save(tmp_path / "red.png")
     room = Picture(np.zeros((304, 400, 3), np.uint8), icc=display_p3())
     played = load(tmp_path).edit(_task(room), Control()).pixels
@@ -109,13 +109,13 @@ def _task(room: Picture) -> EditTask:
     return EditTask(room, cut_out, placement, guide, "", None, None, Sampling(seed=0))
 
 
-def _disc(size: Size, centre: tuple[int, int]) -> Pixels:
+def _disc(size: Size, center: tuple[int, int]) -> Pixels:
     picture = np.zeros((size[1], size[0], 3), np.uint8)
-    cv2.circle(picture, centre, 100, (255, 255, 255), -1, cv2.LINE_AA)
+    cv2.circle(picture, center, 100, (255, 255, 255), -1, cv2.LINE_AA)
     return picture
 
 
-def _centre(picture: Pixels) -> np.ndarray:
+def _center(picture: Pixels) -> np.ndarray:
     rows, columns = np.indices(picture.shape[:2])
     weight = picture[..., 0] / picture[..., 0].sum()
     return np.array([(columns * weight).sum(), (rows * weight).sum()])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from schemas.openai import EditBody, GenerationBody
-from tests.live import Grey, Live, serving
+from tests.live import Gray, Live, serving
 from tests.pictures import as_base64, file_of, plain_room, red_vase
 
 EDITS = "/v1/images/edits"
@@ -54,7 +54,7 @@ few = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    with serving(Grey, max_output_megapixels=0.1, max_request_mb=1) as server:
+    with serving(Gray, max_output_megapixels=0.1, max_request_mb=1) as server:
         yield server
 
 

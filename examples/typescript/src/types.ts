@@ -408,7 +408,7 @@ export interface PlacementInfo {
    */
   processing_time: number;
   /**
-   * where the product's base stands; on a wall its centre
+   * where the product's base stands; on a wall its center
    *
    * @minItems 2
    */
@@ -686,7 +686,7 @@ export interface PlacementInfo1 {
    */
   processing_time: number;
   /**
-   * where the product's base stands; on a wall its centre
+   * where the product's base stands; on a wall its center
    *
    * @minItems 2
    */

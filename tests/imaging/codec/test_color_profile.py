@@ -7,7 +7,7 @@ from tests.profiles import display_p3
 RED = Picture(np.full((4, 4, 3), (230, 30, 30), np.uint8))
 
 
-def test_a_colour_carried_to_another_profile_and_back_is_the_same() -> None:
+def test_a_color_carried_to_another_profile_and_back_is_the_same() -> None:
     wide = in_profile(RED, display_p3())
     assert wide.icc == display_p3()
     assert wide.pixels[0, 0, 0] < 225, "sRGB's red is less far out in a wider space"

@@ -12,7 +12,7 @@ from imaging.codec.decode import ImageLimits, decode
 from imaging.picture import Picture
 from schemas.errors import ErrorCode, JobError
 from tests.pictures import file_of, plain_room, red_vase
-from tests.profiles import display_p3, linear_grey
+from tests.profiles import display_p3, linear_gray
 
 LIMITS = ImageLimits(max_bytes=1_000_000, max_pixels=1_000_000)
 ROOM = plain_room(40, 30)
@@ -80,7 +80,7 @@ def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
         assert abs(picture.pixels[..., 0].astype(int) - np.rint(deep / 257)).max() <= 1
 
 
-def test_sixteen_bit_grey_with_a_transparent_value_keeps_both() -> None:
+def test_sixteen_bit_gray_with_a_transparent_value_keeps_both() -> None:
     deep = np.linspace(0, 65535, 1200).reshape(30, 40).astype(np.uint16)
     picture = read(file_of(Image.fromarray(deep), transparency=int(deep[3, 4])))
     assert abs(picture.pixels[..., 0].astype(int) - np.rint(deep / 257)).max() <= 1
@@ -88,7 +88,7 @@ def test_sixteen_bit_grey_with_a_transparent_value_keeps_both() -> None:
     assert np.argwhere(picture.alpha < 255).tolist() == [[3, 4]]
 
 
-def test_floating_point_grey_is_read() -> None:
+def test_floating_point_gray_is_read() -> None:
     picture = read(file_of(Image.fromarray(np.linspace(0, 1, 1200, dtype=np.float32).reshape(30, 40)), "TIFF"))
     assert (picture.pixels.min(), picture.pixels.max()) == (0, 255)
 
@@ -119,24 +119,24 @@ def test_a_palette_with_a_table_of_alphas_is_read_without_complaint() -> None:
     assert picture.alpha[0].tolist() == [0, 128]
 
 
-def test_grey_with_alpha_keeps_its_alpha() -> None:
+def test_gray_with_alpha_keeps_its_alpha() -> None:
     picture = read(file_of(Image.new("LA", (9, 9), (120, 40))))
     assert picture.alpha is not None
     assert (picture.pixels[4, 4].tolist(), picture.alpha[4, 4]) == ([120, 120, 120], 40)
 
 
 def test_an_animation_gives_its_first_frame() -> None:
-    frames = [Image.new("RGB", (20, 10), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (20, 10), color) for color in ("red", "blue")]
     for file_format in ("GIF", "WEBP", "PNG"):
         picture = read(file_of(frames[0], file_format, save_all=True, append_images=frames[1:]))
         assert picture.pixels[5, 5, 0] > 200
 
 
-def test_a_profile_of_grey_is_obeyed_with_alpha_and_without() -> None:
+def test_a_profile_of_gray_is_obeyed_with_alpha_and_without() -> None:
     plain, clear = Image.new("L", (9, 9), 120), Image.new("LA", (9, 9), (120, 40))
-    lighter = read(file_of(plain, icc_profile=linear_grey())).pixels
+    lighter = read(file_of(plain, icc_profile=linear_gray())).pixels
     assert lighter[4, 4, 0] > 150
-    picture = read(file_of(clear, icc_profile=linear_grey()))
+    picture = read(file_of(clear, icc_profile=linear_gray()))
     assert picture.alpha is not None
     assert (picture.pixels[4, 4].tolist(), picture.alpha[4, 4]) == (lighter[4, 4].tolist(), 40)
 

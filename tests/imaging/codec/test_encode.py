@@ -28,7 +28,7 @@ def test_png_is_lossless_and_carries_profile_and_provenance() -> None:
     assert file.lossless
 
 
-def test_jpeg_keeps_the_full_colour_resolution() -> None:
+def test_jpeg_keeps_the_full_color_resolution() -> None:
     image = opened(encode(Picture(ROOM), "jpeg", 95, "composite").data)
     assert {component[1:3] for component in image.layer} == {(1, 1)}
 

@@ -15,12 +15,12 @@ PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 SIDE = 320
 FINE = 4
 WHITE = (255, 255, 255)
-RED, GREY, WOOD = (150, 60, 50), (175, 175, 178), (90, 65, 45)
+RED, GRAY, WOOD = (150, 60, 50), (175, 175, 178), (90, 65, 45)
 LEGS = ((95, 190), (211, 190), (76, 235), (230, 235))
 
 
 class Sketch:
-    """A product in the making: colour and coverage, both FINE times larger than the photo."""
+    """A product in the making: color and coverage, both FINE times larger than the photo."""
 
     def __init__(self):
         self.color = np.zeros((SIDE * FINE, SIDE * FINE, 3), np.float32)
@@ -121,7 +121,7 @@ def test_a_cut_out_product_keeps_its_own_alpha(case):
     assert agreement(cut, true_alpha(case)) > 0.999
 
 
-def test_colour_under_transparent_pixels_never_shows():
+def test_color_under_transparent_pixels_never_shows():
     picture, alpha = chair().taken()
     pixels = np.where(alpha[..., None] > 0.15, RED, (0, 255, 0)).astype(np.uint8)
     cut = cut_out(Picture(pixels, np.rint(255 * alpha).astype(np.uint8)))
@@ -207,9 +207,9 @@ def test_a_lamp_on_white_keeps_its_thin_pole_and_admits_that_its_white_shade_is_
 
 
 GROUNDS = {
-    "light grey": {"ground": (228, 228, 228)},
+    "light gray": {"ground": (228, 228, 228)},
     "cream with noise": {"ground": (240, 230, 205), "noise": 2.0},
-    "coloured, JPEG": {"ground": (90, 140, 190), "quality": 80},
+    "colored, JPEG": {"ground": (90, 140, 190), "quality": 80},
     "dark": {"ground": (20, 22, 26), "noise": 1.0},
     "vignette": {"ground": vignette(strength=1.0), "quality": 90},
     "studio sweep": {"ground": sweep(), "noise": 1.0},
@@ -258,8 +258,8 @@ def test_no_shred_of_a_shadow_on_a_vignette_makes_the_product_larger():
     assert cut_out(picture).alpha.shape == pytest.approx(np.ptp(np.argwhere(alpha > 0.02), axis=0) + 1, abs=6)
 
 
-def test_a_grey_mug_loses_its_shadow_and_nothing_else():
-    mug = Sketch().disc(235, 150, 45, GREY).disc(235, 150, 32, None).box(90, 80, 220, 230, GREY)
+def test_a_gray_mug_loses_its_shadow_and_nothing_else():
+    mug = Sketch().disc(235, 150, 45, GRAY).disc(235, 150, 32, None).box(90, 80, 220, 230, GRAY)
     picture, alpha = mug.taken((235, 235, 235), soft_shadow(width=90))
     assert agreement(cut_out(picture), alpha) > 0.98
 
@@ -273,7 +273,7 @@ def test_poles_two_pixels_wide_stay_whole(quality):
     assert (bottom.max(axis=1) > 0.8).all()
 
 
-def test_a_thin_pole_keeps_its_own_colour():
+def test_a_thin_pole_keeps_its_own_color():
     blue = (40, 60, 130)
     cut = cut_out(chair(leg=blue, leg_width=2).taken()[0])
     solid = cut.alpha[-40:] > 0.9
@@ -301,9 +301,9 @@ def test_the_ground_shows_through_every_compartment_of_a_shelf():
     assert agreement(cut_out(picture), alpha) > 0.98
 
 
-def test_grey_panels_in_a_frame_are_no_holes():
+def test_gray_panels_in_a_frame_are_no_holes():
     cabinet = Sketch().box(60, 60, 260, 262, WOOD)
-    cabinet.box(68, 68, 156, 254, GREY).box(164, 68, 252, 254, GREY)
+    cabinet.box(68, 68, 156, 254, GRAY).box(164, 68, 252, 254, GRAY)
     picture, alpha = cabinet.taken()
     assert agreement(cut_out(picture), alpha) > 0.99
 
@@ -331,7 +331,7 @@ def test_a_burnt_out_glint_is_no_hole():
 
 def test_white_on_white_is_found_by_its_last_two_levels_and_trusted_less():
     lamp = (
-        Sketch().disc(160, 110, 60, (253, 253, 252)).box(157, 165, 163, 280, GREY).disc(160, 280, 40, GREY, stretch=0.2)
+        Sketch().disc(160, 110, 60, (253, 253, 252)).box(157, 165, 163, 280, GRAY).disc(160, 280, 40, GRAY, stretch=0.2)
     )
     picture, alpha = lamp.taken()
     cut = cut_out(picture)
@@ -353,13 +353,13 @@ def test_a_ball_that_fades_into_the_ground_is_no_shadow(rim, middle, ground):
 
 
 def test_a_white_seat_burnt_out_on_one_side_is_no_shadow():
-    seat = Sketch().box(90, 60, 230, 180, GREY).box(80, 180, 240, 225, WHITE)
+    seat = Sketch().box(90, 60, 230, 180, GRAY).box(80, 180, 240, 225, WHITE)
     seat.color[180 * FINE : 225 * FINE] *= np.linspace(1, 0.8, 45 * FINE)[:, None, None]
     picture, alpha = seat.taken()
     assert agreement(cut_out(picture), alpha) > 0.95
 
 
-def test_a_white_vase_on_grey_is_all_there():
+def test_a_white_vase_on_gray_is_all_there():
     vase = Sketch().disc(160, 200, 60, WHITE, stretch=1.3)
     vase.color *= np.linspace(0.85, 1, SIDE * FINE)[:, None]
     picture, alpha = vase.taken((205, 205, 205), soft_shadow(160, 270, 70))

@@ -47,7 +47,7 @@ def test_the_distance_of_the_back_wall_is_seen() -> None:
 
 
 @pytest.mark.parametrize("case", drawn.CASES)
-def test_the_back_walls_of_the_photos_are_about_six_metres_away(case: str) -> None:
+def test_the_back_walls_of_the_photos_are_about_six_meters_away(case: str) -> None:
     room = drawn.photo(case)
     camera = find_camera(room, drawn.told(case)["camera_height_cm"])
     assert 420 < wall_distance(room, camera) < 720

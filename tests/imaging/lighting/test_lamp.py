@@ -1,6 +1,6 @@
 import pytest
 
-from imaging.lighting.lamp import colour_of, shade_of
+from imaging.lighting.lamp import mean_color, shade_of
 from tests.imaging import drawn
 
 
@@ -16,7 +16,7 @@ def test_other_white_things_are_none(product: drawn.CutOut) -> None:
     assert shade_of(product) == 0
 
 
-def test_a_dark_or_colourful_top_on_a_pole_is_no_lampshade() -> None:
+def test_a_dark_or_colorful_top_on_a_pole_is_no_lampshade() -> None:
     assert shade_of(drawn.lamp((60, 60, 60))) == 0
     assert shade_of(drawn.lamp((240, 40, 40))) == 0
 
@@ -35,6 +35,6 @@ def test_products_of_every_shape_have_an_answer(shape: tuple[int, int]) -> None:
     assert shade_of(drawn.block(*shape)) == 0
 
 
-def test_the_colour_of_a_shade_is_linear_and_its_own() -> None:
-    assert colour_of(drawn.lamp((255, 255, 0)), 0.2) == pytest.approx([1, 1, 0])
-    assert colour_of(drawn.lamp((188, 188, 188)), 0.2) == pytest.approx([0.5] * 3, abs=0.01)
+def test_the_color_of_a_shade_is_linear_and_its_own() -> None:
+    assert mean_color(drawn.lamp((255, 255, 0)), 0.2) == pytest.approx([1, 1, 0])
+    assert mean_color(drawn.lamp((188, 188, 188)), 0.2) == pytest.approx([0.5] * 3, abs=0.01)

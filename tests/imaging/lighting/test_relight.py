@@ -22,18 +22,18 @@ def test_the_sun_brightens_what_stands_in_it() -> None:
     assert gain(drawn.block(9, 9), DAY, SUN)[1] > gain(drawn.block(9, 9), DAY, None)[1]
 
 
-@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (255, 0, 0)])
+@pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (255, 0, 0)])
 @pytest.mark.parametrize("level", [0.0, 1.0])
-def test_no_room_repaints_a_product(colour: tuple[int, int, int], level: float) -> None:
+def test_no_room_repaints_a_product(color: tuple[int, int, int], level: float) -> None:
     for warmth in (0.01, 100.0):
-        found = gain(drawn.block(9, 9, colour), replace(DAY, level=level, warmth=warmth), SUN)
+        found = gain(drawn.block(9, 9, color), replace(DAY, level=level, warmth=warmth), SUN)
         assert (found > 0.4).all()
         assert (found < 1.7).all()
 
 
 def test_what_is_not_too_bright_is_only_brightened() -> None:
-    colours = np.array([[0.1, 0.2, 0.05], [0.3, 0.3, 0.3]], np.float32)
-    assert relit(colours, np.ones(3), 0.85) == pytest.approx(colours, abs=1e-5)
+    colors = np.array([[0.1, 0.2, 0.05], [0.3, 0.3, 0.3]], np.float32)
+    assert relit(colors, np.ones(3), 0.85) == pytest.approx(colors, abs=1e-5)
 
 
 def test_nothing_outshines_the_window() -> None:
@@ -47,7 +47,7 @@ def test_brighter_stays_brighter() -> None:
     assert (np.diff(relit(ramp, np.full(3, 1.4), 0.6), axis=0) > 0).all()
 
 
-def test_a_bright_colour_stays_a_colour() -> None:
+def test_a_bright_color_stays_a_color() -> None:
     blue = relit(np.array([[0.27, 0.46, 0.93]], np.float32), np.full(3, 1.1), 0.85)[0]
     assert blue[2] > 1.5 * blue[1] > 2 * blue[0]
 

@@ -9,7 +9,7 @@ import pytest
 
 from imaging.geometry.camera import Camera, find_camera
 from imaging.picture import Pixels
-from imaging.placement.find_place import Spot, find_spot
+from imaging.placement.find_place import Spot, find_place
 from imaging.placement.text_placement import Place, Surface, Words, read
 from imaging.scenes import draw_scene
 from tests.imaging.drawn import CASES, HALF_CM, PHOTOS, WALL_CM, camera, room
@@ -50,7 +50,7 @@ def photo(case: str) -> tuple[Pixels, Camera]:
 
 
 def asked(case: str, words: str) -> Spot:
-    return find_spot(*photo(case), read(words))
+    return find_place(*photo(case), read(words))
 
 
 def is_right(one: dict[str, Any], spot: Spot) -> bool:
@@ -72,7 +72,7 @@ def test_forty_instructions_in_five_languages_are_followed() -> None:
 def test_the_mirrored_room_has_the_mirrored_spot(case: str, words: str) -> None:
     pixels, seen_by = photo(case)
     x, y = asked(case, words).point
-    mirrored = find_spot(np.ascontiguousarray(pixels[:, ::-1]), seen_by, read(words)).point
+    mirrored = find_place(np.ascontiguousarray(pixels[:, ::-1]), seen_by, read(words)).point
     assert abs(pixels.shape[1] - 1 - mirrored[0] - x) < 0.07 * pixels.shape[1]
     assert abs(mirrored[1] - y) < 0.05 * pixels.shape[0]
 
@@ -82,7 +82,7 @@ def test_a_box_on_the_floor_is_kept_clear_of(words: str) -> None:
     seen_by = camera()
     pixels = room(seen_by)
     fill_box(pixels, seen_by, (-60, 60), (0, 50), 330)
-    spot = find_spot(pixels, seen_by, read(words))
+    spot = find_place(pixels, seen_by, read(words))
     x, z = (value.item() for value in seen_by.on_floor(*np.array(spot.point, float)[:, None] + 0.5))
     assert spot.surface == "floor"
     assert spot.found
@@ -93,17 +93,17 @@ def test_a_box_on_the_floor_is_kept_clear_of(words: str) -> None:
 
 def fill_box(pixels: Pixels, seen_by: Camera, x: tuple[int, int], y: tuple[int, int], z: int) -> None:
     """Its front, and its top 100 cm deep."""
-    for corners, colour in (
+    for corners, color in (
         ([(x[0], y[0], z), (x[1], y[0], z), (x[1], y[1], z), (x[0], y[1], z)], (60, 70, 110)),
         ([(x[0], y[1], z), (x[1], y[1], z), (x[1], y[1], z + 100), (x[0], y[1], z + 100)], (80, 95, 140)),
     ):
         columns_rows = np.stack(seen_by.project(*np.array(corners, float).T), axis=1)
-        cv2.fillConvexPoly(pixels, columns_rows.round().astype(np.int32), colour, cv2.LINE_AA)
+        cv2.fillConvexPoly(pixels, columns_rows.round().astype(np.int32), color, cv2.LINE_AA)
 
 
 def test_a_side_is_a_third_of_the_free_floor() -> None:
     seen_by = camera()
-    left, right = (find_spot(room(seen_by), seen_by, Words(side=side)).point[0] for side in ("left", "right"))
+    left, right = (find_place(room(seen_by), seen_by, Words(side=side)).point[0] for side in ("left", "right"))
     assert left < 0.42 * 800
     assert right > 0.58 * 800
 
@@ -118,7 +118,7 @@ def test_the_foreground_is_below_the_background() -> None:
 @pytest.mark.parametrize("environment", ["living_room", "bedroom", "dining_room", "kitchen", "bathroom", "office"])
 def test_a_drawn_room_has_its_free_place_in_front(environment: str) -> None:
     scene = draw_scene(environment, (640, 480), 3)
-    column, row = find_spot(scene.pixels, scene.camera, Words()).point
+    column, row = find_place(scene.pixels, scene.camera, Words()).point
     here = scene.pixels[row - 6 : row + 7, column - 9 : column + 10].astype(float)
     assert row > scene.camera.horizon + 0.5 * (480 - scene.camera.horizon)
     assert here.std(axis=(0, 1)).max() < 22, "plain floor all round"
@@ -146,7 +146,7 @@ def test_unwanted_places_are_left() -> None:
     beside = asked("vase_loft", "in front of the sofa, not on the rug").point
     red, green, _ = (photo("vase_loft")[0][y, x].astype(int) for x, y in (rug, beside, beside))
     assert red[0] > red[2] + 40, "the rug is red"
-    assert abs(green[0] - green[2]) < 20, "the floor is grey"
+    assert abs(green[0] - green[2]) < 20, "the floor is gray"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_unwanted_places_are_left() -> None:
     ],
 )
 def test_what_is_not_there_is_said_not_to_be_found(words: Words, surface: Surface) -> None:
-    spot = find_spot(room(camera()), camera(), words)
+    spot = find_place(room(camera()), camera(), words)
     assert (spot.surface, spot.found) == (surface, False)
     assert 250 < spot.point[1] < 600
 
@@ -170,7 +170,7 @@ def test_any_picture_has_a_spot(name: str, level: float) -> None:
     height, width = pixels.shape[:2]
     seen_by = Camera((width, height), level * height, 0.7 * max(width, height), 150.0, found=False)
     for words in SAYINGS:
-        spot = find_spot(pixels, seen_by, read(words))
+        spot = find_place(pixels, seen_by, read(words))
         assert 0 <= spot.point[0] < width
         assert 0 <= spot.point[1] < height
         assert spot.surface == "wall" or spot.point[1] > seen_by.horizon or seen_by.horizon >= height - 1
@@ -179,7 +179,7 @@ def test_any_picture_has_a_spot(name: str, level: float) -> None:
 def test_equal_pictures_have_equal_spots_and_stay_as_they_are() -> None:
     pixels, seen_by = photo(CASES[0])
     before = pixels.copy()
-    assert len({find_spot(pixels, seen_by, Words()) for _ in range(3)}) == 1
+    assert len({find_place(pixels, seen_by, Words()) for _ in range(3)}) == 1
     assert (pixels == before).all()
 
 
@@ -187,6 +187,6 @@ def test_a_large_photo_has_the_spot_of_its_small_copy() -> None:
     pixels, seen_by = photo(CASES[0])
     large = cv2.resize(pixels, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
     far = Camera((3072, 2304), 3 * seen_by.horizon, 3 * seen_by.focal, seen_by.height_cm, seen_by.found)
-    x, y = find_spot(large, far, read("next to the window")).point
+    x, y = find_place(large, far, read("next to the window")).point
     small = asked(CASES[0], "next to the window").point
     assert np.hypot(x / 3 - small[0], y / 3 - small[1]) < 20

@@ -53,7 +53,7 @@ def test_a_picture_from_a_lower_camera_shows_the_product_larger() -> None:
 
 
 @pytest.mark.parametrize("box", [(100, 100, 300, 500), (10, 300, 700, 400), (0, 0, 800, 600), (50, 50, 51, 51)])
-def test_a_box_is_filled_as_far_as_the_shape_allows_at_its_bottom_centre(box: Box) -> None:
+def test_a_box_is_filled_as_far_as_the_shape_allows_at_its_bottom_center(box: Box) -> None:
     frame = placed(Wish(box=box)).frame
     width, height = frame[2] - frame[0], frame[3] - frame[1]
     assert frame[3] == box[3]
@@ -62,7 +62,7 @@ def test_a_box_is_filled_as_far_as_the_shape_allows_at_its_bottom_centre(box: Bo
     assert height == box[3] - box[1] or abs(width - (box[2] - box[0])) <= 1
 
 
-def test_on_a_wall_a_box_is_filled_in_its_middle_and_coordinates_are_the_centre() -> None:
+def test_on_a_wall_a_box_is_filled_in_its_middle_and_coordinates_are_the_center() -> None:
     assert placed(Wish(box=(100, 50, 160, 250), surface="wall")).frame == (100, 100, 160, 200)
     hung = placed(Wish(coordinates=(400, 180), surface="wall", product_height_cm=80))
     assert hung.foot == (400, 180)

@@ -7,7 +7,7 @@ import pytest
 
 from bench.drift import Model, Scene, as_pixels, motion, painted, read_scene, residual
 from imaging.picture import Size, size_of
-from imaging.restoration.registration import aligned, colour_cast, covered, only_resized, register
+from imaging.restoration.registration import aligned, color_cast, covered, only_resized, register
 from tests.pictures import CHAIR, PHOTOS
 
 CASES = sorted(file.parent for file in PHOTOS.glob("*/case.json"))
@@ -122,14 +122,14 @@ def test_a_change_of_size_alone_is_that_of_cv2_resize() -> None:
 
 def test_a_cast_in_uneven_light_is_measured_and_taken_off() -> None:
     raw = as_pixels(painted(Model("", cast=True, gradient=-0.12), replace(ROOM, truth=ROOM.room)) * 0.93)
-    cast = colour_cast(ROOM.room, raw, EVERYWHERE)
+    cast = color_cast(ROOM.room, raw, EVERYWHERE)
     assert np.median(np.abs(cast.taken_off(raw, SIZE, (0, 0, *SIZE)) - ROOM.room)) < 1
     assert cast.misfit < 2
     assert cast.distance > 5
 
 
-def test_the_colours_of_what_changed_are_not_taken_for_a_cast() -> None:
+def test_the_colors_of_what_changed_are_not_taken_for_a_cast() -> None:
     raw = ROOM.room.copy()
     raw[300:, 200:700] = (20, 140, 120)
-    cast = colour_cast(ROOM.room, raw, EVERYWHERE)
+    cast = color_cast(ROOM.room, raw, EVERYWHERE)
     assert np.abs(cast.taken_off(ROOM.room, SIZE, (0, 0, *SIZE)) - ROOM.room).max() < 2

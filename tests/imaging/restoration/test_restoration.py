@@ -43,7 +43,7 @@ def test_the_drift_is_told() -> None:
     assert drift.pixels == pytest.approx(np.hypot(0.012 * 1024, 0.015 * 768), abs=0.2)
     assert drift.percent == pytest.approx(-2, abs=0.02)
     assert drift.degrees == pytest.approx(0.4, abs=0.02)
-    assert drift.colour > 4
+    assert drift.color > 4
     assert drift.found
 
 
@@ -79,7 +79,7 @@ def test_a_picture_that_kept_the_photo_is_taken_as_it_is() -> None:
     narrower[:, :250] = False
     answer = restore(ROOM.room, composite, narrower)
     assert np.array_equal(answer.pixels, np.where(narrower[..., None], composite, ROOM.room))
-    assert answer.drift.pixels == answer.drift.colour == 0
+    assert answer.drift.pixels == answer.drift.color == 0
 
 
 def test_where_nothing_was_painted_the_photo_stays_whole() -> None:
@@ -154,14 +154,14 @@ def test_the_product_leaves_no_halo() -> None:
     assert np.abs(answer.astype(int) - VASE.truth)[around].mean() < 1
 
 
-@pytest.mark.parametrize("colour", [(1.0, 1.0, 1.0), (0.9, 1.0, 1.08), (1.15, 1.15, 1.15)])
-def test_no_grain_of_the_photo_shows_through_a_product(colour: tuple[float, float, float]) -> None:
-    """A smooth disc before a grainy wall, framed in black: of the wall's colour, bluer, brighter."""
+@pytest.mark.parametrize("color", [(1.0, 1.0, 1.0), (0.9, 1.0, 1.08), (1.15, 1.15, 1.15)])
+def test_no_grain_of_the_photo_shows_through_a_product(color: tuple[float, float, float]) -> None:
+    """A smooth disc before a grainy wall, framed in black: of the wall's color, bluer, brighter."""
     grain = np.random.default_rng(1).normal(0, 6, (*LAMP.product.shape, 1))
     room = as_pixels(LAMP.room + grain)
     truth = cv2.circle(LAMP.room.copy(), (310, 300), 60, (20, 20, 20), -1)
     disc = cv2.circle(np.zeros(LAMP.product.shape, np.uint8), (310, 300), 55, 1, -1) > 0
-    truth[disc] = np.clip(LAMP.room[300, 310] * np.array(colour), 0, 255)
+    truth[disc] = np.clip(LAMP.room[300, 310] * np.array(color), 0, 255)
     answer = restore(room, painted(replace(MIXTURE, jpeg=None), replace(LAMP, truth=truth))).pixels
     inner = cv2.erode(disc.astype(np.uint8), np.ones((15, 15))) > 0
     assert answer[..., 1][inner].std() < 1.5

@@ -19,7 +19,7 @@ from models.checkpoints import loading, lora, weights
 from models.checkpoints.components import Components
 from models.checkpoints.loading import load, source
 from models.checkpoints.plan import Plan
-from models.checkpoints.weights import Shelf
+from models.checkpoints.weights import CheckpointLocator
 from models.engine import Control, PaintTask, Sampling
 from models.qwen.engine import Qwen
 from schemas.settings import SettingsError
@@ -35,7 +35,7 @@ def checkpoint(models: Path, tmp_path: Path) -> Path:
 
 
 def loaded(models: Path, plan: Plan = PLAN, dtype: torch.dtype = torch.float32) -> Components:
-    shelf = Shelf(models, hub=False)
+    shelf = CheckpointLocator(models, hub=False)
     return load(source(tiny.PROFILE, plan, "tiny/edit", shelf), plan, "cpu", dtype)
 
 
@@ -46,18 +46,18 @@ def painted(parts: Components, **sampling: Any) -> Any:
 
 class TestFinding:
     def test_a_path_wins(self, models: Path) -> None:
-        assert Shelf(hub=False).folder(str(models / "tiny" / "edit")) == models / "tiny" / "edit"
+        assert CheckpointLocator(hub=False).folder(str(models / "tiny" / "edit")) == models / "tiny" / "edit"
 
     def test_a_folder_of_models_is_searched_by_id_and_by_name(self, models: Path) -> None:
-        assert Shelf(models, hub=False).folder("tiny/edit") == models / "tiny" / "edit"
-        assert Shelf(models / "tiny", hub=False).folder("somebody/edit") == models / "tiny" / "edit"
+        assert CheckpointLocator(models, hub=False).folder("tiny/edit") == models / "tiny" / "edit"
+        assert CheckpointLocator(models / "tiny", hub=False).folder("somebody/edit") == models / "tiny" / "edit"
 
     def test_the_platforms_store_has_lower_cased_ids_and_its_main_snapshot_wins(self, tmp_path: Path) -> None:
         store = tmp_path / "models--qwen--qwen-image-edit-2511"
         for snapshot in ("aaa", "bbb"):
             (store / "snapshots" / snapshot).mkdir(parents=True)
             (store / "snapshots" / snapshot / "model_index.json").write_text("{}")
-        shelf = Shelf(platform_cache=tmp_path, hub=False)
+        shelf = CheckpointLocator(platform_cache=tmp_path, hub=False)
         assert shelf.folder("Qwen/Qwen-Image-Edit-2511").name == "aaa"
         (store / "refs").mkdir()
         (store / "refs" / "main").write_text("bbb")
@@ -73,27 +73,29 @@ class TestFinding:
         refs.mkdir()
         (refs / "main").write_text("0" * 40)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-        assert Shelf(hub=False).folder("Qwen/Qwen-Image-Edit-2511") == snapshot
+        assert CheckpointLocator(hub=False).folder("Qwen/Qwen-Image-Edit-2511") == snapshot
 
     @pytest.mark.parametrize("location", ["tiny/other", "/no/such/folder", "not an id at all"])
     def test_what_is_nowhere_ends_the_start_in_one_sentence(self, models: Path, location: str) -> None:
         with pytest.raises(SettingsError) as problem:
-            Shelf(models, hub=False).folder(location)
+            CheckpointLocator(models, hub=False).folder(location)
         assert location in str(problem.value)
 
     def test_a_lora_is_found_like_a_checkpoint_and_never_missing_in_silence(self, models: Path) -> None:
         few = tiny.LORAS[4]
-        assert Shelf(models, hub=False).file(few.repo, few.file).is_file()
-        assert Shelf(models / few.repo, hub=False).file("other/repo", few.file).is_file()
+        assert CheckpointLocator(models, hub=False).file(few.repo, few.file).is_file()
+        assert CheckpointLocator(models / few.repo, hub=False).file("other/repo", few.file).is_file()
         with pytest.raises(SettingsError, match=r"missing\.safetensors"):
-            Shelf(models, hub=False).file(few.repo, "missing.safetensors")
+            CheckpointLocator(models, hub=False).file(few.repo, "missing.safetensors")
 
     def test_loras_of_ones_own_go_with_a_model_of_the_platforms(self, models: Path, tmp_path: Path) -> None:
         snapshot = tmp_path / "cache" / "models--tiny--edit" / "snapshots" / "aaa"
         shutil.copytree(models / "tiny" / "edit", snapshot)
         for few in tiny.LORAS.values():
             shutil.copytree(models / few.repo, tmp_path / "own" / few.repo, dirs_exist_ok=True)
-        found = source(tiny.PROFILE, PLAN, "Tiny/Edit", Shelf(tmp_path / "own", tmp_path / "cache", hub=False))
+        found = source(
+            tiny.PROFILE, PLAN, "Tiny/Edit", CheckpointLocator(tmp_path / "own", tmp_path / "cache", hub=False)
+        )
         assert found.folder == snapshot
         assert all(file.is_relative_to(tmp_path / "own") for file in found.loras.values())
         assert found.loras.keys() == {few.name for few in tiny.LORAS.values()}
@@ -179,12 +181,12 @@ class TestLoading:
         for name in ("_filled", "settled"):
             real = getattr(loading, name)
             monkeypatch.setattr(loading, name, lambda *told, name=name, real=real: [order.append(name), real(*told)][1])
-        edit, text = (source(tiny.PROFILE, plan, "tiny/edit", Shelf(models, hub=False)) for _ in range(2))
+        edit, text = (source(tiny.PROFILE, plan, "tiny/edit", CheckpointLocator(models, hub=False)) for _ in range(2))
         load(edit, plan, "cpu", torch.float32, text=text)
         assert order == ["_filled", "settled"] * 2
 
     def test_a_text_to_image_checkpoint_beside_it_shares_everything_else(self, models: Path) -> None:
-        shelf = Shelf(models, hub=False)
+        shelf = CheckpointLocator(models, hub=False)
         edit, text = (source(tiny.PROFILE, PLAN, "tiny/edit", shelf) for _ in range(2))
         parts = load(edit, PLAN, "cpu", torch.float32, text=text)
         assert parts.text is not None

@@ -21,7 +21,7 @@ from models.checkpoints.components import Components
 from models.checkpoints.profiles import Schedule
 from models.engine import Control, GenerateTask, Painted, PaintTask, Progress, Sampling
 from models.qwen.conditioning import embed, encode
-from models.qwen.denoise import Brief, denoise
+from models.qwen.denoise import DenoiseInputs, denoise
 from models.qwen.engine import Qwen, conditioning, load
 from schemas.errors import ErrorCode, JobError
 from schemas.settings import Settings, SettingsError
@@ -72,8 +72,8 @@ class TestAgainstTheStockPipelines:
             "a chair", negative_prompt=" ", true_cfg_scale=4.0, width=160, height=96, num_inference_steps=3,
             generator=torch.Generator().manual_seed(5), output_type="latent",
         ).images  # fmt: skip
-        brief = Brief(SIZE, embed(parts, "a chair", []), embed(parts, " ", []), [], Schedule(3, 4.0), seed=5)
-        ours = denoise(parts.edit.transformer, scheduler, brief, Control())
+        inputs = DenoiseInputs(SIZE, embed(parts, "a chair", []), embed(parts, " ", []), [], Schedule(3, 4.0), seed=5)
+        ours = denoise(parts.edit.transformer, scheduler, inputs, Control())
         assert torch.equal(stock._unpack_latents(theirs, 96, 160, 8), ours)
 
     def test_the_templates_are_those_of_the_stock_pipelines(self, parts: Components) -> None:
@@ -103,8 +103,8 @@ class TestAgainstTheStockPipelines:
         pictures = [ROOM.pixels, np.asarray(shown[1].resize((96, 160), Image.Resampling.LANCZOS))]
         words, against = (embed(parts, prompt, pictures) for prompt in ("a chair", " "))
         references = [stock._encode_vae_image(as_stock(picture), None) for picture in pictures]
-        brief = Brief(SIZE, words, against, references, Schedule(3, 4.0), seed=5)
-        ours = denoise(parts.edit.transformer, stock.scheduler, brief, Control())
+        inputs = DenoiseInputs(SIZE, words, against, references, Schedule(3, 4.0), seed=5)
+        ours = denoise(parts.edit.transformer, stock.scheduler, inputs, Control())
         assert torch.equal(stock._unpack_latents(theirs, 96, 160, 8), ours)
 
 

@@ -11,7 +11,7 @@ from models import tiny
 from models.checkpoints.modulation import Tables, fixed_timesteps
 from models.checkpoints.profiles import Schedule
 from models.engine import Control, Progress
-from models.qwen.denoise import Brief, denoise
+from models.qwen.denoise import DenoiseInputs, denoise
 from models.qwen.forward import Forward
 
 SHAPES = [(1, 4, 6), (1, 2, 2), (1, 3, 2)]
@@ -81,12 +81,12 @@ def test_nothing_in_the_loop_waits_for_the_host(tabulated: bool, guided: bool) -
         )
     words = torch.randn(1, 5, tiny.WIDTH)
     against = torch.randn(1, 3, tiny.WIDTH) if guided else None
-    brief = Brief((64, 64), words, against, [torch.randn(1, 16, 1, 4, 4)], schedule, seed=1)
+    inputs = DenoiseInputs((64, 64), words, against, [torch.randn(1, 16, 1, 4, 4)], schedule, seed=1)
     with watched() as waits:
 
         def report(progress: Progress) -> None:
             waits.notes = progress.step > 0  # from the second step on
 
-        denoise(parts.edit.transformer, scheduler, brief, Control(report))
+        denoise(parts.edit.transformer, scheduler, inputs, Control(report))
     assert waits.notes
     assert waits.noted == []

@@ -7,7 +7,7 @@ from imaging.picture import Pixels
 from models import tiny
 from models.engine import Control, PaintTask, Sampling
 from models.qwen.engine import Qwen
-from models.qwen.latent_preview import Looks
+from models.qwen.latent_preview import LatentPreviewer
 
 
 def looks_of(most_looked: float, jobs: int) -> list[int]:
@@ -38,7 +38,7 @@ def test_what_looks_cost_stays_within_their_share(monkeypatch: pytest.MonkeyPatc
         now[0] += 0.3  # a look costs as much as ten steps may
         seen.append(pixels)
 
-    look = Looks(0.1).at(tiny.components(), show)
+    look = LatentPreviewer(0.1).at(tiny.components(), show)
     for step in range(1, 20):
         now[0] += 0.5
         look(torch.zeros(1, 16, 1, 8, 8), step, 20)

@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from models.qwen.serial_executor import OneThread
+from models.qwen.serial_executor import SerialExecutor
 
 
 def test_all_is_done_on_one_thread_in_its_turn() -> None:
-    thread, idents = OneThread("one"), set()
+    thread, idents = SerialExecutor("one"), set()
     for _ in range(3):
         idents.add(thread.run(threading.get_ident))
     assert len(idents) == 1
@@ -17,11 +17,11 @@ def test_all_is_done_on_one_thread_in_its_turn() -> None:
 
 def test_what_it_raises_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
-        OneThread("one").run(lambda: 1 / 0)
+        SerialExecutor("one").run(lambda: 1 / 0)
 
 
 def test_it_ends_with_its_owner() -> None:
-    thread = OneThread("mine")
+    thread = SerialExecutor("mine")
     [running] = [each for each in threading.enumerate() if each.name == "mine"]
     del thread
     running.join(5)
@@ -31,9 +31,9 @@ def test_it_ends_with_its_owner() -> None:
 def test_a_process_that_ends_does_not_wait_for_it() -> None:
     program = """
 import threading, time
-from models.qwen.serial_executor import OneThread
+from models.qwen.serial_executor import SerialExecutor
 begun = threading.Event()
-thread = OneThread("one")
+thread = SerialExecutor("one")
 threading.Thread(target=thread.run, args=(lambda: [begun.set(), time.sleep(60)],), daemon=True).start()
 begun.wait()
 """
