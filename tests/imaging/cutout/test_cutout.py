@@ -11,7 +11,7 @@ import pytest
 from imaging.cutout.cutout import LONGEST_SIDE, CutOut, NoProductError, cut_out
 from imaging.picture import Picture
 
-PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
+PHOTOS = Path(__file__).parents[3] / "examples" / "photos"
 SIDE = 320
 FINE = 4
 WHITE = (255, 255, 255)

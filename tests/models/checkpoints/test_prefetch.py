@@ -7,7 +7,7 @@ from pathlib import Path
 from models.checkpoints.prefetch import BLOCK, ReadAhead, available, lanes
 from schemas.settings import Settings
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 START = """
 import sys, time
