@@ -4,7 +4,7 @@ OpenCV's stubs return `MatLike` nearly everywhere. The casts that this forces li
 the call.
 """
 
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -31,14 +31,7 @@ COVERED = 0.5
 """Alpha from which a pixel counts as product."""
 
 
-class Regions(NamedTuple):
-    """Connected regions of a mask. `area` (regions,) is in pixels and indexed by label; `area[0]`, the outside, is 0."""
-
-    labels: Labels
-    area: Labels
-
-
-def smoothstep(x: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+def smoothstep(x: Field) -> Field:
     """Return 3x² - 2x³, which rises from 0 to 1 with no slope at either end. `x` must lie in 0 to 1."""
     return np.asarray(x * x * (3 - 2 * x))
 
@@ -63,9 +56,12 @@ def opened(mask: Mask, side: int) -> Mask:
     return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, square(side)) > 0
 
 
-def connected(mask: Mask, connectivity: int) -> Regions:
-    """Return the connected regions of `mask`; `connectivity` is 4 or 8."""
+def connected(mask: Mask, connectivity: int) -> tuple[Labels, Labels]:
+    """Return the labels of the connected regions of `mask` and the area of each label in pixels.
+
+    `connectivity` is 4 or 8. The area of label 0, the outside, is given as 0.
+    """
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=connectivity)
     area = stats[:, cv2.CC_STAT_AREA].copy()
     area[0] = 0
-    return Regions(cast(Labels, labels), cast(Labels, area))
+    return cast(Labels, labels), cast(Labels, area)
