@@ -1,6 +1,7 @@
 """The HTTP door, `python server.py` or `uvicorn server:app`: OpenAI's images API, the job actions, probes, metrics."""
 
 import asyncio
+import hashlib
 import json
 import logging
 import signal
@@ -208,7 +209,8 @@ def _with_action(job: object, action: str) -> object:
 
 
 def _call(request: Request, control: Control) -> Call:
-    return Call(request.state.request_id, control)
+    caller = hashlib.sha256(request.headers.get("authorization", "").encode()).hexdigest()
+    return Call(request.state.request_id, control, caller=caller)
 
 
 def _gone() -> JobError:

@@ -45,6 +45,8 @@ class Call:
     response_limit: int = NO_LIMIT
     s3_config: object = None
     folder: Folder | None = None
+    caller: str = ""
+    """Whose job it is: idempotency keys of different callers do not meet. The queue has one caller."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Router:
     runner: EngineRunner
     reader: PictureReader
     bucket: Bucket | None
-    once: IdempotencyCache
+    idempotency: IdempotencyCache
     memory_watch: MemoryWatch
 
     def answer(self, raw: object, call: Call) -> dict[str, Any]:
@@ -138,8 +140,12 @@ class Router:
             answer = self._work(job, delivery, call.control)
         else:
             body = [job.model_dump(), call.s3_config]
-            answer = self.once.run(
-                job.idempotency_key, body, call.control, lambda: self._work(job, delivery, call.control)
+            answer = self.idempotency.run(
+                job.idempotency_key,
+                body,
+                call.control,
+                lambda: self._work(job, delivery, call.control),
+                caller=call.caller,
             )
             if not delivery.holds(answer):  # it was made for a caller with more room
                 same = {"seed": (answer.get("placement_info") or answer["generation_info"])["seed"]}
@@ -202,7 +208,7 @@ def build_router(settings: Settings, resident: Resident) -> Router:
         runner=EngineRunner(resident, Preview(), JobStats(settings.failures_before_refresh), Thresholds.of(settings)),
         reader=PictureReader(limits, fetcher),
         bucket=_own_bucket(settings),
-        once=IdempotencyCache(settings.idempotency_seconds, int(settings.idempotency_mb * MEGA)),
+        idempotency=IdempotencyCache(settings.idempotency_seconds, int(settings.idempotency_mb * MEGA)),
         memory_watch=MemoryWatch(int(settings.max_memory_growth_mb * MEGA)),
     )
 

@@ -690,11 +690,11 @@ class TestIdempotency:
         assert (first["mime_type"], again["mime_type"]) == ("image/png", "image/jpeg")
         assert first["placement_info"]["seed"] == again["placement_info"]["seed"]
 
-    def test_another_body_under_the_key_is_refused(self) -> None:
+    def test_another_body_under_the_key_is_another_job(self) -> None:
         worker = door()
-        answer(worker, small_generate(idempotency_key="order-1"))
-        problem = failure(worker, small_generate(idempotency_key="order-1", n=2))
-        assert problem["fields"] == ["idempotency_key"]
+        first = answer(worker, small_generate(idempotency_key="order-1"))
+        assert len(answer(worker, small_generate(idempotency_key="order-1", n=2))["images"]) == 2
+        assert answer(worker, small_generate(idempotency_key="order-1")) == first
 
     def test_a_repeat_while_the_first_still_runs_waits_for_its_answer(self) -> None:
         engine = Slow(steps=6)

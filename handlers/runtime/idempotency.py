@@ -1,106 +1,91 @@
-"""A repeated job gets the answer of the first: idempotency keys within this worker."""
+"""Idempotency keys within this worker: a repeated job gets the answer of the first one."""
 
 import hashlib
 import json
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
-from dataclasses import dataclass, field
+from contextlib import suppress
 from typing import Any
 
+from cachetools import TTLCache
+
 from models.engine import Control
-from schemas.errors import ErrorCode, JobError
 
 Answer = dict[str, Any]
 
-LOOK_SECONDS = 0.2
-"""How often one who waits looks whether it is still wanted."""
+POLL_SECONDS = 0.2
+"""Interval at which a waiting repeat checks whether its own caller is still there."""
 
-
-@dataclass(frozen=True, eq=False)
-class _Entry:
-    body: str
-    until: float
-    answer: Future[Answer] = field(default_factory=Future)
-
-    @property
-    def is_over(self) -> bool:
-        return self.answer.done() and time.monotonic() > self.until
+OVERHEAD_BYTES = 1_000
+"""Counted for every stored answer beside its texts, so that empty ones cannot accumulate without limit."""
 
 
 class _FirstFailedError(Exception):
-    """The job that others waited for."""
+    """The job that repeats were waiting for failed; one of them has to do the work."""
 
 
 class IdempotencyCache:
-    """Keeps finished answers for `seconds`, the last of them where they have more than `max_bytes` together; only
-    successes are kept."""
+    """Successful answers of the last `seconds`, at most `max_bytes` of them; the least recently used go first.
+
+    An entry belongs to a caller, a key and a body. Another body under the same key is another job, and callers never
+    see each other's answers.
+    """
 
     def __init__(self, seconds: float, max_bytes: int) -> None:
-        self._seconds = seconds
-        self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._known: dict[str, _Entry] = {}
+        self._running: dict[str, Future[Answer]] = {}
+        self._finished: TTLCache[str, Answer] = TTLCache(max_bytes, seconds, getsizeof=_size)
 
-    def run(self, key: str, body: object, control: Control, work: Callable[[], Answer]) -> Answer:
-        """The stored answer of an equal job, that of one still running, or `work`'s own.
+    def run(self, key: str, body: object, control: Control, work: Callable[[], Answer], *, caller: str = "") -> Answer:
+        """Return the stored answer of an equal job, the answer of one that is still running, or that of `work`.
 
-        Raises JobError INVALID_INPUT where the key belongs to another body, and what `control` raises while it waits.
-        When the first fails or is cancelled, whoever waited for it works itself.
+        Raises what `work` raises, and what `control` raises while waiting for another run. If that run fails or is
+        cancelled, the next waiting caller does the work.
         """
-        digest = _digest(body)
+        entry = _digest([caller, key, body])
         while True:
-            entry, is_ours = self._claim(key, digest)
-            if is_ours:
-                return self._worked(key, entry, work)
-            try:
-                return dict(_awaited(entry.answer, control))
-            except _FirstFailedError:
-                continue
+            with self._lock:
+                if entry in self._finished:
+                    return dict(self._finished[entry])
+                running = self._running.get(entry)
+                if running is None:
+                    ours = self._running[entry] = Future()
+            if running is None:
+                return self._worked(entry, ours, work)
+            with suppress(_FirstFailedError):
+                return dict(_awaited(running, control))
 
-    def _claim(self, key: str, digest: str) -> tuple[_Entry, bool]:
-        with self._lock:
-            entry = self._known.get(key)
-            if entry is None or entry.is_over:
-                self._make_room()
-                entry = self._known[key] = _Entry(digest, time.monotonic() + self._seconds)
-                return entry, True
-        if entry.body != digest:
-            message = f"Invalid idempotency_key: it was used with another input in the last {self._seconds:g} s"
-            raise JobError(ErrorCode.INVALID_INPUT, message, ("idempotency_key",))
-        return entry, False
-
-    def _worked(self, key: str, entry: _Entry, work: Callable[[], Answer]) -> Answer:
+    def _worked(self, entry: str, running: Future[Answer], work: Callable[[], Answer]) -> Answer:
         try:
             answer = work()
         except BaseException:
             with self._lock:
-                self._known.pop(key, None)
-            entry.answer.set_exception(_FirstFailedError())
+                del self._running[entry]
+            running.set_exception(_FirstFailedError())
             raise
-        entry.answer.set_result(dict(answer))
+        with self._lock:
+            del self._running[entry]
+            with suppress(ValueError):  # larger than the whole cache
+                self._finished[entry] = dict(answer)
+        running.set_result(dict(answer))
         return answer
 
-    def _make_room(self) -> None:
-        finished = {key: entry for key, entry in self._known.items() if entry.answer.done()}
-        kept = 0
-        for key, entry in reversed(finished.items()):
-            kept += _size(entry.answer.result())
-            if entry.is_over or kept > self._max_bytes:
-                del self._known[key]
+
+def _size(value: Any) -> int:
+    """Return the characters of all texts in `value` (mostly base64), plus a constant."""
+    return OVERHEAD_BYTES + _text_length(value)
 
 
-def _size(told: Any) -> int:
-    """Bytes of its texts, pictures above all."""
-    match told:
+def _text_length(value: Any) -> int:
+    match value:
         case str():
-            return len(told)
+            return len(value)
         case dict():
-            return sum(map(_size, told.values()))
+            return sum(map(_text_length, value.values()))
         case list():
-            return sum(map(_size, told))
+            return sum(map(_text_length, value))
     return 0
 
 
@@ -108,11 +93,11 @@ def _awaited(answer: Future[Answer], control: Control) -> Answer:
     while True:
         control.check()
         try:
-            return answer.result(LOOK_SECONDS)
+            return answer.result(POLL_SECONDS)
         except NotInTime:
             continue
 
 
-def _digest(body: object) -> str:
-    text = json.dumps(body, sort_keys=True, ensure_ascii=False, default=str)
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

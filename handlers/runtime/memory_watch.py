@@ -1,4 +1,4 @@
-"""Whether the process has taken ever more memory: such a worker asks to be replaced before it is killed."""
+"""Detection of a process whose memory keeps growing, so that it is replaced before the system kills it."""
 
 import contextlib
 import ctypes
@@ -8,43 +8,47 @@ from collections.abc import Callable
 from pathlib import Path
 
 WARM_UP_JOBS = 8
-"""After which caches are filled and memory should be flat."""
+"""Jobs after which caches are filled and memory should stay flat."""
 
 M_ARENA_MAX = -8
-"""Of malloc.h."""
+"""The option's number in glibc's malloc.h."""
 
 STATM = Path("/proc/self/statm")
 
 
 def resident_bytes() -> int:
-    """Of this process; 0 where the system does not say."""
+    """Return the resident memory of this process, or 0 where the system does not report it."""
     if not STATM.exists():
         return 0
     return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def share_arenas() -> None:
-    """For the start of the process. glibc gives every thread an arena and keeps what is freed in it: the threads of a
-    worker would hold hundreds of megabytes for good."""
+    """Limit glibc to two malloc arenas. To be called at process start.
+
+    By default every thread gets an arena that keeps freed memory; a worker's threads would hold hundreds of megabytes.
+    """
     with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 class MemoryWatch:
-    def __init__(self, most_bytes: int, measure: Callable[[], int] = resident_bytes) -> None:
-        self._most = most_bytes
+    """Compares resident memory after each job with that after the first `WARM_UP_JOBS` jobs."""
+
+    def __init__(self, max_growth_bytes: int, measure: Callable[[], int] = resident_bytes) -> None:
+        self._max_growth = max_growth_bytes
         self._measure = measure
         self._jobs = 0
-        self._base = 0
+        self._baseline = 0
         self._lock = threading.Lock()
         self.is_beyond = False
-        """Whether this process had grown beyond its bound when the last job was done, since its first jobs."""
+        """True once resident memory exceeds the baseline of the first jobs by more than `max_growth_bytes`."""
 
     def after_job(self) -> None:
         with self._lock:
             self._jobs += 1
             size = self._measure()
             if self._jobs <= WARM_UP_JOBS:
-                self._base = max(self._base, size)
+                self._baseline = max(self._baseline, size)
             else:
-                self.is_beyond = size - self._base > self._most
+                self.is_beyond = size - self._baseline > self._max_growth

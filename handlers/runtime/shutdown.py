@@ -1,4 +1,4 @@
-"""The end of a process that cannot go on."""
+"""The end of a process whose job cannot be stopped."""
 
 import logging
 import os
@@ -6,12 +6,13 @@ import threading
 
 log = logging.getLogger(__name__)
 
-LAST_WORDS_SECONDS = 2.0
+LAST_ANSWER_SECONDS = 2.0
+"""Time for the last answer to leave before the process ends."""
 
 
 def exit_soon(job: str) -> None:
-    """A thread that hangs holds the GPU, and cannot be stopped: the process ends once its answer is on its way."""
-    log.critical("%s does not stop: this process ends", job)
-    last = threading.Timer(LAST_WORDS_SECONDS, os._exit, [1])
+    """End the process with code 1 in `LAST_ANSWER_SECONDS`: a hanging thread holds the GPU and cannot be killed."""
+    log.critical("%s does not stop; ending this process", job)
+    last = threading.Timer(LAST_ANSWER_SECONDS, os._exit, [1])
     last.daemon = True
     last.start()

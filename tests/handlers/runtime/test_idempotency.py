@@ -3,15 +3,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from handlers.runtime.idempotency import IdempotencyCache
+from handlers.runtime.idempotency import OVERHEAD_BYTES, IdempotencyCache
 from models.engine import Control
 from schemas.errors import ErrorCode, JobError
 
-ROOM = 1000
+ROOM = 10_000_000
 
 
 def test_equal_jobs_run_once_also_when_many_arrive_at_the_same_time() -> None:
-    once, runs, gate = IdempotencyCache(60, ROOM), [], threading.Event()
+    idempotency, runs, gate = IdempotencyCache(60, ROOM), [], threading.Event()
 
     def work() -> dict[str, int]:
         gate.wait(5)
@@ -19,19 +19,49 @@ def test_equal_jobs_run_once_also_when_many_arrive_at_the_same_time() -> None:
         return {"answer": len(runs)}
 
     with ThreadPoolExecutor(8) as pool:
-        answers = [pool.submit(once.run, "key", {"a": 1}, Control(), work) for _ in range(8)]
+        answers = [pool.submit(idempotency.run, "key", {"a": 1}, Control(), work) for _ in range(8)]
         gate.set()
         assert {answer.result()["answer"] for answer in answers} == {1}
 
 
 def test_the_order_of_the_fields_makes_no_other_body() -> None:
-    once = IdempotencyCache(60, ROOM)
-    once.run("key", {"a": 1, "b": 2}, Control(), lambda: {"n": 1})
-    assert once.run("key", {"b": 2, "a": 1}, Control(), lambda: {"n": 2}) == {"n": 1}
+    idempotency = IdempotencyCache(60, ROOM)
+    idempotency.run("key", {"a": 1, "b": 2}, Control(), lambda: {"n": 1})
+    assert idempotency.run("key", {"b": 2, "a": 1}, Control(), lambda: {"n": 2}) == {"n": 1}
+
+
+def test_another_body_under_the_key_is_another_job_and_the_first_is_kept() -> None:
+    idempotency = IdempotencyCache(60, ROOM)
+    idempotency.run("key", {"a": 1}, Control(), lambda: {"n": 1})
+    assert idempotency.run("key", {"a": 2}, Control(), lambda: {"n": 2}) == {"n": 2}
+    assert idempotency.run("key", {"a": 1}, Control(), lambda: {"n": 3}) == {"n": 1}
+
+
+def test_callers_do_not_get_each_others_answers() -> None:
+    idempotency = IdempotencyCache(60, ROOM)
+    idempotency.run("key", {}, Control(), lambda: {"n": 1}, caller="one")
+    assert idempotency.run("key", {}, Control(), lambda: {"n": 2}, caller="other") == {"n": 2}
+    assert idempotency.run("key", {}, Control(), lambda: {"n": 3}, caller="one") == {"n": 1}
+
+
+def test_another_body_does_not_wait_for_the_job_under_its_key() -> None:
+    idempotency, started, may_end = IdempotencyCache(60, ROOM), threading.Event(), threading.Event()
+
+    def slow() -> dict[str, int]:
+        started.set()
+        may_end.wait(5)
+        return {"n": 1}
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(idempotency.run, "key", {"a": 1}, Control(), slow)
+        started.wait(5)
+        assert idempotency.run("key", {"a": 2}, Control(), lambda: {"n": 2}) == {"n": 2}
+        assert not first.done()
+        may_end.set()
 
 
 def test_who_waited_for_a_job_that_failed_works_itself() -> None:
-    once, started, may_fail = IdempotencyCache(60, ROOM), threading.Event(), threading.Event()
+    idempotency, started, may_fail = IdempotencyCache(60, ROOM), threading.Event(), threading.Event()
 
     def fails() -> dict[str, int]:
         started.set()
@@ -39,9 +69,9 @@ def test_who_waited_for_a_job_that_failed_works_itself() -> None:
         raise JobError(ErrorCode.CANCELLED, "The job was cancelled")
 
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(once.run, "key", {}, Control(), fails)
+        first = pool.submit(idempotency.run, "key", {}, Control(), fails)
         started.wait(5)
-        second = pool.submit(once.run, "key", {}, Control(), lambda: {"n": 2})
+        second = pool.submit(idempotency.run, "key", {}, Control(), lambda: {"n": 2})
         may_fail.set()
         assert second.result(5) == {"n": 2}
         with pytest.raises(JobError):
@@ -49,22 +79,27 @@ def test_who_waited_for_a_job_that_failed_works_itself() -> None:
 
 
 def test_an_answer_is_forgotten_after_its_time() -> None:
-    once = IdempotencyCache(0, ROOM)
-    once.run("key", {}, Control(), lambda: {"n": 1})
-    assert once.run("key", {"other": 1}, Control(), lambda: {"n": 2}) == {"n": 2}
+    idempotency = IdempotencyCache(0, ROOM)
+    idempotency.run("key", {}, Control(), lambda: {"n": 1})
+    assert idempotency.run("key", {}, Control(), lambda: {"n": 2}) == {"n": 2}
 
 
 def test_the_oldest_answers_make_room_when_their_pictures_fill_it() -> None:
-    once = IdempotencyCache(60, 250)
+    idempotency = IdempotencyCache(60, 2 * (OVERHEAD_BYTES + 100))
     for key in "abc":
-        once.run(key, {}, Control(), lambda: {"processed_image": "=" * 50, "images": [{"image": "=" * 50}]})
-    once.run("d", {}, Control(), lambda: {"n": 1})
-    assert once.run("a", {}, Control(), lambda: {"n": 2}) == {"n": 2}
-    assert once.run("b", {}, Control(), lambda: {"n": 2}) != {"n": 2}
+        idempotency.run(key, {}, Control(), lambda: {"processed_image": "=" * 50, "images": [{"image": "=" * 50}]})
+    assert idempotency.run("b", {}, Control(), lambda: {"n": 2}) != {"n": 2}
+    assert idempotency.run("a", {}, Control(), lambda: {"n": 2}) == {"n": 2}
+
+
+def test_an_answer_larger_than_the_cache_is_not_kept() -> None:
+    idempotency = IdempotencyCache(60, OVERHEAD_BYTES)
+    assert idempotency.run("a", {}, Control(), lambda: {"text": "="}) == {"text": "="}
+    assert idempotency.run("a", {}, Control(), lambda: {"n": 2}) == {"n": 2}
 
 
 def test_many_small_answers_are_kept() -> None:
-    once = IdempotencyCache(60, ROOM)
+    idempotency = IdempotencyCache(60, ROOM)
     for number in range(1000):
-        once.run(str(number), {}, Control(), lambda: {"n": 1})
-    assert once.run("0", {}, Control(), lambda: {"n": 2}) == {"n": 1}
+        idempotency.run(str(number), {}, Control(), lambda: {"n": 1})
+    assert idempotency.run("0", {}, Control(), lambda: {"n": 2}) == {"n": 1}
