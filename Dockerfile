@@ -14,8 +14,12 @@ RUN if [ "$REQUIREMENTS" != requirements-preview ]; then \
       apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*; \
     fi
 
-COPY ${REQUIREMENTS}.lock ./
-RUN pip install --no-cache-dir --only-binary :all: --require-hashes -r "$REQUIREMENTS.lock"
+# A lock is installed as a list: uv resolves nothing, and does not stay.
+COPY requirements-uv.lock ${REQUIREMENTS}.lock ./
+RUN pip install --no-cache-dir --only-binary :all: --require-hashes -r requirements-uv.lock && \
+    uv pip install --system --no-cache --compile-bytecode --only-binary :all: --no-deps --require-hashes \
+      -r "$REQUIREMENTS.lock" && \
+    pip uninstall --yes uv
 
 ENV QWEN_MODEL_DIR=/models
 RUN mkdir -p "$QWEN_MODEL_DIR" && case "$REQUIREMENTS $WEIGHTS" in \

@@ -1,6 +1,8 @@
 PYTHON ?= python3
 IN = .venv/bin
 PIP = $(IN)/python -m pip install --quiet --disable-pip-version-check
+# A lock is a list: nothing is resolved anew, whatever was published since.
+UV = $(IN)/uv pip install --quiet --python $(IN)/python
 
 .PHONY: run test check fix serve platform bench soak fuzz lock clean
 
@@ -44,24 +46,24 @@ soak: .venv/.dev  ## 2,000 mixed jobs through the real SDK loop: is every one an
 fuzz: .venv/.dev  ## 20,000 malformed inputs; what fails is kept in tests/seeds
 	FUZZ_EXAMPLES=10000 $(IN)/python -m pytest tests/test_fuzz.py --timeout 7200
 
-lock:  ## pins and hashes of all that the requirements need, anew
-	for name in requirements-preview requirements; do \
-	  echo "# All of $$name.txt with what it needs, and the hashes of its files: \`make lock\`." > $$name.lock.new && \
-	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	      --no-emit-index-url $$name.txt >> $$name.lock.new && \
-	  mv $$name.lock.new $$name.lock || { rm -f $$name.lock.new; exit 1; }; \
+lock: .venv/bin/uv  ## pins and hashes of all that the requirements need; UPGRADE=--upgrade takes the newest
+	for name in requirements-uv requirements-preview requirements; do \
+	  $(IN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
+	    --no-strip-extras --no-emit-index-url --custom-compile-command "make lock" $$name.txt -o $$name.lock || exit 1; \
 	done
 
 clean:
 	rm -rf .venv outputs
 
-.venv/bin/python:
+.venv/bin/uv: requirements-uv.lock
 	$(PYTHON) -m venv .venv
-
-.venv/.preview: requirements-preview.lock | .venv/bin/python
-	$(PIP) --require-hashes -r requirements-preview.lock
+	$(PIP) --require-hashes -r requirements-uv.lock
 	@touch $@
 
-.venv/.dev: requirements-dev.txt requirements.txt requirements-preview.txt deploy/requirements-ray.txt | .venv/bin/python
+.venv/.preview: requirements-preview.lock | .venv/bin/uv
+	$(UV) --no-deps --require-hashes -r requirements-preview.lock
+	@touch $@
+
+.venv/.dev: requirements-dev.txt requirements.txt requirements-preview.txt deploy/requirements-ray.txt | .venv/bin/uv
 	$(PIP) -r requirements-dev.txt
 	@touch $@ .venv/.preview

@@ -187,6 +187,7 @@ CHECKS: dict[str, Callable[[list[str], Path, str], None]] = {
     "python": _python,
     "python3.11": _python,
     "pip": _pip,
+    "uv": _pip,
     "curl": _curl,
     "docker": _docker,
     "kubectl": _kubectl,
