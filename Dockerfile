@@ -56,7 +56,7 @@ LABEL org.opencontainers.image.title="qwen-edit-generate-api" \
 
 COPY . ./
 
-# root, as RunPod's volumes are root's; compose.yaml and kubernetes.yaml choose 10001.
+# root, as RunPod's volumes are root's; compose.yaml and the Helm chart choose 10001.
 ARG RUN_AS=root
 USER ${RUN_AS}
 

@@ -19,6 +19,7 @@ from deploy.ray_options import Options
 from examples import cli
 from handlers.parse import parse
 from schemas.settings import Settings
+from tests.deploy.helm import rendered
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL = "http://localhost:8000"
@@ -136,17 +137,21 @@ def _compose(words: list[str]) -> None:
     assert words[-1] in services, words[-1]
 
 
+def _helm(words: list[str], _folder: Path, _server: str) -> None:
+    """Values that are set exist in the chart."""
+    [chart] = [word for word in words if (ROOT / word / "Chart.yaml").is_file()]
+    values = yaml.safe_load((ROOT / chart / "values.yaml").read_text())
+    for value in _after(words, "--set"):
+        name, *inner = value.partition("=")[0].split(".")
+        assert name in values, value
+        assert not inner or name == "settings" or inner[0] in values[name], value
+
+
 def _kubectl(words: list[str], _folder: Path, _server: str) -> None:
-    """Names of things are those of the manifest."""
-    text = (ROOT / "deploy/kubernetes.yaml").read_text()
-    things = {(thing["kind"].lower(), thing["metadata"]["name"]) for thing in yaml.safe_load_all(text)}
-    assert all((ROOT / file).exists() for file in _after(words, "-f"))
+    """Names of things are those of the chart."""
+    things = {(thing["kind"].lower(), thing["metadata"]["name"]) for thing in rendered()}
     named = [word.split("/") for word in words if re.fullmatch(r"(deployment|service)/[\w-]+", word)]
     assert {(kind, name) for kind, name in named} <= things
-    if words[:3] == ["create", "secret", "generic"]:
-        secret = re.search(r"secretKeyRef:\n\s+name: (\S+)\n\s+key: (\S+)", text)
-        assert secret is not None
-        assert (words[3], words[4].removeprefix("--from-literal=").partition("=")[0]) == secret.groups()
 
 
 def _npm(words: list[str], folder: Path, _server: str) -> None:
@@ -190,6 +195,7 @@ CHECKS: dict[str, Callable[[list[str], Path, str], None]] = {
     "uv": _pip,
     "curl": _curl,
     "docker": _docker,
+    "helm": _helm,
     "kubectl": _kubectl,
     "npm": _npm,
     "node": _node,

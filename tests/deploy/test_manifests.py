@@ -1,4 +1,4 @@
-"""deploy/compose.yaml and deploy/kubernetes.yaml against published schemas, the settings and the server."""
+"""deploy/compose.yaml and the Helm chart against published schemas, the settings and the server."""
 
 import re
 import shutil
@@ -22,16 +22,14 @@ from schemas.settings import Settings
 from schemas.version import VERSION
 from server import create_app
 from tests.deploy.dockerfile import ROOT, arguments, copy_to, every
+from tests.deploy.helm import CHART, helm, rendered
 from tests.deploy.names import KNOWN
 from tests.test_process import environment, free_port
 from tests.test_server_process import wait_for
 from web.front import OPEN
 
-COMPOSE_FILE, KUBERNETES_FILE = ROOT / "deploy" / "compose.yaml", ROOT / "deploy" / "kubernetes.yaml"
+COMPOSE_FILE = ROOT / "deploy" / "compose.yaml"
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text())
-KUBERNETES: dict[str, Any] = {part["kind"]: part for part in yaml.safe_load_all(KUBERNETES_FILE.read_text())}
-POD = KUBERNETES["Deployment"]["spec"]["template"]["spec"]
-[CONTAINER] = POD["containers"]
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 SETTINGS = Settings(_env_file=None)
@@ -95,55 +93,127 @@ class TestCompose:
         assert PLATFORM_CACHE.is_relative_to(folder)
 
 
-class TestKubernetes:
+VALUES = {
+    "one GPU": (),
+    "previews": ("--set", "gpu.count=0,settings.ENGINE=preview,apiKey=secret,podDisruptionBudget.enabled=false"),
+    "a fleet": (
+        "--set",
+        "existingSecret=keys,weights.existingClaim=models,autoscaling.enabled=true,serviceMonitor.enabled=true,"
+        "serviceMonitor.labels.release=prometheus,image.repository=registry.example.com/shop/worker,image.tag=v1",
+        "--set-json",
+        'nodeSelector={"nvidia.com/gpu.product":"NVIDIA-H100-80GB-HBM3"}',
+    ),
+}
+CUSTOM = {"ServiceMonitor", "ScaledObject"}
+"""Kinds of operators: Kubernetes itself has no schema for them."""
+
+
+@pytest.fixture(scope="module")
+def chart() -> dict[str, Any]:
+    """The manifests of the default values by kind."""
+    return {part["kind"]: part for part in rendered()}
+
+
+@pytest.fixture(scope="module")
+def pod(chart: dict[str, Any]) -> dict[str, Any]:
+    return chart["Deployment"]["spec"]["template"]["spec"]
+
+
+@pytest.fixture(scope="module")
+def container(pod: dict[str, Any]) -> dict[str, Any]:
+    [only] = pod["containers"]
+    return only
+
+
+class TestChart:
+    def test_helm_finds_nothing_to_complain_about(self) -> None:
+        assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART))
+
     @pytest.mark.parametrize("version", ["1.34", kubernetes_validate.latest_version()])
-    @pytest.mark.parametrize("part", KUBERNETES.values(), ids=KUBERNETES)
-    def test_every_part_is_what_kubernetes_takes(self, part: dict[str, Any], version: str) -> None:
-        kubernetes_validate.validate(part, version, strict=True)
+    @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
+    def test_every_manifest_is_what_kubernetes_takes(self, values: tuple[str, ...], version: str) -> None:
+        for part in rendered(*values):
+            if part["kind"] not in CUSTOM:
+                kubernetes_validate.validate(part, version, strict=True)
 
-    def test_every_variable_exists_and_the_key_is_a_secret(self) -> None:
-        variables = {entry["name"]: entry for entry in CONTAINER["env"]}
+    def test_its_version_is_the_workers(self, container: dict[str, Any]) -> None:
+        assert container["image"].endswith(f":{VERSION}")
+
+    def test_a_value_that_does_not_exist_is_refused(self) -> None:
+        with pytest.raises(AssertionError, match="replica'"):
+            rendered("--set", "replica=2")
+
+    def test_settings_become_variables_and_the_key_stays_secret(self) -> None:
+        parts = {part["kind"]: part for part in rendered("--set", "settings.LOG_FORMAT=json,apiKey=abc")}
+        [container] = parts["Deployment"]["spec"]["template"]["spec"]["containers"]
+        variables = {entry["name"]: entry["value"] for entry in container["env"]}
         assert variables.keys() <= KNOWN
-        assert "secretKeyRef" in variables["API_KEY"]["valueFrom"]
+        assert variables["LOG_FORMAT"] == "json"
+        assert "API_KEY" not in variables
+        assert parts["Secret"]["stringData"] == {"API_KEY": "abc"}
+        assert container["envFrom"] == [{"secretRef": {"name": parts["Secret"]["metadata"]["name"]}}]
 
-    def test_names_and_ports_meet(self) -> None:
-        labels = KUBERNETES["Deployment"]["spec"]["template"]["metadata"]["labels"]
-        assert KUBERNETES["Deployment"]["spec"]["selector"]["matchLabels"] == labels
-        assert KUBERNETES["Service"]["spec"]["selector"] == labels
-        [port] = CONTAINER["ports"]
+    def test_names_and_ports_meet(self, chart: dict[str, Any], container: dict[str, Any]) -> None:
+        labels = chart["Deployment"]["spec"]["template"]["metadata"]["labels"]
+        selector = chart["Deployment"]["spec"]["selector"]["matchLabels"]
+        assert selector.items() <= labels.items()
+        assert chart["Service"]["spec"]["selector"] == selector
+        assert chart["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == selector
+        assert not selector.items() <= chart["Job"]["spec"]["template"]["metadata"]["labels"].items()
+        [port] = container["ports"]
         assert port == {"name": "http", "containerPort": SETTINGS.port}
-        assert KUBERNETES["Service"]["spec"]["ports"][0]["targetPort"] == port["name"]
-        assert CONTAINER["image"].endswith(f":{VERSION}")
+        assert chart["Service"]["spec"]["ports"][0]["targetPort"] == port["name"]
 
     @pytest.mark.parametrize("probe", PROBES)
-    def test_a_probe_asks_what_is_answered_without_a_key(self, probe: str, routes: set[str]) -> None:
-        asked = CONTAINER[probe]["httpGet"]
+    def test_a_probe_asks_what_is_answered_without_a_key(
+        self, probe: str, container: dict[str, Any], routes: set[str]
+    ) -> None:
+        asked = container[probe]["httpGet"]
         assert asked["path"] in routes & OPEN
         assert asked["port"] == "http"
 
-    def test_there_is_time_to_load_and_to_finish(self) -> None:
-        start = CONTAINER["startupProbe"]
+    def test_there_is_time_to_load_and_to_finish(
+        self, chart: dict[str, Any], pod: dict[str, Any], container: dict[str, Any]
+    ) -> None:
+        start = container["startupProbe"]
         longest = start["periodSeconds"] * start["failureThreshold"]
-        assert 1800 <= longest < KUBERNETES["Deployment"]["spec"]["progressDeadlineSeconds"]
-        pause = CONTAINER["lifecycle"]["preStop"]["sleep"]["seconds"]
-        assert POD["terminationGracePeriodSeconds"] >= LONGEST_JOB_SECONDS + pause
+        assert 1800 <= longest < chart["Deployment"]["spec"]["progressDeadlineSeconds"]
+        pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+        assert pod["terminationGracePeriodSeconds"] >= LONGEST_JOB_SECONDS + pause
 
-    def test_the_images_user_serves_without_rights(self) -> None:
-        pod, container = POD["securityContext"], CONTAINER["securityContext"]
-        assert {pod["runAsUser"], pod["runAsGroup"], pod["fsGroup"]} == {UID}
-        assert pod["runAsNonRoot"]
-        assert container["readOnlyRootFilesystem"]
-        assert not container["allowPrivilegeEscalation"]
-        assert container["capabilities"] == {"drop": ["ALL"]}
+    def test_the_images_user_serves_without_rights(self, pod: dict[str, Any], container: dict[str, Any]) -> None:
+        assert {pod["securityContext"][who] for who in ("runAsUser", "runAsGroup", "fsGroup")} == {UID}
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert not container["securityContext"]["allowPrivilegeEscalation"]
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
-    def test_weights_outlive_the_pod(self) -> None:
-        volumes = {volume["name"]: volume for volume in POD["volumes"]}
-        mounts = {mount["mountPath"]: volumes[mount["name"]] for mount in CONTAINER["volumeMounts"]}
+    def test_weights_outlive_the_pod(
+        self, chart: dict[str, Any], pod: dict[str, Any], container: dict[str, Any]
+    ) -> None:
+        volumes = {volume["name"]: volume for volume in pod["volumes"]}
+        mounts = {mount["mountPath"]: volumes[mount["name"]] for mount in container["volumeMounts"]}
         [folder] = [Path(path) for path, volume in mounts.items() if "persistentVolumeClaim" in volume]
         assert PLATFORM_CACHE.is_relative_to(folder)
-        claim = mounts[str(folder)]["persistentVolumeClaim"]["claimName"]
-        assert claim == KUBERNETES["PersistentVolumeClaim"]["metadata"]["name"]
+        claim = chart["PersistentVolumeClaim"]["metadata"]
+        assert mounts[str(folder)]["persistentVolumeClaim"]["claimName"] == claim["name"]
+        assert claim["annotations"]["helm.sh/resource-policy"] == "keep"
         assert "emptyDir" in mounts["/tmp"]
+
+    def test_previews_need_neither_a_gpu_nor_weights(self) -> None:
+        parts = {part["kind"]: part for part in rendered(*VALUES["previews"])}
+        assert not {"PersistentVolumeClaim", "Job"} & parts.keys()
+        [container] = parts["Deployment"]["spec"]["template"]["spec"]["containers"]
+        assert container["resources"]["limits"].keys() == {"memory", "ephemeral-storage"}
+
+    def test_a_fleet_grows_with_the_queue_that_the_server_counts(self) -> None:
+        parts = {part["kind"]: part for part in rendered(*VALUES["a fleet"])}
+        assert "replicas" not in parts["Deployment"]["spec"]
+        [trigger] = parts["ScaledObject"]["spec"]["triggers"]
+        assert "qwen_edit_queue_depth" in trigger["metadata"]["query"]
+        [endpoint] = parts["ServiceMonitor"]["spec"]["endpoints"]
+        assert endpoint["port"] == parts["Service"]["spec"]["ports"][0]["name"]
+        assert endpoint["authorization"]["credentials"] == {"name": "keys", "key": "API_KEY"}
 
 
 @pytest.fixture
