@@ -25,7 +25,17 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCAL = "http://localhost:8000"
 ENDPOINT = "https://api.runpod.ai/v2/"
 
-OTHERS = ("RUNPOD_", "HF_", "TORCHINDUCTOR_", "MODEL_PATH_", "TIMED_OUT", "RAY_", "PYTHONPATH")
+OTHERS = (
+    "RUNPOD_",
+    "HF_",
+    "TORCHINDUCTOR_",
+    "MODEL_PATH_",
+    "TIMED_OUT",
+    "IN_QUEUE",
+    "IN_PROGRESS",
+    "RAY_",
+    "PYTHONPATH",
+)
 """How words in capitals begin that are no settings of the worker."""
 
 BUILD_ARGUMENTS = set(re.findall(r"^ARG (\w+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
@@ -154,6 +164,22 @@ def _kubectl(words: list[str], _folder: Path, _server: str) -> None:
     assert {(kind, name) for kind, name in named} <= things
 
 
+RUNPODCTL = {
+    ("template", "create"): {"--serverless", "--name", "--container-disk-in-gb", "--image"},
+    ("serverless", "create"): {
+        *("--template-id", "--name", "--gpu-id", "--min-cuda-version", "--workers-max", "--execution-timeout"),
+        "--model-reference",
+    },
+    ("serverless", "update"): {"--workers-max"},
+}
+"""Subcommands and options of runpodctl 2.4, from its reference."""
+
+
+def _runpodctl(words: list[str], _folder: Path, _server: str) -> None:
+    options = {word for word in words if word.startswith("--")}
+    assert options <= RUNPODCTL[words[0], words[1]]
+
+
 def _npm(words: list[str], folder: Path, _server: str) -> None:
     package: dict[str, Any] = json.loads((folder / "package.json").read_text())
     assert words[0] in ("ci", "install", "test") or words[1] in package["scripts"], words
@@ -196,6 +222,7 @@ CHECKS: dict[str, Callable[[list[str], Path, str], None]] = {
     "curl": _curl,
     "docker": _docker,
     "helm": _helm,
+    "runpodctl": _runpodctl,
     "kubectl": _kubectl,
     "npm": _npm,
     "node": _node,
