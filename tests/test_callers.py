@@ -235,7 +235,7 @@ class TestMetrics:
             with pytest.raises(httpx2.ReadTimeout):
                 httpx2.post(live.url + "/v1/edit", json=small_edit(**PLACED), headers=headers, timeout=0.5)
             assert call.result().status_code == 200
-            codes = {labels[0] for name, labels in samples(live) if name == "requests_total"}
+            codes = {labels[0] for name, labels in samples(live) if name == "qwen_edit_requests_total"}
         assert codes <= {"200", "499"}
 
     def test_requests_are_counted_by_route_and_code(self) -> None:
@@ -244,23 +244,23 @@ class TestMetrics:
             httpx2.post(live.url + "/v1/edit", json={})
             httpx2.post(live.url + "/v1/edit", json={})
             counted = samples(live)
-        assert counted["requests_total", ("200", "/v1/edit")] == 1
-        assert counted["requests_total", ("400", "/v1/edit")] == 2
-        assert counted["request_seconds_count", ("/v1/edit",)] == 3
+        assert counted["qwen_edit_requests_total", ("200", "/v1/edit")] == 1
+        assert counted["qwen_edit_requests_total", ("400", "/v1/edit")] == 2
+        assert counted["qwen_edit_request_seconds_count", ("/v1/edit",)] == 3
 
     def test_stages_cut_outs_fallbacks_and_the_line_are_told(self) -> None:
         with serving(lambda: Failing(lambda: RuntimeError("kernel"))) as live:
             for _ in range(2):
                 assert httpx2.post(live.url + "/v1/edit", json=small_edit(**PLACED)).status_code == 200
             told = samples(live)
-        assert told["fallbacks_total", ()] == 2
-        assert told["cut_out_hits_total", ()] == 1
-        assert told["jobs_done_total", ()] == 2
-        assert told["queue_depth", ()] == 0
-        assert told["model_loaded", ()] == 1
-        stages = {labels[0] for name, labels in told if name == "stage_seconds_count"}
+        assert told["qwen_edit_fallbacks_total", ()] == 2
+        assert told["qwen_edit_cutout_cache_hits_total", ()] == 1
+        assert told["qwen_edit_jobs_total", ("done",)] == 2
+        assert told["qwen_edit_queue_depth", ()] == 0
+        assert told["qwen_edit_model_loaded", ()] == 1
+        stages = {labels[0] for name, labels in told if name == "qwen_edit_stage_seconds_count"}
         assert {"queue", "decode", "cut-out", "layout", "encode"} <= stages
-        assert told["stage_seconds_count", ("queue",)] == 2
+        assert told["qwen_edit_stage_seconds_count", ("queue",)] == 2
 
     def test_what_does_not_exist_makes_no_new_names(self) -> None:
         with serving(api_key=None) as live:
@@ -268,13 +268,13 @@ class TestMetrics:
                 for method in ("GET", "POST", "BREW"):
                     httpx2.request(method, live.url + path)
             httpx2.get(live.url + "/v1/edit")
-            routes = {labels[1] for name, labels in samples(live) if name == "requests_total"}
+            routes = {labels[1] for name, labels in samples(live) if name == "qwen_edit_requests_total"}
         assert routes <= {"elsewhere", "/v1/models/{name:path}", "/v1/edit"}
 
 
 def depth(live: Live) -> int:
     """Jobs that run or wait."""
-    return int(samples(live)["queue_depth", ()])
+    return int(samples(live)["qwen_edit_queue_depth", ()])
 
 
 def samples(live: Live) -> dict[tuple[str, tuple[str, ...]], float]:

@@ -107,7 +107,7 @@ def test_a_connection_that_is_kept_does_not_keep_it(tmp_path: Path) -> None:
 def test_a_running_job_is_answered_before_it_ends(tmp_path: Path, headers: dict[str, str]) -> None:
     with served(tmp_path) as server, ThreadPoolExecutor() as callers:
         call = callers.submit(httpx2.post, server.url + "/v1/edit", json=long_edit(), headers=headers, timeout=60)
-        while "queue_depth 1.0" not in httpx2.get(server.url + "/metrics").text:
+        while "qwen_edit_queue_depth 1.0" not in httpx2.get(server.url + "/metrics").text:
             time.sleep(0.01)
         code, _ = server.end()
         answer = call.result()
@@ -152,7 +152,7 @@ def test_an_engine_that_hangs_is_told_and_ends_the_server(tmp_path: Path) -> Non
         calls = []
         for job, head in zip(jobs, headers, strict=True):
             calls.append(callers.submit(httpx2.post, server.url + "/v1/edit", json=job, headers=head, timeout=30))
-            while f"queue_depth {len(calls)}.0" not in httpx2.get(server.url + "/metrics").text:
+            while f"qwen_edit_queue_depth {len(calls)}.0" not in httpx2.get(server.url + "/metrics").text:
                 time.sleep(0.01)
         hung, waiting, streamed = [call.result() for call in calls]
         late = httpx2.post(server.url + "/v1/edit", json=small_edit(**PLACED))

@@ -1,4 +1,4 @@
-"""What this server counts, for Prometheus."""
+"""The server's metrics for Prometheus. Every name begins with `qwen_edit_` and ends with its unit."""
 
 import time
 from collections.abc import Iterator
@@ -18,12 +18,20 @@ SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 class Metrics:
     def __init__(self, runner: EngineRunner, line: JobQueue) -> None:
         self._registry = CollectorRegistry()
-        self._requests = Counter("requests", "Answered requests", ("route", "code"), registry=self._registry)
+        self._requests = Counter("qwen_edit_requests", "Answered requests", ("route", "code"), registry=self._registry)
         self._seconds = Histogram(
-            "request_seconds", "Seconds to the answer", ("route",), registry=self._registry, buckets=SECONDS
+            "qwen_edit_request_seconds",
+            "Seconds from a request to its answer",
+            ("route",),
+            registry=self._registry,
+            buckets=SECONDS,
         )
         self._stages = Histogram(
-            "stage_seconds", "Seconds of a job's stages", ("stage",), registry=self._registry, buckets=SECONDS
+            "qwen_edit_stage_seconds",
+            "Seconds that a job spent in each stage",
+            ("stage",),
+            registry=self._registry,
+            buckets=SECONDS,
         )
         self._registry.register(_State(runner, line))
 
@@ -67,13 +75,22 @@ class _State(Collector):
 
     def collect(self) -> Iterator[Metric]:
         jobs, cards = self._painter.stats.jobs(), graphics()
-        yield GaugeMetricFamily("queue_depth", "Jobs that run or wait", value=self._line.length)
-        yield CounterMetricFamily("jobs_done", "Jobs that ended well", value=jobs["done"])
-        yield CounterMetricFamily("jobs_failed", "Jobs that failed", value=jobs["failed"])
-        yield CounterMetricFamily("fallbacks", "Jobs that the preview engine took over", value=jobs["fallbacks"])
-        yield CounterMetricFamily("cut_out_hits", "Products known from before", value=self._painter.cut_outs.hits)
+        yield GaugeMetricFamily("qwen_edit_queue_depth", "Jobs that run or wait", value=self._line.length)
+        ended = CounterMetricFamily("qwen_edit_jobs", "Jobs that ended, by outcome", labels=["outcome"])
+        for outcome in ("done", "failed"):
+            ended.add_metric([outcome], jobs[outcome])
+        yield ended
+        yield CounterMetricFamily(
+            "qwen_edit_fallbacks", "Jobs that the preview engine took over", value=jobs["fallbacks"]
+        )
+        yield CounterMetricFamily(
+            "qwen_edit_cutout_cache_hits", "Jobs whose product was cut out before", value=self._painter.cut_outs.hits
+        )
         ready = self._painter.resident.status == "ready"
-        yield GaugeMetricFamily("model_loaded", "1 when the model is loaded", value=int(ready))
-        if cards.first.memory_total is not None and cards.first.memory_free is not None:
-            yield GaugeMetricFamily("gpu_memory_bytes", "Of the first card", value=cards.first.memory_total)
-            yield GaugeMetricFamily("gpu_memory_free_bytes", "Of the first card", value=cards.first.memory_free)
+        yield GaugeMetricFamily("qwen_edit_model_loaded", "1 once the model is loaded, else 0", value=int(ready))
+        first = cards.first
+        if first.memory_total is not None and first.memory_free is not None:
+            yield GaugeMetricFamily("qwen_edit_gpu_memory_bytes", "Memory of the first GPU", value=first.memory_total)
+            yield GaugeMetricFamily(
+                "qwen_edit_gpu_memory_free_bytes", "Free memory of the first GPU", value=first.memory_free
+            )

@@ -102,6 +102,10 @@ PROFILES = {
 }
 
 
+TEXT_TO_IMAGE = "qwen-image-2512"
+"""The profile of `QWEN_IMAGE_LOCATION`."""
+
+
 def find_profile(name: str) -> Profile:
     try:
         return PROFILES[name]

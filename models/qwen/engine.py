@@ -24,7 +24,7 @@ from models.checkpoints.components import Checkpoint, Components
 from models.checkpoints.loading import Source, source, transformers
 from models.checkpoints.loading import load as load_components
 from models.checkpoints.plan import CACHE_BYTES, Card, Plan, make_plan
-from models.checkpoints.profiles import Schedule, find_profile
+from models.checkpoints.profiles import TEXT_TO_IMAGE, Schedule, find_profile
 from models.checkpoints.weights import CheckpointLocator
 from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Question, Sampling
 from models.parallel import share
@@ -44,7 +44,6 @@ from schemas.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
-TEXT_TO_IMAGE = "qwen-image-2512"
 """The profile of QWEN_IMAGE_LOCATION."""
 
 CHEAPER = 0.5

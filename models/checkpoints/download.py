@@ -1,0 +1,46 @@
+"""Downloads the weights that the settings name and proves them whole, before a GPU waits for them.
+
+`python -m models.checkpoints.download` needs no GPU and does not import torch. What is on the machine already is kept.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator
+
+from models.checkpoints import weights
+from models.checkpoints.profiles import TEXT_TO_IMAGE, Profile, find_profile
+from models.checkpoints.weights import CheckpointLocator
+from schemas.settings import Settings, SettingsError, read_settings
+
+log = logging.getLogger(__name__)
+
+
+def download(settings: Settings) -> None:
+    """Fetch every checkpoint and few-step LoRA of the settings. Raises SettingsError that names what cannot be had."""
+    locator = CheckpointLocator(settings.qwen_model_dir)
+    for profile, location in _checkpoints(settings):
+        folder = locator.folder(location or profile.repo)
+        weights.check(folder, profile.pipeline)
+        log.info("%s: %.1f GB in %s", profile.name, weights.size(folder) / 1e9, folder)
+        for lora in {schedule.lora for schedule in profile.schedules.values() if schedule.lora}:
+            log.info("%s: %s", lora.name, locator.file(lora.repo, lora.file))
+
+
+def _checkpoints(settings: Settings) -> Iterator[tuple[Profile, str | None]]:
+    yield find_profile(settings.model_profile), settings.qwen_image_edit_location
+    if settings.qwen_image_location:
+        yield find_profile(TEXT_TO_IMAGE), settings.qwen_image_location
+
+
+def main() -> None:
+    """Exit with one sentence where the weights cannot be had."""
+    try:
+        settings = read_settings()
+        logging.basicConfig(level=settings.log_level, format="%(levelname)-7s| %(message)s", stream=sys.stdout)
+        download(settings)
+    except SettingsError as problem:
+        sys.exit(str(problem))
+
+
+if __name__ == "__main__":
+    main()
