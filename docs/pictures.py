@@ -80,16 +80,19 @@ def before_after() -> Image.Image:
 
 
 def wall_and_table() -> Image.Image:
-    """A picture hung, a vase on a table: by words alone, at their real height."""
+    """Return a picture hung by words and a vase set on a table by a point, at their real height."""
     vase = as_text(Image.open(PHOTOS / "vase_loft/product_alpha.png"))
     rows = []
-    for case in ("armchair_daylight", "vase_loft"):
+    for case, table in {"armchair_daylight": [611, 478], "vase_loft": [586, 438]}.items():
         room = as_text(Image.open(PHOTOS / case / "room.png"))
         hung = worked(
             product_image=as_text(painting()), room_image=room, instructions="Hang it on the wall",
             product_height_cm=55, seed=1,
         )  # fmt: skip
-        stood = worked(product_image=vase, room_image=room, instructions="On the table", product_height_cm=28, seed=1)
+        stood = worked(
+            product_image=vase, room_image=room, placement_coordinates=table, placement_surface="tabletop",
+            product_height_cm=28, seed=1,
+        )  # fmt: skip
         rows.append(beside([hung, stood]))
     return stacked(rows)
 

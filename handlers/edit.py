@@ -129,7 +129,7 @@ def _better(
 def _said(scene: Scene, outcome: Outcome) -> Iterator[str]:
     job, by_engine = scene.request.job, scene.by_words and outcome.variants[0].pixels is not scene.guide.pixels
     for warning in scene.placement.warnings:
-        yield CHOSEN_BY_ENGINE if by_engine and warning == NOT_FOUND else warning
+        yield CHOSEN_BY_ENGINE if by_engine and warning in NOT_FOUND else warning
     yield from outcome.warnings
     placed = job.placement_coordinates or job.placement_box or job.mask
     if job.words and outcome.variants[0].pixels is scene.guide.pixels:

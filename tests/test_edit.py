@@ -275,9 +275,16 @@ class TestWords:
         said = " ".join(out["warnings"])
         assert all(words in said for words in ("the model chose it", "product_scale has no effect", "harmonize has no"))
 
-    def test_the_preview_puts_it_at_a_likely_place_and_says_so(self) -> None:
+    def test_the_preview_says_that_it_looks_for_no_door_and_where_it_put_the_product(self) -> None:
         out = answer(door(), chair_job(placement_box=None, instructions="above the door"))
-        assert "a likely one was chosen" in " ".join(out["warnings"])
+        said = "Furniture and windows are not looked for in the photo: the product hangs on a free part of the wall"
+        assert said in out["warnings"]
+        assert out["placement_info"]["surface"] == "wall"
+
+    def test_words_that_choose_a_side_are_obeyed_without_a_warning(self) -> None:
+        out = answer(door(), chair_job(placement_box=None, instructions="on the left, near the back wall"))
+        assert "warnings" not in out
+        assert out["placement_info"]["coordinates"][0] < 512
 
 
 ROOM_IN_CELLS = (896, 672)

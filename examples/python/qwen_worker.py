@@ -1,7 +1,7 @@
 """A client of the picture worker, in one file to copy: Python 3.11 and `pip install httpx`.
 
     worker = Worker(Endpoint("ENDPOINT_ID", "RUNPOD_API_KEY"))
-    answer = worker.edit_product("chair.png", "room.jpg", instructions="by the window", product_height_cm=90)
+    answer = worker.edit_product("chair.png", "room.jpg", instructions="on the left", product_height_cm=90)
     print(answer.seed, answer.save("out"))
 
 AsyncWorker is the same with `await`. A job costs money, so it is never blindly sent twice: see `resend`.

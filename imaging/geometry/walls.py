@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.geometry.camera import Camera, Numbers
+from imaging.geometry.floor import evenly_lit
 from imaging.picture import Pixels
-from imaging.placement.regions import evenly_lit
 
 WALL_CM = 450.0
 """The distance of a wall where its foot is not seen."""

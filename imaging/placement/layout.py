@@ -14,7 +14,7 @@ from imaging.picture import Box, Mask, Pixels, Point, Size, bounds
 from imaging.placement.find_place import find_place
 from imaging.placement.mask_fit import FITS, Held, largest_part, moved_inside, share_inside
 from imaging.placement.suggestion import Suggestion
-from imaging.placement.text_placement import Surface, read
+from imaging.placement.text_placement import Surface, Words, read
 from schemas.jobs import AskedSurface
 
 TABLE_CM = 75.0
@@ -25,7 +25,15 @@ _SMALLEST_LIKELY = 0.03  # where at least its likely height is known
 _LARGEST_ROWS = 1 << 20
 NOTHING_SUGGESTED = Suggestion()
 
-NOT_FOUND = "The place was not found in the photo: a likely one was chosen"
+_PLACED: dict[Surface, str] = {
+    "floor": "the product stands on a free part of the floor",
+    "wall": "the product hangs on a free part of the wall",
+    "tabletop": "the product stands where tables usually are",
+}
+_NOT_LOOKED_FOR = "Furniture and windows are not looked for in the photo: {}"
+_NOT_SEEN = "The place was not found in the photo: {}"
+NOT_FOUND = tuple(said.format(where) for said in (_NOT_LOOKED_FOR, _NOT_SEEN) for where in _PLACED.values())
+"""Warnings about a place that this program could not find by itself."""
 _ON_WALL = "{} above the horizon, where no floor can be: the product hangs on the wall there"
 _CUT_BY_MASK = "The product does not fit inside the mask and is cut off at its edge"
 
@@ -170,8 +178,14 @@ def _spot(room: Pixels, camera: Camera, wish: Wish, suggested: Box | None) -> _S
         return replace(_at(_bottom(drawn.box), surface, camera, "mask lies"), within=drawn.box, drawn=drawn)
     if suggested:
         return _Spot(_middle(suggested) if surface == "wall" else _bottom(suggested), surface or "floor", chosen=True)
-    seen = find_place(room, camera, replace(read(wish.instructions), surface=surface))
-    return _Spot(seen.point, seen.surface, chosen=True, found=seen.found, warning="" if seen.found else NOT_FOUND)
+    return _found(room, camera, replace(read(wish.instructions), surface=surface))
+
+
+def _found(room: Pixels, camera: Camera, words: Words) -> _Spot:
+    place = find_place(room, camera, words)
+    said = _NOT_LOOKED_FOR if words.depends_on_thing else "" if place.seen else _NOT_SEEN
+    warning = said.format(_PLACED[place.surface])
+    return _Spot(place.point, place.surface, chosen=True, found=not said, warning=warning)
 
 
 def _at(point: Point, surface: Surface | None, camera: Camera, said: str) -> _Spot:

@@ -1,6 +1,8 @@
-"""What placement words say, in five languages: a phrase book, and the little grammar that joins what it finds.
+"""The surface, side, depth and corner that placement words choose, in five languages: a phrase book, and the little
+grammar that joins what it finds.
 
-It knows no sentences, and takes no notice of words that are not in the book.
+It knows no sentences and skips words that are not in the book. Things in the photo are recognized as words only, so
+that "left of the sofa" is not taken for "left".
 """
 
 import re
@@ -15,43 +17,50 @@ from imaging.placement.lexicon import ARTICLES, CONTRACTIONS, PHRASES
 Surface = Literal["floor", "wall", "tabletop"]
 Side = Literal["left", "right", "center"]
 Depth = Literal["front", "back"]
-Relation = Literal["next_to", "left_of", "right_of", "in_front_of", "behind", "on", "under", "above", "opposite"]
-Landmark = Literal["window", "sofa", "bed", "chair", "table", "rug", "plant", "wall", "picture", "door", "thing"]
 
 Meanings = tuple[str, ...]
 
 
-class Place(NamedTuple):
-    relation: Relation
-    landmark: Landmark
+class _Relation(NamedTuple):
+    """A relation to a thing: "next_to" and "sofa" in "beside the sofa"."""
+
+    relation: str
+    thing: str
 
 
 @dataclass(frozen=True)
 class Words:
-    """What was said; None, False or empty where nothing was. `unwanted` is what was said with a "not"."""
+    """What was said; None or False where nothing was. `names_thing` is True where the place depends on a thing in the
+    photo. `unwanted` is what was said with a "not"."""
 
     side: Side | None = None
     depth: Depth | None = None
     corner: bool = False
     surface: Surface | None = None
-    places: tuple[Place, ...] = ()
+    names_thing: bool = False
     unwanted: "Words | None" = None
+
+    @property
+    def depends_on_thing(self) -> bool:
+        """True if the place that is wanted, or one that is not, is told by a thing in the photo. Any place off the
+        tables is not on one of them."""
+        avoided = self.unwanted
+        return self.names_thing or bool(avoided and avoided.names_thing and avoided.surface != "tabletop")
 
 
 _REACH = 4
-"""Words that may stand between a relation and its landmark: "next to the big old leather sofa"."""
+"""Words that may stand between a relation and its thing: "next to the big old leather sofa"."""
 
 _ALONE = {"left_of": "left", "right_of": "right", "in_front_of": "front", "behind": "back"}
-"""What a relation says where no landmark follows."""
+"""What a relation says where no thing follows."""
 
-_RELATIONS = (*get_args(Relation), "at")
-_LANDMARKS = (*get_args(Landmark), "floor")
+_RELATIONS = ("next_to", "left_of", "right_of", "in_front_of", "behind", "near", "on", "at", "above")
+_THINGS = ("raised", "rug", "picture", "thing", "wall", "floor")
 _POINTING = ("next_to", "left_of", "right_of", "in_front_of", "behind")
 """Relations that hardly ever stand before anything but a thing: what follows them is one, in the book or not."""
 
 _TURNS = ("not", "but", "or", ",", ".")
 _BEAR_OUT = frozenset({"corner", "wall", "front", "back", ",", "."})
-_CARRY = ("table", "sofa", "bed", "chair")
 
 _TOKEN = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]|[,、()]|[.;:!?。\n]")
 _BETWEEN_PHRASES = re.compile(r", |(?<=[\u3400-\u9fff]) ")
@@ -65,7 +74,7 @@ class _Book(dict[str, "_Book"]):
 
 
 def read(instructions: str) -> Words:
-    """What `instructions` say of a place. Of phrases the longest counts, of sides, depths and surfaces the first."""
+    """Return what `instructions` say of a place. The longest phrase counts, and the first side, depth and surface."""
     listener = _Listener()
     for meanings in _meanings(_tokens(instructions)):
         listener.hear(meanings)
@@ -75,7 +84,7 @@ def read(instructions: str) -> Words:
 
 
 def _tokens(text: str) -> list[str]:
-    """Words and Chinese characters, "," and "."."""
+    """Return words and Chinese characters, "," and "."."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
     tokens: list[str] = []
     for found in _TOKEN.findall(plain):
@@ -87,7 +96,7 @@ def _tokens(text: str) -> list[str]:
 
 
 def _meanings(tokens: list[str]) -> list[Meanings]:
-    """Of each phrase its meanings, of each break itself, of other words none."""
+    """Return the meanings of each phrase, each break as itself, and no meaning for each other word."""
     places, misleading = _books()
     honest = ["" if meanings else token for token, meanings in _phrases(misleading, tokens)]
     found = [
@@ -99,13 +108,14 @@ def _meanings(tokens: list[str]) -> list[Meanings]:
 
 
 def _certain(before: Meanings, meanings: Meanings, after: Meanings) -> Meanings:
-    """`meanings` without those marked "?" that nothing beside them bears out: a break after them or one of the rest."""
+    """Return `meanings` without those marked "?" that nothing beside them bears out: a break after them, or one of the
+    rest."""
     sure = _BEAR_OUT & {*after} or _BEAR_OUT & {*before} - {",", "."}
     return tuple(meaning.rstrip("?") for meaning in meanings if sure or not meaning.endswith("?"))
 
 
 def _phrases(book: _Book, tokens: list[str]) -> Iterator[tuple[str, Meanings]]:
-    """Each token that begins no phrase, without meanings, and the first of each phrase with them."""
+    """Yield each token that begins no phrase, without meanings, and the first token of each phrase with them."""
     at = 0
     while at < len(tokens):
         meanings, length = _longest(book, tokens[at : at + _LONGEST_PHRASE])
@@ -126,7 +136,7 @@ def _longest(book: _Book, tokens: list[str]) -> tuple[Meanings, int]:
 
 @cache
 def _books() -> tuple[_Book, _Book]:
-    """The phrases of place, and those that only look like them."""
+    """Return the phrases of place, and those that only look like them."""
     places, misleading = _Book(), _Book()
     for line in PHRASES.splitlines():
         meaning, colon, phrases = line.partition(":")
@@ -147,23 +157,23 @@ class _Listener:
     """What was said so far, and what the next word may belong to."""
 
     def __init__(self) -> None:
-        self.wanted: list[str | Place] = []
-        self.unwanted: list[str | Place] = []
+        self.wanted: list[str | _Relation] = []
+        self.unwanted: list[str | _Relation] = []
         self._negated = self._negated_before = False
         self._relation, self._reach = "", 0
         self._pointed = False
-        self._landmark = ""
+        self._thing = ""
 
     def hear(self, meanings: Meanings) -> None:
-        landmark, self._landmark = self._landmark, ""
+        thing, self._thing = self._thing, ""
         for meaning in meanings:
             if meaning.startswith("+"):
-                if landmark:
-                    return self._say(_place(meaning[1:], landmark))
+                if thing:
+                    return self._say(_Relation(meaning[1:], thing))
             elif meaning in _RELATIONS:
                 self.let_go()
                 self._relation, self._reach, self._pointed = meaning, _REACH, meaning in _POINTING
-            elif meaning in _LANDMARKS:
+            elif meaning in _THINGS:
                 self._name(meaning)
             elif meaning in _TURNS:
                 self._turn(meaning)
@@ -173,10 +183,10 @@ class _Listener:
         return self._wait(not meanings)
 
     def let_go(self) -> None:
-        """No landmark will follow: a relation to nothing may still be a side or a depth, or a thing that is not in the
+        """Give up waiting for a thing: a relation to nothing may still be a side or a depth, or its thing is not in the
         book."""
         if self._relation and self._pointed and self._reach < _REACH and not self._negated:
-            self._say(_place(self._relation, "thing"))
+            self._say(_Relation(self._relation, "thing"))
         if self._relation in _ALONE:
             self._say(_ALONE[self._relation])
         self._relation, self._pointed = "", False
@@ -186,10 +196,10 @@ class _Listener:
         if self._reach < 0:
             self.let_go()
 
-    def _name(self, landmark: str) -> None:
+    def _name(self, thing: str) -> None:
         if self._relation:
-            self._say(_place(self._relation, landmark))
-        self._relation, self._landmark = "", landmark
+            self._say(_Relation(self._relation, thing))
+        self._relation, self._thing = "", thing
 
     def _turn(self, word: str) -> None:
         """A comma ends a "not", an "or" takes it up again."""
@@ -201,49 +211,39 @@ class _Listener:
         else:
             self._negated = word == "not" or self._negated or self._negated_before
 
-    def _say(self, what: str | Place) -> None:
+    def _say(self, what: str | _Relation) -> None:
         (self.unwanted if self._negated else self.wanted).append(what)
 
 
-def _place(relation: str, landmark: str) -> Place:
-    return Place(cast(Relation, relation), cast(Landmark, landmark))
-
-
-def _words(said: list[str | Place]) -> Words:
+def _words(said: list[str | _Relation]) -> Words:
     hung = "hang" in said
     stood = "stand" in said and not hung
-    places = [_meant(what, hung, stood) for what in said if isinstance(what, Place)]
-    surfaces = [surface for place in places if (surface := _surface(place, stood))]
+    relations = [what for what in said if isinstance(what, _Relation)]
+    surfaces = [surface for each in relations if (surface := _surface(each, hung, stood))]
+    at_wall = any(each.thing == "wall" and not _surface(each, hung, stood) for each in relations)
+    side = cast(Side | None, _first(said, get_args(Side)))
     return Words(
-        side=cast(Side | None, _first(said, get_args(Side))),
-        depth=cast(Depth | None, _first(said, get_args(Depth))),
+        side=side,
+        depth=cast(Depth | None, _first(said, get_args(Depth))) or ("back" if at_wall and not side else None),
         corner="corner" in said,
         surface="wall" if hung else next(iter(surfaces), None),
-        places=tuple(place for place in places if place not in (("on", "wall"), ("on", "floor"))),
+        names_thing=any(each.thing not in ("wall", "floor") for each in relations),
     )
 
 
-def _first(said: list[str | Place], of: tuple[str, ...]) -> str | None:
-    return next((what for what in said if isinstance(what, str) and what in of), None)
+def _first(said: list[str | _Relation], wanted: tuple[str, ...]) -> str | None:
+    return next((what for what in said if isinstance(what, str) and what in wanted), None)
 
 
-def _meant(place: Place, hung: bool, stood: bool) -> Place:
-    """`place` with "at" and "on" as its landmark and the verb make them."""
-    relation, landmark = cast(str, place.relation), place.landmark
-    if landmark == "wall" and relation in ("at", "on"):
-        return _place("next_to" if stood else "on", landmark)
-    if relation == "at" or (relation == "on" and landmark in ("window", "door", "picture", "plant")):
-        return _place("next_to", landmark)
-    if relation == "on" and hung and landmark in _CARRY:
-        return _place("above", landmark)
-    return place
-
-
-def _surface(place: Place, stood: bool) -> Surface | None:
-    relation, landmark = place
-    if relation == "on":
-        if landmark == "thing":
-            return None
-        return "wall" if landmark == "wall" else "tabletop" if landmark in _CARRY else "floor"
-    by_picture = landmark == "picture" and relation in ("next_to", "left_of", "right_of")
-    return "wall" if relation == "above" or (by_picture and not stood) else None
+def _surface(place: _Relation, hung: bool, stood: bool) -> Surface | None:
+    """Return the surface that a relation implies; what is stood "at" or "on" a wall stands before it."""
+    relation, thing = place
+    on = relation == "on"
+    if thing == "wall":
+        return "wall" if on or (relation == "at" and not stood) else None
+    if on and thing == "raised" and not hung:
+        return "tabletop"
+    if on and thing in ("rug", "floor"):
+        return "floor"
+    by_picture = thing == "picture" and relation in ("next_to", "left_of", "right_of") and not stood
+    return "wall" if relation == "above" or by_picture else None

@@ -1,4 +1,5 @@
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ import pytest
 
 from imaging.geometry.camera import Camera, find_camera
 from imaging.picture import Pixels
-from imaging.placement.find_place import Spot, find_place
-from imaging.placement.text_placement import Place, Surface, Words, read
+from imaging.placement.find_place import FoundPlace, find_place
+from imaging.placement.text_placement import Words, read
 from imaging.scenes import draw_scene
 from tests.imaging.drawn import CASES, HALF_CM, PHOTOS, WALL_CM, camera, room
 
@@ -29,14 +30,11 @@ ODD_PICTURES: dict[str, Pixels] = {
 SAYINGS = (
     "",
     "left",
-    "in the right corner at the back, not on the rug",
+    "in the right corner at the back, not on the left",
     "on the table",
-    "on the sofa",
-    "above the sofa",
-    "hang it to the left of the picture",
-    "next to the window",
-    "behind the plant",
-    "opposite the bed",
+    "hang it on the wall",
+    "hang it on the right wall",
+    "on the floor in front",
     "against the wall",
 )
 
@@ -49,30 +47,30 @@ def photo(case: str) -> tuple[Pixels, Camera]:
     return pixels, find_camera(pixels)
 
 
-def asked(case: str, words: str) -> Spot:
+def asked(case: str, words: str) -> FoundPlace:
     return find_place(*photo(case), read(words))
 
 
-def is_right(one: dict[str, Any], spot: Spot) -> bool:
+def is_right(one: dict[str, Any], spot: FoundPlace) -> bool:
     left, top, right, bottom = one["region"]
     return bool(left <= spot.point[0] < right and top <= spot.point[1] < bottom)
 
 
-def test_forty_instructions_in_five_languages_are_followed() -> None:
+def test_instructions_in_five_languages_are_followed() -> None:
     wrong = [(one, spot) for one in INSTRUCTIONS if not is_right(one, spot := asked(one["room"], one["words"]))]
     for one, spot in wrong:
         print(f"{one['language']} {one['room']}: {one['words']!r} ended at {spot.point}, not in {one['region']}")  # noqa: T201
-    assert len(INSTRUCTIONS) == 40
-    assert len(wrong) <= 4
-    assert not wrong, "all were right when this was written"
+    assert len(INSTRUCTIONS) == 29
+    assert not wrong
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("words", ["next to the window", "in front of the sofa", "on the rug", "on the table"])
-def test_the_mirrored_room_has_the_mirrored_spot(case: str, words: str) -> None:
+@pytest.mark.parametrize("words", ["", "on the left", "in the far right corner", "in front", "hang it on the left"])
+def test_the_mirrored_room_has_the_mirrored_place(case: str, words: str) -> None:
     pixels, seen_by = photo(case)
     x, y = asked(case, words).point
-    mirrored = find_place(np.ascontiguousarray(pixels[:, ::-1]), seen_by, read(words)).point
+    other_side = "".join({"left": "right", "right": "left"}.get(part, part) for part in re.split(r"\b", words))
+    mirrored = find_place(np.ascontiguousarray(pixels[:, ::-1]), seen_by, read(other_side)).point
     assert abs(pixels.shape[1] - 1 - mirrored[0] - x) < 0.07 * pixels.shape[1]
     assert abs(mirrored[1] - y) < 0.05 * pixels.shape[0]
 
@@ -85,7 +83,7 @@ def test_a_box_on_the_floor_is_kept_clear_of(words: str) -> None:
     spot = find_place(pixels, seen_by, read(words))
     x, z = (value.item() for value in seen_by.on_floor(*np.array(spot.point, float)[:, None] + 0.5))
     assert spot.surface == "floor"
-    assert spot.found
+    assert spot.seen
     assert np.hypot(max(abs(x) - 60, 0), max(330 - z, z - 430, 0)) > 38, "cm to the box"
     assert HALF_CM - abs(x) > 38, "cm to the side walls"
     assert WALL_CM - z > 38, "cm to the back wall"
@@ -127,7 +125,7 @@ def test_a_drawn_room_has_its_free_place_in_front(environment: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_what_hangs_covers_no_picture_and_no_window(case: str) -> None:
     pixels, _ = photo(case)
-    for words in ("hang it on the wall", "hang it above the sofa", "hang it to the right of the picture"):
+    for words in ("hang it on the wall", "hang it on the left", "hang it on the right wall"):
         spot = asked(case, words)
         x, y = spot.point
         assert spot.surface == "wall"
@@ -141,26 +139,10 @@ def test_a_side_of_the_wall_is_kept() -> None:
     assert right > 0.6 * 983
 
 
-def test_unwanted_places_are_left() -> None:
-    rug = asked("vase_loft", "on the rug").point
-    beside = asked("vase_loft", "in front of the sofa, not on the rug").point
-    red, green, _ = (photo("vase_loft")[0][y, x].astype(int) for x, y in (rug, beside, beside))
-    assert red[0] > red[2] + 40, "the rug is red"
-    assert abs(green[0] - green[2]) < 20, "the floor is gray"
-
-
-@pytest.mark.parametrize(
-    ("words", "surface"),
-    [
-        (Words(surface="tabletop"), "tabletop"),
-        (Words(places=(Place("next_to", "plant"),)), "floor"),
-        (Words(places=(Place("left_of", "door"),)), "floor"),
-    ],
-)
-def test_what_is_not_there_is_said_not_to_be_found(words: Words, surface: Surface) -> None:
-    spot = find_place(room(camera()), camera(), words)
-    assert (spot.surface, spot.found) == (surface, False)
-    assert 250 < spot.point[1] < 600
+def test_no_table_is_looked_for() -> None:
+    place = find_place(room(camera()), camera(), Words(surface="tabletop"))
+    assert (place.surface, place.seen) == ("tabletop", False)
+    assert 250 < place.point[1] < 600
 
 
 @pytest.mark.parametrize("name", ODD_PICTURES)
@@ -187,6 +169,6 @@ def test_a_large_photo_has_the_spot_of_its_small_copy() -> None:
     pixels, seen_by = photo(CASES[0])
     large = cv2.resize(pixels, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
     far = Camera((3072, 2304), 3 * seen_by.horizon, 3 * seen_by.focal, seen_by.height_cm, seen_by.found)
-    x, y = find_place(large, far, read("next to the window")).point
-    small = asked(CASES[0], "next to the window").point
+    x, y = find_place(large, far, read("on the left")).point
+    small = asked(CASES[0], "on the left").point
     assert np.hypot(x / 3 - small[0], y / 3 - small[1]) < 20

@@ -3,11 +3,11 @@ from collections.abc import Callable
 
 import pytest
 
-from imaging.placement.text_placement import Place, Words, read
+from imaging.placement.text_placement import Surface, Words, read
 
-LEFT_OF_SOFA = Words(places=(Place("left_of", "sofa"),))
-ON_TABLE = Words(surface="tabletop", places=(Place("on", "table"),))
-OVER_SOFA = Words(surface="wall", places=(Place("above", "sofa"),))
+BY_THING = Words(names_thing=True)
+ON_TABLE = Words(surface="tabletop", names_thing=True)
+OVER_SOFA = Words(surface="wall", names_thing=True)
 BACK_RIGHT = Words(side="right", depth="back", corner=True)
 FRONT_LEFT = Words(side="left", depth="front")
 
@@ -15,12 +15,12 @@ FRONT_LEFT = Words(side="left", depth="front")
 @pytest.mark.parametrize(
     ("said", "meant"),
     [
-        ("Put it to the LEFT of the big old leather sofa.", LEFT_OF_SOFA),
-        ("Stell ihn links neben das Sofa", LEFT_OF_SOFA),
-        ("À gauche du canapé", LEFT_OF_SOFA),
-        ("a gauche du canape", LEFT_OF_SOFA),
-        ("a la izquierda del sofá", LEFT_OF_SOFA),
-        ("把椅子放在沙发的左边", LEFT_OF_SOFA),
+        ("Put it to the LEFT of the big old leather sofa.", BY_THING),
+        ("Stell ihn links neben das Sofa", BY_THING),
+        ("À gauche du canapé", BY_THING),
+        ("a gauche du canape", BY_THING),
+        ("a la izquierda del sofá", BY_THING),
+        ("把椅子放在沙发的左边", BY_THING),
         ("on the coffee table", ON_TABLE),
         ("auf den Couchtisch", ON_TABLE),
         ("sur la table basse", ON_TABLE),
@@ -48,26 +48,43 @@ def test_the_same_place_is_read_in_five_languages(said: str, meant: Words) -> No
 
 
 @pytest.mark.parametrize(
-    ("said", "relation", "landmark"),
+    "said",
     [
-        ("in front of the window", "in_front_of", "window"),
-        ("behind the couch", "behind", "sofa"),
-        ("under the painting", "under", "picture"),
-        ("opposite the bed", "opposite", "bed"),
-        ("against the wall", "next_to", "wall"),
-        ("not far from the door", "next_to", "door"),
-        ("am Fenster", "next_to", "window"),
-        ("gegenüber vom Bett", "opposite", "bed"),
-        ("en face du lit", "opposite", "bed"),
-        ("al lado de la planta", "next_to", "plant"),
-        ("debajo de la ventana", "under", "window"),
-        ("靠近窗户", "next_to", "window"),
-        ("沙发对面", "opposite", "sofa"),
-        ("植物后面", "behind", "plant"),
+        "in front of the window",
+        "behind the couch",
+        "under the painting",
+        "opposite the bed",
+        "not far from the door",
+        "am Fenster",
+        "gegenüber vom Bett",
+        "en face du lit",
+        "al lado de la planta",
+        "debajo de la ventana",
+        "靠近窗户",
+        "沙发对面",
+        "植物后面",
     ],
 )
-def test_a_relation_finds_its_landmark(said: str, relation: str, landmark: str) -> None:
-    assert read(said).places == ((relation, landmark),)
+def test_a_relation_to_a_thing_chooses_no_side_and_no_depth(said: str) -> None:
+    assert read(said) == BY_THING
+
+
+@pytest.mark.parametrize(
+    ("said", "surface"),
+    [
+        ("on the sofa", "tabletop"),
+        ("auf die Kücheninsel", "tabletop"),
+        ("on the windowsill", "tabletop"),
+        ("放在电视柜上", "tabletop"),
+        ("on the rug", "floor"),
+        ("to the right of the picture", "wall"),
+        ("stand it to the right of the picture", None),
+        ("on the floor", "floor"),
+        ("on the wall", "wall"),
+    ],
+)
+def test_what_something_stands_on_or_hangs_at_is_its_surface(said: str, surface: Surface | None) -> None:
+    assert read(said).surface == surface
 
 
 @pytest.mark.parametrize(
@@ -99,23 +116,23 @@ def test_words_that_only_look_like_places_say_nothing(said: str) -> None:
         "放在电视旁边", "under the stairs", "next to the aquarium", "beside the old aquarium on the left",
     ],
 )  # fmt: skip
-def test_a_place_by_what_is_not_in_the_book_is_a_place(said: str) -> None:
-    assert [place.landmark for place in read(said).places] == ["thing"]
+def test_a_thing_that_is_not_in_the_book_is_a_thing(said: str) -> None:
+    assert read(said).names_thing
 
 
 @pytest.mark.parametrize(
     "said", ["to the left of the room", "leave some space behind it", "made by hand", "in front, slightly turned"]
 )
 def test_what_is_no_thing_to_stand_beside_makes_no_place(said: str) -> None:
-    assert read(said).places == ()
+    assert not read(said).names_thing
 
 
-def test_a_landmark_far_off_belongs_to_nothing() -> None:
+def test_a_thing_far_off_belongs_to_nothing() -> None:
     assert read("Put it on display for all your dear customers, the sofa goes out of stock") == Words()
 
 
 def test_the_longest_phrase_wins() -> None:
-    assert read("right next to the plant") == Words(places=(Place("next_to", "plant"),))
+    assert read("right next to the plant") == BY_THING
     assert read("the right wall").side == "right"
     assert read("on the back wall").depth == "back"
 
@@ -150,20 +167,25 @@ def test_a_not_ends_where_the_sentence_turns(said: str) -> None:
 
 
 def test_an_or_carries_the_not_on() -> None:
-    unwanted = read("not in the corner, or on the rug").unwanted
-    assert unwanted
-    assert unwanted.corner
-    assert unwanted.places == (Place("on", "rug"),)
-
-
-def test_several_places_are_all_read() -> None:
-    words = read("on the rug in front of the sofa")
-    assert words == Words(surface="floor", places=(Place("on", "rug"), Place("in_front_of", "sofa")))
+    assert read("not in the corner, or on the rug").unwanted == Words(corner=True, surface="floor", names_thing=True)
 
 
 def test_what_is_stood_at_the_wall_does_not_hang_there() -> None:
     assert read("an die Wand").surface == "wall"
-    assert read("Stell den Sessel an die Wand") == Words(places=(Place("next_to", "wall"),))
+    assert read("Stell den Sessel an die Wand") == Words(depth="back")
+
+
+@pytest.mark.parametrize("said", ["against the wall", "gegen die Wand", "contre le mur", "contra la pared", "靠墙"])
+def test_against_the_wall_is_at_the_back_unless_a_side_is_named(said: str) -> None:
+    assert read(said) == Words(depth="back")
+    assert read("against the left wall") == Words(side="left")
+
+
+def test_only_a_place_that_depends_on_a_thing_is_one_that_has_to_be_looked_for() -> None:
+    assert read("next to the sofa").depends_on_thing
+    assert read("in the corner, not on the rug").depends_on_thing
+    assert not read("in the corner, not on the table").depends_on_thing
+    assert not read("on the left wall").depends_on_thing
 
 
 @pytest.mark.parametrize("pattern", ["on the ", "left of ", "the ", "左", "not or , ", "ﷺ", "a", "à côté ", "a el le "])

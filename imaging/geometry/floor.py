@@ -1,0 +1,203 @@
+"""The part of a room photo that shows the floor.
+
+Floor is what looks like the bottom of the photo, up to the edges of things. This is a guess that holds in common rooms:
+furniture in the very color of the floor is taken for floor, and rugs in another color are not.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.geometry.camera import Camera, Numbers
+from imaging.picture import Mask, Pixels
+
+Lab = NDArray[np.float32]
+"""(h, w, 3) CIELAB."""
+
+_Chosen = NDArray[np.bool_]
+"""(regions): True for those that are chosen."""
+
+_Tolerance = tuple[float, float]
+"""The largest difference in tint and in lightness, in CIELAB, between two colors that count as alike."""
+
+# Found on the rendered rooms of examples/photos and held against real ones; `python -m bench.placement` shows a change.
+_SAME, _LIKE = (6.0, 16.0), (8.0, 28.0)  # one surface in one light, and in any light
+_SEAMLESS = 5.0  # CIELAB across a border: joints and light, but no edge of a thing
+_STEEP = 3.0  # CIELAB per pixel: an edge of a thing or of a pattern
+_PLAIN = 1.0  # CIELAB per pixel: the steepest gradient inside a region
+_SPECK = 16  # pixels: smaller parts belong to their neighbors
+_MOST = 400  # regions
+_BORDER = 4  # pixels over which the colors on both sides of a border are compared
+_BELOW = 0.97  # share of a region's pixels that must lie below the horizon
+_IN_GROUND = 0.9  # share of a region's pixels that must lie on the ground
+_JOINT_ROWS = 9  # pixels: level lines up to this thick are joints of the floor or borders of rugs
+
+
+@dataclass(frozen=True, eq=False)
+class Floor:
+    """The floor of a reduced photo. `ground` is the floor with all that stands on it, `free` the part of it that shows,
+    `edges` are those of things and patterns anywhere in the photo."""
+
+    ground: Mask
+    free: Mask
+    edges: Mask
+
+
+class _Regions(NamedTuple):
+    """`labels` (h, w), and for each label its area in pixels, its color and its width and height in pixels.
+
+    The color is CIELAB with the tint that it would have at middle lightness, which light and shade leave alone. Label 0
+    stands for no region: its area is 0.
+    """
+
+    labels: NDArray[np.int32]
+    area: Numbers
+    color: Numbers
+    width: Numbers
+    height: Numbers
+
+    def mask(self, chosen: _Chosen) -> Mask:
+        return chosen[self.labels]
+
+    def share(self, mask: Mask) -> Numbers:
+        """Return how much of each region is in `mask`, 0 to 1."""
+        return np.bincount(self.labels.ravel(), mask.ravel(), len(self.area)) / np.fmax(self.area, 1)
+
+    def only(self, number: int) -> _Chosen:
+        chosen = np.zeros(len(self.area), np.bool_)
+        chosen[number] = True
+        return chosen
+
+    def like(self, chosen: _Chosen, tolerance: _Tolerance) -> _Chosen:
+        """Return the regions that look like one of `chosen`."""
+        apart = self.color[:, None] - self.color[chosen]
+        alike = (np.hypot(apart[..., 1], apart[..., 2]) < tolerance[0]) & (np.abs(apart[..., 0]) < tolerance[1])
+        return cast(_Chosen, alike.any(axis=1))
+
+
+def find_floor(pixels: Pixels, camera: Camera) -> Floor:
+    """Return the floor in `pixels`, which should be a few hundred wide; `camera` has their size."""
+    smooth = cv2.bilateralFilter(pixels, 7, 20, 3).astype(np.float32) / 255
+    lab = cast(Lab, cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB))
+    floor, ground = _floor_and_ground(lab, camera)
+    edges = cv2.dilate((_steepness(lab) > _STEEP).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    return Floor(ground, _without_joints(floor) & ground, edges)
+
+
+def _floor_and_ground(lab: Lab, camera: Camera) -> tuple[Mask, Mask]:
+    """Return the visible floor and the ground: the convex hull of what is surely floor, since most rooms are convex."""
+    regions = _split(lab)
+    shape = regions.labels.shape
+    touching = np.bincount(regions.labels[-max(2, shape[0] // 40) :].ravel(), minlength=len(regions.area))
+    touching[0] = 0
+    low = regions.share(_below(shape, camera.horizon)) > _BELOW
+    low &= (touching > 0) | (regions.width > regions.height)
+    if not touching[low].any():  # a backdrop without an edge, or a wall right before the camera
+        most = regions.mask(touching > 0.1 * touching.sum())
+        return most, _below(shape, (max(camera.horizon, 0) + shape[0]) / 2)
+    seeds = _seeds(regions, touching * low)
+    across = _contrasts(regions, lab)
+    sure = _grown(seeds, low & regions.like(seeds, _SAME), across < _SEAMLESS)
+    ground = _hull(regions.mask(sure))
+    likely = low & regions.like(sure, _LIKE) & (regions.share(ground) > _IN_GROUND)
+    return regions.mask(_grown(sure, likely, np.isfinite(across))), ground
+
+
+def _seeds(regions: _Regions, touching: NDArray[np.intp]) -> _Chosen:
+    """Return the regions at the photo's bottom that look like most of it; `touching` is how many of its pixels each
+    has."""
+    rivals = [regions.like(regions.only(int(one)), _LIKE) for one in np.flatnonzero(touching)]
+    return max(rivals, key=lambda alike: int(touching[alike].sum())) & (touching > 0)
+
+
+def _below(shape: tuple[int, ...], row: float) -> Mask:
+    return np.broadcast_to((np.arange(shape[0]) >= row)[:, None], shape)
+
+
+def _hull(mask: Mask) -> Mask:
+    hull = np.zeros(mask.shape, np.uint8)
+    cv2.fillConvexPoly(hull, cv2.convexHull(cv2.findNonZero(mask.astype(np.uint8))), 1)
+    return cv2.dilate(hull, np.ones((5, 1), np.uint8)) > 0
+
+
+def _without_joints(floor: Mask) -> Mask:
+    return cv2.morphologyEx(floor.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((_JOINT_ROWS, 1), np.uint8)) > 0
+
+
+# Regions: the plain parts of a picture between its edges
+
+
+def _split(lab: Lab) -> _Regions:
+    """Return the regions of at least a few pixels, the largest first; watershed gives them the pixels between."""
+    steep = _steepness(lab)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((steep < _PLAIN).astype(np.uint8), connectivity=4)
+    order = np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:_MOST] + 1
+    kept = order[stats[order, cv2.CC_STAT_AREA] >= _SPECK]
+    number = np.zeros(count, np.int32)
+    number[kept] = np.arange(1, len(kept) + 1)
+    relief = cv2.merge([(16 * steep).clip(0, 255).astype(np.uint8)] * 3)
+    flooded = cast(NDArray[np.int32], cv2.watershed(relief, number[labels]))
+    return _measured(_without_lines(flooded), lab, len(kept) + 1)
+
+
+def _steepness(lab: Lab) -> NDArray[np.float32]:
+    """Return the gradient (h, w) in CIELAB per pixel."""
+    across, down = cv2.Scharr(lab, -1, 1, 0, scale=1 / 32), cv2.Scharr(lab, -1, 0, 1, scale=1 / 32)
+    return cast(NDArray[np.float32], np.sqrt((across**2 + down**2).sum(axis=2)))
+
+
+def _without_lines(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return `labels` with the lines that watershed leaves between regions given to one of them."""
+    for _ in range(2):
+        grown = cv2.dilate(labels.astype(np.float32), np.ones((3, 3), np.uint8)).astype(np.int32)
+        labels = np.where(labels > 0, labels, grown)
+    return labels.clip(0)
+
+
+def _measured(labels: NDArray[np.int32], lab: Lab, count: int) -> _Regions:
+    flat = labels.ravel()
+    area = np.bincount(flat, minlength=count).astype(np.float64)
+    sums = [np.bincount(flat, lab[..., channel].ravel(), count) for channel in range(3)]
+    color = np.stack(sums, axis=1) / area.clip(1)[:, None]
+    area[0] = 0
+    columns, rows = (_extent(flat, index.ravel(), count) for index in np.indices(labels.shape)[::-1])
+    return _Regions(labels, area, evenly_lit(color), columns, rows)
+
+
+def _extent(labels: NDArray[np.int32], places: NDArray[np.intp], count: int) -> Numbers:
+    """Return how many columns (or rows) each label spans, from the column (or row) of each pixel."""
+    first, last = np.full(count, np.iinfo(np.intp).max), np.full(count, -1, np.intp)
+    np.minimum.at(first, labels, places)
+    np.maximum.at(last, labels, places)
+    return np.where(last < 0, 0, last + 1 - first).astype(np.float64)
+
+
+def evenly_lit(colors: Numbers) -> Numbers:
+    """Return CIELAB colors with the tint they would have at middle lightness: in the shade it is weaker."""
+    return colors * [1, 0, 0] + colors * [0, 50, 50] / np.where(colors[..., :1] > 15, colors[..., :1], 15)
+
+
+def _contrasts(regions: _Regions, lab: Lab) -> Numbers:
+    """Return the mean difference in CIELAB across the border of each two regions (n, n), infinite where they have
+    none."""
+    count = len(regions.area)
+    sums, pairs = np.zeros(count * count), np.zeros(count * count)
+    for near, far in ((np.s_[:-_BORDER], np.s_[_BORDER:]), (np.s_[:, :-_BORDER], np.s_[:, _BORDER:])):
+        border = regions.labels[near] != regions.labels[far]
+        pair = regions.labels[near][border] * np.int64(count) + regions.labels[far][border]
+        sums += np.bincount(pair, np.linalg.norm(lab[near][border] - lab[far][border], axis=1), count * count)
+        pairs += np.bincount(pair, minlength=count * count)
+    both = [flat.reshape(count, count) + flat.reshape(count, count).T for flat in (sums, pairs)]
+    return np.where(both[1] > 0, both[0] / both[1].clip(1), np.inf)
+
+
+def _grown(seeds: _Chosen, candidates: _Chosen, bonds: Mask) -> _Chosen:
+    """Return `seeds` and the candidates bound to them, also through one another; `bonds` is (n, n)."""
+    joined, new = seeds, seeds
+    while new.any():
+        new = candidates & ~joined & bonds[new].any(axis=0)
+        joined = joined | new
+    return joined
