@@ -28,7 +28,7 @@ class Model:
     shift: tuple[float, float] = (0.0, 0.0)
     degrees: float = 0.0
     tilt: float = 0.0
-    cast: bool = False
+    color_shift: bool = False
     jpeg: int | None = None
     megapixel: bool = False
     repaint: bool = False
@@ -36,7 +36,7 @@ class Model:
 
     @property
     def without_drift(self) -> "Model":
-        return replace(self, zoom=1.0, shift=(0.0, 0.0), degrees=0.0, tilt=0.0, cast=False)
+        return replace(self, zoom=1.0, shift=(0.0, 0.0), degrees=0.0, tilt=0.0, color_shift=False)
 
 
 MODELS = (
@@ -45,13 +45,13 @@ MODELS = (
     Model("shift 2 %", shift=(0.02, -0.02)),
     Model("turn 0.5", degrees=0.5),
     Model("tilt", tilt=0.002),
-    Model("cast", cast=True),
+    Model("color shift", color_shift=True),
     Model("JPEG noise", jpeg=70),
     Model("megapixel", megapixel=True),
     Model("mixture", 1.02, (0.012, -0.015), -0.4, 0.001, True, 75, True),
     Model("its opposite", 0.97, (-0.02, 0.02), 0.5, -0.001, True, 75, True),
-    Model("repainted", 0.98, (0.02, 0.01), 0.5, cast=True, jpeg=75, megapixel=True, repaint=True),
-    Model("uneven light", 1.03, (-0.015, 0.01), -0.5, cast=True, jpeg=75, megapixel=True, gradient=0.15),
+    Model("repainted", 0.98, (0.02, 0.01), 0.5, color_shift=True, jpeg=75, megapixel=True, repaint=True),
+    Model("uneven light", 1.03, (-0.015, 0.01), -0.5, color_shift=True, jpeg=75, megapixel=True, gradient=0.15),
     Model("everything", 0.975, (0.018, -0.02), 0.45, -0.001, True, 70, True, True, -0.12),
 )
 
@@ -124,7 +124,7 @@ def painted(model: Model, scene: Scene) -> Pixels:
     if not np.array_equal(motion(model, scene), np.eye(3)):
         flags, border = cv2.INTER_LANCZOS4, cv2.BORDER_REFLECT
         raw = as_pixels(cv2.warpPerspective(raw, motion(model, scene), size, flags=flags, borderMode=border))
-    raw = as_pixels(raw * np.array([1.05, 1.0, 0.93]) + np.array([3, -4, 5])) if model.cast else raw
+    raw = as_pixels(raw * np.array([1.05, 1.0, 0.93]) + np.array([3, -4, 5])) if model.color_shift else raw
     if model.megapixel:
         raw = as_pixels(cv2.resize(raw, model_size(scene), interpolation=cv2.INTER_AREA))
     if model.jpeg:

@@ -45,7 +45,7 @@ from schemas.settings import Settings  # noqa: E402
 
 STAGES = ("cut-out", "layout", "guide", "restore and judge")
 RUNS = 5
-DRIFT = Model("", 1.02, (0.01, -0.01), 0.3, cast=True)
+DRIFT = Model("", 1.02, (0.01, -0.01), 0.3, color_shift=True)
 PROFILE = PROFILES["qwen-image-edit-2511"]
 
 

@@ -101,8 +101,7 @@ def _painted(runner: EngineRunner, tasks: list[EditTask], control: Control, *, f
 def _tries_again(scene: Scene, outcome: Outcome, finished: list[Finished], control: Control, seconds: float) -> bool:
     """A seed that the caller gave is never replaced, and what no seed changes is not tried twice."""
     job = scene.request.job
-    by_compositor = outcome.variants[0].pixels is scene.guide.pixels
-    if job.seed not in (None, RANDOM_SEED) or job.n > 1 or by_compositor:
+    if job.seed not in (None, RANDOM_SEED) or job.n > 1 or outcome.variants[0].is_guide:
         return False
     return bool(finished[0].failed) and time.monotonic() + PATIENCE * seconds < control.deadline
 
@@ -127,12 +126,12 @@ def _better(
 
 
 def _said(scene: Scene, outcome: Outcome) -> Iterator[str]:
-    job, by_engine = scene.request.job, scene.by_words and outcome.variants[0].pixels is not scene.guide.pixels
+    job, by_engine = scene.request.job, scene.by_words and not outcome.variants[0].is_guide
     for warning in scene.placement.warnings:
         yield CHOSEN_BY_ENGINE if by_engine and warning in NOT_FOUND else warning
     yield from outcome.warnings
     placed = job.placement_coordinates or job.placement_box or job.mask
-    if job.words and outcome.variants[0].pixels is scene.guide.pixels:
+    if job.words and outcome.variants[0].is_guide:
         said = read(job.words)
         if placed and not (said.surface and job.placement_surface == "auto"):
             yield "What was said in words has no effect: they only choose a place here, and one was given"

@@ -1,4 +1,4 @@
-"""Whether a finished edit is good enough to be the only one."""
+"""Compare the measurements of a finished edit with the thresholds of the settings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from schemas.settings import Settings
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a good picture keeps to: the settings that begin with `check_`."""
+    """Limits of a good picture: the settings that begin with `check_`."""
 
     drift_percent: float
     box_agreement: float
@@ -25,15 +25,17 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class QualityChecks:
-    """What was measured of one picture; None where there was nothing to measure. Drift is that of the engine's picture
-    before it was brought back."""
+    """Measurements of one picture; None where there was nothing to measure.
+
+    `drift` is that of the engine's picture before restoration.
+    """
 
     drift: Drift | None
     box_agreement: float | None
     product: ProductSimilarity | None
 
     def failed(self, limits: Thresholds, side: int) -> Iterator[str]:
-        """The names of the checks it fails in a photo whose longer side has so many pixels."""
+        """Yield the names of failed checks; `side` is the photo's longer side in pixels."""
         if self.drift and not (self.drift.found and self.drift.worst_percent(side) <= limits.drift_percent):
             yield "drift"
         if self.box_agreement is not None and self.box_agreement < limits.box_agreement:

@@ -1,4 +1,4 @@
-"""A painted picture to one the customer can trust: brought back onto the photo, and judged."""
+"""Restore the customer's photo around a painted product and check the result."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,14 +15,16 @@ from imaging.restoration.metrics import agreement, pasted, product_similarity
 from imaging.restoration.restoration import Drift, restore
 from models.engine import Painted
 
-BESIDE, ABOVE = 0.55, 0.32
-"""Of the product's width and height, how far around it an engine may change the photo."""
+CHANGE_BESIDE, CHANGE_ABOVE = 0.55, 0.32
+"""Distance, in shares of the product's width and height, within which an engine may change the photo."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What an edit starts from. `allowed` is where the photo may change, `by_words` that its place is the engine's to
-    find."""
+    """Everything an edit starts from.
+
+    `allowed` is where the photo may change; `by_words` is True if the engine is to find the place.
+    """
 
     request: EditRequest
     product: CutOut
@@ -37,7 +39,7 @@ class Scene:
 
     @property
     def region(self) -> Box | None:
-        """What holds all that may change; None for most of the photo."""
+        """Return the box of everything that may change; None for the whole photo."""
         if self.by_words or not self.request.job.preserve_background:
             return None
         return bounds(self.allowed)
@@ -45,7 +47,7 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """`box` is where the product is in `pixels`, None where it is not to be found; `failed` names checks."""
+    """A finished edit: `box` is where the product is in `pixels`, None if it was not found; `failed` names checks."""
 
     pixels: Pixels
     box: Box | None
@@ -55,17 +57,19 @@ class Finished:
 
     @property
     def worth(self) -> tuple[int, float]:
-        """The better of two is the one with more."""
+        """Return a key by which the better of two edits is the larger."""
         return -len(self.failed), self.verdict.product_similarity
 
 
 def may_change(request: EditRequest, frame: Box, guide: Composite, by_words: bool) -> Mask:
-    """With the background preserved, the surroundings that a product's shadow and reflection reach, and a lamp's
-    light."""
+    """Return where the photo may change.
+
+    With the background preserved, that is what the product's shadow, its reflection and a lamp's light reach.
+    """
     allowed = np.ones(request.room.pixels.shape[:2], np.bool_)
     if request.job.preserve_background and not by_words:
         left, top, right, bottom = frame
-        beside, above = round(BESIDE * (right - left)), round(ABOVE * (bottom - top))
+        beside, above = round(CHANGE_BESIDE * (right - left)), round(CHANGE_ABOVE * (bottom - top))
         allowed[:] = False
         allowed[max(0, top - above) : bottom + above, max(0, left - beside) : right + beside] = True
         allowed |= guide.changed
@@ -73,13 +77,15 @@ def may_change(request: EditRequest, frame: Box, guide: Composite, by_words: boo
 
 
 def finish(scene: Scene, painted: Painted, thresholds: Thresholds) -> Finished:
-    """The guide itself has not drifted; and where the whole photo may change, nothing is brought back."""
+    """Return the restored and checked edit.
+
+    Nothing is restored if the painted picture is the guide, which cannot drift, or if the whole photo may change.
+    """
     job, photo, guide = scene.request.job, scene.photo, scene.guide
     own_share = 0.0 if job.harmonize is None or scene.by_words else 1 - job.harmonize
     drift: Drift | None = None
     repainted_box: Box | None = scene.placement.box
-    is_guide = painted.pixels is guide.pixels
-    if is_guide or not job.preserve_background:
+    if painted.is_guide or not job.preserve_background:
         pixels = np.where(scene.allowed[..., None], painted.pixels, photo)
     else:
         pixels, drift, repainted_box = _brought_back(scene, painted, own_share)
@@ -88,7 +94,7 @@ def finish(scene: Scene, painted: Painted, thresholds: Thresholds) -> Finished:
 
     box = repainted_box if scene.by_words else scene.placement.box
     meant = pasted(photo, scene.product, box) if scene.by_words and box else guide
-    unmeasured = scene.by_words or own_share == 1 or not (is_guide or job.preserve_background)
+    unmeasured = scene.by_words or own_share == 1 or not (painted.is_guide or job.preserve_background)
     verdict = QualityChecks(
         drift=drift,
         box_agreement=None if unmeasured else agreement(repainted_box, scene.placement.box),
@@ -100,7 +106,7 @@ def finish(scene: Scene, painted: Painted, thresholds: Thresholds) -> Finished:
 
 
 def _brought_back(scene: Scene, painted: Painted, own_share: float) -> tuple[Pixels, Drift, Box | None]:
-    """The photo with what the engine changed in its window."""
+    """Return the photo with the engine's real changes, the drift, and the box of what was repainted."""
     photo = scene.photo
     left, top, right, bottom = painted.window or (0, 0, photo.shape[1], photo.shape[0])
     window = np.s_[top:bottom, left:right]
@@ -113,7 +119,7 @@ def _brought_back(scene: Scene, painted: Painted, own_share: float) -> tuple[Pix
 
 
 def _freedom(scene: Scene, own_share: float) -> Weights:
-    """How much of what the engine painted is taken: all of it under the product, which is mixed afterwards."""
+    """Return the share of the engine's paint that is used: all of it under the product, which is mixed afterwards."""
     freedom = np.full(scene.photo.shape[:2], 1 - own_share, np.float32)
     left, top, right, bottom = scene.guide.part
     freedom[top:bottom, left:right] += np.float32(own_share) * scene.guide.alpha
@@ -121,7 +127,7 @@ def _freedom(scene: Scene, own_share: float) -> Weights:
 
 
 def _with_own_product(pixels: Pixels, scene: Scene, share: float) -> Pixels:
-    """`share` of the compositor's product, whose pixels are the shop's own, over that of the engine."""
+    """Return `pixels` with `share` of the compositor's product, which has the shop's own pixels, over the engine's."""
     left, top, right, bottom = scene.guide.part
     here = np.s_[top:bottom, left:right]
     weight = np.float32(share) * (scene.guide.alpha * scene.allowed[here])[..., None]
@@ -132,7 +138,7 @@ def _with_own_product(pixels: Pixels, scene: Scene, share: float) -> Pixels:
 
 
 def _checks(changed: Mask, allowed: Mask, verdict: QualityChecks, failed: tuple[str, ...]) -> dict[str, Any]:
-    """Measured, not promised."""
+    """Return the answer's `checks`."""
     outside = ~allowed
     told: dict[str, Any] = {
         "background_identical": 1.0 - np.count_nonzero(changed & outside) / max(1, int(outside.sum())),

@@ -1,4 +1,4 @@
-"""The product set into the photo: its own pixels in the room's light, and the shadow it throws."""
+"""Composite a product into a photo: its own pixels in the room's light, and the shadow it casts."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -6,27 +6,29 @@ from typing import cast
 import cv2
 import numpy as np
 
+from imaging.arrays import Numbers
 from imaging.cutout import CutOut
-from imaging.geometry.camera import Camera, Numbers
+from imaging.geometry.camera import Camera
 from imaging.geometry.walls import FARTHEST_WALL_CM, floor_end, wall_distance
-from imaging.lighting.cast_shadow import ABOVE, BESIDE, shade
+from imaging.lighting.cast_shadow import SHADOW_ABOVE, SHADOW_BESIDE, cast_shadow
 from imaging.lighting.estimate import Light, Source, encoded, find_light, linear
-from imaging.lighting.lamp import shade_of
-from imaging.lighting.lamp_light import glow, reach
+from imaging.lighting.lamp_light import lamp_light, lampshade_share, lit_box
 from imaging.lighting.relight import gain, relit
 from imaging.lighting.sun import find_sun
 from imaging.picture import Box, Mask, Pixels, Weights, differing
 from imaging.placement.layout import Placement
 from imaging.resize import Layer, placed, scaled_box
 
-_VIEW = 480  # pixels along the longer side of the reduced photo
-_GAMMA = 2.4
-_TOE = 0.055 * 255  # sRGB values v + _TOE are a pure power of the light, but for the darkest
+_VIEW = 480  # pixels along the longer side of the photo that the light is judged on
+_GAMMA, _TOE = 2.4, 0.055 * 255  # sRGB: (value + _TOE) is a power of the light, except for the darkest (IEC 61966-2-1)
 
 
 @dataclass(frozen=True, eq=False)
 class Composite:
-    """`pixels` equal the room's outside `changed`. `alpha` is the product's within `part`, 0 to 1, and 0 outside."""
+    """The product in the photo.
+
+    `pixels` equal the photo outside `changed`. `alpha`, 0 to 1, is the product's within `part` and 0 outside it.
+    """
 
     pixels: Pixels
     changed: Mask
@@ -36,8 +38,10 @@ class Composite:
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """The room reduced to what its light can be judged on, with camera and frame to match, and the first row of floor
-    before a wall (or a sofa) behind the product."""
+    """The reduced photo with camera and frame to match.
+
+    `wall_row` is the first row of floor in front of a wall (or a sofa) behind the product, None if not found.
+    """
 
     pixels: Pixels
     camera: Camera
@@ -46,26 +50,29 @@ class _View:
 
 
 def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
-    """Only the surroundings of the product are worked on: a large photo costs little more than a small one."""
-    # 1. The room's light.
+    """Return `product` composited into `room`.
+
+    Only the product's surroundings are computed, so a large photo costs little more than a small one.
+    """
+    # 1. Estimate the room's light.
     view = _view(room, placement)
     wall_cm = _wall_cm(view)
     light = find_light(view.pixels, view.camera, wall_cm)
     sun = _sun(view, light) if placement.surface == "floor" else None
     sources = (light.source,) if sun is None else (light.source, sun)
 
-    # 2. The ground in the product's shadow, and in a lamp's light.
-    lampshade = 0.0 if light.daylight else shade_of(product)
-    glows = lampshade > 0 and placement.surface == "floor"
-    left, top, right, bottom = part = _around(placement, glows)
+    # 2. Darken the ground by the product's shadow and brighten it by a lit lamp.
+    lampshade = 0.0 if light.daylight else lampshade_share(product)
+    is_lit = lampshade > 0 and placement.surface == "floor"
+    left, top, right, bottom = part = _around(placement, is_lit)
     photo = room[top:bottom, left:right]
     wall_row = None if view.wall_row is None else round(view.wall_row * room.shape[0] / view.pixels.shape[0])
-    share = shade(product, placement, sources, wall_row, part)[..., None]
-    if glows:
-        share = share + glow(product, placement, lampshade, light, _behind_cm(view, wall_cm), part)
+    share = cast_shadow(product, placement, sources, wall_row, part)[..., None]
+    if is_lit:
+        share = share + lamp_light(product, placement, lampshade, light, _behind_cm(view, wall_cm), part)
     ground = _in_light(photo, share)
 
-    # 3. The product over it.
+    # 3. Composite the product over it.
     frame = _clipped(placement.frame, part)
     color, alpha = set_into(product, placement.frame, frame)
     covered = alpha > 0
@@ -89,7 +96,7 @@ def _view(room: Pixels, placement: Placement) -> _View:
 
 
 def _wall_cm(view: _View) -> float:
-    """The distance of the back wall; what is close behind the product may be a sofa or a side wall."""
+    """Return the distance of the back wall in cm; what is close behind the product may be a sofa or a side wall."""
     near = 0.0 if view.wall_row is None else view.camera.distance(view.wall_row)
     return max(wall_distance(view.pixels, view.camera), min(near, FARTHEST_WALL_CM))
 
@@ -105,13 +112,13 @@ def _behind_cm(view: _View, wall_cm: float) -> float:
     return wall_cm if view.wall_row is None else view.camera.distance(view.wall_row)
 
 
-def _around(placement: Placement, glows: bool) -> Box:
-    """The part of the photo that product, shadow and a lamp's light stay in."""
+def _around(placement: Placement, is_lit: bool) -> Box:
+    """Return the part of the photo that product, shadow and a lamp's light stay in."""
     left, top, right, bottom = frame = placement.frame
-    beside, above = int(BESIDE * (right - left)), int(ABOVE * (bottom - top))
+    beside, above = int(SHADOW_BESIDE * (right - left)), int(SHADOW_ABOVE * (bottom - top))
     part = left - beside, top - above, right + beside, bottom + above
-    if glows:
-        lit = reach(frame)
+    if is_lit:
+        lit = lit_box(frame)
         part = min(part[0], lit[0]), min(part[1], lit[1]), max(part[2], lit[2]), max(part[3], lit[3])
     return _clipped(part, (0, 0, *placement.camera.size))
 
@@ -122,26 +129,28 @@ def _clipped(box: Box, part: Box) -> Box:
 
 
 def _in_light(photo: Pixels, share: Layer) -> Layer:
-    """sRGB pixels with only a share of their light, or more than it: exact but for the darkest, which sRGB codes
-    linearly."""
+    """Return sRGB pixels with their light multiplied by `share`.
+
+    Exact except for the darkest pixels, which sRGB codes linearly.
+    """
     factor = np.power(share, np.float32(1 / _GAMMA))
     return cast(Layer, np.clip((photo + np.float32(_TOE)) * factor - np.float32(_TOE), 0, 255))
 
 
 def set_into(product: CutOut, frame: Box, part: Box) -> tuple[Layer, Weights]:
-    """Color times alpha, and alpha, of the product scaled to `frame`, on the pixels of `part`."""
+    """Return premultiplied color and alpha of the product scaled to `frame`, on the pixels of `part`."""
     alpha = placed(product.alpha, frame, part).clip(0, 1)
     color = placed(product.color * product.alpha[..., None], frame, part)
     return color.clip(0, 255 * alpha[..., None]), alpha
 
 
 def _lit_rows(placement: Placement, lampshade: float) -> int:
-    """The photo's row down to which the product is a lampshade with its own light in it."""
+    """Return the photo row above which the product is a lit lampshade."""
     _, top, _, bottom = placement.frame
     return round(top + lampshade * (bottom - top)) if lampshade else 0
 
 
 def _relit(colors: Layer, alpha: Layer, gain: Numbers, brightest: float) -> Layer:
-    """Colors (n, 3), which come and go multiplied by alpha (n, 1), in another light."""
+    """Return premultiplied `colors` (n, 3) with alpha (n, 1) in the room's light."""
     straight = (colors / alpha + np.float32(0.5)).clip(0, 255).astype(np.uint8)
     return encoded(relit(linear(straight), gain, brightest)) * alpha

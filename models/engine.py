@@ -154,7 +154,7 @@ class Question:
 class Painted:
     """What an engine made, and the schedule it really used. `warnings` name what it could not obey; `window` is the
     part of the room that an edit shows, None all of it; `engine` is what painted, where the engine's name does not say
-    it."""
+    it. `is_guide` is True if the pixels are the compositor's guide itself."""
 
     pixels: Pixels
     steps: int
@@ -162,6 +162,7 @@ class Painted:
     warnings: tuple[str, ...] = ()
     window: Box | None = None
     engine: str | None = None
+    is_guide: bool = False
 
 
 class ImageModel(Protocol):

@@ -1,4 +1,4 @@
-"""The preview engine: compositing on the CPU, without any model. It never pretends to be one."""
+"""The preview engine: composites on the CPU without a model, and says so in every answer."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,9 +21,9 @@ class Preview:
         return {"engine": self.name, "model": None}
 
     def edit(self, task: EditTask, control: Control) -> Painted:
-        """The guide is already the picture."""
+        """Return the guide, which already is the picture."""
         control.progress("compose", 1, 1)
-        return Painted(task.guide.pixels, 0, 1.0, tuple(_without_effect(task.sampling, task.harmonize)))
+        return Painted(task.guide.pixels, 0, 1.0, tuple(_without_effect(task.sampling, task.harmonize)), is_guide=True)
 
     def generate(self, task: GenerateTask, control: Control) -> Painted:
         control.progress("draw", 0, 2)
@@ -36,7 +36,7 @@ class Preview:
             warnings.append("instructions have no effect on the rooms that the preview engine draws")
         return Painted(compose(scene.pixels, task.cut_out, placement).pixels, 0, 1.0, tuple(warnings))
 
-    def ask(self, question: Question, control: Control) -> str | None:  # noqa: ARG002  there is no model to ask
+    def ask(self, question: Question, control: Control) -> str | None:  # noqa: ARG002  the Protocol's parameters
         return None
 
     def paint(self, task: PaintTask, control: Control) -> Painted:

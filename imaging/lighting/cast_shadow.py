@@ -1,34 +1,37 @@
-"""How a placed product dims its surroundings in the photo."""
+"""Compute how a placed product dims its surroundings in the photo."""
 
 from typing import cast
 
 import cv2
 import numpy as np
 
+from imaging.arrays import Numbers, smoothstep
 from imaging.cutout import CutOut
-from imaging.geometry.camera import Numbers
 from imaging.geometry.product_volume import legs_of, solid_of
 from imaging.lighting.estimate import Source
-from imaging.lighting.occlusion import Plane, Stack, light_left, pole, stack_of
+from imaging.lighting.occlusion import ShadowPlane, Stack, light_left, pole, stack_of
 from imaging.picture import Box, Weights
 from imaging.placement.layout import Placement
 from imaging.resize import placed, scaled_box
 
-BESIDE, ABOVE = 0.36, 0.22
-"""How far its shadow reaches, of the product's width and height: beyond that the photo stays as it is."""
+SHADOW_BESIDE, SHADOW_ABOVE = 0.36, 0.22
+"""Reach of the shadow in shares of the product's width and height; the photo is unchanged beyond it."""
 
-_REACH = 5.0  # times the product's height: floor farther behind has no shadow
-_GAP_CM = 10.0  # to the wall: nothing stands closer, and the solid is only a guess
-_DARKNESS, _SHIFT, _BLUR = 0.3, 0.025, 0.02  # of what hangs; the latter two of its size
+_LONGEST = 5.0  # times the product's height: floor farther behind it has no shadow
+_GAP_CM = 10.0  # least distance between the product, whose solid is only a guess, and the wall
+_WALL_DARKNESS = 0.3  # share of the light that a product on a wall takes from the wall beside it
+_WALL_SHIFT, _WALL_BLUR = 0.025, 0.02  # of that shadow, in shares of the product's diagonal
 _SIDEWAYS_CM = 200.0  # a lamp that far to the side throws the shadow as far sideways as down
 _CELLS = 256
 
 
-def shade(
+def cast_shadow(
     product: CutOut, placement: Placement, sources: tuple[Source, ...], wall_row: int | None, part: Box
 ) -> Weights:
-    """The share of its light that each pixel of `part` keeps. `wall_row` is the first row of floor before a wall close
-    behind the product."""
+    """Return the share of its light that each pixel of `part` keeps.
+
+    `wall_row` is the first row of floor in front of a wall close behind the product.
+    """
     if placement.surface == "wall":
         kept = _hanging(product, placement, sources[0], part)
     elif placement.frame[3] <= placement.camera.horizon:
@@ -41,27 +44,29 @@ def shade(
 def _standing(
     product: CutOut, placement: Placement, sources: tuple[Source, ...], wall_row: int | None, part: Box
 ) -> Weights:
-    """On the floor or table, and on a wall close behind."""
+    """Return `cast_shadow` of a product that stands: on the floor or table, and on a wall close behind."""
     left, top, right, bottom = part
     camera, body = placement.camera, _body(product, placement)
     floor_row = min(max(top, wall_row or 0, _farthest_row(placement)), bottom)
     kept = np.ones((bottom - top, right - left), np.float32)
     if floor_row < bottom:
-        kept[floor_row - top :] = light_left(camera, body, sources, Plane("floor"), (left, floor_row, right, bottom))
+        kept[floor_row - top :] = light_left(
+            camera, body, sources, ShadowPlane("floor"), (left, floor_row, right, bottom)
+        )
     if wall_row == floor_row > top and placement.surface == "floor":
-        wall = Plane("wall", max(camera.distance(wall_row), float(body[0].rims[..., 2].max()) + _GAP_CM))
+        wall = ShadowPlane("wall", max(camera.distance(wall_row), float(body[0].rims[..., 2].max()) + _GAP_CM))
         kept[: wall_row - top] = light_left(camera, body, sources, wall, (left, top, right, wall_row))
     return kept
 
 
 def _farthest_row(placement: Placement) -> int:
-    """The first row of floor that is near enough to be in the product's shadow."""
-    zero, far = np.zeros(1), np.array([placement.distance_cm + _REACH * placement.height_cm])
+    """Return the first row of floor that is near enough to be in the product's shadow."""
+    zero, far = np.zeros(1), np.array([placement.distance_cm + _LONGEST * placement.height_cm])
     return int(np.ceil(placement.camera.project(zero, zero, far)[1][0]))
 
 
 def _body(product: CutOut, placement: Placement) -> list[Stack]:
-    """The product as it stands in the room: a body down to the floor, or on its legs."""
+    """Return the product as it stands in the room: a body down to the floor, or a body on legs."""
     camera, height_cm, distance = placement.camera, placement.height_cm, placement.distance_cm
     left, top, right, bottom = placement.frame
     to_right = camera.slants((left + right) / 2, bottom)[0]
@@ -77,28 +82,27 @@ def _body(product: CutOut, placement: Placement) -> list[Stack]:
 
 
 def _hanging(product: CutOut, placement: Placement, source: Source, part: Box) -> Weights:
-    """A soft shadow on the wall behind, away from the light and a little down."""
+    """Return `cast_shadow` of a product on a wall: soft, away from the light and a little lower."""
     left, top, right, bottom = placement.frame
     width, height = part[2] - part[0], part[3] - part[1]
     scale = min(1.0, _CELLS / max(width, height))
     size = float(np.hypot(right - left, bottom - top))
     to_right = placement.camera.slants(*placement.foot)[0] * placement.distance_cm
     away = float(np.clip((to_right - source.position[0]) / _SIDEWAYS_CM, -1, 1))
-    across, down = _SHIFT * size * away - part[0], _SHIFT * size - part[1]
+    across, down = _WALL_SHIFT * size * away - part[0], _WALL_SHIFT * size - part[1]
     shifted = scaled_box((left + across, top + down, right + across, bottom + down), scale)
     alpha = placed(product.alpha, shifted, scaled_box((0, 0, width, height), scale))
-    soft = cv2.GaussianBlur(alpha, (0, 0), max(_BLUR * size * scale, 0.5))
-    return 1 - np.float32(_DARKNESS) * cast(Weights, cv2.resize(soft, (width, height)))
+    soft = cv2.GaussianBlur(alpha, (0, 0), max(_WALL_BLUR * size * scale, 0.5))
+    return 1 - np.float32(_WALL_DARKNESS) * cast(Weights, cv2.resize(soft, (width, height)))
 
 
 def _fading(frame: Box, part: Box) -> Weights:
-    """1 near the product, falling smoothly to 0 where its shadow may reach no farther."""
-    columns = _ramp(np.arange(part[0], part[2], dtype=np.float64), frame[0], frame[2], BESIDE)
-    rows = _ramp(np.arange(part[1], part[3], dtype=np.float64), frame[1], frame[3], ABOVE)
+    """Return weights that fall smoothly from 1 at the product to 0 at the reach of its shadow."""
+    columns = _ramp(np.arange(part[0], part[2], dtype=np.float64), frame[0], frame[2], SHADOW_BESIDE)
+    rows = _ramp(np.arange(part[1], part[3], dtype=np.float64), frame[1], frame[3], SHADOW_ABOVE)
     return np.outer(rows, columns).astype(np.float32)
 
 
 def _ramp(position: Numbers, start: int, stop: int, share: float) -> Numbers:
     outside = np.maximum(start - position, position + 1 - stop).clip(0) / (share * (stop - start))
-    rest = (1 - outside).clip(0)
-    return np.array(rest * rest * (3 - 2 * rest))
+    return np.asarray(smoothstep((1 - outside).clip(0)), np.float64)

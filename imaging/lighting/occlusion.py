@@ -1,8 +1,8 @@
-"""The shadow of a solid: how much of the light that fell on a floor or a wall is kept from it.
+"""Compute the shadow of a solid on a floor or a wall: contact shadow, penumbra and cast shadow in one.
 
-The light is a few dozen points: the room's source as a ball of them, the rest as a dome. Through each of them the
-solid's discs are projected onto the plane; a spot of the plane is as dark as the share of its light that is blocked.
-So contact shadow, penumbra and cast shadow are one thing: sampled ambient occlusion (Zhukov, Iones, Kronin, EGWR 1998).
+The light is a few dozen points, a ball for the room's source and a dome for the rest. The solid's discs are projected
+through each point onto the plane, and a spot of the plane is as dark as the share of its light that is blocked: sampled
+ambient occlusion (Zhukov, Iones, Kronin, EGWR 1998).
 """
 
 from dataclasses import dataclass
@@ -12,32 +12,36 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.geometry.camera import Camera, Numbers
+from imaging.arrays import Numbers
+from imaging.geometry.camera import Camera
 from imaging.geometry.product_volume import Solid
 from imaging.lighting.estimate import Source
 from imaging.picture import Box, Weights
 
 _CELLS = 224  # along the longer side of a map
-_SUBPIXELS = 4  # bits
-_FAR_CM = 1e5
-_DISCS, _CORNERS = 18, 16
-_DOME_POINTS, _SOURCE_POINTS = 48, 64
-_LONGEST = 30.0  # times a rim's distance from its lamp: shadows farther off are not drawn
-_ALBEDO = 0.6  # of an ordinary room
-_TURN = np.pi * (3 - np.sqrt(5))  # the golden angle spreads points evenly
+_SUBPIXELS = 4  # fractional bits of drawn coordinates
+_FAR_CM = 1e5  # distance of the dome
+_DISCS, _CORNERS = 18, 16  # discs of a stack, corners of a disc
+_DOME_POINTS, _SOURCE_POINTS = 48, 64  # light samples
+_LONGEST = 30.0  # longest shadow drawn, times the distance between rim and light
+_ALBEDO = 0.6  # reflectance of an ordinary room
+_TURN = np.pi * (3 - np.sqrt(5))  # golden angle: distributes points evenly over a disc or sphere
 
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Level discs one above the other: their rims (discs, corners, 3) in room coordinates, and how much of each disc's
-    width is not air (discs)."""
+    """Level discs one above the other.
+
+    `rims` (discs, corners, 3) are in room coordinates; `filled` (discs,) is the share of each disc's width that is not
+    air.
+    """
 
     rims: Numbers
     filled: Numbers
 
 
 @dataclass(frozen=True)
-class Plane:
+class ShadowPlane:
     """The floor, or the wall at z = `distance` cm."""
 
     kind: Literal["floor", "wall"]
@@ -45,19 +49,19 @@ class Plane:
 
     @property
     def normal(self) -> int:
-        """The axis across the plane."""
+        """Index of the axis perpendicular to the plane."""
         return 1 if self.kind == "floor" else 2
 
     def along(self, positions: Numbers) -> Numbers:
-        """The two coordinates of positions (..., 3) along the plane."""
+        """Return the two coordinates of positions (..., 3) along the plane."""
         return np.delete(positions, self.normal, axis=-1)
 
     def lifted(self, spots: Numbers) -> Numbers:
-        """The positions (n, 3) of spots (n, 2) on the plane."""
+        """Return the positions (n, 3) of spots (n, 2) on the plane."""
         return np.insert(spots, self.normal, self.distance, axis=1)
 
     def seen(self, camera: Camera, x: Numbers, y: Numbers) -> Numbers:
-        """The spots (n, 2) that pixels show, taking all of them to show the plane."""
+        """Return the spots (n, 2) seen at pixels, all of which are assumed to show the plane."""
         if self.kind == "floor":
             return np.stack(camera.on_floor(x, y), axis=1)
         to_right, up = camera.ray(x, y)
@@ -66,15 +70,15 @@ class Plane:
 
 @dataclass(frozen=True, eq=False)
 class _Map:
-    """A plane's part from `low` on, `size` cells (columns, rows) of 1/`scale` cm each."""
+    """A raster over the plane from spot `low` on: `size` cells (columns, rows) of 1/`scale` cm each."""
 
-    plane: Plane
+    plane: ShadowPlane
     low: Numbers
     scale: float
     size: tuple[int, int]
 
     def blocked(self, body: list[Stack], lamps: Numbers) -> Weights:
-        """The share of lamps (n, 3) that the body hides from each cell."""
+        """Return the share of `lamps` (n, 3) that the body hides from each cell."""
         dark = np.zeros(self.size[::-1], np.float32)
         for lamp in lamps:
             drawn = np.zeros(self.size[::-1], np.uint8)
@@ -84,7 +88,7 @@ class _Map:
         return cast(Weights, cv2.GaussianBlur(dark, (0, 0), 1.0) / np.float32(255 * len(lamps)))
 
     def in_photo(self, values: Weights, camera: Camera, part: Box) -> Weights:
-        """The map as the camera sees it in `part` of the photo."""
+        """Return cell `values` as the camera sees them in `part` of the photo."""
         columns, rows = self.size
         cells = np.array([[0, 0], [columns, 0], [0, rows], [columns, rows]], np.float32)
         x, y = camera.project(*self.plane.lifted(self.low + cells / self.scale).T)
@@ -95,7 +99,7 @@ class _Map:
 
 
 def stack_of(solid: Solid, height_cm: float, x: float, z: float, above: float = 0.0) -> Stack:
-    """The part of `solid` over a share of its height, standing with its axis at x, z."""
+    """Return the part of `solid` above a share of its height, standing with its axis at x, z."""
     lowest = min(int(np.searchsorted(solid.heights, above)), len(solid.heights) - 2)
     chosen = np.linspace(lowest, len(solid.heights) - 1, _DISCS).round().astype(np.intp)
     rims = _rims(solid.heights[chosen], solid.radii[chosen], solid.depths[chosen], solid.straight)
@@ -103,20 +107,23 @@ def stack_of(solid: Solid, height_cm: float, x: float, z: float, above: float = 
 
 
 def pole(x: float, z: float, radius_cm: float, height_cm: float) -> Stack:
+    """Return an upright cylinder on the floor at x, z."""
     radii = np.full(3, radius_cm)
     return Stack(_rims(np.array([0, 0.5, 1]) * height_cm, radii, radii, 0) + np.array([x, 0, z]), np.ones(3))
 
 
 def _rims(heights: Numbers, radii: Numbers, depths: Numbers, straight: float) -> Numbers:
-    """Superellipses: from an ellipse to a rectangle as `straight` goes from 0 to 1."""
+    """Return superellipses, from an ellipse (`straight` 0) to a rectangle (1)."""
     angle = np.arange(_CORNERS) * 2 * np.pi / _CORNERS
     to_right, away = (np.sign(each) * np.abs(each) ** (1 - straight) for each in (np.cos(angle), np.sin(angle)))
     up = np.broadcast_to(heights[:, None], (len(heights), _CORNERS))
     return np.stack([radii[:, None] * to_right, up, depths[:, None] * away], axis=2)
 
 
-def light_left(camera: Camera, body: list[Stack], sources: tuple[Source, ...], plane: Plane, part: Box) -> Weights:
-    """The share of its light that each pixel of `part` of the photo keeps, taking all of them to show `plane`."""
+def light_left(
+    camera: Camera, body: list[Stack], sources: tuple[Source, ...], plane: ShadowPlane, part: Box
+) -> Weights:
+    """Return the share of its light that each pixel of `part` keeps; all pixels are assumed to show `plane`."""
     ground = _map(camera, plane, part)
     sky = body[0].rims.mean(axis=(0, 1)) + _FAR_CM * _dome(plane)
     left = (1 - sum(source.share for source in sources)) * _bounced(1 - ground.blocked(body, sky))
@@ -126,7 +133,7 @@ def light_left(camera: Camera, body: list[Stack], sources: tuple[Source, ...], p
     return ground.in_photo(left.clip(0, 1), camera, part)
 
 
-def _map(camera: Camera, plane: Plane, part: Box) -> _Map:
+def _map(camera: Camera, plane: ShadowPlane, part: Box) -> _Map:
     left, top, right, bottom = part
     corners = np.array([[left, top], [right, top], [left, bottom], [right, bottom]], np.float64)
     spots = plane.seen(camera, *corners.T)
@@ -136,16 +143,19 @@ def _map(camera: Camera, plane: Plane, part: Box) -> _Map:
 
 
 def _bounced(open_share: Weights) -> Weights:
-    """Light from all sides that is left where only `open_share` of them is open, with what room and product reflect
-    into the shade (the cubic fit of Jimenez, Wu, Pesce, Jarabo, "Practical Realtime Strategies for Accurate Indirect
-    Occlusion", 2016)."""
+    """Return the ambient light left when only `open_share` of all directions is open, including interreflections.
+
+    Cubic fit of Jimenez, Wu, Pesce, Jarabo: Practical Realtime Strategies for Accurate Indirect Occlusion, 2016.
+    """
     a, b, c = 2.0404 * _ALBEDO - 0.3324, -4.7951 * _ALBEDO + 0.6417, 2.7552 * _ALBEDO + 0.6903
     return np.array(np.maximum(open_share, ((open_share * a + b) * open_share + c) * open_share))
 
 
-def _dome(plane: Plane) -> Numbers:
-    """Directions (n, 3) before the plane, as dense as its surface values them: evenly over the unit disc below them
-    (Malley's method). A wall's come from above alone: what it gets from below, the product's top gives it as well."""
+def _dome(plane: ShadowPlane) -> Numbers:
+    """Return cosine-weighted directions (n, 3) in front of the plane (Malley's method).
+
+    Those of a wall come from above only: light from below is replaced by what the product's top reflects.
+    """
     step = np.arange(_DOME_POINTS) + 0.5
     radius, angle = np.sqrt(step / _DOME_POINTS), step * _TURN
     across, sideways, other = np.sqrt(1 - radius**2), radius * np.cos(angle), radius * np.sin(angle)
@@ -155,15 +165,15 @@ def _dome(plane: Plane) -> Numbers:
 
 
 def _ball() -> Numbers:
-    """Points (n, 3) spread over the unit sphere."""
+    """Return points (n, 3) distributed evenly over the unit sphere."""
     step = np.arange(_SOURCE_POINTS) + 0.5
     height = 1 - 2 * step / _SOURCE_POINTS
     radius, angle = np.sqrt(1 - height**2), step * _TURN
     return np.stack([radius * np.cos(angle), height, radius * np.sin(angle)], axis=1)
 
 
-def _projected(rims: Numbers, lamp: Numbers, plane: Plane) -> Numbers:
-    """Where on the plane (discs, corners, 2) the lamp throws each rim; NaN where it throws none."""
+def _projected(rims: Numbers, lamp: Numbers, plane: ShadowPlane) -> Numbers:
+    """Return where on the plane (discs, corners, 2) the lamp projects each rim; NaN where it does not."""
     step = rims - lamp
     across = np.where(step[..., plane.normal] == 0, np.nan, step[..., plane.normal])
     reach = (plane.distance - lamp[plane.normal]) / across
@@ -172,7 +182,7 @@ def _projected(rims: Numbers, lamp: Numbers, plane: Plane) -> Numbers:
 
 
 def _draw(drawn: NDArray[np.uint8], outlines: Numbers, filled: Numbers) -> None:
-    """Fill (to 255) all that lies between neighboring outlines, the more solid over the more airy."""
+    """Fill the hulls of neighboring outlines with up to 255, in order of increasing solidity."""
     between = np.minimum(filled[:-1], filled[1:])
     for i in np.argsort(between, kind="stable"):
         pair = outlines[i : i + 2].reshape(-1, 2)

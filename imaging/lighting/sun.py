@@ -1,7 +1,7 @@
-"""The sun on the floor: whether it shines on the product's foot, and from where.
+"""Detect direct sun on the floor around a product and the direction it comes from.
 
-The light through a window has edges that run as the sun's rays do over the floor, thrown by the window's upright bars.
-So the strongest edge that points to the window tells the direction in which the product's own shadow falls.
+A window's upright bars throw shadow edges along the sun's direction over the floor, so the strongest light edge that
+points towards the window gives the direction in which the product's own shadow falls.
 """
 
 from dataclasses import dataclass
@@ -10,24 +10,26 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.geometry.camera import Camera, Numbers
+from imaging.arrays import Numbers
+from imaging.geometry.camera import Camera
 from imaging.lighting.estimate import LUMINANCE, Source, linear
 from imaging.picture import Box, Mask, Pixels
 
-_FAR_CM, _WIDTH = 1e5, 0.012  # the sun's radius over its distance, blurred by the glass
-_LOWEST, _HIGHEST = np.radians(28.0), np.radians(55.0)
-_SUNLIT = 1.35  # times the shaded floor nearby
-_BRIGHTEST = 1.08  # times the foot: where more is found nearby, the sun shines beside it
-_SAME_TINT = 0.025  # of chromaticity: the same floor
-_ENOUGH = 20  # pixels
-_EDGE = 0.04  # of log luminance per pixel
-_NEAR_WINDOW = np.radians(50.0)
+_FAR_CM = 1e5  # distance at which the sun is modelled
+_WIDTH = 0.012  # the sun's radius over its distance: 0.0047, widened by window glass
+_LOWEST, _HIGHEST = np.radians(28.0), np.radians(55.0)  # elevations at which the sun reaches far into a room
+_SUNLIT = 1.35  # least luminance of sunlit floor, times the shaded floor nearby
+_BRIGHTEST = 1.08  # times the base point's luminance: if more is found nearby, the sun shines beside it
+_SAME_TINT = 0.025  # largest difference in chromaticity within one floor
+_ENOUGH = 20  # pixels that a percentile needs
+_EDGE = 0.04  # least step of log luminance per pixel at the edge of a sun patch
+_NEAR_WINDOW = np.radians(50.0)  # largest angle between the sun's azimuth and the window's direction
 _BINS = 20
 
 
 @dataclass(frozen=True, eq=False)
 class _Floor:
-    """Linear luminance of a photo from row `top` down, and where its tint is that of the floor at the foot."""
+    """Linear luminance of a photo from row `top` down; `same` marks the tint of the floor at the base point."""
 
     top: int
     luminance: NDArray[np.float32]
@@ -35,7 +37,7 @@ class _Floor:
 
 
 def find_sun(pixels: Pixels, camera: Camera, window: Source, frame: Box, floor_top: int) -> Source | None:
-    """The sun where it shines on the foot of `frame`, its share being what the shaded floor nearby lacks; else None.
+    """Return the sun if it shines on the base point of `frame`; its share is what the shaded floor nearby lacks.
 
     `pixels` is a reduced photo, a few hundred pixels wide, whose floor begins at row `floor_top`.
     """
@@ -59,7 +61,7 @@ def _floor(pixels: Pixels, frame: Box, floor_top: int) -> _Floor | None:
 
 
 def _under(frame: Box, top: int, beside: float, above: float, below: float) -> tuple[slice, slice]:
-    """Rows and columns around the foot of `frame`, in shares of its size, in a picture that begins at row `top`."""
+    """Return rows and columns around the base of `frame`, in shares of its size; the picture begins at row `top`."""
     left, upper, right, bottom = frame
     size = max(right - left, 0.4 * (bottom - upper))
     rows = slice(max(0, int(bottom - top - above * size) - 1), max(0, int(bottom - top + below * size)))
@@ -67,7 +69,7 @@ def _under(frame: Box, top: int, beside: float, above: float, below: float) -> t
 
 
 def _brightness(floor: _Floor, frame: Box) -> tuple[float, float, float]:
-    """The floor's luminance at the foot, and in the darkest and the brightest tenth of its surroundings."""
+    """Return the floor's luminance at the base point and at the 10th and 90th percentile of its surroundings."""
     foot = float(np.median(floor.luminance[_under(frame, floor.top, beside=-0.2, above=0.2, below=0)]))
     around = _under(frame, floor.top, beside=1.5, above=0.8, below=0.6)
     near = floor.luminance[around][floor.same[around]]
@@ -89,7 +91,7 @@ def _sun(camera: Camera, window: Source, floor: _Floor, frame: Box, share: float
 
 
 def _azimuth(camera: Camera, floor: _Floor, window: float) -> float:
-    """The direction over the floor, from x to z, of the strongest edges of light that point nearly to the window."""
+    """Return the direction over the floor, from x to z, of the strongest light edges that point near the window."""
     direction, strength = _edges(camera, floor)
     off = (direction - window + np.pi / 2) % np.pi - np.pi / 2
     bins, borders = np.histogram(off, _BINS, (-_NEAR_WINDOW, _NEAR_WINDOW), weights=strength)
@@ -100,8 +102,10 @@ def _azimuth(camera: Camera, floor: _Floor, window: float) -> float:
 
 
 def _edges(camera: Camera, floor: _Floor) -> tuple[Numbers, Numbers]:
-    """Directions over the floor, and strengths, of the edges between lighter and darker floor of one tint. The median
-    takes out joints."""
+    """Return the directions over the floor and the strengths of the edges between lighter and darker floor of one tint.
+
+    The median filter removes joints.
+    """
     smooth = cv2.medianBlur(np.log(floor.luminance), 5)
     across, down = (cv2.Sobel(smooth, cv2.CV_64F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
     strength = np.hypot(across, down)

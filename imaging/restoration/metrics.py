@@ -1,5 +1,7 @@
-"""Looks at a finished edit as its customer would: is the product there, where it was asked for, and does it look like
-itself? Measures; what is good enough is for others to say."""
+"""Measure a finished edit: is the product present, where it was asked for, and does it look like itself?
+
+The thresholds are in the settings that begin with `check_`.
+"""
 
 from dataclasses import dataclass
 from typing import cast
@@ -8,32 +10,34 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging.arrays import to_lab
 from imaging.compose import Composite, set_into
 from imaging.cutout import CutOut
 from imaging.picture import Box, Mask, Pixels, bounds, differing, scaled_size, size_of
 from imaging.resize import averaged
-from imaging.restoration.registration import Plane, aligned, correlation, register, structure
+from imaging.restoration.registration import Gray, aligned, correlation, register, structure
 
-_VIEW = 256  # pixels of the longer side at which products are compared
-_SOLID = 0.5  # of the largest alpha, from which a pixel counts as product
-_VISIBLE = 8.0  # levels by which a pixel must differ to be seen
-_EDGE = 5  # pixels around the product that its outline lies in
+_VIEW = 256  # pixels along the longer side of the view in which products are compared
+_SOLID = 0.5  # share of the largest alpha from which a pixel counts as product
+_VISIBLE = 8.0  # levels of 255 by which a pixel must differ to be seen
+_EDGE = 5  # width in pixels of the band around the product that holds its outline
+_MARGIN = 0.1  # of the product's longer side: surroundings included in the comparison
 
 
 @dataclass(frozen=True)
 class ProductSimilarity:
-    """Of the product in the answer to the product in the guide, after alignment."""
+    """Similarity of the product in the answer to the product in the guide, after alignment."""
 
     color: float
-    """CIELAB 1976 distance of the mean colors."""
+    """CIELAB 1976 distance between the mean colors."""
     structure: float
-    """Correlation of what is finer than light and shadow, -1 to 1."""
+    """Correlation of the detail finer than light and shadow, -1 to 1."""
     present: float
-    """Share, 0 to 1, of the product's pixels that changed where they had to."""
+    """Share, 0 to 1, of the product's pixels that changed among those that had to."""
 
 
 def product_similarity(photo: Pixels, answer: Pixels, guide: Composite) -> ProductSimilarity | None:
-    """None where nothing of the product is inside the photo."""
+    """Return how similar the product in `answer` is to the guide's; None if no part of it is inside the photo."""
     part, solid = _around(guide)
     if not solid.any():
         return None
@@ -54,7 +58,7 @@ def product_similarity(photo: Pixels, answer: Pixels, guide: Composite) -> Produ
 
 
 def pasted(photo: Pixels, product: CutOut, box: Box) -> Composite:
-    """The product as it is at the bottom of the box, as large as fits, for an edit that has no guide."""
+    """Return the unlit product at the bottom of the box, as large as fits: the guide of an edit that has none."""
     width, height = size_of(product.alpha)
     columns, rows = scaled_size((width, height), min((box[2] - box[0]) / width, (box[3] - box[1]) / height))
     left = (box[0] + box[2] - columns) // 2
@@ -66,7 +70,7 @@ def pasted(photo: Pixels, product: CutOut, box: Box) -> Composite:
 
 
 def agreement(one: Box | None, other: Box) -> float:
-    """Intersection over union, 0 to 1."""
+    """Return intersection over union, 0 to 1."""
     if one is None:
         return 0.0
     across, down = (min(one[i + 2], other[i + 2]) - max(one[i], other[i]) for i in (0, 1))
@@ -76,10 +80,10 @@ def agreement(one: Box | None, other: Box) -> float:
 
 
 def _around(guide: Composite) -> tuple[Box, Mask]:
-    """The product with a little of what is around it."""
+    """Return the box of the product with a margin and the product's mask in that box."""
     solid = guide.alpha > _SOLID * min(1.0, float(guide.alpha.max(initial=0)))
     left, top, right, bottom = bounds(solid)
-    margin = round(0.1 * max(right - left, bottom - top)) + 1
+    margin = round(_MARGIN * max(right - left, bottom - top)) + 1
     x, y = max(0, left - margin), max(0, top - margin)
     seen = solid[y : bottom + margin, x : right + margin]
     x, y = guide.part[0] + x, guide.part[1] + y
@@ -87,13 +91,13 @@ def _around(guide: Composite) -> tuple[Box, Mask]:
 
 
 def _color_distance(one: Pixels, other: Pixels) -> float:
-    """Of the means of two lists of pixels (n, 3)."""
+    """Return the CIELAB distance between the means of two lists of pixels (n, 3)."""
     if not len(one):
         return 0.0
-    return float(np.linalg.norm(_lab(one[None]).mean(axis=1) - _lab(other[None]).mean(axis=1)))
+    return float(np.linalg.norm(to_lab(one[None]).mean(axis=1) - to_lab(other[None]).mean(axis=1)))
 
 
-def _detail(pixels: Pixels, near: Mask) -> Plane:
+def _detail(pixels: Pixels, near: Mask) -> Gray:
     return structure(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32))[near]
 
 
@@ -104,7 +108,3 @@ def _present(empty: Pixels, made: Pixels, meant: Pixels, inside: Mask) -> float:
 
 def _differ(one: Pixels, other: Pixels) -> NDArray[np.uint8]:
     return cast(NDArray[np.uint8], cv2.absdiff(one, other).max(axis=2))
-
-
-def _lab(pixels: Pixels) -> NDArray[np.float32]:
-    return cast(NDArray[np.float32], cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))

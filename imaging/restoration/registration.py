@@ -1,8 +1,9 @@
-"""How a painted picture differs from its photo where nothing should have changed: in place and in color.
+"""Register a painted picture to its photo: the homography and the color shift of everything that should be unchanged.
 
-A diffusion model zooms, shifts and turns the scene a little, relights it and repaints the product: only the structure
-of what stayed can be compared. Both pictures are made even in local contrast, and the homography between them is found
-by Gauss-Newton over the strongest edges, coarse to fine, in which what does not fit loses its weight.
+A diffusion model zooms, shifts and turns the scene a little, relights it and repaints the product, so only the
+structure of what stayed can be compared. Both pictures are normalized in local contrast, and the homography between
+them is found by robust Gauss-Newton over the strongest edges, coarse to fine.
+
 S. Baker, I. Matthews: Lucas-Kanade 20 Years On, IJCV 56 (2004), inverse compositional; weights of Geman and McClure.
 """
 
@@ -13,77 +14,82 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging.arrays import Numbers, to_lab
 from imaging.picture import Box, Mask, Pixels, Size, scaled_size, size_of
 from imaging.resize import averaged
 
-Numbers = NDArray[np.float64]
-Plane = NDArray[np.float32]
+Gray = NDArray[np.float32]
+"""One channel of shape (height, width)."""
 
 Levels = NDArray[np.float32]
-"""(height, width, 3), 0 to 255."""
+"""RGB of shape (height, width, 3), 0 to 255."""
 
-_WORKING_AREA = 1e6  # pixels: what such models paint
-_LEVELS = (16, 8, 4, 2, 1)
-_NARROWEST = 24  # pixels of a level's short side
-_POINTS = 200_000  # the weakest tell little, but where a wall is bare and the picture blurred they are what there is
-_ROW = 256  # cv2.remap takes no more than 32,767 rows
-_STEPS = 15
-_STILL = 0.003  # pixels: the step that is the last
-_LOST = 0.5  # half diagonals: a step that no longer follows the scene
-_NOISE = 5.0  # gray levels: weaker local contrast is not made even
-_SAME_SCENE = 0.6  # correlation; measured: 0.75 and more for one scene, to 0.51 for two rooms built alike
-_SAME_BLURRED = 0.8  # the same at a coarser level, where more is alike: to 0.75 for two rooms
-_BLURRED = 4  # times as coarse as the photo a painted picture may be, and is believed all the same
-_FARTHEST = 0.3  # half diagonals that a corner drifts
+_WORKING_AREA = 1e6  # pixels: the size at which such models paint
+_LEVELS = (16, 8, 4, 2, 1)  # factors by which the pyramid's levels are reduced
+_NARROWEST = 24  # pixels along the short side of the coarsest usable level
+_POINTS = 200_000  # edges used; on a bare wall in a blurred picture even weak edges are needed
+_ROW = 256  # cv2.remap accepts at most 32,767 rows
+_STEPS = 15  # most Gauss-Newton steps per level
+_STILL = 0.003  # pixels: a smaller step is the last
+_LOST = 0.5  # half diagonals: a larger step no longer follows the scene
+_NOISE = 5.0  # gray levels: weaker local contrast is not amplified
+_SAME_SCENE = 0.6  # correlation; measured 0.75 and more for one scene, up to 0.51 for two rooms built alike
+_SAME_BLURRED = 0.8  # the same at a coarser level, where two rooms reach up to 0.75
+_BLURRED = 4  # coarsest level, as a factor, whose agreement is accepted: a painted picture may be that blurred
+_FARTHEST = 0.3  # half diagonals: largest drift of a corner
 _HOMOGRAPHY = np.eye(8)
 _SIMILARITY = np.stack([_HOMOGRAPHY[0] + _HOMOGRAPHY[4], _HOMOGRAPHY[3] - _HOMOGRAPHY[1], *_HOMOGRAPHY[[2, 5]]], axis=1)
 
-_DIMMEST = np.float32(0.3)
-_THUMBNAIL = 128  # pixels of the long side where colors are compared
-_DOUBT = np.diag([8.0, 3.0, 0.75, 0.75])  # samples that speak against each term of a cast
+_DIMMEST = np.float32(0.3)  # least factor by which colors are divided
+_THUMBNAIL = 128  # pixels along the long side at which colors are compared
+_PRIOR = np.diag([8.0, 3.0, 0.75, 0.75])  # ridge weight of each term of a color shift, in samples
+_DARKEST, _BRIGHTEST = 4, 251  # levels outside which a channel may be clipped
 
 
 @dataclass(frozen=True, eq=False)
 class Registration:
-    """`matrix` (3, 3) takes homogeneous pixels of the photo to those of the painted picture."""
+    """Homography `matrix` (3, 3) from homogeneous pixels of the photo to those of the painted picture."""
 
     matrix: Numbers
     photo: Size
     painted: Size
     agreement: float
-    """Correlation of the structure under `matrix`, to 1."""
+    """Correlation of the structure under `matrix`, at most 1."""
 
     @property
     def found(self) -> bool:
-        """Whether the two show one scene."""
+        """Return True if both pictures show the same scene."""
         return self.agreement >= _SAME_SCENE
 
     @property
     def drift(self) -> tuple[float, float, float]:
-        """Shift of the middle in photo pixels, zoom in percent, turn in degrees, beyond the mere change of size."""
+        """Return shift of the center in photo pixels, zoom in percent and turn in degrees, without the resize."""
         motion = np.linalg.inv(_frame(self.painted, self.photo)) @ self.matrix @ _frame(self.photo, self.photo)
         (a, b, x), (c, d, y) = motion[:2] / motion[2, 2]
         shift = np.hypot(x, y) * np.hypot(*self.photo) / 2
         return float(shift), float(100 * (np.sqrt(abs(a * d - b * c)) - 1)), float(np.degrees(np.arctan2(c - b, a + d)))
 
     def between(self, photo: Size, painted: Size) -> "Registration":
-        """The same between the same two pictures at other sizes."""
+        """Return the registration of the same two pictures at other sizes."""
         to_own, to_painted = _rescaling(photo, self.photo), _rescaling(self.painted, painted)
         return Registration(to_painted @ self.matrix @ to_own, photo, painted, self.agreement)
 
 
 @dataclass(frozen=True, eq=False)
-class Cast:
-    """`terms` (3, 4): what to add to each channel is a level, and a share of its own that is a plane over the photo."""
+class ColorShift:
+    """A color difference: per channel an offset plus a gain that varies linearly over the photo.
+
+    `terms` (3, 4) are, for each channel, offset, gain, and the gain's slope along x and y.
+    """
 
     terms: Numbers
     misfit: float = 0.0
-    """Levels by which the colors differ still."""
+    """Levels by which the colors still differ after correction."""
     distance: float = 0.0
-    """CIELAB 1976, mean over the photo."""
+    """Mean CIELAB 1976 distance over the photo."""
 
-    def taken_off(self, pixels: Pixels, size: Size, part: Box) -> Levels:
-        """From a `part` of a picture of `size`."""
+    def removed_from(self, pixels: Pixels, size: Size, part: Box) -> Levels:
+        """Return `pixels`, which are `part` of a picture of `size`, without the color shift."""
         x, y = _places(size, part)
         channels = [
             (levels - 255 * level) / np.maximum(1 + share + share_x * x + share_y * y, _DIMMEST)
@@ -96,21 +102,26 @@ class Cast:
 
 @dataclass(frozen=True, eq=False)
 class _Edges:
-    """The photo's strongest: `places` (3, n) homogeneous in the frame, `values` (n,), and `slopes` (n, 8) of the
-    values over the parameters of a homography near none."""
+    """The photo's strongest edges.
+
+    `places` (3, n) are homogeneous positions in the frame, `values` (n,) the structure there, `slopes` (n, 8) its
+    derivatives by the parameters of a homography at the identity.
+    """
 
     places: Numbers
-    values: Plane
+    values: Gray
     slopes: Numbers
 
 
 @dataclass(frozen=True, eq=False)
 class _Level:
-    """Both pictures' structure at one size, the photo's `own` and the painted one `seen`. `freedom` (8, n) is that of
-    the motion, `least` the agreement of one scene."""
+    """The structure of both pictures at one size: the photo's `own` and the painted picture's `seen`.
 
-    own: Plane
-    seen: Plane
+    `freedom` (8, n) spans the motions allowed at this level; `least` is the agreement that proves the same scene.
+    """
+
+    own: Gray
+    seen: Gray
     edges: _Edges
     frame: Numbers
     freedom: Numbers
@@ -118,8 +129,11 @@ class _Level:
 
 
 def register(painted: Pixels, photo: Pixels, ignore: Mask | None = None) -> Registration:
-    """`painted` and `ignore` may have other sizes than the photo; what lies under `ignore` is not compared. Where no
-    common structure is found, it is that of a picture which differs in size alone."""
+    """Return the registration of `painted` to `photo`.
+
+    `painted` and `ignore` may have other sizes than the photo; pixels under `ignore` are not compared. If no common
+    structure is found, the result is `only_resized`.
+    """
     size, working = size_of(photo), working_size(size_of(photo))
     target, source = _gray(photo, working), _gray(painted, working)
     use = np.ones_like(target) if ignore is None else (~touched(ignore, working)).astype(np.float32)
@@ -136,14 +150,15 @@ def register(painted: Pixels, photo: Pixels, ignore: Mask | None = None) -> Regi
 
 
 def only_resized(painted: Size, photo: Size) -> Registration:
-    """That of a picture which differs in size alone."""
+    """Return the registration of a picture that differs from the photo by scale only."""
     return Registration(_rescaling(photo, painted), photo, painted, 1.0)
 
 
 def aligned(painted: NDArray[Any], registration: Registration, size: Size, part: Box | None = None) -> NDArray[Any]:
-    """`painted` as it lies on the photo at `size`, or that `part` of it. What it does not show is its edge repeated.
+    """Return `painted` warped onto the photo at `size`, or that `part` of it; its edge is repeated beyond its borders.
 
-    Both may have other sizes than at the registration."""
+    Both pictures may have other sizes than at the registration.
+    """
     if painted.shape[1] > 1.5 * size[0]:
         painted = averaged(painted, size)
     left, top, right, bottom = part or (0, 0, *size)
@@ -155,7 +170,7 @@ def aligned(painted: NDArray[Any], registration: Registration, size: Size, part:
 
 
 def covered(registration: Registration, size: Size) -> Mask:
-    """Where `aligned` shows what was painted, and not its edge repeated."""
+    """Return where `aligned` shows the painted picture and not its repeated edge."""
     right, bottom = registration.painted[0] - 3, registration.painted[1] - 3
     corners = np.array([[[2, 2], [right, 2], [right, bottom], [2, bottom]]], np.float64)
     back = np.linalg.inv(registration.between(size, registration.painted).matrix)
@@ -164,23 +179,25 @@ def covered(registration: Registration, size: Size) -> Mask:
     return mask.astype(np.bool_)
 
 
-def color_cast(own: Pixels, seen: Pixels, usual: Mask) -> Cast:
-    """Between the photo's own pixels and the aligned picture's, over the `usual` ones: those that should be alike."""
+def color_shift(own: Pixels, seen: Pixels, usual: Mask) -> ColorShift:
+    """Return the color shift from the photo to the aligned picture over the `usual` pixels, which should be equal."""
     scale = min(1.0, _THUMBNAIL / max(usual.shape))
     size = scaled_size(size_of(usual), scale)
     part = (0, 0, *size)
     own, seen, usual = averaged(own, size), averaged(seen, size), ~touched(~usual, size)
-    terms = np.stack([_cast_terms(own[..., channel], seen[..., channel], usual) for channel in range(3)])
-    mended = Cast(terms).taken_off(seen, size, part)
-    misfit = spread(cv2.absdiff(mended, own.astype(np.float32))[usual])
-    distance = np.linalg.norm(_lab(mended) - _lab(seen.astype(np.float32)), axis=2).mean()
-    return Cast(terms, misfit, float(distance))
+    terms = np.stack([_shift_terms(own[..., channel], seen[..., channel], usual) for channel in range(3)])
+    corrected = ColorShift(terms).removed_from(seen, size, part)
+    misfit = robust_deviation(cv2.absdiff(corrected, own.astype(np.float32))[usual])
+    distance = np.linalg.norm(to_lab(corrected.clip(0, 255)) - to_lab(seen), axis=2).mean()
+    return ColorShift(terms, misfit, float(distance))
 
 
-def _cast_terms(own: NDArray[np.uint8], seen: NDArray[np.uint8], usual: Mask) -> Numbers:
-    """Robust least squares over one channel. Dark and bright count alike, however much there is of them: the product
-    may be darker or brighter than most of the room."""
-    known = usual & (np.minimum(own, seen) > 4) & (np.maximum(own, seen) < 251)
+def _shift_terms(own: NDArray[np.uint8], seen: NDArray[np.uint8], usual: Mask) -> Numbers:
+    """Return the terms (4,) of one channel by robust least squares.
+
+    All levels count alike however frequent they are, since the product may be darker or brighter than most of the room.
+    """
+    known = usual & (np.minimum(own, seen) > _DARKEST) & (np.maximum(own, seen) < _BRIGHTEST)
     if not known.any():
         return np.zeros(4)
     x, y = (np.broadcast_to(place, own.shape)[known] for place in _places(size_of(own), (0, 0, *size_of(own))))
@@ -192,29 +209,29 @@ def _cast_terms(own: NDArray[np.uint8], seen: NDArray[np.uint8], usual: Mask) ->
     solution = np.zeros(4)
     for _ in range(_STEPS):
         errors = wanted - terms @ solution
-        weighted = terms * (rarity * _trust(errors, spread(errors)))[:, None]
-        solution = np.linalg.solve(weighted.T @ terms + _DOUBT, weighted.T @ wanted)
+        weighted = terms * (rarity * _trust(errors, robust_deviation(errors)))[:, None]
+        solution = np.linalg.solve(weighted.T @ terms + _PRIOR, weighted.T @ wanted)
     return solution
 
 
 def working_size(size: Size) -> Size:
-    """The size at which pictures are compared: their own, to a megapixel."""
+    """Return the size at which pictures are compared: their own, at most a megapixel."""
     scale = min(1.0, float(np.sqrt(_WORKING_AREA / (size[0] * size[1]))))
     return scaled_size(size, scale)
 
 
 def touched(mask: Mask, size: Size) -> Mask:
-    """The pixels of a picture of `size` that the mask touches."""
+    """Return the pixels of a picture of `size` that the mask touches."""
     return averaged(mask.astype(np.uint8) * 255, size) > 0
 
 
-def spread(errors: NDArray[Any]) -> float:
-    """The standard deviation of all but outliers, from the median (P. Huber: Robust Statistics, 1981)."""
+def robust_deviation(errors: NDArray[Any]) -> float:
+    """Return the standard deviation without outliers, from the median (P. Huber: Robust Statistics, 1981)."""
     return 1.4826 * float(np.median(np.abs(errors))) if errors.size else 0.0
 
 
 def _trust(errors: NDArray[Any], usual: float) -> NDArray[Any]:
-    """Weights of Geman and McClure, 0 to 1."""
+    """Return the weights of Geman and McClure, 0 to 1."""
     weights: NDArray[Any] = 1 / (1 + (errors / (2 * usual + 1e-3)) ** 2) ** 2
     return weights
 
@@ -232,29 +249,25 @@ def _rescaling(size: Size, other: Size) -> Numbers:
     return np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
 
 
-def _places(size: Size, part: Box) -> tuple[Plane, Plane]:
+def _places(size: Size, part: Box) -> tuple[Gray, Gray]:
     """x (1, width) and y (height, 1) of a part's pixels, -0.5 to 0.5 over the whole."""
     left, top, right, bottom = part
     x, y = (np.arange(left, right) + 0.5) / size[0] - 0.5, (np.arange(top, bottom) + 0.5) / size[1] - 0.5
     return x[None, :].astype(np.float32), y[:, None].astype(np.float32)
 
 
-def _lab(levels: Levels) -> Levels:
-    return np.asarray(cv2.cvtColor(np.clip(levels, 0, 255) / 255, cv2.COLOR_RGB2LAB), np.float32)
-
-
-def _gray(pixels: Pixels, size: Size) -> Plane:
+def _gray(pixels: Pixels, size: Size) -> Gray:
     return cv2.cvtColor(averaged(pixels, size), cv2.COLOR_RGB2GRAY).astype(np.float32)
 
 
-def structure(gray: Plane) -> Plane:
-    """What is finer than light and shadow, of even contrast."""
+def structure(gray: Gray) -> Gray:
+    """Return the detail finer than light and shadow, normalized in local contrast."""
     soft = cv2.GaussianBlur(gray, (0, 0), 1.0)
     detail = soft - cv2.GaussianBlur(soft, (0, 0), 2.0)
     return detail / cv2.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), 2.0) + _NOISE**2)
 
 
-def _strongest_edges(structure: Plane, use: Mask, frame: Numbers) -> _Edges:
+def _strongest_edges(structure: Gray, use: Mask, frame: Numbers) -> _Edges:
     across, down = (
         cv2.Sobel(structure, cv2.CV_32F, 1, 0, scale=1 / 8),
         cv2.Sobel(structure, cv2.CV_32F, 0, 1, scale=1 / 8),
@@ -271,7 +284,7 @@ def _strongest_edges(structure: Plane, use: Mask, frame: Numbers) -> _Edges:
     return _Edges(places, structure[rows, columns], slopes)
 
 
-def _level(target: Plane, source: Plane, use: Plane, frame: Numbers, shrink: int) -> _Level:
+def _level(target: Gray, source: Gray, use: Gray, frame: Numbers, shrink: int) -> _Level:
     small = (round(target.shape[1] / shrink), round(target.shape[0] / shrink))
     own, seen = structure(averaged(target, small)), structure(averaged(source, small))
     compared = averaged(use, small) > 0.99
@@ -281,7 +294,10 @@ def _level(target: Plane, source: Plane, use: Plane, frame: Numbers, shrink: int
 
 
 def _followed(motion: Numbers, pyramid: list[_Level]) -> tuple[Numbers, float]:
-    """From coarse to fine, as far as the painted picture is sharp; agreement 0 where no level shows one scene."""
+    """Return motion and agreement, refined from coarse to fine as far as the painted picture is sharp.
+
+    The agreement is 0 if no level shows the same scene.
+    """
     known, agreement = np.eye(3), 0.0
     for level in pyramid:
         motion, agreed = _refined(motion, level)
@@ -291,14 +307,14 @@ def _followed(motion: Numbers, pyramid: list[_Level]) -> tuple[Numbers, float]:
 
 
 def _is_near(motion: Numbers) -> bool:
-    """Whether it leaves the corners of the frame about where they are, as a drift does."""
+    """Return True if the motion moves the frame's corners no farther than a drift does."""
     corners = np.array([[-0.8, 0.8, 0.8, -0.8], [-0.6, -0.6, 0.6, 0.6], [1, 1, 1, 1]])
     moved = motion @ corners
     return bool((np.linalg.norm(moved[:2] / moved[2] - corners[:2], axis=0) < _FARTHEST).all())
 
 
 def _shift(level: _Level) -> Numbers:
-    """The mere shift that all structure together speaks for, however far it is."""
+    """Return the translation, of any length, with the largest phase correlation of the whole structure."""
     if min(level.own.shape) < _NARROWEST:
         return np.eye(3)
     window = cv2.createHanningWindow(size_of(level.own), cv2.CV_32F)
@@ -307,7 +323,7 @@ def _shift(level: _Level) -> Numbers:
 
 
 def _refined(motion: Numbers, level: _Level) -> tuple[Numbers, float]:
-    """The motion that takes the edges' places to their likes in the painted picture, and the correlation there."""
+    """Return the motion that best maps the photo's edges to the painted picture, and the correlation there."""
     edges, frame, freedom = level.edges, level.frame, level.freedom
     slopes, agreement = edges.slopes @ freedom, 0.0
     for _ in range(_STEPS if len(slopes) else 0):
@@ -316,7 +332,7 @@ def _refined(motion: Numbers, level: _Level) -> tuple[Numbers, float]:
             return motion, 0.0
         agreement = correlation(values[inside], edges.values[inside])
         errors = values - edges.values
-        weighted = slopes * (inside * _trust(errors, spread(errors[inside])))[:, None]
+        weighted = slopes * (inside * _trust(errors, robust_deviation(errors[inside])))[:, None]
         step = freedom @ np.linalg.solve(weighted.T @ slopes + 1e-6 * np.eye(freedom.shape[1]), weighted.T @ errors)
         if np.abs(step).max() > _LOST:
             return motion, 0.0
@@ -326,8 +342,8 @@ def _refined(motion: Numbers, level: _Level) -> tuple[Numbers, float]:
     return motion / motion[2, 2], agreement
 
 
-def _values_at(source: Plane, places: Numbers) -> tuple[Plane, Mask]:
-    """Between the pixels, and whether the place lies within the picture."""
+def _values_at(source: Gray, places: Numbers) -> tuple[Gray, Mask]:
+    """Return interpolated values at `places`, and which places lie inside the picture."""
     x, y = (places[:2] / places[2]).astype(np.float32)
     values = cv2.remap(source, x.reshape(-1, _ROW), y.reshape(-1, _ROW), cv2.INTER_LINEAR)
     return np.asarray(values, np.float32).ravel(), (x > 2) & (x < source.shape[1] - 3) & (y > 2) & (
@@ -335,5 +351,6 @@ def _values_at(source: Plane, places: Numbers) -> tuple[Plane, Mask]:
     )
 
 
-def correlation(one: Plane, other: Plane) -> float:
+def correlation(one: Gray, other: Gray) -> float:
+    """Return the cosine similarity of two arrays of zero mean, -1 to 1."""
     return float(one @ other / np.sqrt((one @ one) * (other @ other) + 1e-9))

@@ -1,4 +1,4 @@
-"""Brings a painted picture back into the photo it was painted for: what had no reason to change is the photo's own."""
+"""Restore the photo around a painted product: every pixel without a reason to change is the photo's own."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,67 +7,73 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging.arrays import smoothstep
 from imaging.picture import Box, Mask, Pixels, Size, Weights, bounds, differing, size_of, strongest
 from imaging.resize import averaged
 from imaging.restoration.registration import (
-    Cast,
+    ColorShift,
+    Gray,
     Levels,
-    Plane,
     Registration,
     aligned,
-    color_cast,
+    color_shift,
     covered,
     only_resized,
     register,
-    spread,
+    robust_deviation,
     touched,
     working_size,
 )
 
-# Lengths are in pixels of the working size, which has a megapixel at most.
-_LIGHT = 3.0  # sigma: where the light alone changed, what is finer stays the photo's
+# Lengths are in pixels of the working size, which is at most a megapixel. Levels are of 255.
+_LIGHT = 3.0  # sigma: where only the light changed, detail finer than that stays the photo's
 _DARK = np.float32(8)  # levels added before brightnesses are divided
-_PAINT_FEATHER, _LIGHT_FEATHER = 3.0, 40.0
-_TINTED, _UNEVEN = 0.15, 0.05  # logarithms of brightness by which a hard shadow may still differ
-_MOSTLY_SHADOW = 0.25  # of what was painted: a thing has more than that
-_MARGIN = 32  # around what may change, to be compared with it
-_ANOTHER_SCENE = 4.0  # levels of misfit where no common structure is found: measured 10 and more
-_VISIBLE = 8.0  # levels
-_SMALLEST = 24  # of a photo's sides
-_SPECK, _NOISE = 0.03, 2000  # smaller sums of change than that share of the largest, or than levels, are none
+_PAINT_FEATHER, _LIGHT_FEATHER = 3.0, 40.0  # widths of the transitions to the photo
+_TINTED, _UNEVEN = 0.15, 0.05  # log brightness: largest difference between channels and neighbors in a hard shadow
+_MOSTLY_SHADOW = 0.25  # of the repainted area: an object covers more than that
+_MARGIN = 32  # surroundings of what may change that are compared with it
+_ANOTHER_SCENE = 4.0  # levels of color misfit; measured 10 and more for another scene
+_VISIBLE = 8.0  # levels by which a composited product differs from the photo
+_SMALLEST = 24  # pixels: shorter sides have too little to compare
+_SPECK, _NOISE = 0.03, 2000  # least sum of changed levels of a part: share of the largest part's, and absolute
+_STRUCTURE, _HUE, _SHADE = 3.0, 0.08, 1.5  # levels, log brightness, levels: least change beyond noise
+_STRONG, _STRONG_OUTSIDE = 25.0, 60.0  # levels: more than light changes the product's place, and the rest
 
 
 @dataclass(frozen=True)
 class Drift:
-    """How far the painted picture had gone astray before it was brought back."""
+    """Geometric and color drift of the painted picture, measured before restoration."""
 
     pixels: float
     percent: float
     degrees: float
     color: float
-    """CIELAB 1976, mean over the picture."""
+    """Mean CIELAB 1976 distance over the picture."""
     agreement: float
-    """Correlation of the structure outside the product, to 1."""
+    """Correlation of the structure outside the product, at most 1."""
     found: bool
-    """Whether it shows the photo's scene at all. What does not is used as it is."""
+    """True if it shows the photo's scene; a picture that does not is used as it is."""
     homography: tuple[float, ...]
-    """By rows: from pixels of the photo to those of the painted picture."""
+    """Row-major homography from pixels of the photo to those of the painted picture."""
 
     def moved(self, across: int, down: int) -> "Drift":
-        """The same, where both pictures are parts of larger ones that begin so much farther to the left and above."""
+        """Return the drift in the coordinates of a larger picture in which this one begins at (across, down)."""
         there = np.array([[1, 0, across], [0, 1, down], [0, 0, 1]])
         matrix = there @ np.reshape(self.homography, (3, 3)) @ np.linalg.inv(there)
         return replace(self, homography=tuple((matrix / matrix[2, 2]).ravel().tolist()))
 
     def worst_percent(self, side: int) -> float:
-        """Shift over a photo's side, or zoom."""
+        """Return the larger of the shift in percent of the photo's `side` and the zoom."""
         return max(100 * self.pixels / side, abs(self.percent))
 
 
 @dataclass(frozen=True, eq=False)
 class Restored:
-    """`pixels` are the photo's own, bit for bit, where nothing changed; `repainted_box` bounds what was painted, not
-    only lit."""
+    """The restored photo.
+
+    `pixels` equal the photo, bit for bit, where nothing changed. `repainted_box` bounds what was repainted and not only
+    relit.
+    """
 
     pixels: Pixels
     repainted_box: Box | None
@@ -76,8 +82,7 @@ class Restored:
 
 @dataclass(frozen=True, eq=False)
 class _Changes:
-    """At the working size: where the picture is `paint`, by what factors the `light` on the photo changed, and where a
-    `thing` is that was not there."""
+    """Changes at the working size: weights of `paint`, factors of `light`, and the mask of a new `thing`."""
 
     paint: Weights
     light: Levels
@@ -95,8 +100,11 @@ def restore(
     product_box: Box | None = None,
     repaint: Weights | None = None,
 ) -> Restored:
-    """The photo with what `painted`, of any size, really changed within `allowed` and near `product_box`: the light,
-    and of things painted anew the share `repaint`, of the photo's size; None takes all."""
+    """Return the photo with the real changes of `painted`, of any size, within `allowed` and near `product_box`.
+
+    Changes are light and repainted objects. `repaint`, of the photo's size, is the share of repainted objects that is
+    used; None uses all.
+    """
     size = size_of(photo)
     if allowed is None:
         allowed = np.ones(photo.shape[:2], np.bool_)
@@ -104,37 +112,37 @@ def restore(
         pixels = np.where(allowed[..., None], painted, photo)
         return _finished(pixels, only_resized(size, size), repainted_box=_composited(photo, pixels))
 
-    # 1. Where the painted picture lies on the photo.
+    # 1. Register the painted picture to the photo.
     working = working_size(size)
     own, limit = averaged(photo, working), ~touched(~allowed, working)
     asked = _asked(limit, product_box, working[0] / size[0])
     small = averaged(painted, working) if painted.shape[1] > working[0] else painted
     registration = register(small, own, asked).between(size, size_of(painted))
 
-    # 2. Its colors against the photo's, where nothing should have changed.
+    # 2. Compare the colors where nothing should have changed.
     seen, shown = aligned(small, registration, working), covered(registration, working)
     usual = shown & ~asked
-    cast = color_cast(own, seen, usual)
+    shift = color_shift(own, seen, usual)
     comparable = min(working) >= _SMALLEST and usual.any()
-    if not registration.found and (cast.misfit > _ANOTHER_SCENE or not comparable):
+    if not registration.found and (shift.misfit > _ANOTHER_SCENE or not comparable):
         plain = aligned(painted, registration, size)
         return _finished(np.where(allowed[..., None], plain, photo), registration, found=False)
 
-    # 3. What was painted anew, where the light alone changed, and that much of it at full resolution.
-    changes = _changes(own, seen, cast, limit, shown, asked)
+    # 3. Find what was repainted and what was only relit, and apply both at full resolution.
+    changes = _changes(own, seen, shift, limit, shown, asked)
     part = _bounds_at(changes.any, size, 3)
     if part is None:
-        return _finished(photo.copy(), registration, cast.distance)
-    repainted = cast.taken_off(aligned(painted, registration, size, part), size, part)
+        return _finished(photo.copy(), registration, shift.distance)
+    repainted = shift.removed_from(aligned(painted, registration, size, part), size, part)
     box = _bounds_at(changes.thing, size)
     if repaint is not None:
         thing = _feathered(changes.thing, 3 * _PAINT_FEATHER, np.ones_like(limit), 1)
         changes = replace(changes, paint=changes.paint * (1 - thing * (1 - averaged(repaint, working))))
-    return _finished(_composed(photo, repainted, changes, part, allowed), registration, cast.distance, box)
+    return _finished(_composed(photo, repainted, changes, part, allowed), registration, shift.distance, box)
 
 
 def _composited(photo: Pixels, pixels: Pixels) -> Box | None:
-    """Where a thing is in a picture that was painted on the photo itself."""
+    """Return the box of the object in a picture that was painted on the photo itself."""
     working = working_size(size_of(photo))
     before, after = (averaged(each, working).astype(np.float32) for each in (photo, pixels))
     return _bounds_at(_thing(before, after, np.abs(after - before).max(axis=2) > _VISIBLE), size_of(photo))
@@ -154,7 +162,10 @@ def _finished(
 
 
 def _kept_the_photo(painted: Pixels, photo: Pixels, allowed: Mask) -> bool:
-    """Whether most edges outside are the photo's to the bit, as no model leaves them; judged by every eighth row."""
+    """Return True if most edges outside equal the photo bit for bit, as no model leaves them.
+
+    Every eighth row is compared.
+    """
     if painted.shape != photo.shape or photo.shape[1] < 2:
         return False
     rows, outside = photo[::8], ~allowed[::8, 1:]
@@ -164,7 +175,7 @@ def _kept_the_photo(painted: Pixels, photo: Pixels, allowed: Mask) -> bool:
 
 
 def _asked(limit: Mask, product_box: Box | None, scale: float) -> Mask:
-    """Where the product is expected: around its box, else what may change, unless that is most of the photo."""
+    """Return where the product is expected: around its box, or else `limit` unless that is most of the photo."""
     if product_box is None:
         return limit & bool(limit.mean() < 0.5)
     left, top, right, bottom = (round(edge * scale) for edge in product_box)
@@ -174,8 +185,8 @@ def _asked(limit: Mask, product_box: Box | None, scale: float) -> Mask:
     return asked
 
 
-def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, asked: Mask) -> _Changes:
-    """Within the limit, and where the painted picture is shown; the light is taken on to where it is not."""
+def _changes(own: Pixels, seen: Pixels, shift: ColorShift, limit: Mask, shown: Mask, asked: Mask) -> _Changes:
+    """Return the changes within the limit and where the painted picture is shown; light extends beyond the latter."""
     changes = _Changes(
         np.zeros(limit.shape, np.float32), np.ones((*limit.shape, 3), np.float32), np.zeros(limit.shape, np.bool_)
     )
@@ -183,11 +194,11 @@ def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, as
     here = _inside(part)
     limit, shown, asked = limit[here], shown[here], asked[here]
     before = own[here].astype(np.float32)
-    after = _beyond_clipping(seen[here], cast.taken_off(seen[here], size_of(own), part), before)
+    after = _beyond_clipping(seen[here], shift.removed_from(seen[here], size_of(own), part), before)
     after[~shown] = before[~shown]
 
     product = asked if asked.any() else np.ones_like(asked)
-    paint, region = _paint_and_region(before, after, limit & shown, shown & ~asked, product, cast.misfit)
+    paint, region = _paint_and_region(before, after, limit & shown, shown & ~asked, product, shift.misfit)
     away = cv2.distanceTransform((~product).astype(np.uint8), cv2.DIST_L2, 3)
     changes.paint[here] = _feathered(paint, _PAINT_FEATHER, limit & shown, _PAINT_FEATHER + away)
     beside = shown * (1 - _feathered(paint, 2 * _PAINT_FEATHER, np.ones_like(limit), 1))
@@ -198,7 +209,7 @@ def _changes(own: Pixels, seen: Pixels, cast: Cast, limit: Mask, shown: Mask, as
 
 
 def _thing(before: Levels, after: Levels, paint: Mask) -> Mask:
-    """Of what was painted that which is no hard shadow: one dims all colors evenly, and its neighbors as much."""
+    """Return repainted pixels excluding hard shadows, which darken all channels and neighbors equally."""
     ratio = np.log((np.maximum(after, 0) + _DARK) / (before + _DARK))
     dimmed = np.asarray(ratio.mean(axis=2), np.float32)
     even = np.ptp(ratio, axis=2) < _TINTED
@@ -206,17 +217,17 @@ def _thing(before: Levels, after: Levels, paint: Mask) -> Mask:
     rest = paint & ~((dimmed < 0) & even & smooth)
     solid = cv2.morphologyEx(rest.astype(np.uint8), cv2.MORPH_OPEN, _disc(5)).astype(np.bool_)
     if np.count_nonzero(solid) < _MOSTLY_SHADOW * np.count_nonzero(paint):
-        return paint  # a dark thing, rather
+        return paint  # a dark object rather than a shadow
     return _great_parts(solid, np.abs(after - before).max(axis=2), solid)
 
 
 def _paint_and_region(
     before: Levels, after: Levels, limit: Mask, usual: Mask, product: Mask, misfit: float
 ) -> tuple[Mask, Mask]:
-    """What was painted anew, and with it what stands in another light.
+    """Return the repainted pixels, and these together with the relit ones.
 
-    Paint is not explained by light: it has other structure, another hue, or is far brighter or darker than light makes
-    the place of the product. How far each differs anyway is told by the `usual` pixels.
+    Paint is what light cannot explain: other structure, another hue, or much brighter or darker than light makes the
+    place of the product. The `usual` pixels tell how much each measure varies anyway.
     """
     light = _light(before, after, np.ones(limit.shape, np.float32))
     relit = (before + _DARK) * light - _DARK
@@ -224,23 +235,23 @@ def _paint_and_region(
     tint, lighter = strongest(light) + strongest(-light), strongest(cv2.absdiff(relit, before))
     noise = float(np.percentile(unlike_relit[usual][::8], 95)) if usual.any() else 0.0
 
-    structure = unlike_relit > 3 + 2 * noise
-    hue = tint > 0.08 + 3 * spread(tint[usual])
-    strong = unlike > np.where(product, 25, 60) + 3 * noise
-    shade = lighter > 1.5 + 3 * misfit
+    structure = unlike_relit > _STRUCTURE + 2 * noise
+    hue = tint > _HUE + 3 * robust_deviation(tint[usual])
+    strong = unlike > np.where(product, _STRONG, _STRONG_OUTSIDE) + 3 * noise
+    shade = lighter > _SHADE + 3 * misfit
     region = _great_parts(limit & (structure | hue | strong | shade), unlike + lighter, product)
     paint = _filled(region & limit & (structure | hue | strong)) & limit
     return paint, region | paint
 
 
 def _beyond_clipping(seen: Pixels, mended: Levels, before: Levels) -> Levels:
-    """Black may stand for anything darker, and white for anything brighter: what it was before, where it can."""
+    """Return `mended` with clipped black and white replaced by the photo's level where that is darker or brighter."""
     mended = np.where(seen < 6, np.minimum(mended, before), mended)
     return np.where(seen > 249, np.maximum(mended, before), mended)
 
 
 def _light(before: Levels, after: Levels, share: Weights) -> Levels:
-    """The factors by which the light changed, judged by that share of each pixel."""
+    """Return the factors by which the light changed; each pixel counts by its `share`."""
     half = (max(1, share.shape[1] // 2), max(1, share.shape[0] // 2))
     shares = cv2.merge([share] * 3)
     dim, bright = (_soft(averaged((levels + _DARK) * shares, half)) for levels in (before, after))
@@ -248,22 +259,22 @@ def _light(before: Levels, after: Levels, share: Weights) -> Levels:
 
 
 def _soft(half: Levels) -> Levels:
-    """From a picture of half the size: without what is finer than light; where there is nothing, what is around it."""
+    """Return a half-size picture without detail finer than light; empty areas are filled from their surroundings."""
     quarter = (max(1, half.shape[1] // 8), max(1, half.shape[0] // 8))
     wide = cv2.GaussianBlur(averaged(half, quarter), (0, 0), _LIGHT)
     near = cv2.GaussianBlur(half, (0, 0), _LIGHT / 2)
     return np.asarray(near + 1e-3 * cv2.resize(wide, half.shape[1::-1]) + 1e-6, np.float32)
 
 
-def _beyond(before: Levels, after: Levels) -> Plane:
-    """Levels by which a pixel leaves the range of those around its place: neither blur nor a small shift counts."""
+def _beyond(before: Levels, after: Levels) -> Gray:
+    """Return the levels by which pixels leave the range of their former neighbors; blur and small shifts give 0."""
     around = np.ones((3, 3), np.uint8)
     excess = cv2.max(after - cv2.dilate(before, around), cv2.erode(before, around) - after)
     return np.asarray(cv2.GaussianBlur(np.maximum(strongest(np.asarray(excess)), 0), (0, 0), 1.0), np.float32)
 
 
-def _great_parts(region: Mask, change: Plane, near: Mask) -> Mask:
-    """Those parts of the region that come near, without specks."""
+def _great_parts(region: Mask, change: Gray, near: Mask) -> Mask:
+    """Return the parts of the region that touch `near`, without specks."""
     joined = cv2.morphologyEx(region.astype(np.uint8), cv2.MORPH_CLOSE, _disc(5))
     count, labels = cv2.connectedComponents(joined)
     sums = np.bincount(labels.ravel(), weights=(change * joined).ravel(), minlength=count)
@@ -274,24 +285,23 @@ def _great_parts(region: Mask, change: Plane, near: Mask) -> Mask:
 
 
 def _filled(paint: Mask) -> Mask:
-    """A product may have the color of what it stands before: no holes."""
+    """Return the mask without holes: a product may have the color of what is behind it."""
     filled = cv2.morphologyEx(paint.astype(np.uint8), cv2.MORPH_CLOSE, _disc(9))
     outlines, _ = cv2.findContours(filled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return cv2.drawContours(filled, outlines, -1, 1, -1).astype(np.bool_)
 
 
-def _feathered(core: Mask, width: float, limit: Mask, fade: Plane | float) -> Weights:
-    """1 in the core, falling to 0 over `width` around it, and within the limit towards it over `fade`."""
+def _feathered(core: Mask, width: float, limit: Mask, fade: Gray | float) -> Weights:
+    """Return 1 in the core, falling to 0 over `width` around it and over `fade` towards the border of the limit."""
     weights = 1 - cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 3) / width
     if not limit.all():
         depth = cv2.distanceTransform(limit.astype(np.uint8), cv2.DIST_L2, 3)
         weights = np.minimum(weights, depth / np.clip(fade, 1, min(_LIGHT_FEATHER, 1 + 0.3 * depth.max())))
-    weights = np.clip(weights, 0, 1)
-    return np.asarray(weights * weights * (3 - 2 * weights), np.float32)
+    return np.asarray(smoothstep(np.clip(weights, 0, 1)), np.float32)
 
 
 def _bounds_at(mask: Mask, size: Size, margin: int = 0) -> Box | None:
-    """In pixels of `size`."""
+    """Return the bounds of the mask in pixels of `size`; None if it is empty."""
     if not mask.any():
         return None
     left, top, right, bottom = _around(mask, margin)

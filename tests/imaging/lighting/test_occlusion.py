@@ -3,7 +3,7 @@ import pytest
 
 from imaging.geometry.product_volume import solid_of
 from imaging.lighting.estimate import Source
-from imaging.lighting.occlusion import Plane, light_left, pole, stack_of
+from imaging.lighting.occlusion import ShadowPlane, light_left, pole, stack_of
 from imaging.picture import Box, Weights
 from tests.imaging import drawn
 
@@ -12,9 +12,11 @@ PART: Box = (200, 380, 600, 560)
 LEFT, RIGHT = (Source((x, 200.0, 300.0), 10.0, 0.5) for x in (-300.0, 300.0))
 
 
-def around(source: Source | None = None, height: float = 60, plane: Plane | None = None, part: Box = PART) -> Weights:
+def around(
+    source: Source | None = None, height: float = 60, plane: ShadowPlane | None = None, part: Box = PART
+) -> Weights:
     body = [pole(0, 300, 20, height)]
-    return light_left(CAMERA, body, (source,) if source else (), plane or Plane("floor"), part)
+    return light_left(CAMERA, body, (source,) if source else (), plane or ShadowPlane("floor"), part)
 
 
 def at(kept: Weights, x: float, z: float) -> float:
@@ -44,7 +46,7 @@ def test_a_taller_body_casts_a_longer_shadow() -> None:
 
 
 def test_a_wall_behind_is_darkened_beside_the_body() -> None:
-    kept = around(plane=Plane("wall", 330), part=(200, 200, 600, 500))
+    kept = around(plane=ShadowPlane("wall", 330), part=(200, 200, 600, 500))
     assert kept[:, 200].min() < 0.6
     assert kept[:, 130].min() < 0.9
     assert kept[:, 10].min() > 0.9
@@ -52,7 +54,7 @@ def test_a_wall_behind_is_darkened_beside_the_body() -> None:
 
 def test_on_the_wall_the_shadow_is_about_as_tall_as_the_body() -> None:
     top = 200
-    kept = around(plane=Plane("wall", 330), part=(200, top, 600, 500))
+    kept = around(plane=ShadowPlane("wall", 330), part=(200, top, 600, 500))
     rows = CAMERA.project(np.zeros(2), np.array([30.0, 90.0]), np.full(2, 330.0))[1].round().astype(int) - top
     assert kept[rows[0], 200] < 0.7
     assert kept[rows[1], 200] > 0.95
@@ -60,19 +62,22 @@ def test_on_the_wall_the_shadow_is_about_as_tall_as_the_body() -> None:
 
 def test_two_bodies_hide_no_more_than_there_is() -> None:
     body = [pole(0, 300, 20, 60), pole(0, 300, 20, 60)]
-    twice = light_left(CAMERA, body, (LEFT,), Plane("floor"), PART)
+    twice = light_left(CAMERA, body, (LEFT,), ShadowPlane("floor"), PART)
     assert np.abs(twice - around(LEFT)).mean() < 0.005
     assert twice.min() >= 0
 
 
 def test_a_part_of_one_pixel_has_an_answer() -> None:
-    assert light_left(CAMERA, [pole(0, 300, 20, 60)], (LEFT,), Plane("floor"), (400, 500, 401, 501)).shape == (1, 1)
+    assert light_left(CAMERA, [pole(0, 300, 20, 60)], (LEFT,), ShadowPlane("floor"), (400, 500, 401, 501)).shape == (
+        1,
+        1,
+    )
 
 
 def test_under_a_straight_front_it_is_as_dark_at_the_corners_as_in_the_middle() -> None:
     solid = solid_of(np.ones((200, 400), np.float32))
     body = [stack_of(solid, 60, 0, 300)]
     front = 300 - float(body[0].rims[:, :, 2].max() - 300) + 2
-    kept = light_left(CAMERA, body, (), Plane("floor"), PART)
+    kept = light_left(CAMERA, body, (), ShadowPlane("floor"), PART)
     assert at(kept, 0.94 * float(body[0].rims[0, :, 0].max()), front) < 0.35
     assert at(kept, 0, front) < 0.35

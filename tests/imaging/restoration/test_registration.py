@@ -7,14 +7,14 @@ import pytest
 
 from bench.drift import Model, Scene, as_pixels, motion, painted, read_scene, residual
 from imaging.picture import Size, size_of
-from imaging.restoration.registration import aligned, color_cast, covered, only_resized, register
+from imaging.restoration.registration import aligned, color_shift, covered, only_resized, register
 from tests.pictures import CHAIR, PHOTOS
 
 CASES = sorted(file.parent for file in PHOTOS.glob("*/case.json"))
 ROOM = read_scene(CHAIR)
 SIZE = size_of(ROOM.room)
 EVERYWHERE = np.ones(ROOM.product.shape, bool)
-MIXTURE = Model("", 1.02, (0.012, -0.015), -0.4, 0.001, cast=True, jpeg=75)
+MIXTURE = Model("", 1.02, (0.012, -0.015), -0.4, 0.001, color_shift=True, jpeg=75)
 
 
 def misplaced(model: Model, scene: Scene) -> tuple[float, float]:
@@ -28,7 +28,7 @@ def misplaced(model: Model, scene: Scene) -> tuple[float, float]:
     "model",
     [
         MIXTURE,
-        Model("", 0.97, (-0.02, 0.02), 0.5, cast=True, megapixel=True, repaint=True),
+        Model("", 0.97, (-0.02, 0.02), 0.5, color_shift=True, megapixel=True, repaint=True),
         Model("", 1.03, (0.02, -0.02), -0.5, -0.001, jpeg=60, gradient=0.15),
         Model("", repaint=True, gradient=-0.12),
     ],
@@ -45,7 +45,7 @@ def test_a_slight_perspective_is_found() -> None:
 
 
 def test_twice_the_usual_drift_is_still_found() -> None:
-    assert misplaced(Model("", 0.94, (0.04, -0.03), 1.0, cast=True), ROOM)[1] < 0.3
+    assert misplaced(Model("", 0.94, (0.04, -0.03), 1.0, color_shift=True), ROOM)[1] < 0.3
 
 
 @pytest.mark.parametrize("size", [(1184, 896), (512, 384), (640, 832)])
@@ -99,7 +99,7 @@ def test_equal_pictures_give_equal_matrices() -> None:
 
 
 def test_aligned_undoes_the_drift_as_a_whole_and_in_part() -> None:
-    raw = painted(replace(MIXTURE, cast=False, jpeg=None), ROOM)
+    raw = painted(replace(MIXTURE, color_shift=False, jpeg=None), ROOM)
     found = register(raw, ROOM.room)
     whole = aligned(raw, found, SIZE)
     shown = covered(found, SIZE)
@@ -121,15 +121,15 @@ def test_a_change_of_size_alone_is_that_of_cv2_resize() -> None:
 
 
 def test_a_cast_in_uneven_light_is_measured_and_taken_off() -> None:
-    raw = as_pixels(painted(Model("", cast=True, gradient=-0.12), replace(ROOM, truth=ROOM.room)) * 0.93)
-    cast = color_cast(ROOM.room, raw, EVERYWHERE)
-    assert np.median(np.abs(cast.taken_off(raw, SIZE, (0, 0, *SIZE)) - ROOM.room)) < 1
-    assert cast.misfit < 2
-    assert cast.distance > 5
+    raw = as_pixels(painted(Model("", color_shift=True, gradient=-0.12), replace(ROOM, truth=ROOM.room)) * 0.93)
+    shift = color_shift(ROOM.room, raw, EVERYWHERE)
+    assert np.median(np.abs(shift.removed_from(raw, SIZE, (0, 0, *SIZE)) - ROOM.room)) < 1
+    assert shift.misfit < 2
+    assert shift.distance > 5
 
 
-def test_the_colors_of_what_changed_are_not_taken_for_a_cast() -> None:
+def test_the_colors_of_what_changed_are_not_taken_for_a_color_shift() -> None:
     raw = ROOM.room.copy()
     raw[300:, 200:700] = (20, 140, 120)
-    cast = color_cast(ROOM.room, raw, EVERYWHERE)
-    assert np.abs(cast.taken_off(ROOM.room, SIZE, (0, 0, *SIZE)) - ROOM.room).max() < 2
+    shift = color_shift(ROOM.room, raw, EVERYWHERE)
+    assert np.abs(shift.removed_from(ROOM.room, SIZE, (0, 0, *SIZE)) - ROOM.room).max() < 2

@@ -13,7 +13,7 @@ from tests.pictures import CHAIR, PHOTOS
 CASES = sorted(file.parent for file in PHOTOS.glob("*/case.json"))
 ROOM = read_scene(CHAIR)
 LAMP, VASE = (read_scene(PHOTOS / name) for name in ("floor_lamp_evening", "vase_loft"))
-MIXTURE = Model("", 0.98, (0.012, -0.015), 0.4, cast=True, jpeg=80, megapixel=True)
+MIXTURE = Model("", 0.98, (0.012, -0.015), 0.4, color_shift=True, jpeg=80, megapixel=True)
 
 
 def brought_back(scene: Scene, raw: Pixels) -> Restored:
@@ -86,8 +86,8 @@ def test_where_nothing_was_painted_the_photo_stays_whole() -> None:
     nothing = replace(ROOM, truth=ROOM.room)
     for raw in (
         ROOM.room,
-        painted(replace(MIXTURE, cast=False), nothing),
-        painted(Model("", 1.02, cast=True), nothing),
+        painted(replace(MIXTURE, color_shift=False), nothing),
+        painted(Model("", 1.02, color_shift=True), nothing),
     ):
         assert same(restore(ROOM.room, raw).pixels, ROOM.room).all()
 
@@ -194,7 +194,7 @@ def test_another_scene_is_used_as_it_is_and_said_to_be_one() -> None:
     assert np.abs(answer.pixels.astype(int) - resized)[ROOM.near].mean() < 2
 
 
-def test_on_a_plain_wall_there_is_no_drift_to_find_but_a_cast() -> None:
+def test_on_a_plain_wall_there_is_no_drift_to_find_but_a_color_shift() -> None:
     y, x = np.indices((500, 700))
     wall = (210 - 25 * x / 700 - 15 * y / 500)[..., None] * np.array([1, 0.97, 0.92])
     picture = wall.copy()
