@@ -33,7 +33,7 @@ async def call(client: openai.AsyncOpenAI, number: int) -> bool:
 
 
 async def probe(port: int, seconds: list[float]) -> None:
-    """A connection of its own each time, as probes do it; raw, so that the client's own time is not measured."""
+    """Ask /health on a new connection, as probes do, over a raw socket so that no client library is timed."""
     while True:
         started = time.perf_counter()
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -45,7 +45,7 @@ async def probe(port: int, seconds: list[float]) -> None:
 
 
 def probed(port: int, stop: asyncio.Event) -> list[float]:
-    """On a thread and a loop of its own: what the callers' client does with their pictures must not delay it."""
+    """Probe from a thread and an event loop of its own, which the callers' work cannot delay."""
 
     async def run() -> list[float]:
         seconds: list[float] = []
@@ -68,7 +68,7 @@ async def all_at_once(live: Live) -> tuple[list[bool], list[float]]:
 
 
 def partials_cost() -> float:
-    """Of a job of the tiny engine, as a share of its time; pairs of jobs, one right after the other."""
+    """Return what three partial pictures add to a job of the tiny engine, as a share of its time, over pairs of jobs."""
     with serving(lambda: tiny.load(MOST_LOOKED)) as live, live.client() as client:
 
         def seconds(looks: int) -> float:

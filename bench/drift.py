@@ -1,4 +1,4 @@
-"""What an unkind model does to a picture: scenes with ground truth, and raw results that went astray from them."""
+"""Scenes with ground truth, and the raw results of a model that drifts: zoom, shift, rotation, color cast, noise."""
 
 import json
 from dataclasses import dataclass, replace

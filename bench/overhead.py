@@ -48,7 +48,7 @@ TURNED_LEFT = 6
 
 
 class Unchanged(Router):
-    """The room as it came, in place of the placement and the model."""
+    """An engine that returns the room unchanged, so that only the work around it is timed."""
 
     def _made(self, job: EditJob | GenerateJob, control: Control) -> Made:  # noqa: ARG002 as in Router
         assert isinstance(job, EditJob)

@@ -32,7 +32,7 @@ APP, DEPLOYMENT, TITLE = "default", "Replica", b"ray::ServeReplica:default:"
 REPLICAS = 2
 OPTIONS = Options(min_replicas=REPLICAS, max_replicas=REPLICAS, num_gpus=0)
 PLACES = 8
-"""Different jobs, each of whose answers is known before."""
+"""Different jobs whose answers are recorded before the load begins."""
 
 LOOK_SECONDS = 0.05
 RECOVERY_SECONDS = 120.0
@@ -51,7 +51,7 @@ class Sent:
 
 @dataclass
 class Run:
-    """What became of the requests of all callers; times are `time.monotonic`."""
+    """Outcomes of all callers' requests; times are `time.monotonic` seconds."""
 
     sent: list[Sent] = field(default_factory=list)
     killed: float = 0.0
@@ -76,7 +76,7 @@ class Run:
         return one.began <= self.killed <= one.began + one.seconds
 
     def _parts(self) -> dict[str, list[Sent]]:
-        """By when they were answered."""
+        """Split the requests by the phase in which they were answered."""
         answered = [one for one in self.sent if one.status == 200]
         ends = [(one.began + one.seconds, one) for one in answered]
         return {
@@ -97,7 +97,7 @@ def _waits(part: list[Sent]) -> dict[str, float | int | None]:
 
 
 def job(place: int) -> dict[str, Any]:
-    """Its picture tells it from the others with any engine: by its seed, and by where the product stands."""
+    """Return a job whose picture differs from every other job's, by its seed and by where the product stands."""
     return {
         "product_image": as_base64(file_of(red_vase())),
         "room_image": as_base64(file_of(plain_room())),
@@ -137,7 +137,7 @@ class Callers:
 
 
 def replicas(title: bytes = TITLE) -> set[int]:
-    """Process ids of those of this process' own cluster."""
+    """Return the process ids of the replicas of this process's own cluster."""
     mine = f"RAY_LOAD={os.getpid()}".encode()
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
@@ -148,7 +148,7 @@ def replicas(title: bytes = TITLE) -> set[int]:
 
 
 def two_run() -> bool:
-    """Whether Ray sends requests to two. It takes a moment to notice that one is gone."""
+    """Return True once Ray sends requests to two replicas; it takes a moment to notice that one is gone."""
     from ray import serve
 
     states = serve.status().applications[APP].deployments[DEPLOYMENT].replica_states
@@ -187,7 +187,7 @@ class Load:
 
 
 def answers(url: str) -> dict[int, str]:
-    """Of every job, before anything is killed."""
+    """Return the answer of every job, asked before anything is killed."""
     return {
         place: httpx2.post(f"{url}/v1/edit", json=job(place), timeout=120).raise_for_status().json()["processed_image"]
         for place in range(PLACES)
@@ -196,7 +196,7 @@ def answers(url: str) -> dict[int, str]:
 
 @contextmanager
 def cluster(engine: str) -> Iterator[str]:
-    """The address of two replicas, in a Ray of their own without dashboard and usage statistics."""
+    """Start two replicas in a Ray cluster of their own, without dashboard or usage statistics; yield their address."""
     os.environ |= {
         "ENGINE": engine,
         "LOG_LEVEL": "WARNING",

@@ -38,7 +38,7 @@ from tests.rehearsal import FINAL, Platform, platform, worker  # noqa: E402
 
 AT_ONCE = 8
 IN_FLIGHT = 12
-"""More than the worker holds: some wait in the queue."""
+"""Jobs in flight; more than the worker holds, so that some wait in the queue."""
 
 POLL_SECONDS = 0.1
 LOST_SECONDS = 120
@@ -169,7 +169,7 @@ class Soak:
         return str(answer.json()["id"])
 
     async def _ended(self, job: str) -> Told:
-        """Raises TimeoutError."""
+        """Wait for the job's end. Raises TimeoutError."""
         async with asyncio.timeout(LOST_SECONDS):
             while True:
                 told: Told = (await self.client.get(f"{self.at.base}/status/{job}")).json()
@@ -185,7 +185,7 @@ def decoded(text: str) -> Image.Image:
 
 @dataclass(frozen=True)
 class State:
-    """Of the worker's process."""
+    """Memory, threads and files of the worker's process."""
 
     memory_mb: float
     threads: int
@@ -221,7 +221,7 @@ def slow_server() -> str:
 
 
 async def soaked(at: Platform, engine: str, jobs: int, look: Callable[[], State]) -> tuple[Soak, State]:
-    """And the worker's state when a tenth was done."""
+    """Run the jobs; return what became of them and the worker's state after the first tenth."""
     noise = np.random.default_rng(0).integers(0, 255, (600, 800, 3), np.uint8)
     async with httpx2.AsyncClient(timeout=60) as client:
         soak = Soak(at, client, engine, slow_server(), as_text(Image.fromarray(noise), "JPEG"), random.Random(0))  # noqa: S311

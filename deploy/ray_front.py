@@ -1,5 +1,7 @@
-"""What Ray's HTTP proxies refuse by themselves, said as the app says it. For
-RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=deploy.ray_front:middlewares"""
+"""Middleware for Ray's HTTP proxies: their own refusals in the words and the shape of the app's errors.
+
+Used as RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=deploy.ray_front:middlewares.
+"""
 
 from dataclasses import dataclass
 
@@ -12,17 +14,17 @@ from schemas.errors import ErrorCode, JobError
 from web.errors import refusal_response
 
 RAYS_OWN = "/-/"
-"""Before the proxies' own routes, whose answers are Ray's business."""
+"""Prefix of the proxies' own routes, whose answers pass unchanged."""
 
 ID = "x-request-id"
 
 LOST = JobError(ErrorCode.MODEL_NOT_READY, "The replica that held this request is gone: send it again")
-"""Ray says nothing at all of a replica that died before it began its answer."""
+"""Sent when a replica died before it began its answer; Ray sends nothing then."""
 
 
 @dataclass(frozen=True)
 class Translated:
-    """An ASGI application around Ray's proxy."""
+    """ASGI application around Ray's proxy that translates its refusals."""
 
     app: ASGIApp
 
@@ -48,7 +50,7 @@ class Translated:
 
 
 def _refusal(start: Message) -> JobError | None:
-    """None for what a replica answered: its errors are JSON, Ray's are plain text."""
+    """Return the error to send in place of Ray's, or None for a replica's own answer, whose errors are JSON."""
     is_ours = start["status"] < 400 or Headers(raw=start["headers"]).get("content-type") == "application/json"
     if is_ours:
         return None
@@ -62,7 +64,7 @@ def _refusal(start: Message) -> JobError | None:
 
 
 def _keep_one_id(headers: MutableHeaders) -> None:
-    """Ray adds its own behind the app's."""
+    """Remove the request id that Ray adds to the app's."""
     if ID in headers:
         headers[ID] = headers[ID]
 

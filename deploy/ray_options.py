@@ -1,4 +1,4 @@
-"""What Ray Serve is told of the deployment. Without Ray, so that it can be read where Ray is not installed."""
+"""Options of the Ray Serve deployment. Ray is not imported here, so the options can be read without it."""
 
 from typing import Any, Self
 
@@ -14,10 +14,10 @@ from pydantic import (
 )
 
 HEALTH_SECONDS = 2.0
-"""How often a replica is asked how it is; Ray replaces it after three bad answers in a row."""
+"""Seconds between health checks of a replica; Ray replaces it after three failures in a row."""
 
 RETRY_SECONDS = 5
-"""After which to ask again, where a request is refused."""
+"""`Retry-After` of a refused request."""
 
 
 class Options(BaseModel):
@@ -43,8 +43,10 @@ class Options(BaseModel):
         return self
 
     def deployment(self, job_seconds: float) -> dict[str, Any]:
-        """Options of `serve.deployment`. A replica that is to end has `job_seconds`, the longest a job may take, for
-        each that it holds."""
+        """Return the options of `serve.deployment`.
+
+        A replica that is told to stop gets `job_seconds`, the longest a job may take, for each job it holds.
+        """
         return {
             "autoscaling_config": {
                 "min_replicas": self.min_replicas,

@@ -1,4 +1,4 @@
-"""The HTTP app as a Ray Serve deployment, one engine a replica: `serve run deploy.ray_serve:app`."""
+"""The HTTP app as a Ray Serve deployment with one engine per replica: `serve run deploy.ray_serve:app`."""
 
 from fastapi import FastAPI
 from ray import serve
@@ -18,7 +18,7 @@ class Replica:
     """One engine, and the app in front of it."""
 
     def __init__(self) -> None:
-        """Returns when the model is loaded: Ray sends no request before. Raises SettingsError where it cannot serve."""
+        """Load the model; Ray sends no request before this returns. Raises SettingsError if the worker cannot serve."""
         share_arenas()
         # Replicas share a machine, and its ports: Ray's proxies listen, and answer probes.
         self._settings = read_settings().model_copy(update={"port_health": None})
@@ -30,9 +30,9 @@ class Replica:
         return create_app(self._settings, self._router)
 
     def check_health(self) -> None:
-        """Asked by Ray, which replaces what raises."""
+        """Raise if this replica should be replaced; Ray calls it every few seconds."""
         if self._router.status == "unhealthy" or self._router.is_worn_out:
-            raise RuntimeError("The engine is broken, or memory grew: this replica is to be replaced")
+            raise RuntimeError("The engine is broken or memory has grown: replace this replica")
 
 
 def app(options: Options) -> Application:

@@ -37,7 +37,7 @@ def beside(images: list[Image.Image]) -> Image.Image:
 
 
 def stacked(rows: list[Image.Image]) -> Image.Image:
-    """All as wide as the first."""
+    """Stack the pictures vertically, each scaled to the width of the first."""
     wide = [row.resize((rows[0].width, round(row.height * rows[0].width / row.width))) for row in rows]
     sheet = Image.new("RGB", (wide[0].width, sum(row.height for row in wide) + GAP * (len(wide) - 1)), "white")
     top = 0
@@ -48,7 +48,7 @@ def stacked(rows: list[Image.Image]) -> Image.Image:
 
 
 def painting() -> Image.Image:
-    """A framed landscape: hills under an evening sky."""
+    """Draw a framed landscape: hills under an evening sky."""
     y, x = np.mgrid[0:300, 0:420] / 300.0
     sky = np.stack([0.95 - 0.35 * y, 0.75 - 0.25 * y, 0.55 + 0.1 * y], axis=2)
     for base, color in ((0.55, (0.45, 0.5, 0.6)), (0.68, (0.3, 0.42, 0.4)), (0.82, (0.16, 0.28, 0.24))):

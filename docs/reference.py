@@ -104,7 +104,7 @@ def _text(default: object) -> str:
 
 
 def _kind(schema: dict[str, Any]) -> str:
-    """A JSON schema in a word or two."""
+    """Describe a JSON schema in a word or two."""
     if "anyOf" in schema:
         [only] = [kind for kind in schema["anyOf"] if kind.get("type") != "null"]
         return _kind(only)
@@ -124,7 +124,7 @@ def _kind(schema: dict[str, Any]) -> str:
 
 
 def _plural(schema: dict[str, Any]) -> str:
-    """The kind of many: `2 integers, 256 to 4096`."""
+    """Describe an array, for example `2 integers, 256 to 4096`."""
     noun, comma, rest = _kind(schema).partition(",")
     return f"{noun}s{comma}{rest}"
 

@@ -22,7 +22,7 @@ Parts = list[tuple[str, float]]
 
 
 def around() -> tuple[Parts, float]:
-    """Seconds of each part of a JPEG answer, and of the plain way's PNG in and out."""
+    """Return the seconds of each part of a JPEG answer, and those of a plain PNG in and out."""
     rows = overhead.rows_of(MEGAPIXELS, overhead.worker())
     jpeg = next(row for row in rows if row.output_format == "jpeg")
     case = stages.score(overhead.ROOM, "product_white.png")["new"]
