@@ -68,7 +68,7 @@ async def all_at_once(live: Live) -> tuple[list[bool], list[float]]:
 
 
 def partials_cost() -> float:
-    """Return what three partial pictures add to a job of the tiny engine, as a share of its time, over pairs of jobs."""
+    """Return what three partial pictures add to the time of a tiny engine's job, as a share, over pairs of jobs."""
     with serving(lambda: tiny.load(MOST_LOOKED)) as live, live.client() as client:
 
         def seconds(looks: int) -> float:
