@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from handlers.parse import shown
 from imaging.codec.decode import ImageLimits, decode, too_large, undecodable
 from imaging.codec.encode import ImageFile
 from imaging.picture import Mask, Picture, Size
@@ -16,8 +17,14 @@ from transport.fetch import Fetcher
 
 DATA_URL = re.compile(r"\s*data:[^,]{0,200},", re.IGNORECASE)
 HTTP_URL = re.compile(r"\s*https?://", re.IGNORECASE)
+HOST_AND_PATH = re.compile(r"\s*//[\w.-]+\.[\w-]+(?::\d+)?/")
+"""A URL without its scheme, as shop templates write it. No picture's base64 begins so: `//` decodes to 0xFF 0xF."""
+OTHER_SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]{0,19}):", re.IGNORECASE)
 PLAIN_ALPHABET = bytes.maketrans(b"-_", b"+/")
-BLANKS = b" \t\r\n"
+LINE_BREAKS = re.compile(rb"[ \t]*[\r\n]+[ \t]*")
+ESCAPES = {b"%2B": b"+", b"%2b": b"+", b"%2F": b"/", b"%2f": b"/", b"%3D": b"=", b"%3d": b"=", b"%20": b" "}
+LINE_LENGTHS = (60, 64, 72, 76, 80)
+"""Line lengths at which programs wrap base64."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +58,19 @@ class PictureReader:
 
     def _bytes(self, text: str, field: str) -> bytes:
         self.control.check()
-        if HTTP_URL.match(text):
-            return self.fetcher.fetch(text.strip(), field)
+        if (url := url_in(text)) is not None:
+            return self.fetcher.fetch(url, field, self.control.check)
+        if (scheme := OTHER_SCHEME.match(text)) and not DATA_URL.match(text, 0, 300):
+            reason = f"{shown(scheme[1].lower())}: is not read here; send base64, a data: URL or an https:// URL"
+            raise undecodable(field, reason)
         return _from_base64(text, field, self.limits.max_bytes)
+
+
+def url_in(text: str) -> str | None:
+    """Return the http(s) URL that `text` is, or None. `//host/path` is read as https."""
+    if HOST_AND_PATH.match(text):
+        return "https:" + text.strip()
+    return text.strip() if HTTP_URL.match(text) else None
 
 
 def as_base64(data: bytes) -> str:
@@ -65,12 +82,27 @@ def as_data_url(file: ImageFile) -> str:
 
 
 def _from_base64(text: str, field: str, max_bytes: int) -> bytes:
-    """Plain or URL-safe alphabet, line breaks and missing padding allowed; a data URL's type is not believed."""
+    """Decode the plain or URL-safe alphabet with or without padding, line breaks, or a data URL's header.
+
+    Percent-encoding is undone, and so are the blanks that forms make of `+`. A data URL's type is not believed.
+    """
     header = DATA_URL.match(text, 0, 300)
     try:
-        payload = text[header.end() if header else 0 :].encode("ascii").translate(PLAIN_ALPHABET, BLANKS).rstrip(b"=")
+        payload = text[header.end() if header else 0 :].encode("ascii").strip()
+        for escape, plain in ESCAPES.items():
+            payload = payload.replace(escape, plain)
+        payload = _joined(LINE_BREAKS.sub(b"", payload)).translate(PLAIN_ALPHABET, b"\t").rstrip(b"=")
         if len(payload) * 3 // 4 > max_bytes:
             raise too_large(field, f"more than {max_bytes / 1e6:g} MB, the limit")
         return base64.b64decode(payload + b"=" * (-len(payload) % 4), validate=True)
     except (binascii.Error, UnicodeEncodeError):
         raise undecodable(field, "not valid base64") from None
+
+
+def _joined(payload: bytes) -> bytes:
+    """Return base64 without blanks: at equal distances they are line breaks, others were `+`."""
+    length = payload.find(b" ")
+    ends_of_lines = payload[length :: length + 1] if length in LINE_LENGTHS else b""
+    if ends_of_lines and ends_of_lines == b" " * payload.count(b" "):
+        return payload.replace(b" ", b"")
+    return payload.replace(b" ", b"+")

@@ -223,7 +223,7 @@ def _own_bucket(settings: Settings) -> Bucket | None:
     if settings.bucket_access_key_id is None or secret is None:
         raise SettingsError("BUCKET_ENDPOINT_URL needs BUCKET_ACCESS_KEY_ID and BUCKET_SECRET_ACCESS_KEY beside it")
     try:
-        locate(settings.bucket_endpoint_url, settings.bucket_name, settings.bucket_region)
+        locate(settings.bucket_endpoint_url, settings.bucket_name, settings.bucket_region, settings.bucket_addressing)
     except ValueError as problem:
         raise SettingsError(f"BUCKET_ENDPOINT_URL, BUCKET_NAME: {problem}") from problem
     return Bucket(
@@ -234,4 +234,5 @@ def _own_bucket(settings: Settings) -> Bucket | None:
         prefix=settings.bucket_prefix,
         expiry_seconds=settings.bucket_expiry_seconds,
         region=settings.bucket_region,
+        addressing=settings.bucket_addressing,
     )

@@ -106,6 +106,9 @@ class Settings(BaseSettings):
     bucket_secret_access_key: SecretStr | None = Field(None, description="secret key of the bucket")
     bucket_name: str | None = Field(None, description="name of the bucket, where the endpoint does not hold it")
     bucket_region: str | None = Field(None, description="region of the bucket, where its endpoint does not tell it")
+    bucket_addressing: Literal["auto", "path", "virtual"] = Field(
+        "auto", description="where the bucket's name goes: in the path, or (virtual) in the host"
+    )
     bucket_prefix: str = Field("", description="folder inside the bucket")
     bucket_expiry_seconds: int = Field(604_800, ge=1, le=604_800, description="how long an answer's URL works")
 

@@ -1,7 +1,8 @@
-"""Pictures by URL, from public addresses only: each is checked after DNS and connected to as checked, hop by hop.
+"""Download of pictures from public addresses.
 
-Built on http.client, whose connection can be handed in: every wait gets only what is left of the total time. It knows
-no proxies, cookies or compression.
+On every hop the addresses are checked after DNS, and the connection goes to a checked address. Built on http.client,
+which takes an existing connection: every wait is limited to what is left of the total time and can be cancelled.
+Proxies, cookies and compression are not supported.
 """
 
 import functools
@@ -18,16 +19,18 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from threading import Thread
 from typing import TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from schemas.errors import ErrorCode, JobError
 
 Result = TypeVar("Result")
 Resolve = Callable[[str, int], list[str]]
+Check = Callable[[], None]
+"""Raises when the download is no longer wanted."""
 
 PORTS = {"https": 443, "http": 80}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# A CDN that is told which formats we like may turn a lossless picture into a lossy one: no `image/webp` in Accept.
+# No `image/webp` in Accept: a CDN may then convert a lossless picture into a lossy one.
 HEADERS = {
     "Accept": "*/*",
     "Accept-Encoding": "identity",
@@ -35,24 +38,31 @@ HEADERS = {
     "User-Agent": "qwen-edit-generate-api",
 }
 PIECE_BYTES = 65_536
-OVERHEAD_BYTES = 1_000_000  # of headers and chunk sizes
+OVERHEAD_BYTES = 1_000_000  # headers and chunk sizes
+CONNECT_SECONDS = 5.0  # per address
+ASCII_OF_URLS = "".join(chr(code) for code in range(128) if code != ord(" "))
+POLL_SECONDS = 0.25
+"""Interval at which a waiting download checks whether it is still wanted."""
 
-URL = re.compile(r"[!-\[\]-~]{1,8192}")  # printable ASCII without the backslash
+WRITTEN = re.compile(r"[^\x00-\x1f\x7f\\]{1,8192}")  # neither control characters nor backslashes
+URL = re.compile(r"[!-\[\]-~]+")  # printable ASCII
+PATH = re.compile(r"(?<=[^:/])[/?#].*", re.DOTALL)
+"""Everything behind a URL's host."""
 AUTHORITY = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)(?::[0-9]+)?")  # no user name, no zone
 LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-# A last label that starts with a digit is a number to some resolvers: 2130706433, 127.1, 0x7f.0x1.
+# Some resolvers read a last label that starts with a digit as a number: 2130706433, 127.1, 0x7f.0x1.
 HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{LABEL}\.)*(?!\d){LABEL}")
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-# What some Python's `is_global` lets through: Teredo, 6to4, examples, site-local;
-# protocol assignments, 6to4 relays, Azure's metadata.
+# Networks that `is_global` of some Python versions accepts: Teredo, 6to4, documentation, site-local;
+# protocol assignments, 6to4 relays, Azure's metadata service.
 NOT_PUBLIC_6 = ("2001::/32", "2002::/16", "3fff::/20", "fec0::/10")
 NOT_PUBLIC_4 = ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")
 NOT_PUBLIC = tuple(ipaddress.ip_network(network) for network in NOT_PUBLIC_6 + NOT_PUBLIC_4)
 
 
 class FetchError(Exception):
-    """A reason for the caller: it holds the host's name at most, never an address or a query (which may be signed)."""
+    """A failure in words for the caller: names the host at most, never an address or a query, which may be signed."""
 
     def __init__(self, reason: str, code: ErrorCode = ErrorCode.IMAGE_FETCH_FAILED) -> None:
         super().__init__(reason)
@@ -60,13 +70,13 @@ class FetchError(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
-    """A URL that passed the check; `target` is its path and query."""
+class Target:
+    """An accepted URL in parts; `path` includes the query."""
 
     scheme: str
     host: str
     port: int
-    target: str
+    path: str
 
     @property
     def authority(self) -> str:
@@ -74,12 +84,18 @@ class Place:
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
 
-def place_of(url: str, allow_private: bool = False, base: Place | None = None) -> Place:
-    """`allow_private` also lets http and other ports pass; a relative `url` is read from `base`."""
-    if not URL.fullmatch(url):
-        raise FetchError("the URL is too long or not in plain ASCII")
+def target_of(url: str, allow_private: bool = False, base: Target | None = None) -> Target:
+    """Return the parts of an acceptable URL. Raises FetchError for others.
+
+    `allow_private` also permits http and ports other than 443. A relative `url` is resolved against `base`.
+    """
+    if not WRITTEN.fullmatch(url):
+        raise FetchError("the URL is too long or malformed")
     try:
-        parts = urlsplit(urljoin(f"{base.scheme}://{base.authority}{base.target}", url) if base else url)
+        whole = encoded(urljoin(f"{base.scheme}://{base.authority}{base.path}", url) if base else url)
+        if not URL.fullmatch(whole):
+            raise FetchError("the URL must name its host in ASCII")
+        parts = urlsplit(whole)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise FetchError("the URL is malformed") from error
@@ -89,12 +105,17 @@ def place_of(url: str, allow_private: bool = False, base: Place | None = None) -
         raise FetchError("the URL must name its host plainly, without user name or password")
     if port not in (None, PORTS["https"]) and not allow_private:
         raise FetchError(f"{host} may be asked at port 443 only")
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Place(parts.scheme, host, PORTS[parts.scheme] if port is None else port, target)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(parts.scheme, host, PORTS[parts.scheme] if port is None else port, path)
+
+
+def encoded(url: str) -> str:
+    """Return the URL with blanks and non-ASCII letters behind its host percent-encoded as UTF-8, as browsers do."""
+    return PATH.sub(lambda path: quote(path[0], safe=ASCII_OF_URLS, errors="replace"), url)
 
 
 def _is_address(host: str) -> bool:
-    """An address in its one plain form, not octal, decimal or abbreviated."""
+    """Return True for an IP address in its canonical form, not octal, decimal or abbreviated."""
     try:
         return str(ipaddress.ip_address(host)) == host
     except ValueError:
@@ -102,6 +123,7 @@ def _is_address(host: str) -> bool:
 
 
 def is_public(text: str) -> bool:
+    """Return True for a globally routable unicast address."""
     address = ipaddress.ip_address(text)
     if isinstance(address, ipaddress.IPv6Address) and (address.ipv4_mapped or address in NAT64):
         address = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
@@ -114,20 +136,27 @@ def system_resolve(host: str, port: int) -> list[str]:
 
 
 def addresses_of(
-    place: Place, seconds: float, resolve: Resolve = system_resolve, allow_private: bool = False
+    target: Target,
+    seconds: float,
+    resolve: Resolve = system_resolve,
+    allow_private: bool = False,
+    check: Check = lambda: None,
 ) -> list[str]:
-    """One address that is not public refuses all, in the words of a name without any: they map no private network."""
+    """Return the addresses of the target's host. Raises FetchError if one of them is not public.
+
+    The sentence is the same as for an unknown name, so that private networks cannot be mapped.
+    """
     try:
-        addresses = within(seconds, functools.partial(resolve, place.host, place.port))
+        addresses = within(seconds, functools.partial(resolve, target.host, target.port), check)
     except (socket.gaierror, UnicodeError):
         addresses = []
     if not addresses or not (allow_private or all(map(is_public, addresses))):
-        raise FetchError(f"{place.host} has no public address")
+        raise FetchError(f"{target.host} has no public address")
     return addresses
 
 
-def within(seconds: float, work: Callable[[], Result]) -> Result:
-    """What `work` returns or raises; TimeoutError after `seconds`, when it is left behind in a daemon thread."""
+def within(seconds: float, work: Callable[[], Result], check: Check = lambda: None) -> Result:
+    """Return or raise what `work` does. Raises TimeoutError after `seconds`; `work` goes on in a daemon thread."""
     outcome: Future[Result] = Future()
 
     def settle() -> None:
@@ -137,11 +166,24 @@ def within(seconds: float, work: Callable[[], Result]) -> Result:
             outcome.set_exception(error)
 
     Thread(target=settle, daemon=True).start()
-    return outcome.result(seconds)
+    return sliced(outcome.result, time.monotonic() + seconds, check)
+
+
+def sliced(wait: Callable[[float], Result], end: float, check: Check) -> Result:
+    """Return what `wait` returns, calling it for POLL_SECONDS at a time and `check` in between.
+
+    Raises TimeoutError after `end`.
+    """
+    while True:
+        check()
+        try:
+            return wait(min(left(end), POLL_SECONDS))
+        except TimeoutError:
+            continue
 
 
 def left(end: float) -> float:
-    """Seconds until `end` on the monotonic clock, always positive; TimeoutError when it is over."""
+    """Return the positive number of seconds until `end` on the monotonic clock. Raises TimeoutError after it."""
     seconds = end - time.monotonic()
     if seconds <= 0:
         raise TimeoutError
@@ -155,8 +197,11 @@ def system_trust() -> ssl.SSLContext:
 
 @dataclass(frozen=True)
 class Fetcher:
-    """`allowed_hosts` are exact hosts or `*.example.com`, empty for any public host. `allow_private`, for tests, also
-    permits http, other ports and private addresses. `resolve`, `dial` and `trust` are its ways to the network."""
+    """Downloads pictures.
+
+    `allowed_hosts` are exact hosts or `*.example.com`; empty permits any public host. `allow_private`, for tests, also
+    permits http, other ports and private addresses. `resolve`, `dial` and `trust` are its access to the network.
+    """
 
     max_bytes: int
     allowed_hosts: tuple[str, ...] = ()
@@ -167,72 +212,98 @@ class Fetcher:
     dial: Callable[[tuple[str, int], float], socket.socket] = socket.create_connection
     trust: Callable[[], ssl.SSLContext] = system_trust
 
-    def fetch(self, url: str, field: str) -> bytes:
-        """JobError in the name of `field` when there is no picture to be had, or one larger than `max_bytes`."""
+    def fetch(self, url: str, field: str, check: Check = lambda: None) -> bytes:
+        """Return the body at `url`.
+
+        Raises JobError naming `field` if it cannot be had or exceeds `max_bytes`, and what `check` raises: it is called
+        a few times a second while waiting.
+        """
+        download = _Download(self, time.monotonic() + self.total_seconds, check)
         try:
-            return self._follow(place_of(url, self.allow_private), time.monotonic() + self.total_seconds)
+            return download.follow(target_of(url, self.allow_private))
         except FetchError as error:
             raise JobError(error.code, f"Invalid {field}: Failed to fetch image: {error}", (field,)) from error
 
-    def _follow(self, place: Place, end: float) -> bytes:
-        for _ in range(self.max_redirects + 1):
-            answer = self._get(place, end)
-            if isinstance(answer, bytes):
-                return answer
-            place = place_of(answer, self.allow_private, base=place)
-        raise FetchError(f"it is redirected more than {self.max_redirects} times")
-
-    def _get(self, place: Place, end: float) -> bytes | str:
-        """The body, or where a redirect points."""
-        if not self._allows(place.host):
-            raise FetchError(f"pictures from {place.host} are not accepted here")
-        try:
-            addresses = addresses_of(place, left(end), self.resolve, self.allow_private)
-            with (
-                closing(self._reach(addresses, place.port, end)) as raw,
-                closing(self._secure(raw, place, end)) as line,
-            ):
-                return self._ask(place, _Line(line, end, 2 * self.max_bytes + OVERHEAD_BYTES))
-        except TimeoutError as error:
-            raise FetchError(f"{place.host} took longer than {self.total_seconds:g} seconds") from error
-        except ssl.SSLCertVerificationError as error:
-            raise FetchError(f"{place.host} has no valid certificate") from error
-        except OverflowError as error:
-            raise FetchError(f"it is larger than {self.max_bytes / 1e6:g} MB", ErrorCode.IMAGE_TOO_LARGE) from error
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise FetchError(f"the connection to {place.host} failed") from error
-
-    def _allows(self, host: str) -> bool:
+    def allows(self, host: str) -> bool:
         patterns = [pattern.lower() for pattern in self.allowed_hosts]
         wild = tuple(pattern[1:] for pattern in patterns if pattern.startswith("*."))
         return not patterns or host in patterns or host.endswith(wild)
 
-    def _reach(self, addresses: list[str], port: int, end: float) -> socket.socket:
+
+@dataclass(frozen=True)
+class _Download:
+    """One picture on its way, over at `end` on the monotonic clock."""
+
+    rules: Fetcher
+    end: float
+    check: Check
+
+    def follow(self, target: Target) -> bytes:
+        for _ in range(self.rules.max_redirects + 1):
+            answer = self._get(target)
+            if isinstance(answer, bytes):
+                return answer
+            target = target_of(answer, self.rules.allow_private, base=target)
+        raise FetchError(f"it is redirected more than {self.rules.max_redirects} times")
+
+    def _get(self, target: Target) -> bytes | str:
+        """Return the body, or the location that a redirect names."""
+        rules = self.rules
+        if not rules.allows(target.host):
+            raise FetchError(f"pictures from {target.host} are not accepted here")
+        try:
+            addresses = addresses_of(target, left(self.end), rules.resolve, rules.allow_private, self.check)
+            with (
+                closing(self._connected(addresses, target.port)) as raw,
+                closing(self._secured(raw, target)) as connection,
+            ):
+                limit = 2 * rules.max_bytes + OVERHEAD_BYTES
+                return self._ask(target, _Stream(connection, self.end, limit, self.check))
+        except TimeoutError as error:
+            raise FetchError(f"{target.host} took longer than {rules.total_seconds:g} seconds") from error
+        except ssl.SSLCertVerificationError as error:
+            raise FetchError(f"{target.host} has no valid certificate") from error
+        except OverflowError as error:
+            raise FetchError(f"it is larger than {rules.max_bytes / 1e6:g} MB", ErrorCode.IMAGE_TOO_LARGE) from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise FetchError(f"the connection to {target.host} failed") from error
+
+    def _connected(self, addresses: list[str], port: int) -> socket.socket:
+        """Return a connection to the first address that takes one."""
         for tried, address in enumerate(addresses):
+            self.check()
+            share = left(self.end) / (len(addresses) - tried)
             with suppress(OSError):
-                return self.dial((address, port), left(end) / (len(addresses) - tried))
-        raise TimeoutError if time.monotonic() >= end else ConnectionError
+                return self.rules.dial((address, port), min(share, CONNECT_SECONDS))
+        raise TimeoutError if time.monotonic() >= self.end else ConnectionError
 
-    def _secure(self, raw: socket.socket, place: Place, end: float) -> socket.socket:
-        raw.settimeout(left(end))
-        return raw if place.scheme == "http" else self.trust().wrap_socket(raw, server_hostname=place.host)
+    def _secured(self, raw: socket.socket, target: Target) -> socket.socket:
+        if target.scheme == "http":
+            return raw
+        secure = self.rules.trust().wrap_socket(raw, server_hostname=target.host, do_handshake_on_connect=False)
+        try:
+            sliced(functools.partial(_shake_hands, secure), self.end, self.check)
+        except BaseException:
+            secure.close()
+            raise
+        return secure
 
-    def _ask(self, place: Place, line: "_Line") -> bytes | str:
-        connection = http.client.HTTPConnection(place.host, place.port)
-        connection.sock = line
-        connection.request("GET", place.target, headers=HEADERS | {"Host": place.authority})
+    def _ask(self, target: Target, stream: "_Stream") -> bytes | str:
+        connection = http.client.HTTPConnection(target.host, target.port)
+        connection.sock = stream
+        connection.request("GET", target.path, headers=HEADERS | {"Host": target.authority})
         with connection.getresponse() as response:
             if response.status in REDIRECTS and (location := response.getheader("Location")):
-                return location
+                return location.encode("latin-1").decode("utf-8", "replace")  # http.client reads headers as latin-1
             if response.status != http.client.OK:
-                raise FetchError(f"{place.host} answered with status {response.status}")
+                raise FetchError(f"{target.host} answered with status {response.status}")
             if (response.getheader("Content-Encoding") or "identity").lower() != "identity":
-                raise FetchError(f"{place.host} sent it compressed, although asked not to")
-            return self._body(response, place.host)
+                raise FetchError(f"{target.host} sent it compressed, although asked not to")
+            return self._body(response, target.host)
 
     def _body(self, response: http.client.HTTPResponse, host: str) -> bytes:
         body = bytearray()
-        while (response.length or 0) + len(body) <= self.max_bytes:
+        while (response.length or 0) + len(body) <= self.rules.max_bytes:
             piece = response.read(PIECE_BYTES)
             body += piece
             if not piece and response.length:
@@ -242,19 +313,27 @@ class Fetcher:
         raise OverflowError
 
 
-class _Line(io.RawIOBase):
-    """As much of a socket as http.client needs, over at `end` (TimeoutError) and after `most` bytes (OverflowError):
-    http.client itself reads a chunk of size -1 without limit. Its `close`, which comes before the body is read, is
-    ignored: whoever connected closes."""
+def _shake_hands(secure: ssl.SSLSocket, seconds: float) -> None:
+    secure.settimeout(seconds)
+    secure.do_handshake()
 
-    def __init__(self, line: socket.socket, end: float, most: int) -> None:
-        self._line = line
+
+class _Stream(io.RawIOBase):
+    """The part of a socket that http.client uses, with a deadline (TimeoutError) and `limit` bytes (OverflowError).
+
+    http.client alone would read a chunk of size -1 without limit. `close`, which it calls before the body is read, has
+    no effect: the connection is closed where it was opened.
+    """
+
+    def __init__(self, connection: socket.socket, end: float, limit: int, check: Check) -> None:
+        self._connection = connection
         self._end = end
-        self._most = most
+        self._limit = limit
+        self._check = check
 
     def sendall(self, data: bytes) -> None:
-        self._line.settimeout(left(self._end))
-        self._line.sendall(data)
+        self._connection.settimeout(left(self._end))
+        self._connection.sendall(data)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         return io.BufferedReader(self)
@@ -263,12 +342,15 @@ class _Line(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the only buffer BufferedReader hands out
-        self._line.settimeout(left(self._end))
-        count = self._line.recv_into(buffer)
-        self._most -= count
-        if self._most < 0:
+        count = sliced(functools.partial(self._receive, buffer), self._end, self._check)
+        self._limit -= count
+        if self._limit < 0:
             raise OverflowError
         return count
+
+    def _receive(self, buffer: memoryview, seconds: float) -> int:
+        self._connection.settimeout(seconds)
+        return self._connection.recv_into(buffer)
 
     def close(self) -> None:
         pass

@@ -1,4 +1,4 @@
-"""Results as files: where a local run leaves its pictures."""
+"""Pictures as local files, the output of local runs."""
 
 import contextlib
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class Folder:
     path: Path
 
     def put(self, data: bytes, name: str) -> str:
-        """The path of the written file. Raises JobError where it cannot be written; no half of it stays."""
+        """Write the file and return its path. Raises JobError if that fails; no partial file is left behind."""
         file = self.path / name
         try:
             self.path.mkdir(parents=True, exist_ok=True)

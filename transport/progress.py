@@ -1,4 +1,4 @@
-"""Progress on its way to the caller: the newest only, one message after the other, none after the result."""
+"""Progress messages to the platform: only the newest, one at a time, and none after the result."""
 
 import asyncio
 import contextlib
@@ -8,11 +8,11 @@ from typing import Any
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 SEND_SECONDS = 5.0
-"""A platform that takes longer than this for a progress message goes without it."""
+"""Timeout of one progress message, which is then dropped."""
 
 
 class ProgressSender:
-    """To be made and closed on the event loop; `report` is called from any thread."""
+    """Sends progress at most once per interval. Created and closed on the event loop; `report` is thread-safe."""
 
     def __init__(self, send: Send, interval_seconds: float = 1.0) -> None:
         self._send = send
@@ -27,7 +27,7 @@ class ProgressSender:
         self._loop.call_soon_threadsafe(self._note, progress)
 
     async def close(self) -> None:
-        """Returns when nothing is under way any more; what was not sent by then is dropped."""
+        """Drop what was not sent yet and return when no message is in flight."""
         self._closing.set()
         self._wake.set()
         await self._task

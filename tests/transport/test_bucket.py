@@ -142,13 +142,16 @@ def test_a_job_brings_its_own_bucket(s3: S3) -> None:
 
 def test_a_bucket_that_does_not_exist_is_named(s3: S3) -> None:
     told = refusal(bucket(s3.url, name="elsewhere"))
-    assert told == "Failed to upload the picture to bucket elsewhere: there is no such bucket"
+    assert told == "Failed to upload the picture to bucket elsewhere: there is no such bucket (NoSuchBucket)"
 
 
 def test_wrong_credentials_are_told_without_repeating_them(s3: S3) -> None:
     s3.count_strangers("0")
     try:
-        assert refusal(bucket(s3.url)) == "Failed to upload the picture to bucket shop: its credentials were refused"
+        assert (
+            refusal(bucket(s3.url))
+            == "Failed to upload the picture to bucket shop: its credentials were refused (InvalidAccessKeyId)"
+        )
     finally:
         s3.count_strangers("inf")
 
@@ -174,12 +177,17 @@ def test_the_signature_is_one_that_s3_accepts(s3: S3) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "reason"),
     [
-        (403, "SignatureDoesNotMatch", "its credentials were refused"),
-        (401, "Unauthorized", "its credentials were refused"),
-        (403, "AccessDenied", "its credentials may not write there"),
-        (403, "RequestTimeTooSkewed", "the clock of this worker is wrong"),
-        (400, "AuthorizationHeaderMalformed", "it is in another region than its endpoint says"),
-        (404, "NoSuchBucket", "there is no such bucket"),
+        (403, "SignatureDoesNotMatch", "its credentials were refused (SignatureDoesNotMatch)"),
+        (401, "Unauthorized", "its credentials were refused (Unauthorized)"),
+        (403, "AccessDenied", "its credentials may not write there (AccessDenied)"),
+        (403, "RequestTimeTooSkewed", "the clock of this worker is wrong (RequestTimeTooSkewed)"),
+        (
+            400,
+            "AuthorizationHeaderMalformed",
+            "it is in another region than its endpoint says (AuthorizationHeaderMalformed)",
+        ),
+        (404, "NoSuchBucket", "there is no such bucket (NoSuchBucket)"),
+        (507, "NotEnoughRoom", "it answered with status 507 (NotEnoughRoom)"),
         (411, f"Key{KEY}", "it answered with status 411"),
     ],
 )
@@ -190,6 +198,25 @@ def test_a_refusal_is_told_in_words(status: int, code: str, reason: str) -> None
         assert refusal(bucket(server.url)) == f"Failed to upload the picture to bucket shop: {reason}"
 
 
+def stored(etag: str, more: str = "") -> bytes:
+    return f"HTTP/1.1 200 OK\r\nETag: {etag}\r\n{more}Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
+
+
+NO_STORE = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("answer", [NO_STORE, stored('"d41d8cd98f00b204e9800998ecf8427e"')])
+def test_a_status_of_200_without_the_digest_of_the_picture_is_no_upload(answer: bytes) -> None:
+    with Scripted(answer) as server:
+        assert "does not confirm the upload" in refusal(bucket(server.url))
+
+
+def test_a_store_that_encrypts_by_a_managed_key_has_other_etags() -> None:
+    answer = stored('"d41d8cd98f00b204e9800998ecf8427e"', "x-amz-server-side-encryption: aws:kms\r\n")
+    with Scripted(answer) as server:
+        assert bucket(server.url).put(PICTURE, "image/png", "a.png")
+
+
 def test_an_overloaded_server_is_tried_three_times() -> None:
     with Scripted(b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") as server:
         assert "status 503" in refusal(bucket(server.url))
@@ -198,7 +225,12 @@ def test_an_overloaded_server_is_tried_three_times() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [b"SSH-2.0-OpenSSH\r\n", b"", b"HTTP/1.1 500 Oh\r\nContent-Length: 9\r\nConnection: close\r\n\r\n<no><xml>"],
+    [
+        b"SSH-2.0-OpenSSH\r\n",
+        b"",
+        b"HTTP/1.1 500 Oh\r\nContent-Length: 9\r\nConnection: close\r\n\r\n<no><xml>",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>",
+    ],
 )
 def test_an_answer_that_is_not_s3_is_an_error(answer: bytes) -> None:
     with Scripted(answer) as server:
@@ -280,6 +312,19 @@ def test_bucket_region_and_addressing_follow_from_the_endpoint(endpoint: str, na
     assert locate(f"https://{endpoint}", name) == Location(*f"https://{location}".split())
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "addressing", "location"),
+    [
+        ("minio.internal", "virtual", "minio.internal shop us-east-1 virtual"),
+        ("shop.minio.internal", "virtual", "minio.internal shop us-east-1 virtual"),
+        ("shop.minio.internal", "path", "shop.minio.internal shop us-east-1 path"),
+        ("s3.eu-west-1.amazonaws.com", "path", "s3.eu-west-1.amazonaws.com shop eu-west-1 path"),
+    ],
+)
+def test_a_given_addressing_wins(endpoint: str, addressing: str, location: str) -> None:
+    assert locate(f"https://{endpoint}", "shop", addressing=addressing) == Location(*f"https://{location}".split())
+
+
 def test_a_given_region_wins() -> None:
     assert locate("https://s3.eu-west-1.amazonaws.com", "shop", "eu-west-9").region == "eu-west-9"
 
@@ -310,6 +355,16 @@ def test_the_signed_url_is_at_that_place(endpoint: str, start: str) -> None:
         ("s3.eu-west-1.amazonaws.com", "shop", "the endpoint is not a plain http(s) URL"),
         ("https://[::1", "shop", "the endpoint is not a plain http(s) URL"),
         (f"https://{KEY}:{SECRET}@minio.internal", "shop", "the endpoint is not a plain http(s) URL"),
+        (
+            "https://other.s3.eu-west-1.amazonaws.com",
+            "shop",
+            "the endpoint's host names the bucket other, which is not shop",
+        ),
+        (
+            "https://shop.minio.internal",
+            "shop",
+            "the endpoint's host already begins with the bucket's name shop: set BUCKET_ADDRESSING",
+        ),
         ("https://s3.eu-west-1.amazonaws.com", "../other", "the bucket's name is malformed"),
         ("https://s3.eu-west-1.amazonaws.com", "a", "the bucket's name is malformed"),
         ("https://s3.example.com", "arn:aws:s3:us-east-1:1:accesspoint/a", "the bucket's name is malformed"),
@@ -362,7 +417,7 @@ def test_a_config_of_another_shape_is_refused(config: object) -> None:
 @pytest.mark.parametrize("key", list(CONFIG))
 @pytest.mark.parametrize("value", [None, 7, True, [], "", "two words", "line\nbreak", "ü", "x" * 2049])
 def test_the_values_of_a_config_are_plain_texts(key: str, value: object) -> None:
-    assert config_refusal(CONFIG | {key: value}) == f"Invalid s3Config: {key} must be a text without blanks"
+    assert config_refusal(CONFIG | {key: value}) == f"Invalid s3Config: {key} must be a string without blanks"
 
 
 @pytest.mark.parametrize(
