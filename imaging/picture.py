@@ -1,4 +1,7 @@
-"""The picture as every room sees it: upright pixels in memory, and what it takes to write them back unharmed."""
+"""The in-memory picture that every room works on, and its basic types.
+
+Pixels are upright (EXIF orientation applied) and keep the color space of the file they came from.
+"""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -27,35 +30,35 @@ Box = tuple[int, int, int, int]
 
 
 def size_of(field: NDArray[Any]) -> Size:
-    """Of what has rows and columns first."""
+    """Return the size of an array whose first two axes are rows and columns."""
     return field.shape[1], field.shape[0]
 
 
 def scaled_size(size: Size, factor: float) -> Size:
-    """At least a pixel a side."""
+    """Return `size` times `factor`, rounded, at least one pixel on each side."""
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
 def bounds(mask: Mask) -> Box:
-    """Around all of it; without an area where it is empty."""
+    """Return the bounding box of the True pixels. An empty mask gives a box without area."""
     left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
     return left, top, left + width, top + height
 
 
 def strongest(channels: NDArray[Any]) -> NDArray[Any]:
-    """Of three channels, the greatest value of each pixel: several times faster than max() over the axis."""
+    """Return the largest of the three channels at each pixel, several times faster than `max(axis=2)`."""
     red, green, blue = cv2.split(channels)
     return np.asarray(cv2.max(cv2.max(red, green), blue))
 
 
 def differing(one: Pixels, other: Pixels) -> Mask:
-    """Where two pictures of one size are not alike to the bit."""
+    """Return True where two pictures of the same size differ in any bit."""
     return np.asarray(cv2.inRange(cv2.absdiff(one, other), (0, 0, 0), (0, 0, 0)) == 0)
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """Pixels after EXIF orientation; `alpha` (height, width) and `icc` only where the file had them."""
+    """An upright picture. `alpha` (height, width) and `icc` are None if the file had none."""
 
     pixels: Pixels
     alpha: NDArray[np.uint8] | None = None
@@ -66,7 +69,7 @@ class Picture:
         return size_of(self.pixels)
 
     def on_white(self) -> "Picture":
-        """Without alpha: what a viewer shows of it on a white page. Opaque pixels stay as they are, bit for bit."""
+        """Return the picture without alpha, blended onto white. Opaque pixels stay bit-identical."""
         if self.alpha is None:
             return self
         alpha = cv2.merge([self.alpha] * 3)

@@ -1,4 +1,7 @@
-"""Pixels of another size. A layer is set into its frame exactly: what it covers is the frame, no more and no less."""
+"""Resampling of pictures, layers and boxes.
+
+A layer is resampled so that it covers its frame exactly, to the pixel.
+"""
 
 from typing import Any, cast
 
@@ -13,7 +16,7 @@ Layer = NDArray[np.float32]
 
 
 def placed(layer: Layer, frame: Box, part: Box) -> Layer:
-    """`layer` scaled to `frame`, on the pixels of `part`; 0 elsewhere."""
+    """Return `layer` scaled to `frame`, sampled on the pixels of `part`; pixels outside `frame` are 0."""
     left, top = max(frame[0], part[0]), max(frame[1], part[1])
     right, bottom = min(frame[2], part[2]), min(frame[3], part[3])
     result = np.zeros((part[3] - part[1], part[2] - part[0], *layer.shape[2:]), np.float32)
@@ -24,7 +27,10 @@ def placed(layer: Layer, frame: Box, part: Box) -> Layer:
 
 
 def _scaled(layer: Layer, frame: Box, seen: Box) -> Layer:
-    """The part `seen` of a layer scaled to `frame`; nothing larger than the layer or that part is ever made."""
+    """Return the part `seen` of a layer scaled to `frame`.
+
+    No intermediate array is larger than the layer or that part.
+    """
     width, height = frame[2] - frame[0], frame[3] - frame[1]
     left, top = seen[0] - frame[0], seen[1] - frame[1]
     size = (seen[2] - seen[0], seen[3] - seen[1])
@@ -38,6 +44,7 @@ def _scaled(layer: Layer, frame: Box, seen: Box) -> Layer:
 
 
 def resized(pixels: Pixels, size: Size) -> Pixels:
+    """Return `pixels` at `size`: averaged over areas when the width shrinks, bicubic otherwise."""
     if size_of(pixels) == size:
         return pixels
     how = cv2.INTER_AREA if size[0] < pixels.shape[1] else cv2.INTER_CUBIC
@@ -45,18 +52,18 @@ def resized(pixels: Pixels, size: Size) -> Pixels:
 
 
 def averaged(plane: NDArray[Any], size: Size) -> NDArray[Any]:
-    """As a camera with larger pixels would see it."""
+    """Return `plane` at `size`, each pixel the mean of the area it covers."""
     return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
 
 
 def scaled_box(box: tuple[float, float, float, float], factor: float) -> Box:
-    """`box` in a picture of another size, at least a pixel large."""
+    """Return `box` in a picture that is `factor` times as large, at least one pixel on each side."""
     left, top, right, bottom = (round(side * factor) for side in box)
     return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
 def in_place(pixels: Pixels, part: Box, photo: Pixels) -> Pixels:
-    """`pixels` where the `part` that they show lies in the photo, which takes on their scale."""
+    """Return the photo scaled so that its `part` has the size of `pixels`, with `pixels` in that place."""
     scale = pixels.shape[1] / (part[2] - part[0])
     small = cast(Pixels, cv2.resize(photo, scaled_size(size_of(photo), scale), interpolation=cv2.INTER_AREA))
     left, top, right, bottom = scaled_box(part, scale)

@@ -1,4 +1,4 @@
-"""ICC profiles: which to keep, and how to carry pixels from one to another."""
+"""ICC profiles: validation, and conversion of pixels between them."""
 
 from functools import lru_cache
 from io import BytesIO
@@ -11,17 +11,17 @@ from imaging.picture import Picture, Pixels
 
 
 def rgb_profile(icc: bytes | None, image: Image.Image) -> bytes | None:
-    """`icc` where it is sound and describes the RGB pixels that `image` becomes, else None."""
+    """Return `icc` if it is usable and describes the RGB pixels that `image` decodes to, else None."""
     if not icc or image.mode not in ("RGB", "RGBA", "RGBa", "RGBX", "P", "PA", "YCbCr"):
         return None
     profile = _profile(icc)
     if profile is None or profile.profile.xcolor_space.strip() != "RGB":
         return None
-    return icc if _carries(profile) else None
+    return icc if _is_usable(profile) else None
 
 
-def _carries(profile: ImageCms.ImageCmsProfile) -> bool:
-    """Whether pixels can be carried into it and out of it: a file may be cut short behind a sound header."""
+def _is_usable(profile: ImageCms.ImageCmsProfile) -> bool:
+    """Return True if pixels convert both ways. A truncated profile can still have a valid header."""
     srgb = ImageCms.createProfile("sRGB")
     try:
         for source, target in ((profile, srgb), (srgb, profile)):
@@ -32,7 +32,7 @@ def _carries(profile: ImageCms.ImageCmsProfile) -> bool:
 
 
 def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
-    """`image` (any mode that littlecms reads) in sRGB, or None where the profile does not fit it."""
+    """Return `image`, in any mode that littlecms reads, as sRGB; None if the profile does not fit its mode."""
     profile = _profile(icc)
     if profile is None:
         return None
@@ -43,18 +43,18 @@ def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
 
 
 def in_profile(picture: Picture, icc: bytes | None) -> Picture:
-    """`picture` with its pixels carried into the color space of `icc` (None: sRGB)."""
+    """Return `picture` converted to the color space of `icc`; None means sRGB."""
     if picture.icc == icc:
         return picture
-    return Picture(_carried(picture.pixels, picture.icc, icc), picture.alpha, icc)
+    return Picture(_converted(picture.pixels, picture.icc, icc), picture.alpha, icc)
 
 
-def _carried(pixels: Pixels, source: bytes | None, target: bytes | None) -> Pixels:
-    image = ImageCms.profileToProfile(Image.fromarray(pixels), _known(source), _known(target))
+def _converted(pixels: Pixels, source: bytes | None, target: bytes | None) -> Pixels:
+    image = ImageCms.profileToProfile(Image.fromarray(pixels), _profile_or_srgb(source), _profile_or_srgb(target))
     return cast(Pixels, np.array(image))
 
 
-def _known(icc: bytes | None) -> ImageCms.ImageCmsProfile:
+def _profile_or_srgb(icc: bytes | None) -> ImageCms.ImageCmsProfile:
     profile = _profile(icc) if icc else None
     return profile or ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 

@@ -1,4 +1,7 @@
-"""Bytes of any picture file to an upright 8-bit picture. Nothing large is allocated before the header is believed."""
+"""Decodes picture files to upright 8-bit RGB.
+
+Size limits are checked on the header, before any pixels are allocated.
+"""
 
 import struct
 from collections.abc import Callable
@@ -27,7 +30,7 @@ TURNS: dict[int, Callable[[NDArray[np.uint8]], Any]] = {
     7: lambda pixels: cv2.rotate(cv2.transpose(pixels), cv2.ROTATE_180),
     8: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE),
 }
-"""EXIF orientation to the turn that undoes it."""
+"""For each EXIF orientation, the operation that makes the pixels upright."""
 
 JPEG_END = b"\xff\xd9"
 
@@ -35,7 +38,10 @@ BROKEN_FILE = (
     OSError, ValueError, SyntaxError, EOFError, RuntimeError, TypeError, AttributeError,
     ArithmeticError, LookupError, MemoryError, struct.error, cv2.error, Image.DecompressionBombError,
 )  # fmt: skip
-"""What Pillow's parsers raise on bytes that are no picture."""
+"""Everything that Pillow's parsers raise on damaged or foreign bytes."""
+
+DEEP_TO_8_BIT = 257
+"""65,535 / 255: divisor from 16-bit to 8-bit values."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,9 @@ class ImageLimits:
 
 
 def decode(data: bytes, field: str, limits: ImageLimits) -> Picture:
-    """The picture in `data`, of the type its bytes show. Animations give their first frame.
+    """Return the picture in `data`. The format is detected from the bytes; of an animation, the first frame is read.
 
-    Raises JobError: IMAGE_TOO_LARGE over a limit, INVALID_INPUT for what is no picture; both name `field`.
+    Raises JobError naming `field`: IMAGE_TOO_LARGE above a limit, INVALID_INPUT if `data` is not a picture.
     """
     if len(data) > limits.max_bytes:
         raise too_large(field, f"{len(data) / 1e6:.1f} MB, the limit is {limits.max_bytes / 1e6:g} MB")
@@ -71,8 +77,8 @@ def undecodable(field: str, reason: str) -> JobError:
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Those that can be read here. The wheel of pillow-heif is under the GPL: some leave it out, and HEIC with it."""
-    Image.MAX_IMAGE_PIXELS = None  # our own limit, checked on the header, is stricter and a setting
+    """Return the formats that can be read. HEIC needs pillow-heif, whose wheel is GPL-licensed and may be left out."""
+    Image.MAX_IMAGE_PIXELS = None  # ImageLimits, checked on the header, is stricter
     try:
         import pillow_heif
     except ImportError:
@@ -82,7 +88,7 @@ def _formats() -> tuple[str, ...]:
 
 
 def _reason(problem: BaseException) -> str:
-    # Pillow's own texts can quote the file; these three cases cover what a caller can act on.
+    # Pillow's messages can quote the file. These three cases cover what a caller can act on.
     if isinstance(problem, UnidentifiedImageError):
         return "not a picture of a known format"
     if "truncated" in str(problem).lower():
@@ -95,15 +101,18 @@ def _upright(image: Image.Image, data: bytes) -> Picture:
     quick = _whole_jpeg(image, data)
     if quick is not None:
         return Picture(_turned(quick, image), None, rgb_profile(icc, image))
-    image.load()  # which turns a TIFF upright and clears its orientation
+    image.load()  # this also turns a TIFF upright and clears its orientation
     icc = image.info.get("icc_profile")
     alpha = _turned(_alpha(image), image) if image.has_transparency_data else None
     return Picture(_turned(np.array(_to_rgb(image, icc)), image), alpha, rgb_profile(icc, image))
 
 
 def _whole_jpeg(image: Image.Image, data: bytes) -> Pixels | None:
-    """A color JPEG with its end in place, by OpenCV: the pixels of Pillow, from the same library, in half the time.
-    Of a truncated file OpenCV would not complain."""
+    """Return the pixels of a complete color JPEG, decoded by OpenCV, or None if Pillow has to decode the file.
+
+    Both use libjpeg-turbo and give the same pixels; OpenCV takes half the time but accepts truncated files silently,
+    hence the check for the end marker.
+    """
     if image.format not in ("JPEG", "MPO") or image.mode != "RGB" or not data.endswith(JPEG_END):
         return None
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -113,7 +122,7 @@ def _whole_jpeg(image: Image.Image, data: bytes) -> Pixels | None:
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except BROKEN_FILE:  # a good picture with damaged EXIF is still a good picture
+    except BROKEN_FILE:  # damaged EXIF does not make the picture unreadable
         return 1
 
 
@@ -131,23 +140,27 @@ def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
         converted = to_srgb(image, icc)
         if converted is not None:
             return converted
-    if image.mode == "RGBa" or (image.mode == "P" and image.has_transparency_data):  # which Pillow wants in two steps
+    if image.mode == "RGBa" or (image.mode == "P" and image.has_transparency_data):  # Pillow needs two steps
         image = image.convert("RGBA")
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _alpha(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode.startswith("I"):
-        clear = np.asarray(image) == image.info["transparency"]  # one value, said in the file's own depth
+        clear = np.asarray(image) == image.info["transparency"]  # one value, in the file's own bit depth
         return np.where(clear, 0, 255).astype(np.uint8)
     return np.array(image.convert("RGBA").getchannel("A"))
 
 
 def _deep_gray(image: Image.Image) -> Image.Image:
-    """More than 8 bits to 8: whole numbers count to 65,535, floating point to 1 (to 255 where it goes above 1)."""
+    """Return `image` with 8 bits a pixel.
+
+    Integers range to 65,535, or to 255 if none is larger in a 32-bit image. Floats range to 1, or to 255 if any is
+    larger than 1.
+    """
     values = np.nan_to_num(np.asarray(image, np.float64))
     if image.mode == "F":
         values = values * (255 if values.max(initial=0) <= 1 else 1)
     elif image.mode != "I" or values.max(initial=0) > 255:
-        values = values / 257
+        values = values / DEEP_TO_8_BIT
     return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""Pixels to files: fast, with the photo's own color profile and an honest word about where the picture comes from."""
+"""Encodes pictures with the photo's color profile and IPTC's digital source type."""
 
 import zlib
 from collections.abc import Iterator
@@ -17,16 +17,25 @@ FileFormat = Literal["png", "jpeg", "webp"]
 DigitalSource = Literal["compositeWithTrainedAlgorithmicMedia", "trainedAlgorithmicMedia", "composite"]
 
 LOSSY_LADDER = (90, 85, 75, 60, 40, 20)
-"""JPEG qualities in the order in which they are worth trying."""
+"""JPEG qualities that `encode_within` tries, best first."""
 
 MOST_PIXELS_A_SIDE = {"png": 2**31 - 1, "jpeg": 65_500, "webp": 16_383}
-"""That the files, or their encoders, have room for."""
+"""Longest side in pixels that each format or its encoder supports."""
 
 PNG_AT_WORST = 1.1
-"""Of a PNG, per color value: what cannot be compressed is stored."""
+"""Upper bound of a PNG's bytes per color value: incompressible data is stored uncompressed."""
 
 SAMPLED_ROWS = 1 / 16
-"""Share of a picture that is encoded to foretell the size of its PNG."""
+"""Share of the rows that is encoded to estimate the size of a PNG."""
+
+SAMPLED_BANDS = 4
+"""The sampled rows lie in this many bands, spread evenly from top to bottom."""
+
+LEAST_BAND_ROWS = 8
+
+LOW_ESTIMATE = 0.85
+"""Factor on the estimated PNG size. The estimate is off by about a tenth; a low one makes sure that a PNG that might
+fit is tried."""
 
 
 @dataclass(frozen=True)
@@ -41,34 +50,38 @@ class ImageFile:
 
 
 def holds(file_format: FileFormat, size: Size) -> bool:
+    """Return True if the format supports pictures of `size`."""
     return max(size) <= MOST_PIXELS_A_SIDE[file_format]
 
 
 def encode(picture: Picture, file_format: FileFormat, quality: int, source: DigitalSource) -> ImageFile:
-    """`quality` 1 to 100 is for jpeg (without chroma subsampling) and webp; png is lossless."""
+    """Return `picture` as a file. `quality`, 1 to 100, applies to jpeg (4:4:4) and webp; png is lossless."""
     if file_format == "png":
         return ImageFile(_png(picture, source), "image/png", lossless=True)
     file = BytesIO()
     extras = {"quality": quality, "icc_profile": picture.icc, "xmp": _xmp(source)}
     if file_format == "jpeg":
         extras |= {"subsampling": 0}
-    image = _unfilled(picture.pixels) if file_format == "jpeg" else Image.fromarray(picture.pixels)
+    image = _padded(picture.pixels) if file_format == "jpeg" else Image.fromarray(picture.pixels)
     image.save(file, file_format.upper(), **extras)
     return ImageFile(file.getvalue(), f"image/{file_format}", lossless=False)
 
 
-def _unfilled(pixels: Pixels) -> Image.Image:
-    """Four bytes a pixel are Pillow's own layout: it takes them as they are, where it would fill and then copy."""
+def _padded(pixels: Pixels) -> Image.Image:
+    """Return an image with four bytes a pixel, Pillow's internal layout, which it uses without a copy."""
     padded = cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA)
     return Image.frombuffer("RGBX", pixels.shape[1::-1], padded, "raw", "RGBX", 0, 1)
 
 
 def encode_within(picture: Picture, max_bytes: int, best: int, source: DigitalSource) -> ImageFile:
-    """PNG where that fits into `max_bytes`, else the best JPEG that does, of at most quality `best`, else the smallest.
-    Not tried are a PNG that a sample of the rows shows to be hopeless, and a JPEG that has no room for the sides."""
+    """Return a PNG if it fits into `max_bytes`, else the best JPEG that fits, else the smallest JPEG.
+
+    JPEG quality is at most `best`. The PNG is skipped if a sample of the rows shows that it cannot fit, the JPEG if
+    the picture is longer than the format allows.
+    """
     if not holds("jpeg", picture.size):
         return encode(picture, "png", 100, source)
-    if max_bytes > PNG_AT_WORST * picture.pixels.size or _foretold_png_bytes(picture.pixels) <= max_bytes:
+    if max_bytes > PNG_AT_WORST * picture.pixels.size or _estimated_png_bytes(picture.pixels) <= max_bytes:
         file = encode(picture, "png", 100, source)
         if len(file.data) <= max_bytes:
             return file
@@ -79,13 +92,13 @@ def encode_within(picture: Picture, max_bytes: int, best: int, source: DigitalSo
     return file
 
 
-def _foretold_png_bytes(pixels: Pixels) -> int:
-    """Size of the PNG within about a tenth, taken low so that a doubtful one is tried."""
+def _estimated_png_bytes(pixels: Pixels) -> int:
+    """Return a low estimate of the PNG's size, from a sample of the rows."""
     height = pixels.shape[0]
-    band = max(8, int(height * SAMPLED_ROWS / 4))
-    starts = np.linspace(0, max(0, height - band), 4).astype(int)
+    band = max(LEAST_BAND_ROWS, int(height * SAMPLED_ROWS / SAMPLED_BANDS))
+    starts = np.linspace(0, max(0, height - band), SAMPLED_BANDS).astype(int)
     sample = np.concatenate([pixels[start : start + band] for start in starts])
-    return int(len(png(sample, ())) * height / len(sample) * 0.85)
+    return int(len(png(sample, ())) * height / len(sample) * LOW_ESTIMATE)
 
 
 def _png(picture: Picture, source: DigitalSource) -> bytes:
@@ -99,7 +112,7 @@ def _chunks(icc: bytes | None, source: DigitalSource) -> Iterator[bytes]:
 
 
 def _xmp(source: DigitalSource) -> bytes:
-    """IPTC's digital source type, https://cv.iptc.org/newscodes/digitalsourcetype, as an XMP packet."""
+    """Return IPTC's digital source type (https://cv.iptc.org/newscodes/digitalsourcetype) as an XMP packet."""
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
         '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'

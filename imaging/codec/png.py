@@ -1,4 +1,8 @@
-"""Pixels to PNG on as many threads as OpenCV uses: strips of rows, each compressed on its own, in one zlib stream."""
+"""PNG encoder on as many threads as OpenCV uses.
+
+Strips of rows are filtered and compressed independently and joined into one zlib stream (RFC 1950, 1951).
+`python -m bench.png` compares it with OpenCV's encoder.
+"""
 
 import struct
 from collections.abc import Iterable, Iterator
@@ -15,28 +19,30 @@ from imaging.picture import Pixels
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 RGB_8_BIT = bytes((8, 2, 0, 0, 0))
-"""Depth, color type, and the only ways there are to compress, filter and not interlace."""
+"""Bit depth 8, color type 2 (RGB), the standard's only compression and filter methods, no interlacing."""
 
 STRIP_BYTES = 2**19
-"""Of pixels, whatever the number of threads: the file must not depend on that."""
+"""Pixel bytes in a strip. Independent of the number of threads, so that the file is too."""
 
 AVERAGE = 3
-"""The row filter. On photos the smallest of the five or as small, so that none needs to be searched for row by row."""
+"""The filter type of every row. On photos it gives the smallest file of the five or nearly so; a search per row is
+not worth its time."""
 
 LEVEL = 3
-"""Of ISA-L's deflate. On photos smaller than zlib's level 2 and five times as fast; another kind of processor may
-choose other bytes for the same pixels."""
+"""ISA-L's deflate level. On photos smaller than zlib's level 2 and five times as fast. The compressed bytes may differ
+between kinds of processors; the pixels never do."""
 
 STREAM_START = b"\x78\x01"
 STREAM_END = b"\x03\x00"
-"""An empty last block of deflate."""
+"""An empty final deflate block."""
 
 ADLER_PRIME = 65_521
+"""Modulus of the Adler-32 checksum (RFC 1950): the largest prime below 2^16."""
 
 
 @dataclass(frozen=True)
 class Strip:
-    """Deflated rows that end on a whole byte, with what is needed to go on after them."""
+    """Compressed rows, flushed to a byte boundary; `adler` and `length` are those of the uncompressed bytes."""
 
     deflated: bytes
     adler: int
@@ -44,7 +50,7 @@ class Strip:
 
 
 def png(pixels: Pixels, extras: Iterable[bytes]) -> bytes:
-    """A file with the chunks `extras` ahead of its pixels."""
+    """Return a PNG file of `pixels` with the chunks `extras` before the pixel data."""
     height, width = pixels.shape[:2]
     header = chunk(b"IHDR", struct.pack(">II", width, height) + RGB_8_BIT)
     strips = _strips(np.ascontiguousarray(pixels).reshape(height, width * 3))
@@ -52,6 +58,7 @@ def png(pixels: Pixels, extras: Iterable[bytes]) -> bytes:
 
 
 def chunk(kind: bytes, *body: bytes) -> bytes:
+    """Return a PNG chunk: length, type, body and CRC."""
     crc = isal_zlib.crc32(kind)
     for part in body:
         crc = isal_zlib.crc32(part, crc)
@@ -75,14 +82,16 @@ def _strip(rows: NDArray[np.uint8], above: NDArray[np.uint8]) -> Strip:
 
 
 def _filtered(rows: NDArray[np.uint8], above: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What is left of each value (h,w*3) less the mean, rounded down, of its left and upper neighbors; behind the
-    filter's number."""
+    """Return each value (height, width * 3) minus the mean, rounded down, of its left and upper neighbors.
+
+    The first column holds the filter type. `above` is the row before the first one.
+    """
     height, width = rows.shape
     filtered = np.empty((height, width + 1), np.uint8)
     filtered[:, 0] = AVERAGE
     left, up = rows[:, :-3], np.concatenate((above[None], rows[:-1]))
     np.subtract(rows[:, :3], up[:, :3] >> 1, out=filtered[:, 1:4])
-    mean = (left & up[:, 3:]) + ((left ^ up[:, 3:]) >> 1)  # of bytes, without a carry
+    mean = (left & up[:, 3:]) + ((left ^ up[:, 3:]) >> 1)  # (a + b) // 2 without overflowing a byte
     np.subtract(rows[:, 3:], mean, out=filtered[:, 4:])
     return filtered
 
@@ -97,7 +106,7 @@ def _data(strips: list[Strip]) -> Iterator[bytes]:
 
 
 def _adler_of_both(before: int, strip: Strip) -> int:
-    """RFC 1950: the checksum of all bytes so far, from that of the bytes before and the strip's own."""
+    """Return the Adler-32 of all bytes so far, combined from the one `before` the strip and the strip's own."""
     low, high = before & 0xFFFF, before >> 16
     own_low, own_high = strip.adler & 0xFFFF, strip.adler >> 16
     high = (high + own_high + (low - 1) * strip.length) % ADLER_PRIME

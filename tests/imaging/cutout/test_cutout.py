@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from imaging.cutout.cutout import LONGEST_SIDE, CutOut, NoProductError, cut_out
+from imaging.cutout import CutOut, NoProductError, cut_out
+from imaging.cutout.product import LONGEST_SIDE
 from imaging.picture import Picture
 
 PHOTOS = Path(__file__).parents[3] / "examples" / "photos"
@@ -44,12 +45,12 @@ class Sketch:
         self.cover[area > 0] = color is not None
         return self
 
-    def taken(self, ground=WHITE, shadow=1.0, noise=0.0, quality=None):
+    def taken(self, background=WHITE, shadow=1.0, noise=0.0, quality=None):
         """The photo of it, and its true alpha."""
         alpha = cv2.resize(self.cover.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         color = cv2.resize(self.color, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         shade = np.broadcast_to(np.asarray(shadow, np.float32), (SIDE, SIDE))[..., None]
-        light = color + np.asarray(ground, np.float32) * shade * (1 - alpha[..., None])
+        light = color + np.asarray(background, np.float32) * shade * (1 - alpha[..., None])
         light = light + np.random.default_rng(1).normal(0, 1, light.shape) * noise
         pixels = np.rint(light).clip(0, 255).astype(np.uint8)
         return Picture(pixels if quality is None else jpeg(pixels, quality)), alpha
@@ -93,9 +94,9 @@ def agreement(cut: CutOut, truth: np.ndarray) -> float:
     return float(common / (truth.sum() + cut.alpha.sum() - common))
 
 
-def on(ground: Iterable[int], cut: CutOut) -> np.ndarray:
+def on(background: Iterable[int], cut: CutOut) -> np.ndarray:
     alpha = cut.alpha[..., None]
-    return cut.color * alpha + np.array(ground) * (1 - alpha)
+    return cut.color * alpha + np.array(background) * (1 - alpha)
 
 
 def photo(case: str, name: str) -> Picture:
@@ -187,7 +188,7 @@ def test_a_nearly_transparent_product_is_not_trusted():
     assert cut_out(Picture(picture.pixels, np.rint(25 * alpha).astype(np.uint8))).confidence < 0.3
 
 
-# Off a plain ground
+# Off a plain background
 
 
 @pytest.mark.parametrize(("case", "least"), [("armchair_daylight", 0.985), ("vase_loft", 0.96)])
@@ -206,18 +207,18 @@ def test_a_lamp_on_white_keeps_its_thin_pole_and_admits_that_its_white_shade_is_
     assert cut.confidence < 0.6
 
 
-GROUNDS = {
-    "light gray": {"ground": (228, 228, 228)},
-    "cream with noise": {"ground": (240, 230, 205), "noise": 2.0},
-    "colored, JPEG": {"ground": (90, 140, 190), "quality": 80},
-    "dark": {"ground": (20, 22, 26), "noise": 1.0},
-    "vignette": {"ground": vignette(strength=1.0), "quality": 90},
-    "studio sweep": {"ground": sweep(), "noise": 1.0},
+BACKGROUNDS = {
+    "light gray": {"background": (228, 228, 228)},
+    "cream with noise": {"background": (240, 230, 205), "noise": 2.0},
+    "colored, JPEG": {"background": (90, 140, 190), "quality": 80},
+    "dark": {"background": (20, 22, 26), "noise": 1.0},
+    "vignette": {"background": vignette(strength=1.0), "quality": 90},
+    "studio sweep": {"background": sweep(), "noise": 1.0},
     "white, JPEG": {"quality": 70},
 }
 
 
-@pytest.mark.parametrize("look", GROUNDS.values(), ids=GROUNDS.keys())
+@pytest.mark.parametrize("look", BACKGROUNDS.values(), ids=BACKGROUNDS.keys())
 def test_a_chair_comes_off_any_plain_ground(look):
     picture, alpha = chair().taken(**look)
     cut = cut_out(picture)
@@ -225,9 +226,9 @@ def test_a_chair_comes_off_any_plain_ground(look):
     assert cut.confidence >= 0.8
 
 
-@pytest.mark.parametrize("ground", [WHITE, (215, 220, 228)])
-def test_an_edge_takes_nothing_of_its_old_ground_along(ground):
-    cut = cut_out(chair().taken(ground)[0])
+@pytest.mark.parametrize("background", [WHITE, (215, 220, 228)])
+def test_an_edge_takes_nothing_of_its_old_ground_along(background):
+    cut = cut_out(chair().taken(background)[0])
     soft = (cut.alpha > 0.1) & (cut.alpha < 0.9)
     assert soft.sum() > 100
     assert cut.color[soft].max(axis=0).tolist() <= [160, 75, 65]
@@ -240,10 +241,10 @@ def test_shrinking_a_cut_out_draws_no_rim_around_it():
     assert on((20, 20, 20), small)[..., 1].max() <= 66
 
 
-@pytest.mark.parametrize("ground", [WHITE, (228, 228, 228), (150, 190, 160)])
+@pytest.mark.parametrize("background", [WHITE, (228, 228, 228), (150, 190, 160)])
 @pytest.mark.parametrize("quality", [None, 85])
-def test_a_soft_shadow_is_not_product(ground, quality):
-    picture, alpha = chair().taken(ground, soft_shadow(), quality=quality)
+def test_a_soft_shadow_is_not_product(background, quality):
+    picture, alpha = chair().taken(background, soft_shadow(), quality=quality)
     assert agreement(cut_out(picture), alpha) > 0.98
 
 
@@ -346,9 +347,9 @@ def faded_ball(rim, middle):
     return ball
 
 
-@pytest.mark.parametrize(("rim", "middle", "ground"), [(255, 190, 255), (205, 250, 200)])
-def test_a_ball_that_fades_into_the_ground_is_no_shadow(rim, middle, ground):
-    picture, alpha = faded_ball(rim, middle).taken((ground, ground, ground))
+@pytest.mark.parametrize(("rim", "middle", "background"), [(255, 190, 255), (205, 250, 200)])
+def test_a_ball_that_fades_into_the_ground_is_no_shadow(rim, middle, background):
+    picture, alpha = faded_ball(rim, middle).taken((background, background, background))
     assert agreement(cut_out(picture), alpha) > 0.9
 
 

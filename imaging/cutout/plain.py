@@ -1,0 +1,253 @@
+"""Cuts a product out of a photo with a plain background.
+
+The limits were set on the drawn products of `tests/imaging/cutout` and the photos in `examples`.
+"""
+
+from typing import cast
+
+import cv2
+import numpy as np
+from cv2.typing import MatLike
+
+from imaging.arrays import Chosen, Field, Labels, connected, dilated, opened, square
+from imaging.cutout.matte import matte, nearest_in
+from imaging.cutout.product import Channel, CutOut, box_around, cropped
+from imaging.picture import Box, Mask, Pixels, strongest
+
+# Confidence
+
+MOST_CONFIDENT = 0.95
+LEAST_CLEAR = 0.4
+"""Share of the confidence that is left where no part of the outline differs clearly from the background."""
+
+# Levels of difference between picture and background
+
+CALM = 12
+"""Levels. Border pixels that differ by less show the background's noise."""
+
+NOISE_PERCENTILE = 95
+LEAST_LIMIT, NOISE_FACTOR = 0.75, 1.5
+"""A pixel differs from the background from `LEAST_LIMIT` + `NOISE_FACTOR` x noise levels on."""
+
+CLEARLY = 3
+"""Times that limit: a region counts as product if any of its pixels differs by this much, or if it is large."""
+
+LARGE_REGION = 0.2
+"""Share of the largest region's area from which a faint region counts as product."""
+
+STRONG = 24
+"""Levels. A difference above this leaves ringing around it when the photo is compressed as JPEG."""
+
+RINGING_REACH, RINGING_CORE = 33, 7
+"""Pixels across: two JPEG blocks with subsampled chroma reach 16 pixels to each side; the core is the edge itself."""
+
+RINGING_FACTOR, MOST_RINGING = 12, 6
+"""Levels added to the limit per level of mean grain near strong edges, and at most."""
+
+RINGING_SHARE, MOST_RINGING_SHARE, RINGING_NEIGHBORHOOD = 0.4, 0.15, 15
+"""The limit is at least this share, per level of grain and at most, of the largest difference in the neighborhood."""
+
+# Edges and shadows
+
+STEP_SIDE, FALL_SIDE = 3, 9
+"""Pixels over which a step and the whole fall of an edge are measured."""
+
+SHARP = 0.4
+"""Share of the fall that lies in the step: outlines are above it, the soft edges of shadows below."""
+
+LEAST_STEP = 3
+"""Levels, plus `NOISE_FACTOR` x noise."""
+
+LIT = 200
+"""Scale of the ratio of a pixel to its background: this value is full light."""
+
+DEEPEST_SHADOW = 0.75
+"""Share of the light that a shadow takes at most; what is darker is black product."""
+
+SHADOW_TINT, SHADOW_TINT_RISE, SHADOW_TINT_MOST = 10, 0.6, 16
+"""Units of `LIT` by which the channels of a shadow may differ, how this rises with the light lost, and its limit."""
+
+SHADOW_OPENING = 5
+"""Pixels. Narrower strips of dimmed background are the product's own shading."""
+
+FINEST_SHADOW = 160
+"""Shadows are at least 1 / 160 of the crop's longer side wide."""
+
+LOWER_PART = 2 / 5
+"""Share of the product's height, from its top, where no shadow is looked for."""
+
+# Holes
+
+SHARP_RIM = 0.5
+"""Share of a hole's rim that has an edge; a glint fades into the product."""
+
+THICKEST_WALL, WALL_PER_RADIUS = 6, 1.5
+"""Pixels, and pixels per pixel of its radius: the thinnest wall around a hole is thinner than this."""
+
+# Small parts
+
+DUST, SHADE_DUST = 0.001, 0.05
+"""Share of the largest part's area below which a part is dust, in general and if most of it is shade."""
+
+LEAST_PART = 12
+"""Pixels of area."""
+
+RIM_MARGIN = 16
+"""Pixels around the product's box that the matte and the ringing limit need."""
+
+BURNT_OUT = 254
+
+
+def off_background(pixels: Pixels, background: Pixels) -> CutOut:
+    """Return the product as what differs from a plain `background`.
+
+    Confidence is 0.95 if the whole outline stands out, falls to 0.38 with the share that hardly does, and is halved
+    where white may be lost in white and where the product runs out of the picture on three sides.
+    """
+    like, noise = _like_background(pixels, background)
+    box = box_around(~like)
+    framed = _sides_touched(box, like.shape) < 3
+    pixels, background, like = (cropped(field, box, RIM_MARGIN) for field in (pixels, background, like))
+    product = _product(pixels, background, like, noise)
+    color, alpha, clear = matte(pixels, product)
+    box = box_around(alpha > 0.02)
+    confidence = MOST_CONFIDENT * (LEAST_CLEAR + (1 - LEAST_CLEAR) * clear)
+    confidence *= 0.5 if _white_may_be_lost(product, background, box) else 1
+    confidence *= 1 if framed else 0.5
+    return CutOut(cropped(color, box), cropped(alpha, box), confidence)
+
+
+def _like_background(pixels: Pixels, background: Pixels) -> tuple[Mask, float]:
+    """Return where a pixel may be background, and the background's noise in levels."""
+    far = strongest(cv2.absdiff(pixels, background))
+    calm = np.concatenate([strip[strip < CALM] for strip in (far[:3], far[-3:], far[:, :3], far[:, -3:])])
+    noise = float(np.percentile(np.append(calm, CALM), NOISE_PERCENTILE))
+    limit = _limit(pixels, far, LEAST_LIMIT + NOISE_FACTOR * noise)
+    labels, area = connected(far > limit, 8)
+    kept = area > LARGE_REGION * area.max()
+    kept[labels[far > CLEARLY * limit]] = True
+    kept[0] = False
+    return ~kept[labels], noise
+
+
+def _limit(pixels: Pixels, far: Channel, calm: float) -> Field:
+    """Return how many levels the background may stray: `calm`, and more near strong edges, where JPEG rings."""
+    strong = far > STRONG
+    near = dilated(strong, RINGING_REACH)
+    grain = strongest(cv2.absdiff(pixels, cv2.GaussianBlur(pixels, (5, 5), 0)))
+    around = near & ~dilated(strong, RINGING_CORE)
+    ringing = float(grain[around].mean()) if around.any() else 0.0
+    limit = np.where(near, calm + min(MOST_RINGING, RINGING_FACTOR * ringing), calm)
+    share = min(MOST_RINGING_SHARE, RINGING_SHARE * ringing)
+    return cast(Field, np.maximum(limit, share * cv2.dilate(far, square(RINGING_NEIGHBORHOOD))))
+
+
+def _product(pixels: Pixels, background: Pixels, like: Mask, noise: float) -> Mask:
+    smooth = cv2.GaussianBlur(pixels, (3, 3), 0)
+    edge = _edges(smooth, least=LEAST_STEP + NOISE_FACTOR * noise)
+    labels, _ = connected(like | opened(_dimmed(smooth, background) & ~edge, SHADOW_OPENING), 4)
+    outer = np.zeros(labels.max() + 1, bool)
+    outer[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
+    outer[0] = False
+    free = (outer | _holes(labels, outer, edge))[labels]
+    shade = free & ~like
+    return _without_dust(~(free & like | _shadow(shade, ~free, like, edge)), shade)
+
+
+def _edges(smooth: MatLike, least: float) -> Mask:
+    """Return steps that make up much of the fall around them: outlines do, the soft edges of shadows do not."""
+    light = cv2.cvtColor(smooth, cv2.COLOR_RGB2GRAY)
+    step, fall = (cv2.morphologyEx(light, cv2.MORPH_GRADIENT, square(side)) for side in (STEP_SIDE, FALL_SIDE))
+    return (step > SHARP * fall) & (step > least)
+
+
+def _dimmed(smooth: MatLike, background: Pixels) -> Mask:
+    """Return where a pixel is background in less light: darker by nearly the same share in each channel."""
+    ratio = cv2.divide(smooth, background, scale=LIT)
+    most, least = strongest(ratio), 255 - strongest(cv2.bitwise_not(ratio))
+    loss = LIT - most.astype(np.float32)
+    tint = SHADOW_TINT + (SHADOW_TINT_RISE * loss).clip(0, SHADOW_TINT_MOST)
+    return (loss < DEEPEST_SHADOW * LIT) & (most - least < tint)
+
+
+def _holes(labels: Labels, outer: Chosen, edge: Mask) -> Chosen:
+    """Return which enclosed regions are background seen through the product rather than its own white parts.
+
+    A glint fades into the product where a hole has an edge. A label lies deep inside the product or bears print, where
+    a hole lies behind rails and rungs.
+    """
+    enclosed = (labels > 0) & ~outer[labels]
+    if not enclosed.any():
+        return np.zeros_like(outer)
+    where, count = labels[enclosed], outer.size
+    depth = cv2.distanceTransform(enclosed.astype(np.uint8), cv2.DIST_L2, 5)[enclosed]
+    radius = np.zeros(count)
+    np.maximum.at(radius, where, depth)
+    on_rim = depth < 1.5
+    rim = np.bincount(where, on_rim, count)
+    sharp = np.bincount(where, on_rim & dilated(edge, 3)[enclosed], count)
+    thin = _walls(labels, count) < THICKEST_WALL + WALL_PER_RADIUS * radius
+    return (sharp > SHARP_RIM * rim) & thin & ~_printed(labels, outer)
+
+
+def _walls(labels: Labels, count: int) -> Field:
+    """Return for each region the thickness of the thinnest wall between it and another, in pixels."""
+    distance, nearest = nearest_in(labels > 0)
+    owner = labels.ravel()[nearest]
+    walls = np.full(count, np.inf)
+    for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        meet = owner[one] != owner[other]
+        width = (distance[one] + distance[other])[meet]
+        np.minimum.at(walls, owner[one][meet], width)
+        np.minimum.at(walls, owner[other][meet], width)
+    return walls
+
+
+def _printed(labels: Labels, outer: Chosen) -> Chosen:
+    """Return which regions touch an island: a piece of product that the open background does not reach."""
+    islands, area = connected(labels == 0, 8)
+    afloat = area > 0
+    afloat[islands[dilated(outer[labels], 3)]] = False
+    printed = np.zeros_like(outer)
+    printed[labels[dilated(afloat[islands], 3)]] = True
+    return printed
+
+
+def _shadow(shade: Mask, product: Mask, like: Mask, edge: Mask) -> Mask:
+    """Return the part of `shade` that is a cast shadow: it lies low and fades into the background without an edge."""
+    side = max(SHADOW_OPENING, max(shade.shape) // FINEST_SHADOW)
+    labels, area = connected(opened(shade & ~dilated(edge, 5), side), 8)
+    near = cv2.dilate(labels.astype(np.float32), square(9)).astype(np.int32)
+    softly = np.bincount(near[like], minlength=area.size)
+    sharply = np.bincount(near[edge & dilated(like, 5)], minlength=area.size)
+    cast_down = sharply < 0.5 * softly
+    rows = np.flatnonzero(product.any(axis=1))
+    if rows.size:
+        cast_down[labels[: rows[0] + int(LOWER_PART * (rows[-1] - rows[0]))]] = False
+    cast_down[0] = False
+    return shade & dilated(cast_down[labels], 9)
+
+
+def _without_dust(product: Mask, shade: Mask) -> Mask:
+    labels, area = connected(product, 8)
+    mostly_shade = np.bincount(labels[shade], minlength=area.size) > 0.5 * area
+    least = np.where(mostly_shade, SHADE_DUST, DUST) * area.max()
+    return cast(Mask, (area >= least.clip(LEAST_PART))[labels])
+
+
+def _sides_touched(box: Box, shape: tuple[int, ...]) -> int:
+    """Return how many sides of the picture `box` touches. On three, this is rather a room than a product."""
+    left, top, right, bottom = box
+    return (left == 0) + (top == 0) + (right == shape[1]) + (bottom == shape[0])
+
+
+def _white_may_be_lost(product: Mask, background: Pixels, box: Box) -> bool:
+    """Return True if the top is a bare pole on burnt-out white, as of a lamp whose white shade cannot be seen.
+
+    The pole is measured between 2 and 10 % of the height.
+    """
+    left, top, right, bottom = box
+    tall = bottom - top
+    pole = product[top + tall // 50 : top + tall // 10 + 1].sum(axis=1)
+    bare = pole.max() < 0.15 * (right - left) and pole.max() <= 1.5 * pole.min() + 1
+    return bool(bare and background[top].min() >= BURNT_OUT)
