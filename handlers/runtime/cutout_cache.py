@@ -1,4 +1,4 @@
-"""Products that were cut out before: a shop's visitors try the same few again and again."""
+"""A cache of cut-outs: a shop's visitors try the same few products again and again."""
 
 import hashlib
 import threading
@@ -12,7 +12,7 @@ from schemas.errors import ErrorCode, JobError
 
 
 class CutOuts:
-    """The last used are kept, up to a number of bytes."""
+    """Least recently used cut-outs are dropped once all take more than `max_bytes`."""
 
     def __init__(self, max_bytes: int = 256_000_000) -> None:
         self._max_bytes = max_bytes
@@ -22,7 +22,7 @@ class CutOuts:
         self._lock = threading.Lock()
 
     def of(self, product: Picture, field: str) -> CutOut:
-        """Raises JobError, in the name of `field`, where the picture shows no product."""
+        """Return the cut-out of `product`. Raises JobError naming `field` if the picture shows no product."""
         key = _digest(product)
         with self._lock:
             if key in self._known:
@@ -50,8 +50,8 @@ def _size(made: CutOut) -> int:
 
 
 def _digest(product: Picture) -> bytes:
-    told = hashlib.blake2b(repr(product.pixels.shape).encode(), digest_size=16)
-    told.update(np.ascontiguousarray(product.pixels).data)
+    digest = hashlib.blake2b(repr(product.pixels.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(product.pixels).data)
     if product.alpha is not None:
-        told.update(np.ascontiguousarray(product.alpha).data)
-    return told.digest()
+        digest.update(np.ascontiguousarray(product.alpha).data)
+    return digest.digest()
