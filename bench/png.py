@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from imaging.codec.encode import encode
 from imaging.picture import Picture, Pixels
@@ -64,10 +65,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", nargs="*", type=Path, metavar="PICTURE")
     files = parser.parse_args().pictures or sorted(PHOTOS.glob("*/room.png"))
-    pictures = [cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB) for file in files]
+    pictures = [np.asarray(Image.open(file).convert("RGB")) for file in files]
     print(f"{'encoder':26s} {'MP':>5s} {'wall ms':>8s} {'CPU ms':>8s} {'bytes a pixel':>14s}")
     for megapixels in MEGAPIXELS:
-        scaled = [sized(np.asarray(picture, np.uint8), megapixels) for picture in pictures]
+        scaled = [sized(picture, megapixels) for picture in pictures]
         pixels = sum(picture.shape[0] * picture.shape[1] for picture in scaled)
         for name, encoder in ENCODERS.items():
             rows = [measured(encoder, picture) for picture in scaled]
