@@ -19,7 +19,7 @@ import openai  # noqa: E402
 
 from models import tiny  # noqa: E402
 from models.qwen.engine import MOST_LOOKED  # noqa: E402
-from tests.live import Echo, Live, mean_color, serving  # noqa: E402
+from testing.live import Echo, Live, mean_color, serving  # noqa: E402
 
 CALLERS, STEPS, RUNS = 20, 30, 7
 PROBE_SECONDS = 0.02

@@ -33,7 +33,7 @@ from models.checkpoints.quantization import quantize
 from models.engine import Control, PaintTask, Sampling
 from models.qwen.engine import Qwen
 from models.qwen.tuning import tune
-from tests.stock import stock_edit
+from testing.stock import stock_edit
 
 PROFILE = PROFILES["qwen-image-edit-2511"]
 RUNS = 3

@@ -27,7 +27,6 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 from PIL import ExifTags, Image, ImageOps  # noqa: E402
 
-from bench.drift import enlarged, read_scene  # noqa: E402
 from handlers.requests import edit_request  # noqa: E402
 from handlers.router import Router, build_router  # noqa: E402
 from handlers.runtime.engine_runner import Made  # noqa: E402
@@ -39,6 +38,7 @@ from rp_handler import Door  # noqa: E402
 from schemas.answers import PlacementInfo  # noqa: E402
 from schemas.jobs import EditJob, GenerateJob  # noqa: E402
 from schemas.settings import Settings  # noqa: E402
+from testing.drift import enlarged, read_scene  # noqa: E402
 
 ROOM = ROOT / "examples/photos/armchair_daylight"
 MEGAPIXELS = (1, 2, 12)

@@ -36,12 +36,12 @@ from PIL import Image  # noqa: E402
 from runpod.serverless.modules.rp_job import run_job  # noqa: E402
 from runpod.serverless.modules.rp_logger import RunPodLogger  # noqa: E402
 
-from bench.drift import MODELS, Matrix, Model, Scene, enlarged, motion, painted, psnr, read_scene  # noqa: E402
 from handlers.router import build_router  # noqa: E402
 from imaging.picture import Pixels  # noqa: E402
 from models.build import build  # noqa: E402
 from rp_handler import Door  # noqa: E402
 from schemas.settings import Settings  # noqa: E402
+from testing.drift import MODELS, Matrix, Model, Scene, enlarged, motion, painted, psnr, read_scene  # noqa: E402
 
 COLUMNS = ("outside", "median_px", "worst_px", "psnr", "plain_outside", "plain_median", "plain_worst", "plain_psnr",
            "undrifted", "loss_db", "seconds")  # fmt: skip

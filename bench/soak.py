@@ -34,7 +34,7 @@ import httpx2  # noqa: E402
 import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from tests.rehearsal import FINAL, Platform, platform, worker  # noqa: E402
+from testing.rehearsal import FINAL, Platform, platform, worker  # noqa: E402
 
 AT_ONCE = 8
 IN_FLIGHT = 12

@@ -24,7 +24,6 @@ sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
-from bench.drift import Model, Scene, enlarged, painted, read_scene  # noqa: E402
 from bench.placement import picture  # noqa: E402
 from handlers import restoration as finishing  # noqa: E402
 from handlers.placement import place  # noqa: E402
@@ -42,6 +41,7 @@ from models.qwen.grid import fit, window  # noqa: E402
 from models.resident import Resident  # noqa: E402
 from schemas.jobs import EditJob  # noqa: E402
 from schemas.settings import Settings  # noqa: E402
+from testing.drift import Model, Scene, enlarged, painted, read_scene  # noqa: E402
 
 STAGES = ("cut-out", "layout", "guide", "restore and judge")
 RUNS = 5

@@ -17,9 +17,9 @@ sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
 
 import cv2  # noqa: E402
 
-from bench.drift import enlarged, read_scene  # noqa: E402
 from schemas.settings import Settings  # noqa: E402
-from tests.rehearsal import platform, worker  # noqa: E402
+from testing.drift import enlarged, read_scene  # noqa: E402
+from testing.rehearsal import platform, worker  # noqa: E402
 
 CASE = ROOT / "examples/photos/armchair_daylight"
 

@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from models.preview import Preview  # noqa: E402
-from tests.browser import browser, click_in_photo, load  # noqa: E402
-from tests.live import serving  # noqa: E402
+from testing.browser import browser, click_in_photo, load  # noqa: E402
+from testing.live import serving  # noqa: E402
 
 
 def armchair(page: Page) -> None:

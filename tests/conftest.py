@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.s3 import S3
+from testing.s3 import S3
 
 
 @pytest.fixture(scope="session")

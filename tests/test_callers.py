@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.fakes import Failing, Slow
-from tests.live import Echo, Live, mean_color, serving
-from tests.pictures import file_of
-from tests.shop import small_edit
+from testing.fakes import Failing, Slow
+from testing.live import Echo, Live, mean_color, serving
+from testing.pictures import file_of
+from testing.shop import small_edit
 from web.logs import JsonLines
 
 SMALL = {"width": 256, "height": 256, "seed": 7}

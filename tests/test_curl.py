@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from schemas.openai import ReadyError
-from tests.fakes import never
-from tests.live import Live, mean_color, painted, serving
-from tests.pictures import plain_room, red_vase
+from testing.fakes import never
+from testing.live import Live, mean_color, painted, serving
+from testing.pictures import plain_room, red_vase
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
 

@@ -13,9 +13,9 @@ from handlers.openai import read_body
 from handlers.router import Call
 from models.engine import Control
 from schemas.errors import ErrorCode, JobError
-from tests.pictures import as_base64, file_of, plain_room
-from tests.s3 import KEY, S3, SECRET
-from tests.shop import answer, door, failure, run, small_edit
+from testing.pictures import as_base64, file_of, plain_room
+from testing.s3 import KEY, S3, SECRET
+from testing.shop import answer, door, failure, run, small_edit
 from transport.bucket import Bucket
 from transport.fetch import Fetcher
 

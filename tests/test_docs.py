@@ -17,9 +17,9 @@ from schemas.answers import ErrorAnswer, PictureAnswer
 from schemas.errors import ErrorCode
 from schemas.jobs import EditJob, GenerateJob
 from schemas.version import VERSION
+from testing.live import Live, serving
+from testing.shop import answer, door
 from tests.commands import BUILD_ARGUMENTS, LOCAL, check, is_setting, run
-from tests.live import Live, serving
-from tests.shop import answer, door
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [

@@ -15,9 +15,9 @@ from handlers.router import Call
 from models import replay, tiny
 from models.engine import Control, ImageModel
 from schemas.errors import ErrorCode, JobError
-from tests.fakes import Scripted, Talking, Waiting
-from tests.pictures import CHAIR, as_base64, case, file_of, pixels, plain_room, red_vase
-from tests.shop import answer, door, small_edit
+from testing.fakes import Scripted, Talking, Waiting
+from testing.pictures import CHAIR, as_base64, case, file_of, pixels, plain_room, red_vase
+from testing.shop import answer, door, small_edit
 
 SIZES = [(1021, 769), (1201, 401), (400, 1201), (300, 225), (97, 89)]
 

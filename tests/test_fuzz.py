@@ -21,9 +21,9 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 from PIL import Image
 
 from rp_handler import Door
-from tests.live import Gray, Live, serving
-from tests.pictures import as_base64, file_of, plain_room, red_vase
-from tests.shop import door, run, small_edit, small_generate
+from testing.live import Gray, Live, serving
+from testing.pictures import as_base64, file_of, plain_room, red_vase
+from testing.shop import door, run, small_edit, small_generate
 
 LONG = os.environ.get("FUZZ_EXAMPLES")
 """Examples of each face; without, a few hundred that are the same every time."""

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.pictures import as_base64, file_of, plain_room
-from tests.shop import door, run, small_edit
+from testing.pictures import as_base64, file_of, plain_room
+from testing.shop import door, run, small_edit
 
 WORKER = door()
 GOOD = [file_of(plain_room(24, 16), kind) for kind in ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "HEIF")]

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "local_platform": {"local_platform"},
     "web": {"schemas", "imaging", "transport", "models", "handlers", "web"},
 }
-ABOVE = {"rp_handler", "server", "examples"}
+ABOVE = {"rp_handler", "server", "examples", "testing", "tests", "bench"}
 HEAVY = {"torch", "diffusers", "transformers", "boto3", "runpod", "fastapi"}
 
 
@@ -42,6 +42,14 @@ def test_no_door_imports_an_example() -> None:
 def test_a_client_to_copy_imports_nothing_of_ours() -> None:
     for file in (ROOT / "examples/python").rglob("*.py"):
         assert not imports_of(file) & {*MAY_IMPORT, *ABOVE}, file
+
+
+@pytest.mark.parametrize(
+    ("room", "beside"), [("testing", {"tests", "bench"}), ("bench", {"tests"}), ("tests", {"bench"})]
+)
+def test_tests_and_benches_share_only_what_is_in_testing(room: str, beside: set[str]) -> None:
+    for file in (ROOT / room).rglob("*.py"):
+        assert not imports_of(file) & beside, file
 
 
 def test_torch_is_imported_in_models_alone() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.live import Echo, serving
+from testing.live import Echo, serving
+from testing.pictures import plain_room, red_vase
 from tests.node import install, needs_node, run
-from tests.pictures import plain_room, red_vase
 
 
 def _slow() -> Echo:

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.live import Gray, serving
-from tests.s3 import KEY, S3, SECRET
+from testing.live import Gray, serving
+from testing.s3 import KEY, S3, SECRET
 
 RULES = Path(__file__).with_suffix(".toml")
 

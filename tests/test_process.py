@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.pictures import picture
-from tests.shop import small_edit
+from testing.pictures import picture
+from testing.shop import small_edit
 
 ROOT = Path(__file__).parent.parent
 

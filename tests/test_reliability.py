@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.gate import gate
-from tests.pictures import as_base64, file_of, picture
-from tests.rehearsal import ROOT, WAIT_SECONDS, Platform, end, inherited, platform, worker
-from tests.s3 import KEY, S3, SECRET
-from tests.shop import small_edit
+from testing.gate import gate
+from testing.pictures import as_base64, file_of, picture
+from testing.rehearsal import ROOT, WAIT_SECONDS, Platform, end, inherited, platform, worker
+from testing.s3 import KEY, S3, SECRET
+from testing.shop import small_edit
 
 
 def edit(instructions: str = "", **fields: Any) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from models import replay
-from tests.pictures import CHAIR, as_base64, case, pixels
-from tests.shop import answer, door
+from testing.pictures import CHAIR, as_base64, case, pixels
+from testing.shop import answer, door
 
 
 def drifted(truth: np.ndarray) -> np.ndarray:

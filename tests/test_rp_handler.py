@@ -18,10 +18,10 @@ from handlers.runtime.memory_watch import WARM_UP_JOBS
 from models.engine import Control, Painted, PaintTask, Question
 from models.preview import Preview
 from schemas.errors import ErrorCode, JobError
-from tests.fakes import Drifting, Failing, Slow, Talking, never
-from tests.pictures import CHAIR, as_base64, case, file_of, picture, pixels, plain_room
-from tests.profiles import display_p3
-from tests.shop import answer, door, failure, run, small_edit, small_generate
+from testing.fakes import Drifting, Failing, Slow, Talking, never
+from testing.pictures import CHAIR, as_base64, case, file_of, picture, pixels, plain_room
+from testing.profiles import display_p3
+from testing.shop import answer, door, failure, run, small_edit, small_generate
 
 ROOM = np.asarray(plain_room())
 

@@ -17,10 +17,10 @@ from openai.types import ImagesResponse
 from PIL import Image
 
 from models.preview import Preview
-from tests.fakes import Failing, Slow, never
-from tests.live import Echo, Live, mean_color, painted, serving
-from tests.pictures import as_base64, file_of, plain_room, red_vase
-from tests.shop import answer, door, failure, small_edit, small_generate
+from testing.fakes import Failing, Slow, never
+from testing.live import Echo, Live, mean_color, painted, serving
+from testing.pictures import as_base64, file_of, plain_room, red_vase
+from testing.shop import answer, door, failure, small_edit, small_generate
 from web import front
 
 RED = file_of(Image.new("RGB", (320, 256), (200, 10, 10)))

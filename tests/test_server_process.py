@@ -15,8 +15,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.pictures import as_base64, file_of, picture, plain_room
-from tests.shop import small_edit
+from testing.pictures import as_base64, file_of, picture, plain_room
+from testing.shop import small_edit
 from tests.test_process import ROOT, environment, free_port
 
 SERVER = (sys.executable, "server.py")

@@ -20,10 +20,10 @@ from PIL import Image
 from models import tiny
 from models.engine import Control, ImageModel, Painted, PaintTask
 from schemas.errors import ErrorCode, JobError
-from tests.fakes import Failing, never
-from tests.live import Echo, Live, mean_color, painted, serving
-from tests.pictures import as_base64, file_of, pixels
-from tests.shop import small_edit, small_generate
+from testing.fakes import Failing, never
+from testing.live import Echo, Live, mean_color, painted, serving
+from testing.pictures import as_base64, file_of, pixels
+from testing.shop import small_edit, small_generate
 
 RED = file_of(Image.new("RGB", (320, 256), (200, 10, 10)))
 SMALL = {"width": 320, "height": 256, "seed": 7}

@@ -17,9 +17,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from models.engine import Control, EditTask, Painted
 from models.preview import Preview
-from tests.browser import ARMCHAIR, CHROMIUM, browser, click_in_photo, drag_in_photo, load
-from tests.fakes import Failing, Slow
-from tests.live import Live, serving
+from testing.browser import ARMCHAIR, CHROMIUM, browser, click_in_photo, drag_in_photo, load
+from testing.fakes import Failing, Slow
+from testing.live import Live, serving
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
 

@@ -5,8 +5,8 @@ import pytest
 
 from models import tiny
 from rp_handler import Door
-from tests.pictures import picture, pixels, plain_room
-from tests.shop import answer, door, small_edit, small_generate
+from testing.pictures import picture, pixels, plain_room
+from testing.shop import answer, door, small_edit, small_generate
 
 
 @pytest.fixture(scope="module")

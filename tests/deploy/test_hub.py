@@ -12,9 +12,9 @@ from models.checkpoints.profiles import PROFILES
 from models.checkpoints.sizes import sizes
 from schemas.jobs import ACTIONS
 from schemas.settings import Settings
+from testing.rehearsal import ROOT, platform, worker
 from tests.deploy.names import KNOWN, SETTINGS
 from tests.deploy.pools import POOLS
-from tests.rehearsal import ROOT, platform, worker
 
 HUB: dict[str, Any] = json.loads((ROOT / ".runpod" / "hub.json").read_text())
 TESTS: dict[str, Any] = json.loads((ROOT / ".runpod" / "tests.json").read_text())

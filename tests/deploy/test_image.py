@@ -17,9 +17,9 @@ from models.checkpoints.profiles import find_profile
 from models.checkpoints.weights import PLATFORM_CACHE, CheckpointLocator
 from schemas.settings import Settings, SettingsError
 from schemas.version import VERSION
+from testing.pictures import picture
 from tests.deploy.dockerfile import ROOT, arguments, copied, copy_to, every, instructions, variables
 from tests.deploy.names import KNOWN
-from tests.pictures import picture
 from tests.test_process import environment, free_port
 from tests.test_server_process import wait_for
 

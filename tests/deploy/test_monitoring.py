@@ -8,9 +8,9 @@ import httpx2
 import pytest
 import yaml
 
+from testing.live import serving
+from testing.shop import small_edit
 from tests.deploy.dockerfile import ROOT
-from tests.live import serving
-from tests.shop import small_edit
 
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy" / "grafana.json").read_text())
 PROMETHEUS: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "prometheus.yaml").read_text())

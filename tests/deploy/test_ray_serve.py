@@ -16,9 +16,9 @@ import httpx2
 import openai
 import pytest
 
-from bench.ray_load import Load, answers, job, replicas
 from deploy.ray_options import Options
-from tests.pictures import as_base64, file_of, picture, plain_room, red_vase
+from testing.pictures import as_base64, file_of, picture, plain_room, red_vase
+from testing.ray_load import Load, answers, job, replicas
 from tests.test_process import ROOT, environment, free_port
 
 pytest.importorskip("ray", reason="Ray is not installed: deploy/requirements-ray.txt")

@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rehearsal import Platform, platform, worker
-from tests.s3 import KEY, S3, SECRET
+from testing.rehearsal import Platform, platform, worker
+from testing.s3 import KEY, S3, SECRET
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,9 @@ from examples.cli import main
 from examples.python.qwen_worker import Endpoint, Patience, Worker
 from local_platform.worker import ENDPOINT
 from schemas.jobs import EditJob, GenerateJob, Job
-from tests.live import serving
-from tests.pictures import plain_room, red_vase
-from tests.rehearsal import ROOT, Platform
+from testing.live import serving
+from testing.pictures import plain_room, red_vase
+from testing.rehearsal import ROOT, Platform
 
 
 @pytest.fixture(autouse=True)

@@ -53,11 +53,11 @@ from examples.python.qwen_worker import (
 from local_platform.worker import ENDPOINT
 from schemas.jobs import EditJob, GenerateJob, Job
 from schemas.openai import GenerationBody
-from tests.gate import HOLD_SECONDS, Gate, gate
-from tests.live import Echo, Live, serving
-from tests.pictures import file_of, plain_room, red_vase
-from tests.rehearsal import Platform
-from tests.unkind_worker import Unkind
+from testing.gate import HOLD_SECONDS, Gate, gate
+from testing.live import Echo, Live, serving
+from testing.pictures import file_of, plain_room, red_vase
+from testing.rehearsal import Platform
+from testing.unkind_worker import Unkind
 
 CLIENT = Path(__file__).parent.parent.parent / "examples/python/qwen_worker.py"
 README = CLIENT.with_name("README.md").read_text()

@@ -12,9 +12,9 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser import ARMCHAIR, CHROMIUM, browser
+from testing.browser import ARMCHAIR, CHROMIUM, browser
+from testing.rehearsal import ROOT, Platform, platform, worker
 from tests.node import install, needs_node, run
-from tests.rehearsal import ROOT, Platform, platform, worker
 
 WAIT_MS = 30_000
 

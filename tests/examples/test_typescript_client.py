@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.browser import ARMCHAIR, CHROMIUM, browser
-from tests.live import serving
+from testing.browser import ARMCHAIR, CHROMIUM, browser
+from testing.live import serving
+from testing.pictures import plain_room, red_vase
+from testing.rehearsal import ROOT, platform, worker
+from testing.unkind_worker import Unkind
 from tests.node import install, needs_node, run
-from tests.pictures import plain_room, red_vase
-from tests.rehearsal import ROOT, platform, worker
-from tests.unkind_worker import Unkind
 
 PACKAGE = ROOT / "examples/typescript"
 

@@ -11,7 +11,7 @@ from PIL import Image
 from handlers.images import PictureReader, url_in
 from imaging.codec.decode import ImageLimits
 from schemas.errors import ErrorCode, JobError
-from tests.pictures import file_of
+from testing.pictures import file_of
 from transport.fetch import Fetcher
 
 NOISE = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)

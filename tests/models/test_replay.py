@@ -16,7 +16,7 @@ from models.engine import Control, EditTask, ImageModel, Painted, PaintTask, Sam
 from models.replay import framed, load
 from schemas.errors import ErrorCode, JobError
 from schemas.settings import SettingsError
-from tests.profiles import display_p3
+from testing.profiles import display_p3
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from schemas.errors import ErrorCode, JobError
-from tests.s3 import KEY, S3, SECRET
+from testing.s3 import KEY, S3, SECRET
 from transport.bucket import MAX_ANSWER_BYTES, WEEK_SECONDS, Bucket, Location, locate
 
 PICTURE = b"\x89PNG" + bytes(range(256)) * 400

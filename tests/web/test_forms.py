@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from schemas.openai import EditBody, GenerationBody
-from tests.live import Gray, Live, serving
-from tests.pictures import as_base64, file_of, plain_room, red_vase
+from testing.live import Gray, Live, serving
+from testing.pictures import as_base64, file_of, plain_room, red_vase
 
 EDITS = "/v1/images/edits"
 ROOM, PRODUCT, DOT = (file_of(image) for image in (plain_room(), red_vase(), Image.new("L", (1, 1))))

@@ -2,7 +2,7 @@ import numpy as np
 
 from imaging.codec.color_profile import in_profile
 from imaging.picture import Picture
-from tests.profiles import display_p3
+from testing.profiles import display_p3
 
 RED = Picture(np.full((4, 4, 3), (230, 30, 30), np.uint8))
 

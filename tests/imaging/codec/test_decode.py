@@ -11,8 +11,8 @@ from PIL import Image
 from imaging.codec.decode import ImageLimits, decode
 from imaging.picture import Picture
 from schemas.errors import ErrorCode, JobError
-from tests.pictures import file_of, plain_room, red_vase
-from tests.profiles import display_p3, linear_gray
+from testing.pictures import file_of, plain_room, red_vase
+from testing.profiles import display_p3, linear_gray
 
 LIMITS = ImageLimits(max_bytes=1_000_000, max_pixels=1_000_000)
 ROOM = plain_room(40, 30)

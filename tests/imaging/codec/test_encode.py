@@ -6,8 +6,8 @@ from PIL import Image
 
 from imaging.codec.encode import encode, encode_within
 from imaging.picture import Picture
-from tests.pictures import plain_room
-from tests.profiles import display_p3
+from testing.pictures import plain_room
+from testing.profiles import display_p3
 
 ROOM = np.asarray(plain_room(300, 200))
 NOISE = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)

@@ -5,10 +5,10 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.drift import Model, Scene, as_pixels, motion, painted, read_scene, residual
 from imaging.picture import Size, size_of
 from imaging.restoration.registration import aligned, color_shift, covered, only_resized, register
-from tests.pictures import CHAIR, PHOTOS
+from testing.drift import Model, Scene, as_pixels, motion, painted, read_scene, residual
+from testing.pictures import CHAIR, PHOTOS
 
 CASES = sorted(file.parent for file in PHOTOS.glob("*/case.json"))
 ROOM = read_scene(CHAIR)

@@ -5,10 +5,10 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.drift import Model, Scene, as_pixels, painted, psnr, read_scene
 from imaging.picture import Mask, Pixels, Size
 from imaging.restoration.restoration import Restored, restore
-from tests.pictures import CHAIR, PHOTOS
+from testing.drift import Model, Scene, as_pixels, painted, psnr, read_scene
+from testing.pictures import CHAIR, PHOTOS
 
 CASES = sorted(file.parent for file in PHOTOS.glob("*/case.json"))
 ROOM = read_scene(CHAIR)

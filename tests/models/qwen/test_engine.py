@@ -25,7 +25,7 @@ from models.qwen.denoise import DenoiseInputs, denoise
 from models.qwen.engine import Qwen, conditioning, load
 from schemas.errors import ErrorCode, JobError
 from schemas.settings import Settings, SettingsError
-from tests.stock import stock_edit
+from testing.stock import stock_edit
 
 SIZE = (160, 96)
 ROOM = Picture(np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8))

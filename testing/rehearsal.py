@@ -21,7 +21,7 @@ from local_platform.app import create_app
 from local_platform.endpoint import Endpoint, Manners
 
 ROOT = Path(__file__).resolve().parent.parent
-UNKIND = ROOT / "tests/unkind_worker.py"
+UNKIND = ROOT / "testing/unkind_worker.py"
 
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
 

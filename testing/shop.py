@@ -12,7 +12,7 @@ from models.preview import Preview
 from models.resident import Resident
 from rp_handler import Door
 from schemas.settings import Settings
-from tests.pictures import as_base64, file_of, plain_room, red_vase
+from testing.pictures import as_base64, file_of, plain_room, red_vase
 
 
 def small_edit(**fields: Any) -> dict[str, Any]:

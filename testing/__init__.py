@@ -1,0 +1,1 @@
+"""Fakes, servers and callers that tests and benches share."""

@@ -1,0 +1,25 @@
+"""How long tests wait before they give up.
+
+A deadline ends a test that hangs; it is never what a test asserts. So deadlines are generous, and one setting scales
+them all: `TEST_PATIENCE=5 make test` on a machine that is five times slower still.
+"""
+
+import os
+import time
+from collections.abc import Callable
+
+PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))
+
+WAIT_SECONDS = 300 * PATIENCE
+"""For anything that takes seconds on a quiet machine."""
+
+POLL_SECONDS = 0.02
+
+
+def wait_until(is_so: Callable[[], object], seconds: float = WAIT_SECONDS) -> None:
+    """Return once `is_so()` is true, asked every POLL_SECONDS. For what gives no event: other processes, sockets."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"still not so after {seconds:.0f} s")
+        time.sleep(POLL_SECONDS)
