@@ -16,9 +16,7 @@ Load = Callable[[], ImageModel]
 def build(settings: Settings) -> Resident:
     """Starts to load at once. Raises SettingsError where the asked engine cannot run on this machine."""
     find_profile(settings.model_profile)
-    cards = graphics().count
-    engine = choose(settings, cards)
-    check_sharing(settings, engine, cards)
+    engine = choose(settings, graphics().count)
     return Resident(engine, LOADERS[engine](settings), settings.ready_wait_seconds)
 
 
@@ -34,21 +32,6 @@ def choose(settings: Settings, cards: int) -> Engine:
     return "preview"
 
 
-def check_sharing(settings: Settings, engine: Engine, cards: int) -> None:
-    """SettingsError where several cards cannot share a picture's tokens."""
-    shared = settings.context_parallel
-    problems = {
-        f"the {engine} engine has no tokens to share": engine not in ("qwen", "tiny"),
-        f"it asks for {shared} cards, and there are {cards}": engine == "qwen" and shared > cards,
-        "the tiny engine has heads for 2": engine == "tiny" and shared > 2,
-        "DEVICE_MAP=balanced spreads the transformer that each card must hold": settings.device_map == "balanced",
-        "COMPILE was never run with it": settings.compile,
-    }
-    for problem, is_true in problems.items():
-        if shared > 1 and is_true:
-            raise SettingsError(f"CONTEXT_PARALLEL: {problem}")
-
-
 def _qwen(settings: Settings) -> Load:
     def load() -> ImageModel:
         with reading_ahead(settings):
@@ -59,11 +42,11 @@ def _qwen(settings: Settings) -> Load:
     return load
 
 
-def _tiny(settings: Settings) -> Load:
+def _tiny(_settings: Settings) -> Load:
     def load() -> ImageModel:
         from models.tiny import load as load_tiny
 
-        return load_tiny(cards=settings.context_parallel)
+        return load_tiny()
 
     return load
 

@@ -20,7 +20,6 @@ from models.checkpoints import lora
 from models.checkpoints.components import Checkpoint, Components
 from models.checkpoints.profiles import LIGHTNING, Lora, Profile, Schedule
 from models.engine import ImageModel
-from models.parallel import share
 from models.qwen.engine import Qwen
 
 SPECIAL_TOKENS = (
@@ -57,22 +56,13 @@ LORA_TARGETS = (
 """Of a Lightning LoRA, in each block."""
 
 
-def load(most_looked: float = math.inf, cards: int = 1) -> ImageModel:
-    """With weights this small, looks are what costs most: they are shown all the same. `cards`: processes on the CPU,
-    in place of cards that share a picture's tokens."""
+def load(most_looked: float = math.inf) -> ImageModel:
+    """With weights this small, looks are what costs most: they are shown all the same."""
     parts = components()
     _add_loras(parts.edit.transformer)
     edit = replace(parts.edit, adapters=frozenset(few.name for few in LORAS.values()))
     parts = replace(parts, edit=edit, plan={"engine": "tiny", "weights": "random"})
-    if cards > 1:
-        parts = share(parts, cards, _helpers)
     return Qwen(parts, name="tiny", cache_bytes=CACHE_BYTES, most_looked=most_looked)
-
-
-def _helpers(_device: torch.device) -> list[QwenImageTransformer2DModel]:
-    transformer = components().edit.transformer
-    _add_loras(transformer)
-    return [transformer]
 
 
 def _add_loras(transformer: QwenImageTransformer2DModel) -> None:

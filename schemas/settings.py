@@ -44,10 +44,6 @@ class Settings(BaseSettings):
         "all", description="all: as many as fit the card; fast: that one alone, its LoRA fused, each step shorter"
     )
     device_map: DeviceMap = Field("cuda", description="cuda: one card; balanced: the model spread over all cards")
-    # Each card needs a token of the prompt, of which the shortest has five, and they share 24 heads.
-    context_parallel: PositiveInt = Field(
-        1, le=4, description="cards that share the tokens of one picture, 1 to 4; each holds the whole transformer"
-    )
     qwen_model_dir: Path | None = Field(None, description="local folder of models")
     qwen_image_edit_location: str | None = Field(None, description="hub id or path of the edit pipeline")
     qwen_image_location: str | None = Field(None, description="hub id or path of a text-to-image pipeline beside it")

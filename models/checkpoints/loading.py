@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -86,17 +86,6 @@ def load(
         ),
         plan=plan.as_json(),
     )
-
-
-def transformers(
-    sources: Sequence[Source], plan: Plan, device: str, dtype: torch.dtype = torch.bfloat16
-) -> list[QwenImageTransformer2DModel]:
-    """As `load` makes them, without the rest: for the other cards that share a picture's tokens."""
-    made = []
-    for source in sources:
-        filled = _filled(_built(source.folder, plan, dtype, device), source.folder, _place(plan, device), dtype)
-        made.append(_checkpoint(source, filled, plan, device).transformer)
-    return made
 
 
 def _checkpoint(source: Source, transformer: QwenImageTransformer2DModel, plan: Plan, device: str) -> Checkpoint:

@@ -40,9 +40,7 @@ def merge(part: nn.Module) -> None:
 
 
 def use(transformer: QwenImageTransformer2DModel, name: str | None) -> None:
-    """Switches to one of the added adapters, or with None to the transformer as it is; on all cards that share it."""
-    if (crew := getattr(transformer, "crew", None)) is not None:
-        crew.use(transformer, name)
+    """Switches to one of the added adapters, or with None to the transformer as it is."""
     if name is None:
         transformer.disable_lora()
     else:

@@ -14,7 +14,7 @@ from imaging.picture import Size
 from models.checkpoints.modulation import rows_of, turn_to
 from models.checkpoints.profiles import Schedule
 from models.engine import Control
-from models.parallel import Pass, forwards
+from models.qwen.forward import Forward
 
 VAE_SCALE = 8
 PATCH = 2
@@ -53,9 +53,10 @@ def denoise(
     references = [packed(reference.to(device, dtype)) for reference in inputs.references]
     shapes = [_shape(noise), *map(_shape, inputs.references)]
     timesteps = _timesteps(scheduler, inputs.schedule.steps, latents.shape[1], device)
-    passes = forwards(transformer, shapes, [words for words in (inputs.words, inputs.against) if words is not None])
+    embeddings = [words for words in (inputs.words, inputs.against) if words is not None]
+    passes = [Forward(transformer, shapes, words) for words in embeddings]
 
-    def velocity(forward: Pass, time: Tensor) -> Tensor:
+    def velocity(forward: Forward, time: Tensor) -> Tensor:
         predicted = forward(torch.cat([latents, *references], dim=1), time.expand(1).to(dtype) / 1000)
         return predicted[:, : latents.shape[1]]
 

@@ -7,13 +7,12 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
+from diffusers import FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 
 from imaging.codec.color_profile import in_profile
@@ -21,13 +20,12 @@ from imaging.cutout import CutOut
 from imaging.picture import Picture, Pixels, scaled_size, size_of
 from models.checkpoints import lora
 from models.checkpoints.components import Checkpoint, Components
-from models.checkpoints.loading import Source, source, transformers
 from models.checkpoints.loading import load as load_components
-from models.checkpoints.plan import CACHE_BYTES, Card, Plan, make_plan
+from models.checkpoints.loading import source
+from models.checkpoints.plan import CACHE_BYTES, Card, make_plan
 from models.checkpoints.profiles import TEXT_TO_IMAGE, Schedule, find_profile
 from models.checkpoints.weights import CheckpointLocator
 from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Question, Sampling
-from models.parallel import share
 from models.qwen.conditioning import MOST_TOKENS, cut, decode, embed, encode, fitted
 from models.qwen.denoise import DenoiseInputs, denoise
 from models.qwen.grid import Grid, fit, window
@@ -43,8 +41,6 @@ from schemas.jobs import Quality
 from schemas.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
-
-"""The profile of QWEN_IMAGE_LOCATION."""
 
 CHEAPER = 0.5
 """Of the area, for the second try when memory ran out."""
@@ -334,26 +330,9 @@ def load(settings: Settings) -> ImageModel:
     parts = load_components(edit, plan, "cuda", text=text)
     for checkpoint in filter(None, (parts.edit, parts.text)):
         tune(checkpoint.transformer, settings.attention, compiled=settings.compile)
-    if settings.context_parallel > 1:
-        sources = [edit] if text is None else [edit, text]
-        parts = share(parts, settings.context_parallel, partial(tuned, sources, plan, settings.attention))
     engine = Qwen(parts)
     engine.warm_up(engine.qualities if settings.compile else ("fast",))
     return engine
-
-
-def tuned(
-    sources: Sequence[Source],
-    plan: Plan,
-    attention: str | None,
-    device: torch.device,
-    dtype: torch.dtype = torch.bfloat16,
-) -> list[QwenImageTransformer2DModel]:
-    """What another card needs to paint with this one."""
-    loaded = transformers(sources, plan, str(device), dtype)
-    for transformer in loaded:
-        tune(transformer, attention, compiled=False)
-    return loaded
 
 
 def _card() -> Card:

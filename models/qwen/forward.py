@@ -2,38 +2,15 @@
 tokens are references, and what becomes of the words are worked out once a job. Equal to diffusers' own to the bit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import cast
 
 import torch
 from diffusers import QwenImageTransformer2DModel
-from torch import Tensor, distributed
-from torch.nn.functional import pad
+from torch import Tensor
 
 Shape = tuple[int, int, int]
 """Frames, rows and columns of tokens."""
-
-
-@dataclass(frozen=True)
-class Share:
-    """What the card of this rank works on, where several share the tokens of a picture."""
-
-    rank: int = 0
-    cards: int = 1
-
-    def of(self, values: Tensor, dimension: int) -> Tensor:
-        return values if self.cards == 1 else values.tensor_split(self.cards, dimension)[self.rank]
-
-    def together(self, part: Tensor, tokens: int) -> Tensor:
-        """All cards' parts (1, about tokens / cards, channels), which must be of one size on their way."""
-        if self.cards == 1:
-            return part
-        sizes = [len(each) for each in torch.empty(tokens, 0).tensor_split(self.cards)]
-        padded = pad(part, (0, 0, 0, sizes[0] - part.shape[1])).contiguous()
-        parts = [torch.empty_like(padded) for _ in sizes]
-        distributed.all_gather(parts, padded)
-        return torch.cat([each[:, :size] for each, size in zip(parts, sizes, strict=True)], dim=1)
 
 
 class Forward:
@@ -44,22 +21,20 @@ class Forward:
         self._shapes = [list(shapes)]
         self._words = words
         # Spread over several cards, the parts are led from card to card by the hook of the whole.
-        self._share: Share = getattr(transformer, "share", Share())
         self._is_spread = len(set((getattr(transformer, "hf_device_map", None) or {}).values())) > 1
         if not self._is_spread:
-            self._words = self._share.of(transformer.txt_in(transformer.txt_norm(words)), 1)
-            positions = transformer.pos_embed(self._shapes, max_txt_seq_len=words.shape[1], device=words.device)
-            self._positions = tuple(self._share.of(each, 0) for each in positions)
+            self._words = transformer.txt_in(transformer.txt_norm(words))
+            self._positions = transformer.pos_embed(self._shapes, max_txt_seq_len=words.shape[1], device=words.device)
             self._is_reference = None
             if transformer.config.zero_cond_t:
-                self._is_reference = self._share.of(_is_reference(shapes, words.device), 1)
+                self._is_reference = _is_reference(shapes, words.device)
 
     def __call__(self, tokens: Tensor, time: Tensor) -> Tensor:
         """`time` (1) is 1 to 0; of all tokens (1, tokens, channels) the predictions."""
         if self._is_spread:
             return self._stock(tokens, time)
-        transformer, count = self._transformer, tokens.shape[1]
-        tokens, words = transformer.img_in(self._share.of(tokens, 1)), self._words
+        transformer = self._transformer
+        tokens, words = transformer.img_in(tokens), self._words
         time = time.to(tokens.dtype)
         if self._is_reference is not None:
             time = torch.cat([time, time * 0])  # references have no noise
@@ -73,7 +48,7 @@ class Forward:
                 image_rotary_emb=self._positions,
                 modulate_index=self._is_reference,
             )
-        return self._share.together(transformer.proj_out(transformer.norm_out(tokens, embedding[:1])), count)
+        return cast(Tensor, transformer.proj_out(transformer.norm_out(tokens, embedding[:1])))
 
     def _stock(self, tokens: Tensor, time: Tensor) -> Tensor:
         return cast(

@@ -20,9 +20,10 @@ from models import tiny
 from models.checkpoints.components import Components
 from models.checkpoints.profiles import Schedule
 from models.engine import Control, GenerateTask, Painted, PaintTask, Progress, Sampling
+from models.qwen import conditioning
 from models.qwen.conditioning import embed, encode
 from models.qwen.denoise import DenoiseInputs, denoise
-from models.qwen.engine import Qwen, conditioning, load
+from models.qwen.engine import Qwen, load
 from schemas.errors import ErrorCode, JobError
 from schemas.settings import Settings, SettingsError
 from testing.stock import stock_edit
