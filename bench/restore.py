@@ -1,4 +1,4 @@
-"""How well a drifting model's picture is brought back onto the photo, on cases with ground truth.
+"""Measure how well the picture of a drifting model is restored to the photo, on cases with ground truth.
 
 usage: python bench/restore.py [--json] [CASE_DIR ...]
 
@@ -57,7 +57,7 @@ class Worker:
     door: Door
 
     def answer(self, model: Model) -> tuple[Pixels, Matrix, float]:
-        """What a caller gets, by way of the SDK's own runner, the homography it reports, and after how many seconds."""
+        """Return the answer to a job sent through the SDK's own runner, its homography, and the seconds it took."""
         job = {
             "product_image": as_text((self.scene.folder / "product_alpha.png").read_bytes()),
             "room_image": as_text(as_png(self.scene.room)),

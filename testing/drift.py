@@ -20,8 +20,10 @@ MODEL_AREA, MODEL_GRID = 2**20, 32
 
 @dataclass(frozen=True)
 class Model:
-    """What an unkind model does. `shift` in shares of the picture, `tilt` the perspective's change of scale from the
-    middle to the edge, `jpeg` a quality."""
+    """The drift of a simulated model.
+
+    `shift` is in shares of the picture, `tilt` the change of scale from the middle to the edge, `jpeg` a quality.
+    """
 
     name: str
     zoom: float = 1.0

@@ -1,5 +1,7 @@
-"""What scenes are built of: boxes and round posts with softened edges, and leaves. Positions are in centimeters: x to
-the right of the camera, y up from the floor, z away from the camera."""
+"""The shapes that scenes consist of: boxes and round posts with rounded edges, and leaves.
+
+Positions are in centimeters: x to the right of the camera, y up from the floor, z away from the camera.
+"""
 
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -8,20 +10,24 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.scenes.materials import Field, Material, Vector, Vectors, column
+from imaging.arrays import Field
+from imaging.scenes.materials import Material, Vector, Vectors, column
 
 NEAREST = 10.0
-"""Depth in cm before which nothing can be seen."""
+"""Depth in cm of the near clipping plane."""
 
 Points = NDArray[np.floating[Any]]
-"""(n, 3)."""
+"""Positions of shape (n, 3)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """Fills `low` to `high` with edges rounded by `bevel`. With an `axis` (0 to 2) it is round about it, its radius at
-    the two ends being the shares `ends` of the whole. `broad` marks large smooth surfaces, lit on a coarse grid;
-    `casts` is False for what darkens nothing else. `cove` (y, z, radius) rounds the corner of a studio's backdrop."""
+    """A box from `low` to `high` with edges rounded by `bevel`.
+
+    With an `axis` (0 to 2) it is round about that axis; `ends` are the shares of the full radius at its two ends.
+    `broad` marks large smooth surfaces, which are lit on a coarse grid; `casts` is False for bodies that darken nothing
+    else. `cove` (y, z, radius) rounds the corner of a studio's backdrop.
+    """
 
     low: Vector
     high: Vector
@@ -45,7 +51,7 @@ class Body:
         return replace(self, low=(-self.high[0], *self.low[1:]), high=(-self.low[0], *self.high[1:]))
 
     def outline(self) -> Points:
-        """Points on the surface whose projections span the silhouette."""
+        """Return points on the surface whose projections span the silhouette."""
         ways = _ways().T[:, :, None]
         corner = np.sign(ways)
         if self.axis is not None:
@@ -55,13 +61,13 @@ class Body:
         return cast(Points, (self.center + corner * (self.half - self.bevel) + ways * self.bevel)[:, :, 0].T)
 
     def distance(self, points: Vectors) -> Field:
-        """Signed distance from the surface, positive outside."""
+        """Return the signed distance from the surface, positive outside."""
         over = self._over(points - self.center)
         outside = np.maximum(over, 0)
         return cast(Field, np.sqrt(dot(outside, outside)) + np.minimum(over.max(0), 0) - self.bevel)
 
     def normals(self, points: Vectors) -> Vectors:
-        """Unit normals at points on the surface."""
+        """Return unit normals at points on the surface."""
         offset = points - self.center
         over = self._over(offset)
         out = np.maximum(over - np.minimum(over.max(0), 0) + 0.01, 0)
@@ -80,8 +86,10 @@ class Body:
         return _unit(normals + share * (column((0, 0.7, -0.7)) - normals))
 
     def _over(self, offset: Vectors) -> Vectors:
-        """How far an offset from the center lies beyond the body shrunk by its bevel: along each axis, or, of a round
-        one, away from its axis and along it."""
+        """Return how far offsets from the center lie beyond the body shrunk by its bevel.
+
+        The components are those along each axis, or, for a round body, away from its axis and along it.
+        """
         if self.axis is None:
             return cast(Vectors, np.abs(offset) - (self.half - self.bevel))
         along, half = offset[self.axis], self.half[self.axis]
@@ -108,7 +116,7 @@ class Leaf:
 
     @property
     def normal(self) -> Points:
-        """Of unit length, on the side that looks up."""
+        """Return the unit normal of the side that faces up."""
         normal = np.cross(self.points[1] - self.points[0], self.points[2] - self.points[0])
         return cast(Points, normal * np.sign(normal[1]) / (np.linalg.norm(normal) + 1e-6))
 
@@ -117,7 +125,7 @@ class Leaf:
 
 
 def box(x: float, y: float, z: float, size: Vector, material: Material, bevel: float = 1.0) -> Body:
-    """A box of (width, height, depth) standing with the middle of its base at (x, y, z)."""
+    """Return a box of (width, height, depth) with the middle of its base at (x, y, z)."""
     width, height, depth = size
     low, high = (x - width / 2, y, z - depth / 2), (x + width / 2, y + height, z + depth / 2)
     return Body(low, high, material, min(bevel, width / 2, height / 2, depth / 2))
@@ -127,19 +135,19 @@ def post(
     x: float, y: float, z: float, size: tuple[float, float], material: Material,
     ends: tuple[float, float] = (1.0, 1.0), bevel: float = 0.5,
 ) -> Body:  # fmt: skip
-    """An upright round body of (diameter, height); `ends` are the shares of the diameter at bottom and top."""
+    """Return an upright round body of (diameter, height); `ends` are the shares of the diameter at bottom and top."""
     width, height = size
     return replace(box(x, y, z, (width, height, width), material, bevel), axis=1, ends=ends)
 
 
 def disc(x: float, y: float, z: float, size: tuple[float, float], material: Material) -> Body:
-    """A round plate of (diameter, thickness) that faces the camera, with its lowest point at (x, y, z)."""
+    """Return a round plate of (diameter, thickness) that faces the camera, with its lowest point at (x, y, z)."""
     width, thick = size
     return replace(box(x, y, z, (width, width, thick), material), axis=2)
 
 
 def ball(x: float, y: float, z: float, width: float, material: Material) -> Body:
-    """A ball resting at (x, y, z)."""
+    """Return a ball resting at (x, y, z)."""
     return box(x, y, z, (width, width, width), material, width / 2)
 
 
@@ -153,7 +161,7 @@ def _unit(vectors: Vectors) -> Vectors:
 
 @cache
 def _ways() -> Points:
-    """Directions spread evenly over the sphere, on a golden spiral."""
+    """Return 320 directions distributed evenly over the sphere, on a golden spiral."""
     turn = np.arange(320) + 0.5
     y, angle = 1 - turn / 160, turn * np.pi * (3 - 5**0.5)
     ring = np.sqrt(1 - y * y)

@@ -1,4 +1,4 @@
-"""Furniture, as bodies. A piece stands at (x, z), the middle of its base, or along the wall at depth `back`."""
+"""Furniture as bodies, in cm. A piece stands at (x, z), the middle of its base, or along the wall at `back`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -46,7 +46,7 @@ def table(s: Style, x: float, z: float, size: Vector, foot: Material) -> Piece:
 
 
 def round_table(s: Style, x: float, z: float) -> Piece:
-    """A coffee table with a vase and two books."""
+    """Return a coffee table with a vase and two books."""
     return [
         post(x, 34, z, (80, 4), s.timber),
         post(x, 2, z, (40, 32), s.wood, (1, 0.8), 2),
@@ -57,7 +57,7 @@ def round_table(s: Style, x: float, z: float) -> Piece:
 
 
 def chair(s: Style, x: float, z: float, side: int, depth: int) -> Piece:
-    """A dining chair with its back to the left (-1) or right (1) `side`, or nearer (-1) or farther (1) in `depth`."""
+    """Return a dining chair with its back to the left (-1) or right (1) `side`, or near (-1) or far (1) in `depth`."""
     return [
         *legs(x, z, (42, 44, 42), s.wood, 3.5),
         box(x, 43, z, (46, 6, 46), s.fabric, 3),
@@ -80,7 +80,7 @@ def pendant(s: Style, x: float, y: float, z: float, ceiling: float, width: float
 
 
 def picture(s: Style, x: float, y: float, back: float, size: tuple[float, float], paint: int) -> Piece:
-    """Hung with its middle at (x, y); `paint` 0 to 2 chooses colors and frame."""
+    """Return a picture hung with its middle at (x, y); `paint` 0 to 2 chooses colors and frame."""
     width, height = size
     color = (s.spice, s.feature.towards(0.3, s.wood.color), s.metal)[paint].dark(0.15)
     frame = box(x, y - height / 2, back - 1.5, (width, height, 3), s.wood if paint == 1 else s.metal, 0.5)
@@ -96,7 +96,7 @@ def plant(x: float, z: float, height: float, pot: Material, rng: np.random.Gener
 
 
 def foliage(base: Vector, height: float, size: float, rng: np.random.Generator, count: int = 20) -> list[Leaf]:
-    """Leaves on a golden spiral, the lower ones hanging further out."""
+    """Return leaves on a golden spiral, the lower ones hanging farther out."""
     leaves: list[Leaf] = []
     for share, angle in zip(np.linspace(0, 1, count), np.arange(count) * 2.4, strict=True):
         turn, lift = angle + rng.uniform(-0.3, 0.3), 0.1 + share + rng.uniform(-0.15, 0.15)
@@ -108,7 +108,7 @@ def foliage(base: Vector, height: float, size: float, rng: np.random.Generator, 
 
 
 def _leaf(start: NDArray[np.float64], way: NDArray[np.float64], length: float, color: Rgb) -> list[Leaf]:
-    """Two halves, folded along the middle, drooping towards the tip."""
+    """Return a leaf as two halves, folded along the middle and drooping towards the tip."""
     aside = np.cross(way, (0, 1, 0))
     aside *= 0.19 * length / (np.linalg.norm(aside) + 1e-6)
     shape = np.array(((0, 0), (0.15, 0.6), (0.4, 1), (0.65, 0.9), (0.85, 0.5), (1, 0)))
@@ -128,7 +128,7 @@ def cabinet(x: float, y: float, z: float, size: Vector, front: Material, door: f
 
 
 def shelf(s: Style, x: float, z: float) -> Piece:
-    """A bookcase with books and vases, on alternating sides."""
+    """Return a bookcase with books and vases on alternating sides."""
     piece = [box(x, 0, z + 15, (104, 196, 2), s.wood.towards(0.25))]
     piece += [box(x + k * 52, 0, z, (3, 196, 32), s.timber) for k in SIDES]
     piece += [box(x, 6 + level * 37, z, (104, 3, 32), s.timber) for level in range(6)]
@@ -175,7 +175,7 @@ def stool(s: Style, x: float, z: float, height: float) -> Piece:
 
 
 def counter(s: Style, left: float, right: float, back: float) -> Piece:
-    """Kitchen units: base, worktop, splashback, wall cabinets round a hood, a hob, a tap and small things."""
+    """Return kitchen units: base, worktop, splashback, wall cabinets around a hood, a hob, a tap and small things."""
     x, width, upper = (left + right) / 2, right - left, (right - left) * 0.3
     front, hob, tap, board = s.feature.towards(0.15), x + width * 0.08, left + upper * 0.55, right - upper * 0.5
     return [
@@ -219,7 +219,7 @@ def tub(s: Style, x: float, z: float) -> Piece:
 
 
 def vanity(s: Style, x: float, back: float) -> Piece:
-    """A basin on a hanging cabinet, under a round mirror between two lights."""
+    """Return a basin on a wall-hung cabinet, under a round mirror between two lights."""
     return [
         cabinet(x, 30, back - 25, (100, 48, 48), s.wood, 50),
         box(x, 78, back - 26, (104, 4, 52), WHITE),
@@ -234,7 +234,7 @@ def vanity(s: Style, x: float, back: float) -> Piece:
 
 
 def desk(s: Style, x: float, back: float) -> Piece:
-    """With drawers, a screen, a keyboard, a lamp and small things."""
+    """Return a desk with drawers, a screen, a keyboard, a lamp and small things."""
     z, screen = back - 42, x - 8
     return [
         *table(s, x, z, (165, 74, 70), s.metal),
@@ -251,7 +251,7 @@ def desk(s: Style, x: float, back: float) -> Piece:
 
 
 def office_chair(s: Style, x: float, z: float) -> Piece:
-    """Seen from behind."""
+    """Return an office chair seen from behind."""
     return [
         box(x, 3, z, (56, 4, 5), s.metal, 2),
         box(x, 3, z, (5, 4, 56), s.metal, 2),
@@ -263,7 +263,7 @@ def office_chair(s: Style, x: float, z: float) -> Piece:
 
 
 def lounge(s: Style, x: float, z: float) -> Piece:
-    """A garden sofa: a wooden frame with loose cushions."""
+    """Return a garden sofa: a wooden frame with loose cushions."""
     return [
         box(x, 18, z, (200, 8, 80), s.timber),
         *legs(x, z, (200, 18, 80), s.wood, 7),
@@ -308,7 +308,7 @@ def tree(x: float, z: float, height: float, rng: np.random.Generator) -> Piece:
 
 
 def softbox(x: float, z: float, side: int) -> Piece:
-    """A studio light on a stand, shining inwards from the left (-1) or right (1)."""
+    """Return a studio light on a stand that shines inwards from the left (-1) or right (1)."""
     return [
         post(x, 0, z, (3, 150), DARK),
         box(x, 2, z, (60, 3, 3), DARK, 1.4),

@@ -1,4 +1,4 @@
-"""Light in a scene: even light from above and below, windows and lamps, sun, and what stands in their way."""
+"""Light in a scene: ambient light from above and below, windows, lamps and sun, and the bodies that block them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,35 +8,39 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging.arrays import Field
 from imaging.scenes.bodies import NEAREST, Body, dot
-from imaging.scenes.materials import Field, Rgb, Vector, Vectors, column
+from imaging.scenes.materials import Rgb, Vector, Vectors, column
 
 Slopes = NDArray[np.floating[Any]]
 
 Pane = tuple[float, float, float, float]
-"""An opening in a side wall: low y, low z, high y, high z."""
+"""Opening in a side wall: low y, low z, high y, high z."""
 
 CORNERS = ((9.0, 0.3), (40.0, 0.33))
-"""Reaches in cm within which a neighbor darkens a point, and by how much at most: contact, and the wider corner."""
+"""Distances in cm within which a neighbor darkens a point and by how much at most: contact, and the wider corner."""
 
 LONGEST_SHADOW = 400.0
+"""Distance in cm beyond which a body casts no shadow."""
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
-    """Rays of a level camera at `height` cm: what pixel columns gain to the right, `across` (w,), and pixel rows
-    downwards, `down` (h,), with each cm of depth."""
+class RayGrid:
+    """Rays of a level camera at `height` cm.
+
+    With each cm of depth, pixel columns gain `across` (w,) to the right and pixel rows gain `down` (h,) downwards.
+    """
 
     across: Slopes
     down: Slopes
     height: float
 
-    def thinned(self, step: int) -> "Grid":
-        return Grid(self.across[::step], self.down[::step], self.height)
+    def thinned(self, step: int) -> "RayGrid":
+        return RayGrid(self.across[::step], self.down[::step], self.height)
 
 
 class Obstacles:
-    """The bodies that keep light away from others."""
+    """The bodies that block light."""
 
     def __init__(self, bodies: Sequence[Body]) -> None:
         self.bodies = [body for body in bodies if body.casts]
@@ -45,22 +49,22 @@ class Obstacles:
         self.bulk = np.sort(self.high - self.low, axis=1)[:, 1]
 
     def between(self, points: Vectors, way: Vectors) -> list[Body]:
-        """Furniture that light from `way` may meet before it comes to the points."""
+        """Return the furniture that light from direction `way` may meet before it reaches the points."""
         flat, sweep = points.reshape(3, -1), way.ravel() * LONGEST_SHADOW
         low, high = flat.min(1) + np.minimum(sweep, 0), flat.max(1) + np.maximum(sweep, 0)
         met = ((self.low < high) & (self.high > low)).all(1)
         return [self.bodies[index] for index in np.flatnonzero(met) if not self.bodies[index].broad]
 
-    def room(self, points: Vectors, reach: float, grid: Grid) -> Field:
-        """Share (0 to 1) of `reach` that is free around points which lie that far off where the rays end."""
+    def room(self, points: Vectors, reach: float, grid: RayGrid) -> Field:
+        """Return the share (0 to 1) of `reach` that is free around points; these lie that far off the rays' ends."""
         nearest = np.full(points.shape[1:], reach, np.float32)
         for body, rows, columns in self._near(points, reach, grid):
             part = nearest[rows, columns]
             np.minimum(part, body.distance(points[:, rows, columns]), out=part)
         return np.maximum(nearest, 0) / reach
 
-    def _near(self, points: Vectors, reach: float, grid: Grid) -> Iterator[tuple[Body, slice, slice]]:
-        """Bodies within reach of some points and not too thin to matter, with the rows and columns of these points."""
+    def _near(self, points: Vectors, reach: float, grid: RayGrid) -> Iterator[tuple[Body, slice, slice]]:
+        """Yield bodies near some points that are thick enough to matter, with the rows and columns of the points."""
         flat = points.reshape(3, -1)
         near = ((self.low < flat.max(1) + reach) & (self.high > flat.min(1) - reach)).all(1)
         indices = np.flatnonzero(near & (self.bulk > reach / 4))
@@ -74,7 +78,7 @@ class Obstacles:
 
 @dataclass(frozen=True)
 class Lamp:
-    """Shines evenly from `place`, or towards `facing` as a window of `area` square centimeters."""
+    """A light that shines evenly from `place`, or towards `facing` as a window of `area` square centimeters."""
 
     place: Vector
     color: Rgb
@@ -86,7 +90,7 @@ class Lamp:
         return replace(self, place=_mirrored(self.place), facing=facing)
 
     def falls(self, points: Vectors, normals: Vectors) -> Field:
-        """Light that arrives: its form factor over that of a surface right before the lamp."""
+        """Return the light that arrives: its form factor over that of a surface right in front of the lamp."""
         way = column(self.place) - points
         distance = np.sqrt(dot(way, way)) + 1
         way /= distance
@@ -99,7 +103,7 @@ class Lamp:
 
 @dataclass(frozen=True)
 class Sun:
-    """Shines along `way` through panes in the wall at x = `wall`; everywhere without panes."""
+    """Sunlight along `way` through panes in the wall at x = `wall`; everywhere if there are no panes."""
 
     way: Vector
     color: Rgb
@@ -110,7 +114,7 @@ class Sun:
         return replace(self, way=_mirrored(self.way), wall=-self.wall)
 
     def reaches(self, points: Vectors, obstacles: Obstacles) -> Field:
-        """Share (0 to 1) of the sun that points see, whichever way they look."""
+        """Return the share (0 to 1) of the sun that is visible from points, whichever way they face."""
         light = self._through_panes(points)
         lit = light > 0
         if lit.any():
@@ -128,7 +132,7 @@ class Sun:
         return cast(Field, light)
 
     def _past(self, points: Vectors, obstacles: Obstacles) -> Field:
-        """1 where nothing is in the way; a way through less than 8 cm of matter is half a shadow."""
+        """Return 1 where nothing is in the way, falling to 0 behind 8 cm of matter."""
         back = -column(self.way)
         light = np.ones(points.shape[1:], np.float32)
         for body in obstacles.between(points, back):
@@ -140,7 +144,7 @@ class Sun:
 
 @dataclass(frozen=True)
 class Lighting:
-    """`above` and `below` light surfaces that look up and down."""
+    """All light of a scene. `above` and `below` light surfaces that face up and down."""
 
     above: Rgb
     below: Rgb
@@ -150,8 +154,8 @@ class Lighting:
     def mirrored(self) -> "Lighting":
         return replace(self, lamps=tuple(x.mirrored() for x in self.lamps), sun=self.sun and self.sun.mirrored())
 
-    def arrives(self, points: Vectors, normals: Vectors, grid: Grid, obstacles: Obstacles, step: int = 1) -> Vectors:
-        """Light on surface points seen along the rays of `grid`; the dark of corners is worked out at every `step`."""
+    def arrives(self, points: Vectors, normals: Vectors, grid: RayGrid, obstacles: Obstacles, step: int = 1) -> Vectors:
+        """Return the light on surface points seen along the rays of `grid`; occlusion is computed at every `step`."""
         shape = points.shape[1:]
         open_sky = _openness(points[:, ::step, ::step], normals[:, ::step, ::step], grid.thinned(step), obstacles)
         open_sky, up = enlarged(open_sky, shape), (normals[1] + 1) / 2
@@ -171,7 +175,7 @@ def enlarged(field: Field, shape: tuple[int, ...]) -> Field:
     return cast(Field, cv2.resize(field, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR))
 
 
-def _openness(points: Vectors, normals: Vectors, grid: Grid, obstacles: Obstacles) -> Field:
+def _openness(points: Vectors, normals: Vectors, grid: RayGrid, obstacles: Obstacles) -> Field:
     light = np.ones(points.shape[1:], np.float32)
     for reach, dark in CORNERS:
         light *= 1 - dark + dark * obstacles.room(points + normals * reach, reach, grid)
@@ -184,5 +188,5 @@ def _mirrored(vector: Vector) -> Vector:
 
 
 def _span(slopes: Slopes, low: Slopes, high: Slopes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """First and last positions among ascending `slopes` of what reaches from `low` to `high` at either depth."""
+    """Return the first and last index among ascending `slopes` of bodies from `low` to `high` at either depth."""
     return np.searchsorted(slopes, low.min(0)), np.searchsorted(slopes, high.max(0))

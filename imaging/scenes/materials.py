@@ -1,4 +1,4 @@
-"""Colors and textures of surfaces. Colors are linear light, so that light may be added and multiplied."""
+"""Colors and textures of surfaces. Colors are linear, so that light may be added and multiplied."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,23 +8,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging.arrays import Field, smoothstep
+
 Vector = tuple[float, float, float]
 Rgb = tuple[float, float, float]
 
-Field = NDArray[np.floating[Any]]
-"""(height, width), float32."""
-
 Vectors = NDArray[np.floating[Any]]
-"""(3, height, width), float32: positions in cm, directions, or light."""
+"""Positions in cm, directions or light, float32 of shape (3, height, width)."""
 
 TILE = 256
-"""Side of the repeating noise tile, in samples."""
+"""Side of the periodic noise tile, in samples."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """`texture` mixes `color` with `other` and varies its brightness, at a `scale` in centimeters; `glow` is light of
-    its own, in units of white paper in daylight."""
+    """A surface: `texture` mixes `color` with `other` and varies the brightness at a `scale` in centimeters.
+
+    `glow` is emitted light, in units of white paper in daylight.
+    """
 
     color: Rgb
     other: Rgb = (0.0, 0.0, 0.0)
@@ -43,7 +44,7 @@ class Material:
 
 
 def rgb(code: str) -> Rgb:
-    """Linear light of a hexadecimal sRGB color, with a gamma of 2."""
+    """Return the linear light of a hexadecimal sRGB color, with a gamma of 2."""
     red, green, blue = ((int(code[i : i + 2], 16) / 255) ** 2 for i in (0, 2, 4))
     return red, green, blue
 
@@ -54,13 +55,13 @@ def blend(first: Rgb, second: Rgb, share: float) -> Rgb:
 
 
 def column(values: Vector) -> Vectors:
-    """A position or a color as a field of one pixel, (3, 1, 1)."""
+    """Return a position or a color as a field of one pixel, (3, 1, 1)."""
     return np.array(values, np.float32)[:, None, None]
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """What a texture is asked about: `points` on a body that begins at `low` and measures `size`."""
+    """The input of a texture: `points` on a body that begins at `low` and measures `size`."""
 
     points: Vectors
     low: Vectors
@@ -70,43 +71,43 @@ class Sample:
 
     @property
     def along(self) -> Field:
-        """Position along the longest side."""
+        """Return the position along the longest side."""
         return cast(Field, self.points[int(self.size.argmax())])
 
     @property
     def across(self) -> Field:
-        """Position at right angles to `along`: the other two are added, as only one of them varies on a face."""
+        """Return the position perpendicular to `along`: the sum of the other two, of which one varies on a face."""
         return cast(Field, self.points.sum(0) - self.along)
 
     @property
     def level(self) -> Field:
-        """Position along a wall, whichever way it faces."""
+        """Return the position along a wall, whichever way it faces."""
         return cast(Field, self.points[0] + self.points[2])
 
     @property
     def inside(self) -> Vectors:
-        """Shares (0 to 1) of the way through the body."""
+        """Return the position as shares (0 to 1) of the body's size."""
         return cast(Vectors, (self.points - self.low) / self.size)
 
     def noise(self, u: Field, v: Field, scale_u: float, scale_v: float) -> Field:
-        """Cloudy noise of mean 0 and deviation 1 with features of the given sizes in cm."""
+        """Return cloudy noise of mean 0 and standard deviation 1 with features of the given sizes in cm."""
         to_u, to_v = np.mod(u * (16 / scale_u), TILE), np.mod(v * (16 / scale_v), TILE)
         return cast(Field, cv2.remap(self.tile, to_u, to_v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP))
 
 
 Texture = Callable[[Sample], tuple[Field, Field]]
-"""Gives the share of the other color, and the gain in brightness."""
+"""Function that returns the share of the other color and the gain in brightness."""
 
 
 def noise_tile(rng: np.random.Generator) -> Field:
-    """Periodic noise (TILE, TILE) with a spectrum that falls like 1/frequency."""
+    """Return periodic noise (TILE, TILE) with a spectrum that falls like 1/frequency."""
     frequency = np.hypot(np.fft.fftfreq(TILE)[:, None], np.fft.rfftfreq(TILE)) * TILE
     tile = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((TILE, TILE))) / np.maximum(frequency, 6))
     return cast(Field, ((tile - tile.mean()) / tile.std()).astype(np.float32))
 
 
 def albedo(material: Material, points: Vectors, low: Vectors, size: Vectors, tile: Field) -> Vectors:
-    """Colors of a surface at `points`; a single one, (3, 1, 1), where they are all the same."""
+    """Return the colors of a surface at `points`; a single one, (3, 1, 1), if they are all equal."""
     color, other = column(material.color), column(material.other)
     if material.texture == "plain":
         return color
@@ -124,7 +125,7 @@ def _planks(at: Sample) -> tuple[Field, Field]:
 
 
 def _herringbone(at: Sample) -> tuple[Field, Field]:
-    """Blocks of one by four, laid at 45 degrees so that their ends meet their neighbors' sides."""
+    """Return blocks of one by four, laid at 45 degrees so that their ends meet their neighbors' sides."""
     u, v = ((at.points[0] + sign * at.points[2]) * (0.5**0.5 / at.scale) for sign in (1, -1))
     column, row = np.floor(u), np.floor(v)
     phase = np.mod(column + row, 8)
@@ -149,7 +150,7 @@ def _tiles(at: Sample) -> tuple[Field, Field]:
 
 
 def _bricks(at: Sample) -> tuple[Field, Field]:
-    """Half-bond courses, `scale` high and three times as long."""
+    """Return bricks in half-bond courses, `scale` high and three times as long."""
     y = at.points[1]
     course = np.floor(y / at.scale)
     level = at.level + course * (at.scale * 1.5)
@@ -159,7 +160,7 @@ def _bricks(at: Sample) -> tuple[Field, Field]:
 
 
 def _skirted(at: Sample) -> tuple[Field, Field]:
-    """Plain plaster over a skirting board of `scale` height, which throws a fine line of shadow."""
+    """Return plain plaster above a skirting board of `scale` height with a fine line of shadow."""
     y = at.points[1]
     board = np.clip((at.scale - y) / _pixel(y) + 0.5, 0, 1)
     return board, 1 - 0.2 * np.clip(1 - np.abs(y - at.scale) / np.maximum(_pixel(y), 1), 0, 1)
@@ -171,13 +172,13 @@ def _cloudy(at: Sample) -> tuple[Field, Field]:
 
 
 def _leafy(at: Sample) -> tuple[Field, Field]:
-    """Foliage or grass: coarse clumps with fine blades on them."""
+    """Return foliage or grass: coarse clumps with fine blades on them."""
     clumps, blades = (at.noise(at.along, at.across, size, size) for size in (at.scale * 6, at.scale))
     return np.clip(0.4 + clumps * 0.2 + blades * 0.2, 0, 1), np.ones_like(clumps)
 
 
 def _waves(at: Sample) -> tuple[Field, Field]:
-    """Water: deeper in color further out, with foam where it begins."""
+    """Return water: deeper in color farther out, with foam where it begins."""
     out = at.points[2] - at.low[2]
     ripple = at.noise(at.points[0], out, at.scale * 5, at.scale) * np.minimum(1500 / (out + 500), 1)
     foam = np.clip(1 - np.abs(out - 25 - ripple * 12) / 25, 0, 1)
@@ -185,7 +186,7 @@ def _waves(at: Sample) -> tuple[Field, Field]:
 
 
 def _weave(at: Sample) -> tuple[Field, Field]:
-    """A rug: a fine weave, and a band of the other color along its edge."""
+    """Return a rug: a fine weave with a band of the other color along its edge."""
     edge = (np.minimum(at.inside, 1 - at.inside) * at.size)[[0, 2]].min(0)
     band = 1 - np.clip(np.abs(edge - 12) / _pixel(edge) - 0.7, 0, 1)
     return band * 0.6, 1 + at.noise(at.along, at.across, 3, 3) * 0.05
@@ -197,7 +198,7 @@ def _folds(at: Sample) -> tuple[Field, Field]:
 
 
 def _fronts(at: Sample) -> tuple[Field, Field]:
-    """Cabinet doors about `scale` wide, with shadow gaps between them."""
+    """Return cabinet doors about `scale` wide, with shadow gaps between them."""
     length = float(at.size[[0, 2]].max())
     width = length / max(1, round(length / at.scale))
     gap = _joint(at.level - at.low[0] - at.low[2], width, 0.9)
@@ -210,14 +211,14 @@ def _slats(at: Sample) -> tuple[Field, Field]:
 
 
 def _books(at: Sample) -> tuple[Field, Field]:
-    """Backs of books of several widths between the two colors."""
+    """Return spines of books of several widths between the two colors."""
     level = at.level + np.sin(at.level) * 0.6
     book = np.floor(level / at.scale)
     return _chance(book), (0.45 + _chance(book * 3) * 0.75) * (1 - _joint(level, at.scale, 0.5) * 0.7)
 
 
 def _art(at: Sample) -> tuple[Field, Field]:
-    """Hills under a sun."""
+    """Return a painting of hills under a sun."""
     x, y, _ = at.inside
     soft = 1 / _pixel(y)
     far = np.clip((0.45 + np.sin(x * 4 + at.scale) * 0.08 - y) * soft, 0, 1)
@@ -227,20 +228,20 @@ def _art(at: Sample) -> tuple[Field, Field]:
 
 
 def _fade(at: Sample) -> tuple[Field, Field]:
-    """From the color at the top to the other at the bottom: a view through a window, a screen, a mirror."""
+    """Return a gradient from the color at the top to the other at the bottom, for windows, screens and mirrors."""
     share = 1 - at.inside[1]
-    return share * share * (3 - 2 * share), np.ones_like(share)
+    return smoothstep(share), np.ones_like(share)
 
 
 def _joint(position: Field, pitch: float, width: float) -> Field:
-    """Coverage of pixels by lines at every multiple of `pitch`; lines finer than a pixel fade to their mean."""
+    """Return the coverage of pixels by lines at multiples of `pitch`; lines finer than a pixel fade to their mean."""
     pixel = _pixel(position)
     offset = pitch / 2 - np.abs(np.mod(position, pitch) - pitch / 2)
     return np.clip((width / 2 - offset) / pixel + 0.5, 0, np.minimum(1, width / pixel))
 
 
 def _pixel(position: Field) -> Field:
-    """How far one pixel reaches along a position."""
+    """Return the extent of one pixel along a position."""
     if min(position.shape) < 2:
         return np.ones_like(position)
     down, right = np.gradient(position)
@@ -248,7 +249,7 @@ def _pixel(position: Field) -> Field:
 
 
 def _chance(*cells: Field) -> Field:
-    """A number from 0 to 1 for each cell, the same in every scene."""
+    """Return a number from 0 to 1 for each cell, the same in every scene."""
     index = sum(cell.astype(np.int32) * prime for cell, prime in zip(cells, (73856093, 19349663), strict=False))
     code = np.asarray(index).astype(np.uint32) * np.uint32(2654435761)
     return ((code ^ (code >> np.uint32(15))) & np.uint32(0xFFFF)).astype(np.float32) / 0xFFFF

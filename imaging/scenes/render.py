@@ -1,4 +1,4 @@
-"""Pictures of scenes: each body is traced inside its silhouette, lit, and laid over what lies behind it."""
+"""Render scenes: each body is ray traced inside its silhouette, lit, and blended over what lies behind it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,30 +8,32 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging.arrays import Field
 from imaging.geometry.camera import Camera
 from imaging.picture import Box, Pixels
 from imaging.scenes.bodies import NEAREST, Body, Leaf, Points
-from imaging.scenes.light import Grid, Lighting, Obstacles, Slopes, enlarged
-from imaging.scenes.materials import Field, Rgb, Vectors, albedo, column, noise_tile
+from imaging.scenes.light import Lighting, Obstacles, RayGrid, Slopes, enlarged
+from imaging.scenes.materials import Rgb, Vectors, albedo, column, noise_tile
 
 Outline = NDArray[np.floating[Any]]
 """Corners (n, 2) of a convex polygon, in pixels."""
 
 FINE_LIGHT = 480
-"""Points across a picture (as the root of their number) between which soft light is interpolated."""
+"""Root of the number of points in a picture between which soft light is interpolated."""
 
 TOUCHING = 1.0
-"""How far in cm a thing may lie behind what was drawn before and still cover it."""
+"""Distance in cm that a body may lie behind what was drawn before and still cover it."""
 
 SUBROWS = 4
+"""Samples per pixel row of a silhouette's coverage."""
 
 EXPOSURE, VIVID = 2.05, 1.2
-"""Of the development of linear light; the second makes up for the color that highlights lose as they roll off."""
+"""Exposure and saturation of the tone curve; the latter restores the color that highlights lose as they roll off."""
 
 
 @dataclass(frozen=True)
 class Scenery:
-    """All that is before the camera; `sky` is its color overhead and at the horizon."""
+    """Everything in front of the camera; `sky` is its color overhead and at the horizon."""
 
     bodies: tuple[Body, ...]
     leaves: tuple[Leaf, ...]
@@ -44,9 +46,9 @@ class Scenery:
 
 
 def render(scenery: Scenery, camera: Camera, rng: np.random.Generator) -> Pixels:
-    """`camera` must be level: its horizon in the middle of the picture."""
+    """Return the picture of `scenery`; `camera` must be level, with its horizon in the middle of the picture."""
     canvas = _Canvas(scenery, camera, noise_tile(rng))
-    # Walls and floors in the order given, then the rest from the back: edges blend with what lies behind them.
+    # Walls and floors in the given order, then the rest from back to front, so that edges blend with what is behind.
     for body in sorted(scenery.bodies, key=lambda body: 0 if body.broad else 1e6 - body.low[2] - body.high[2]):
         canvas.draw_body(body)
     canvas.draw_leaves(sorted(scenery.leaves, key=lambda leaf: -leaf.middle[2]))
@@ -54,7 +56,7 @@ def render(scenery: Scenery, camera: Camera, rng: np.random.Generator) -> Pixels
 
 
 class _Canvas:
-    """`frame` (3, h, w) is the light of the picture, `depth` (h, w) how far away in cm it comes from."""
+    """A picture in progress: its light `frame` (3, h, w) and the distance `depth` (h, w) in cm it comes from."""
 
     def __init__(self, scenery: Scenery, camera: Camera, tile: Field) -> None:
         width, height = camera.size
@@ -82,7 +84,7 @@ class _Canvas:
         middles, normals = (
             np.stack(a, 1)[..., None] for a in zip(*((x.middle, x.normal) for x in leaves), strict=True)
         )
-        nowhere = Grid(np.zeros(1), np.zeros(len(leaves)), 0.0)
+        nowhere = RayGrid(np.zeros(1), np.zeros(len(leaves)), 0.0)
         light = self.lighting.arrives(middles, normals, nowhere, Obstacles(()))
         for leaf, shine in zip(leaves, light.transpose(1, 0, 2), strict=True):
             outline = self._outline(leaf.points)
@@ -107,7 +109,7 @@ class _Canvas:
         np.copyto(behind, depth, where=cover > 0.5)
 
     def _outline(self, points: Points) -> Outline:
-        """The convex outline of points in space."""
+        """Return the convex outline in pixels of points in space."""
         x, y, z = points.T
         scale = self.camera.focal / np.maximum(z, NEAREST)
         right, down = x * scale, (self.camera.height_cm - y) * scale
@@ -121,21 +123,21 @@ class _Canvas:
         box = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
         return box if box[0] < box[2] and box[1] < box[3] else None
 
-    def _grid(self, box: Box, step: int = 1) -> Grid:
+    def _grid(self, box: Box, step: int = 1) -> RayGrid:
         left, top, right, bottom = box
         across = (_middles(left, right, step) - self.camera.size[0] / 2) / self.camera.focal
         down = (_middles(top, bottom, step) - self.camera.horizon) / self.camera.focal
-        return Grid(across.astype(np.float32), down.astype(np.float32), self.camera.height_cm)
+        return RayGrid(across.astype(np.float32), down.astype(np.float32), self.camera.height_cm)
 
 
 def _middles(start: int, stop: int, step: int) -> NDArray[np.float64]:
-    """Middles of about (stop - start) / step equal parts, where a picture resized to them has its pixels."""
+    """Return the middles of about (stop - start) / step equal parts, which are the pixels of a reduced picture."""
     parts = -(-(stop - start) // step)
     return start + (np.arange(parts) + 0.5) * (stop - start) / parts
 
 
-def _hit(body: Body, grid: Grid) -> tuple[Field, Vectors]:
-    """Depths and points where rays meet the body; rays that just miss it get its nearest edge."""
+def _hit(body: Body, grid: RayGrid) -> tuple[Field, Vectors]:
+    """Return depths and points where rays meet the body; rays that just miss it get its nearest edge."""
     (left, low, near), (right, high, far) = body.low, body.high
     across, down = _passes(left, right, grid.across), _passes(low - grid.height, high - grid.height, -grid.down)
     enters, leaves = np.maximum(across[0], down[0][:, None]), np.minimum(across[1], down[1][:, None])
@@ -149,19 +151,18 @@ def _hit(body: Body, grid: Grid) -> tuple[Field, Vectors]:
 
 
 def _passes(low: float, high: float, slope: Slopes) -> tuple[Slopes, Slopes]:
-    """Depths at which rays enter and leave the space between two planes."""
+    """Return the depths at which rays enter and leave the space between two planes."""
     safe = np.where(np.abs(slope) < 1e-6, np.float32(1e-6), slope)
     return np.minimum(low / safe, high / safe), np.maximum(low / safe, high / safe)
 
 
-def _ends(grid: Grid, depth: Field, body: Body) -> Vectors:
+def _ends(grid: RayGrid, depth: Field, body: Body) -> Vectors:
     points = np.stack((grid.across * depth, grid.height - grid.down[:, None] * depth, depth))
     return np.clip(points, column(body.low), column(body.high), out=points)
 
 
 def _coverage(outline: Outline, box: Box) -> Field:
-    """Share (0 to 1) of each pixel of the box that lies within the outline: exact along rows, of which it takes
-    several to a pixel."""
+    """Return the share (0 to 1) of each pixel of the box inside the outline: exact along SUBROWS rows per pixel."""
     left, top, right, bottom = box
     columns = np.arange(left, right, dtype=np.float32)
     cover = np.zeros((bottom - top, right - left), np.float32)
@@ -172,7 +173,7 @@ def _coverage(outline: Outline, box: Box) -> Field:
 
 
 def _crossings(outline: Outline, rows: NDArray[np.float64]) -> tuple[Field, Field]:
-    """Where each row enters and leaves a convex outline, as columns (h, 1); equal where it misses it."""
+    """Return the columns (h, 1) where each row enters and leaves a convex outline; equal where it misses it."""
     turned = np.roll(outline, -int(outline[:, 1].argmin()), 0)
     lowest = int(turned[:, 1].argmax())
     one, other = turned[: lowest + 1], np.vstack((turned[lowest:], turned[:1]))[::-1]
@@ -182,7 +183,7 @@ def _crossings(outline: Outline, rows: NDArray[np.float64]) -> tuple[Field, Fiel
 
 
 def _developed(light: Vectors, rng: np.random.Generator) -> Pixels:
-    """Linear light to sRGB: highlights bloom and roll off, and fine grain hides the steps of smooth gradients."""
+    """Return sRGB of linear light: highlights bloom and roll off, and grain hides the steps of smooth gradients."""
     grain = rng.standard_normal(light.shape[1:], np.float32) * 0.9 + 0.5
     gray = light.mean(0) * (1 - VIVID)
     return cast(Pixels, cv2.merge([_toned(channel * VIVID + gray, grain) for channel in light]))

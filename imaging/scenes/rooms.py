@@ -1,4 +1,4 @@
-"""The eight kinds of scene: what stands where. Each is laid out with its window on the left."""
+"""Floor plans of the eight kinds of scene. Each is laid out with its window on the left."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,19 +16,21 @@ from imaging.scenes.render import Scenery
 from imaging.scenes.style import Style
 
 DEPTHS = 282.0, 330.0
-"""Least and most floor behind the product, in cm: it holds the furniture and leaves a way between."""
+"""Least and most floor behind the product, in cm: room for the furniture and a way between."""
 
 THICK = 20.0
-"""Of walls and floors, in cm."""
+"""Thickness of walls and floors, in cm."""
 
 BLUE_SKY = rgb("a9cdea"), rgb("eef5f7")
 DUSK = rgb("46597f"), rgb("f0b98f")
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """Room to furnish: walls at x = `left` and `right` and z = `back`, of which x up to `seen` is in the picture. The
-    product will stand at `spot`; nothing else does up to 60 cm behind it."""
+class RoomPlan:
+    """An empty room: walls at x = `left`, x = `right` and z = `back`, of which x up to `seen` is in the picture.
+
+    The product will stand at `spot`; nothing else stands up to 60 cm behind it.
+    """
 
     left: float
     right: float
@@ -41,7 +43,7 @@ class Plan:
 
     @property
     def edge(self) -> float:
-        """Where the back wall ends in the picture."""
+        """Return the x at which the back wall ends in the picture."""
         return min(self.right, self.seen)
 
     @property
@@ -53,8 +55,8 @@ class Plan:
         return self.edge - self.left > 620
 
     @classmethod
-    def before(cls, camera: Camera, foot: Point, style: Style, rng: np.random.Generator) -> "Plan":
-        """For a product at the pixel `foot` of a level camera."""
+    def before(cls, camera: Camera, foot: Point, style: Style, rng: np.random.Generator) -> "RoomPlan":
+        """Return a random plan for a product at the pixel `foot` of a level camera."""
         width, height = camera.size
         away = camera.distance(foot[1])
         back = away + rng.uniform(*DEPTHS)
@@ -69,7 +71,7 @@ class Plan:
         return bool(self.rng.random() < 0.5)
 
 
-def living_room(plan: Plan) -> Scenery:
+def living_room(plan: RoomPlan) -> Scenery:
     s, x, back = plan.style, plan.middle + 25, plan.back
     round_one = [*f.round_table(s, x + 40, back - 140)]
     long_one = [*f.table(s, x + 30, back - 138, (110, 38, 58), s.metal), *f.bowl(s, x + 40, 38, back - 138)]
@@ -89,7 +91,7 @@ def living_room(plan: Plan) -> Scenery:
     return staged(plan, piece, tall_pane(plan), [(x - 132, 135, back - 40)])
 
 
-def bedroom(plan: Plan) -> Scenery:
+def bedroom(plan: RoomPlan) -> Scenery:
     s, x, back = plan.style, plan.middle + 35, plan.back
     wardrobe = f.cabinet(plan.edge - 75, 0, back - 31, (140, 215, 60), s.wall.towards(0.4), 47)
     piece = [
@@ -105,7 +107,7 @@ def bedroom(plan: Plan) -> Scenery:
     return staged(plan, piece, tall_pane(plan), [(x + k * 120, 85, back - 30) for k in SIDES])
 
 
-def kitchen(plan: Plan) -> Scenery:
+def kitchen(plan: RoomPlan) -> Scenery:
     s, x, back = plan.style, plan.edge - 95, plan.back
     floor = LINEN.textured("tiles", 45, rgb("c9c3b8")) if plan.either() else wooden(plan)
     piece = [
@@ -120,7 +122,7 @@ def kitchen(plan: Plan) -> Scenery:
     return staged(plan, piece, (95, back - 220, 225, back - 80), [(x + k * 40, 160, back - 140) for k in SIDES])
 
 
-def dining_room(plan: Plan) -> Scenery:
+def dining_room(plan: RoomPlan) -> Scenery:
     s, x, z, back = plan.style, plan.middle + 40, plan.back - 135, plan.back
     piece = [
         *walls(plan, wooden(plan), feature_wall(plan) if plan.either() else plain_wall(plan)),
@@ -138,7 +140,7 @@ def dining_room(plan: Plan) -> Scenery:
     return staged(plan, piece, tall_pane(plan), [(x + k * 48, 145, z) for k in SIDES])
 
 
-def bathroom(plan: Plan) -> Scenery:
+def bathroom(plan: RoomPlan) -> Scenery:
     s, left, right, back = plan.style, plan.left, plan.right, plan.back
     floor = s.rug.textured("tiles", 60, s.rug.dark(0.25))
     tiles = s.feature.towards(0.3).textured("tiles", 15, s.feature.towards(0.75).color)
@@ -159,7 +161,7 @@ def bathroom(plan: Plan) -> Scenery:
     return staged(plan, piece, (138, back - 200, 228, back - 70), [(basin + k * 58, 165, back - 30) for k in SIDES])
 
 
-def office(plan: Plan) -> Scenery:
+def office(plan: RoomPlan) -> Scenery:
     s, x, back = plan.style, plan.middle + 30, plan.back
     concrete = Material(rgb("b9b5ae"), rgb("a29e97"), "cloudy", 160)
     piece = [
@@ -175,7 +177,7 @@ def office(plan: Plan) -> Scenery:
     return staged(plan, piece, (80, back - 220, 230, back - 60), [(x + 60, 105, back - 40)])
 
 
-def outdoor(plan: Plan) -> Scenery:
+def outdoor(plan: RoomPlan) -> Scenery:
     s, x, back = plan.style, plan.middle + 50, plan.back
     boards = s.floor.textured("planks", 14, s.floor.dark(0.9))
     piece = [
@@ -196,8 +198,8 @@ def outdoor(plan: Plan) -> Scenery:
     return gathered(piece, Lighting((0.72, 0.75, 0.8), (0.42, 0.42, 0.38), (), sun), BLUE_SKY)
 
 
-def garden(plan: Plan) -> Piece:
-    """Behind the terrace: a lawn up to a hedge, and trees."""
+def garden(plan: RoomPlan) -> Piece:
+    """Return what is behind the terrace: a lawn up to a hedge, and trees."""
     rng, near, far, left, right = plan.rng, plan.back + 20, plan.back + 500, plan.left * 6, plan.seen * 6
     grass = Material(rgb("7d9a55"), rgb("a4b873"), "leafy", 16)
     hedge = Material(rgb("4f7042"), rgb("7d9a5e"), "leafy", 10)
@@ -211,8 +213,8 @@ def garden(plan: Plan) -> Piece:
     ]
 
 
-def seaside(plan: Plan) -> Piece:
-    """Behind the terrace: sand, and the sea up to the horizon."""
+def seaside(plan: RoomPlan) -> Piece:
+    """Return what is behind the terrace: sand, and the sea up to the horizon."""
     near, shore, left, right = plan.back + 20, plan.back + 450, plan.left * 250, plan.seen * 250
     sand = Material(rgb("dccba8"), rgb("cdb78f"), "cloudy", 120)
     sea = Material(rgb("7fb2c0"), rgb("4f8fa8"), "waves", 60)
@@ -222,8 +224,8 @@ def seaside(plan: Plan) -> Piece:
     ]
 
 
-def studio(plan: Plan) -> Scenery:
-    """A rounded backdrop of paper between two lights, and a still life of simple shapes."""
+def studio(plan: RoomPlan) -> Scenery:
+    """Return a rounded paper backdrop between two lights, and a still life of simple shapes."""
     s, x, back = plan.style, plan.middle + 95, plan.back + 60
     paper = s.feature.towards(0.55)
     left, right, cove = plan.left * 5, plan.seen * 5, (0.0, back, 190.0)
@@ -241,8 +243,8 @@ def studio(plan: Plan) -> Scenery:
     return gathered(piece, Lighting((0.62, 0.62, 0.62), (0.5, 0.5, 0.5), (key, fill)), (paper.color, paper.color))
 
 
-def walls(plan: Plan, floor: Material, back: Material) -> Piece:
-    """A room whose surfaces reach behind their neighbors, so that nothing shows through the joints."""
+def walls(plan: RoomPlan, floor: Material, back: Material) -> Piece:
+    """Return walls, floor and ceiling that extend behind their neighbors, so that nothing shows through the joints."""
     depth, height, side = plan.back, plan.height, plain_wall(plan)
     left, right, end = plan.left - THICK, plan.right + THICK, depth + THICK
     return [
@@ -254,13 +256,13 @@ def walls(plan: Plan, floor: Material, back: Material) -> Piece:
     ]
 
 
-def plain_wall(plan: Plan) -> Material:
+def plain_wall(plan: RoomPlan) -> Material:
     wall = plan.style.wall
     return wall.textured("skirted", 8, wall.towards(0.6).color)
 
 
-def feature_wall(plan: Plan) -> Material:
-    """Bricks in a loft, slats of wood in a Japanese room, else paint."""
+def feature_wall(plan: RoomPlan) -> Material:
+    """Return bricks in a loft, wooden slats in a Japanese room, else paint."""
     s = plan.style
     if s.name == "industrial":
         return s.feature.textured("bricks", 7.5, rgb("c9bfb4"))
@@ -269,23 +271,23 @@ def feature_wall(plan: Plan) -> Material:
     return s.feature.textured("skirted", 8, s.wall.towards(0.6).color)
 
 
-def wooden(plan: Plan) -> Material:
+def wooden(plan: RoomPlan) -> Material:
     wood = plan.style.floor
     return wood.textured("herringbone" if plan.rng.random() < 0.35 else "planks", 13, wood.dark(0.75))
 
 
-def tall_pane(plan: Plan) -> Pane:
+def tall_pane(plan: RoomPlan) -> Pane:
     return 12, plan.back - 210, min(plan.height * 0.88, 330), plan.back - 60
 
 
-def curtains(plan: Plan) -> Piece:
+def curtains(plan: RoomPlan) -> Piece:
     _, start, top, stop = tall_pane(plan)
     folds = plan.style.rug.textured("folds", 9)
     return [box(plan.left + 9, 3, z, (7, top + 14, 34), folds, 2) for z in (start - 22, stop + 24)]
 
 
-def window(plan: Plan, pane: Pane) -> Piece:
-    """Glass in the left wall, with a frame and one bar."""
+def window(plan: RoomPlan, pane: Pane) -> Piece:
+    """Return a window in the left wall, with a frame and one bar."""
     low, near, high, far = pane
     x, middle, frame = plan.left, (near + far) / 2, plan.style.wall.towards(0.7)
     outside = (rgb("33425f"), rgb("6f7590"), 0.9) if plan.style.evening else (rgb("f2f8fc"), rgb("cfe0d4"), 1.9)
@@ -298,8 +300,8 @@ def window(plan: Plan, pane: Pane) -> Piece:
     ]
 
 
-def staged(plan: Plan, piece: Piece, pane: Pane, lamps: list[Vector]) -> Scenery:
-    """A room with a window in the left wall, which lights it by day; in the evening `lamps` do."""
+def staged(plan: RoomPlan, piece: Piece, pane: Pane, lamps: list[Vector]) -> Scenery:
+    """Return a room lit by a window in the left wall by day and by `lamps` in the evening."""
     low, near, high, far = pane
     middle, area, wall = (near + far) / 2, (high - low) * (far - near), plan.style.wall.color
     place = plan.left, (low + high) / 2, middle
@@ -322,7 +324,7 @@ def gathered(piece: Piece, lighting: Lighting, sky: tuple[Rgb, Rgb]) -> Scenery:
     return Scenery(bodies, leaves, lighting, sky)
 
 
-ROOMS: dict[str, Callable[[Plan], Scenery]] = {
+ROOMS: dict[str, Callable[[RoomPlan], Scenery]] = {
     "living_room": living_room,
     "bedroom": bedroom,
     "kitchen": kitchen,

@@ -1,4 +1,4 @@
-"""From a caller's words, in five languages, to a kind of scene and its colors."""
+"""Derive the kind of a scene and its colors from a caller's words, in five languages."""
 
 import re
 import unicodedata
@@ -27,7 +27,7 @@ KINDS = {
     "studio": """studio, backdrop, plain background, white background, estudio, hintergrund, fond blanc, fondo blanco,
         摄影棚, 攝影棚, 影棚, 纯色背景, 白色背景""",
 }
-"""What each kind of scene is called in English, German, French, Spanish and Chinese; without accents."""
+"""Names of each kind of scene in English, German, French, Spanish and Chinese, without accents."""
 
 THINGS = {
     "living_room": "sofa, couch, fireplace, kamin, canape, cheminee, chimenea, 沙发, 壁炉",
@@ -40,7 +40,7 @@ THINGS = {
         海边, 森林, 草地""",
     "studio": "seamless, plain, catalog, catalog, freisteller, packshot",
 }
-"""What stands in such a scene; asked only where its name is missing."""
+"""Things found in each kind of scene; used only if no name is found."""
 
 MOODS = {
     "nordic": "nordic, scandi, hygge, skandi, nordisch, nordique, escandinav, nordico, 北欧, 斯堪的纳维亚",
@@ -80,8 +80,7 @@ PALETTES = {
 
 @dataclass(frozen=True)
 class Style:
-    """The materials of a scene. `feature` is for the wall that may stand out, `fabric` for large textiles, `spice` for
-    the small things that catch the eye."""
+    """The materials of a scene: `feature` for an accent wall, `fabric` for large textiles, `spice` for accents."""
 
     name: str
     wall: Material
@@ -96,23 +95,23 @@ class Style:
 
     @property
     def timber(self) -> Material:
-        """Wood that shows its grain."""
+        """Return wood with visible grain."""
         return self.wood.textured("wood", 1)
 
     @property
     def shade(self) -> Material:
-        """Of lamps."""
+        """Return the material of lampshades."""
         return Material(rgb("fff0d6"), glow=1.15) if self.evening else Material(rgb("ede8df"))
 
 
 def read_kind(text: str) -> str | None:
-    """The kind of scene whose name stands first in `text`, else that of a thing it holds."""
+    """Return the kind of scene named first in `text`, else that of the first thing named; None if there is none."""
     plain = _plain(text)
     return _first(plain, KINDS) or _first(plain, THINGS)
 
 
 def read_style(text: str, rng: np.random.Generator) -> Style:
-    """Colors that `text` asks for. Without any they are drawn, or follow from a text that says nothing we know."""
+    """Return the colors that `text` asks for, or else a random palette; unknown text always gives the same one."""
     plain = _plain(text)
     names = list(PALETTES)
     drawn = names[int(rng.integers(len(names)))]
@@ -122,7 +121,7 @@ def read_style(text: str, rng: np.random.Generator) -> Style:
 
 
 def _style(name: str, *, evening: bool, tone: float) -> Style:
-    """`tone` makes the woods paler (up to 1) or darker (down to -1)."""
+    """Return the style of a palette; `tone` makes the woods paler (up to 1) or darker (down to -1)."""
     wall, feature, floor, wood, fabric, spice, rug, metal = (Material(rgb(code)) for code in PALETTES[name].split())
     stain = rgb("fff4e0") if tone > 0 else rgb("3a2415")
     floor, wood = (material.towards(abs(tone), stain) for material in (floor, wood))
@@ -130,20 +129,22 @@ def _style(name: str, *, evening: bool, tone: float) -> Style:
 
 
 def _plain(text: str) -> str:
-    """Lower case without accents, with single spaces between and around words."""
+    """Return `text` in lower case without accents, with single spaces between and around words."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
     return " " + re.sub(r"[\W_]+", " ", bare).strip() + " "
 
 
 def _first(plain: str, names: Mapping[str, str]) -> str | None:
-    """The key whose words stand first in the text; of several at one place, the one with the longest word."""
+    """Return the key whose words come first in the text; of several at one position, the one with the longest word."""
     found = {key: place for key, words in names.items() if (place := _found(plain, words))}
     return min(found, key=lambda key: found[key]) if found else None
 
 
 def _found(plain: str, words: str) -> tuple[int, int] | None:
-    """Where the first of the comma-separated words stands, and its length as a negative number. Short words must stand
-    alone, others may be parts of a compound; Chinese has no spaces."""
+    """Return the position of the first comma-separated word found, and its negated length; None if none is found.
+
+    Short words must stand alone, longer ones may be part of a compound; Chinese has no spaces.
+    """
     places = []
     for word in re.split(r",\s+", words):
         sought = f" {word} " if word.isascii() and len(word) < 5 else word

@@ -7,12 +7,12 @@ import pytest
 
 from imaging.geometry.camera import Camera
 from imaging.picture import Pixels
-from imaging.scenes import Scene, draw_scene
+from imaging.scenes import DrawnScene, draw_scene
 from imaging.scenes.bodies import Body, Leaf, box
 from imaging.scenes.light import Lighting
 from imaging.scenes.materials import Material
 from imaging.scenes.render import Scenery, render
-from imaging.scenes.rooms import ROOMS, Plan
+from imaging.scenes.rooms import ROOMS, RoomPlan
 from imaging.scenes.style import read_kind, read_style
 from models.engine import Control, GenerateTask, Sampling
 from models.preview import Preview
@@ -27,15 +27,15 @@ TOLD_APART = 4.0
 
 
 @cache
-def drawn(environment: str, seed: int) -> Scene:
+def drawn(environment: str, seed: int) -> DrawnScene:
     return draw_scene(environment, SMALL, seed)
 
 
-def difference(first: Scene, second: Scene) -> float:
+def difference(first: DrawnScene, second: DrawnScene) -> float:
     return float(np.abs(first.pixels.astype(int) - second.pixels).mean())
 
 
-def same(first: Scene, second: Scene) -> bool:
+def same(first: DrawnScene, second: DrawnScene) -> bool:
     return first.foot == second.foot and np.array_equal(first.pixels, second.pixels)
 
 
@@ -205,7 +205,7 @@ def test_the_floor_is_free_around_the_foot(kind, size):
     scene = draw_scene("studio", size, 0)
     foot = min(scene.foot[0], size[0] - 1 - scene.foot[0]), scene.foot[1]
     style = read_style(kind, np.random.default_rng(0))
-    plan = Plan.before(scene.camera, foot, style, np.random.default_rng(0))
+    plan = RoomPlan.before(scene.camera, foot, style, np.random.default_rng(0))
     scenery = ROOMS[kind](plan)
     x, z = plan.spot
     assert not [body for body in scenery.bodies if not body.broad and _in_the_way(*_extent(body), x, z)]
@@ -234,7 +234,7 @@ def test_the_floor_is_well_lit_by_day(kind):
 def test_a_mirrored_room_is_the_same_room_from_the_other_side():
     camera = draw_scene("studio", SMALL, 0).camera
     foot = round(0.42 * SMALL[0]), round(0.92 * SMALL[1])
-    plan = Plan.before(camera, foot, read_style("living room", np.random.default_rng(1)), np.random.default_rng(1))
+    plan = RoomPlan.before(camera, foot, read_style("living room", np.random.default_rng(1)), np.random.default_rng(1))
     plain = replace(ROOMS["living_room"](plan), leaves=())
     smooth = replace(plain, bodies=tuple(replace(x, material=Material(x.material.color)) for x in plain.bodies))
     room, mirror = (render(scenery, camera, np.random.default_rng(0)) for scenery in (smooth, smooth.mirrored()))
