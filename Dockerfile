@@ -49,9 +49,11 @@ ENV HF_HOME=/runpod-volume/huggingface-cache \
     RUNPOD_INIT_TIMEOUT=1800 \
     PYTORCH_ALLOC_CONF=expandable_segments:True
 
+# Of the label alone: `make image` takes it from schemas/version.py.
+ARG VERSION=unknown
 LABEL org.opencontainers.image.title="qwen-edit-generate-api" \
       org.opencontainers.image.description="A RunPod worker that puts a shop's product into a picture" \
-      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="Apache-2.0"
 
 COPY . ./

@@ -4,7 +4,10 @@ PIP = $(IN)/python -m pip install --quiet --disable-pip-version-check
 # A lock is a list: nothing is resolved anew, whatever was published since.
 UV = $(IN)/uv pip install --quiet --python $(IN)/python
 
-.PHONY: run test check fix serve platform bench soak fuzz lock clean
+VERSION = $(shell sed -n 's/^VERSION = "\(.*\)"/\1/p' schemas/version.py)
+IMAGE = qwen-edit-generate-api
+
+.PHONY: run test check fix serve platform bench soak fuzz lock image preview-image version release clean
 
 run: .venv/.preview  ## put a chair into a room and a new room around it; the pictures are in outputs/
 	@$(IN)/python rp_handler.py
@@ -51,6 +54,15 @@ lock: .venv/bin/uv  ## pins and hashes of all that the requirements need; UPGRAD
 	  $(IN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
 	    --no-strip-extras --no-emit-index-url --custom-compile-command "make lock" $$name.txt -o $$name.lock || exit 1; \
 	done
+
+image:  ## the worker for a GPU
+	docker build --platform linux/amd64 --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+
+preview-image:  ## the worker without torch, for a CPU
+	docker build --build-arg VERSION=$(VERSION) --build-arg REQUIREMENTS=requirements-preview -t $(IMAGE):preview .
+
+version:
+	@echo $(VERSION)
 
 clean:
 	rm -rf .venv outputs

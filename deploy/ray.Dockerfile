@@ -1,5 +1,6 @@
 # The worker's image with Ray in it, for deploy/kuberay.yaml: docs/ray.md.
-FROM qwen-edit-generate-api:0.1.0
+ARG BASE=qwen-edit-generate-api:latest
+FROM ${BASE}
 
 # KubeRay's probes ask with wget.
 RUN apt-get update && apt-get install -y --no-install-recommends wget && rm -rf /var/lib/apt/lists/*

@@ -1,4 +1,4 @@
-"""What this worker calls itself. The version is the one of pyproject.toml; a test keeps them equal."""
+"""Name and version of the worker. pyproject.toml, the Makefile and the image read the version from here."""
 
 SERVICE = "qwen-edit-generate-api"
-VERSION = "0.1.0"
+VERSION = "0.2.0.dev0"

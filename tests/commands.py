@@ -76,7 +76,7 @@ def _check_line(line: str, folder: Path, server: str) -> Path:
 
 
 def _make(words: list[str], _folder: Path, _server: str) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {word for word in words if "=" not in word} <= targets
 
 

@@ -101,9 +101,8 @@ class TestTables:
         for name in told["placement_info"].keys() - {"checks", "processing_time"}:
             assert made[name] == told["placement_info"][name], name
 
-    def test_the_version_is_the_same_everywhere(self) -> None:
-        assert f'version = "{VERSION}"' in (ROOT / "pyproject.toml").read_text()
-        assert f"## {VERSION}" in (ROOT / "CHANGELOG.md").read_text()
+    def test_the_changelog_begins_with_this_version(self) -> None:
+        assert re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0] == VERSION
 
 
 class TestLinks:

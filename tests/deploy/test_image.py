@@ -16,7 +16,7 @@ import pytest
 from models.checkpoints.profiles import find_profile
 from models.checkpoints.weights import PLATFORM_CACHE, CheckpointLocator
 from schemas.settings import Settings, SettingsError
-from schemas.version import VERSION
+from schemas.version import SERVICE
 from testing.pictures import picture
 from tests.deploy.dockerfile import ROOT, arguments, copied, copy_to, every, instructions, variables
 from tests.deploy.names import KNOWN
@@ -97,10 +97,10 @@ class TestWhatIsInside:
 
 
 class TestWithRay:
-    def test_it_stands_on_the_image_of_this_version(self) -> None:
+    def test_it_stands_on_the_workers_image(self) -> None:
         text = (ROOT / "deploy/ray.Dockerfile").read_text()
-        assert f"FROM qwen-edit-generate-api:{VERSION}\n" in text
-        assert f"image: qwen-edit-generate-api:{VERSION}-ray " in (ROOT / "deploy/kuberay.yaml").read_text()
+        assert f"ARG BASE={SERVICE}:latest\nFROM ${{BASE}}\n" in text
+        assert f"image: {SERVICE}:ray " in (ROOT / "deploy/kuberay.yaml").read_text()
 
     def test_it_brings_what_ray_is_told_to_load(self, app: Path, tmp_path: Path) -> None:
         with_ray = tmp_path / "app"
@@ -143,7 +143,7 @@ class TestHowItIsBuilt:
         assert Path(variables()["HF_HOME"]) / "hub" == PLATFORM_CACHE
 
     def test_labels_and_port_are_the_workers(self) -> None:
-        assert f'org.opencontainers.image.version="{VERSION}"' in every("LABEL")[0]
+        assert 'org.opencontainers.image.version="${VERSION}"' in every("LABEL")[0]
         assert every("EXPOSE") == [str(Settings.model_fields["port"].default)]
         assert every("STOPSIGNAL") == ["SIGTERM"]
 
