@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from handlers.deliver import NO_LIMIT
-from handlers.router import Call, Router, build_router, doing
+from handlers.router import Call, Router, action_label, build_router
 from handlers.runtime.memory_watch import share_arenas
 from handlers.runtime.shutdown import exit_soon
 from models.build import build
@@ -87,7 +87,7 @@ class Door:
         except TimeoutError:
             exit_soon(call.job_id)
             problem = JobError(ErrorCode.TIMEOUT, "The job does not stop, and this worker is being replaced")
-            return ErrorAnswer.of(doing(job.get("input")), problem, refresh=True).as_json()
+            return ErrorAnswer.of(action_label(job.get("input")), problem, refresh=True).as_json()
         except asyncio.CancelledError:
             run.control.cancelled.set()
             await asyncio.wait([run.work], timeout=self.settings.stuck_seconds)
@@ -97,7 +97,7 @@ class Door:
         except Exception:
             log.exception("%s failed for a reason nobody foresaw", call.job_id)
             problem = JobError(ErrorCode.INTERNAL_ERROR, "Something went wrong inside the worker")
-            return ErrorAnswer.of(doing(job.get("input")), problem).as_json()
+            return ErrorAnswer.of(action_label(job.get("input")), problem).as_json()
 
     def _run(self, job: Job, call: Call) -> Run:
         """That of the same job where it is running already."""
@@ -199,7 +199,7 @@ def main() -> None:
         door = _door()
         import runpod  # while the model loads
 
-        door.router.runner.resident.until_loaded()
+        door.router.wait_until_loaded()
     except SettingsError as problem:
         sys.exit(str(problem))
 

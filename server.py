@@ -87,7 +87,7 @@ class Desk:
         self.line = JobQueue(
             self.settings.queue_limit, lambda: self._allowed() + patience, patience, lambda: exit_soon("A job")
         )
-        self.metrics = Metrics(self.router.runner, self.line)
+        self.metrics = Metrics(self.router.worker, self.line)
 
     @property
     def status(self) -> str:
@@ -96,7 +96,7 @@ class Desk:
 
     def _allowed(self) -> float:
         """Seconds that a job may take that begins now, the wait for the model included."""
-        loading = self.router.runner.resident.status == "loading"
+        loading = self.router.status == "loading"
         return self.settings.job_timeout_seconds + (self.settings.ready_wait_seconds if loading else 0.0)
 
     async def images(self, request: Request, route: str) -> Response:
@@ -339,7 +339,7 @@ def _add_probes(app: FastAPI, desk: Desk) -> None:
     async def ready() -> Response:
         """200 when the model is loaded and can be trusted, else 503."""
         status = desk.status
-        told = {"model_loaded": desk.router.runner.resident.status == "ready", "timestamp": _now()}
+        told = {"model_loaded": desk.router.worker.is_loaded, "timestamp": _now()}
         if status == "healthy":
             return _probe(Ready(**told))
         problem = JobError(ErrorCode.MODEL_NOT_READY, f"The model is not ready: {status}")
@@ -397,7 +397,7 @@ async def _end_worn_out(router: Router) -> None:
     while router.status != "unhealthy" and not router.is_worn_out:
         await asyncio.sleep(LOOK_SECONDS)
     try:
-        router.runner.resident.until_loaded()
+        router.wait_until_loaded()
         log.critical("The model failed again and again, or memory grew beyond its bound: this server ends")
     except SettingsError as problem:
         log.critical("%s", problem)

@@ -43,7 +43,7 @@ import rp_handler
 mark("imports of ours")
 door = rp_handler._door()
 mark("building")
-door.router.runner.resident.until_loaded()
+door.router.wait_until_loaded()
 mark("engine ready")
 mark("torch imported" if "torch" in sys.modules else "no torch")
 """

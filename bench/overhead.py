@@ -27,16 +27,16 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 from PIL import ExifTags, Image, ImageOps  # noqa: E402
 
-from handlers.requests import edit_request  # noqa: E402
-from handlers.router import Router, build_router  # noqa: E402
-from handlers.runtime.engine_runner import Made  # noqa: E402
+from handlers import router  # noqa: E402
+from handlers.deliver import Result  # noqa: E402
+from handlers.requests import EditRequest  # noqa: E402
+from handlers.runtime.worker_state import WorkerState  # noqa: E402
 from imaging.picture import Picture, Pixels  # noqa: E402
 from models.engine import Control  # noqa: E402
 from models.preview import Preview  # noqa: E402
 from models.resident import Resident  # noqa: E402
 from rp_handler import Door  # noqa: E402
 from schemas.answers import PlacementInfo  # noqa: E402
-from schemas.jobs import EditJob, GenerateJob  # noqa: E402
 from schemas.settings import Settings  # noqa: E402
 from testing.drift import enlarged, read_scene  # noqa: E402
 
@@ -47,28 +47,24 @@ RUNS = 3
 TURNED_LEFT = 6
 
 
-class Unchanged(Router):
+def unchanged(request: EditRequest, worker: WorkerState, control: Control) -> Result:  # noqa: ARG001 as edit
     """An engine that returns the room unchanged, so that only the work around it is timed."""
-
-    def _made(self, job: EditJob | GenerateJob, control: Control) -> Made:  # noqa: ARG002 as in Router
-        assert isinstance(job, EditJob)
-        request = edit_request(job, self.reader)
-        info = PlacementInfo(
-            instructions="",
-            engine="none",
-            seed=request.seed,
-            steps=1,
-            true_cfg_scale=1.0,
-            cutout_confidence=1.0,
-            processing_time=0.0,
-            coordinates=(0, 0),
-            box=(0, 0, 1, 1),
-            surface="floor",
-            original_size=request.room.size,
-            changed_fraction=0.0,
-            checks={},
-        )
-        return Made([Picture(request.room.pixels, icc=request.room.icc)], [request.seed], info, [])
+    info = PlacementInfo(
+        instructions="",
+        engine="none",
+        seed=request.seed,
+        steps=1,
+        true_cfg_scale=1.0,
+        cutout_confidence=1.0,
+        processing_time=0.0,
+        coordinates=(0, 0),
+        box=(0, 0, 1, 1),
+        surface="floor",
+        original_size=request.room.size,
+        changed_fraction=0.0,
+        checks={},
+    )
+    return Result([Picture(request.room.pixels, icc=request.room.icc)], [request.seed], info, [])
 
 
 @dataclass(frozen=True)
@@ -113,8 +109,8 @@ def job_text(room: bytes, output_format: str) -> str:
 
 def worker() -> Callable[[str], str]:
     settings = Settings(_env_file=None)
-    parts = build_router(settings, Resident("preview", Preview, 1))
-    door = Door(settings, Unchanged(**vars(parts)))
+    router.edit = unchanged  # type: ignore[attr-defined]  # the verb that costs placement and painting
+    door = Door(settings, router.build_router(settings, Resident("preview", Preview, 1)))
 
     def answer(text: str) -> str:
         output = asyncio.run(door.queued(json.loads(text)))

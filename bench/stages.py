@@ -25,14 +25,14 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
 from bench.placement import picture  # noqa: E402
-from handlers import restoration as finishing  # noqa: E402
 from handlers.placement import place  # noqa: E402
 from handlers.quality_checks import Thresholds  # noqa: E402
 from handlers.requests import EditRequest  # noqa: E402
-from handlers.runtime.cutout_cache import CutOuts  # noqa: E402
+from handlers.restoration import restore_and_check  # noqa: E402
+from handlers.runtime.cutout_cache import CutOutCache  # noqa: E402
 from handlers.runtime.engine_runner import EngineRunner  # noqa: E402
 from handlers.runtime.job_stats import JobStats  # noqa: E402
-from imaging.compose import compose  # noqa: E402
+from handlers.scene import compose_scene  # noqa: E402
 from imaging.picture import Picture  # noqa: E402
 from models.checkpoints.profiles import PROFILES  # noqa: E402
 from models.engine import Control, Painted  # noqa: E402
@@ -62,26 +62,24 @@ class Watch:
         return made
 
 
-def edited(scene: Scene, product: Picture, raw: np.ndarray, cut_outs: CutOuts, watch: Watch) -> None:
+def edited(scene: Scene, product: Picture, raw: np.ndarray, cut_outs: CutOutCache, watch: Watch) -> None:
     told = json.loads((scene.folder / "case.json").read_text())
     scale = scene.room.shape[0] / told["size"][1]
     job = EditJob(product_image="-", room_image="-", product_height_cm=told["height_cm"])
     foot = (int(told["foot"][0] * scale), int(told["foot"][1] * scale))
     request = EditRequest(job, product, Picture(scene.room), None, foot, None, seed=0)
     thresholds = Thresholds.of(Settings(_env_file=None))
-    runner = EngineRunner(Resident("preview", Preview, 1), Preview(), JobStats(3), thresholds, cut_outs)
+    runner = EngineRunner(Resident("preview", Preview, 1), Preview(), JobStats(3))
 
-    cutting = watch.time("cut-out", lambda: cut_outs.of(product, "product_image"))
+    cutting = watch.time("cut-out", lambda: cut_outs.cut_out(product, "product_image"))
     placement = watch.time("layout", lambda: place(request, cutting, runner, Control()))
-    guide = watch.time("guide", lambda: compose(scene.room, cutting, placement))
-    allowed = finishing.may_change(request, placement.frame, guide, by_words=False)
-    start = finishing.Scene(request, cutting, placement, guide, allowed, by_words=False)
+    start = watch.time("guide", lambda: compose_scene(request, cutting, placement))
     assert start.region is not None, "the background is preserved"
     part = window(request.room.size, start.region, PROFILE.area, PROFILE.multiple)
     left, top, right, bottom = part
     grid = fit((right - left, bottom - top), PROFILE.area, PROFILE.multiple)
     result = Painted(grid.leave(grid.enter(raw[top:bottom, left:right])), 4, 1.0, window=part)
-    watch.time("restore and judge", lambda: finishing.finish(start, result, thresholds))
+    watch.time("restore and judge", lambda: restore_and_check(start, [result], thresholds))
 
 
 def score(folder: Path, product_file: str) -> dict[str, Any]:
@@ -89,7 +87,7 @@ def score(folder: Path, product_file: str) -> dict[str, Any]:
     product, raw = picture(folder / product_file), painted(DRIFT, scene)
     new, seen = Watch(), Watch()
     for _ in range(RUNS):
-        cut_outs = CutOuts()
+        cut_outs = CutOutCache()
         for watch in (new, seen):
             edited(scene, product, raw, cut_outs, watch)
     row: dict[str, Any] = {"case": folder.name, "product": product_file}

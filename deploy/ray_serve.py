@@ -24,7 +24,7 @@ class Replica:
         self._settings = read_settings().model_copy(update={"port_health": None})
         set_up(self._settings)
         self._router = build_router(self._settings, build(self._settings))
-        self._router.runner.resident.until_loaded()
+        self._router.wait_until_loaded()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return create_app(self._settings, self._router)

@@ -248,7 +248,7 @@ def _router() -> "Router":
 
     settings = read_settings()
     router = build_router(settings, build(settings))
-    router.runner.resident.until_loaded()
+    router.wait_until_loaded()
     return router
 
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from handlers.images import as_base64, as_data_url
-from handlers.runtime.engine_runner import Made, PaintingInfo
 from imaging.codec.encode import DigitalSource, ImageFile, encode, encode_within, holds
 from imaging.picture import Picture
 from models.engine import Control
-from schemas.answers import PlacementInfo, Variant
+from schemas.answers import GenerationInfo, PlacementInfo, Variant
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import EditJob, GenerateJob, OutputFormat, ResponseFormat
 from transport.bucket import Bucket
@@ -25,6 +24,26 @@ SMALLER = (
     "ask for output_format auto, for jpeg or webp at a lower quality, or for a smaller n, "
     "or use response_format url with a bucket"
 )
+
+
+@dataclass(frozen=True)
+class PaintingInfo:
+    """How pictures were painted from a prompt and so many `references`."""
+
+    engine: str
+    steps: int
+    true_cfg_scale: float
+    references: int
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Finished pictures, one per seed, before they are encoded."""
+
+    pictures: list[Picture]
+    seeds: list[int]
+    info: PlacementInfo | GenerationInfo | PaintingInfo
+    warnings: list[str]
 
 
 @dataclass(frozen=True)
@@ -108,10 +127,10 @@ class Parcel:
     as_urls: bool
 
 
-def deliver(made: Made, job: EditJob | GenerateJob, delivery: Delivery) -> dict[str, Any]:
+def deliver(result: Result, job: EditJob | GenerateJob, delivery: Delivery) -> dict[str, Any]:
     """The keys of the answer that hold pictures, and `warnings`."""
     copies = job.n + 1 if job.n > 1 else 1  # the first of several stands in the answer twice
-    parcel = send(made, job, delivery, copies)
+    parcel = send(result, job, delivery, copies)
     first = parcel.pictures[0]
     if job.sets("output_quality") and first.file.lossless:
         parcel.warnings.append("output_quality has no effect on PNG")
@@ -124,38 +143,38 @@ def deliver(made: Made, job: EditJob | GenerateJob, delivery: Delivery) -> dict[
     }
 
 
-def send(made: Made, wanted: Wanted, delivery: Delivery, copies: int) -> Parcel:
+def send(result: Result, wanted: Wanted, delivery: Delivery, copies: int) -> Parcel:
     """The pictures on their way, inline where the answer can hold so many `copies` of them."""
     to_bucket = wanted.response_format == "url"
     inline = not to_bucket and delivery.folder is None
-    files = _files(made, wanted, delivery.limit if inline else NO_LIMIT, copies)
-    warnings = list(made.warnings)
+    files = _files(result, wanted, delivery.limit if inline else NO_LIMIT, copies)
+    warnings = list(result.warnings)
     size = _size_of(files, copies)
     if inline and size > delivery.limit:
         if delivery.bucket is None:
             raise _too_large(size, delivery.limit)
         to_bucket = True
         if wanted.output_format == "auto":  # the bucket has no limit
-            files = _files(made, wanted, NO_LIMIT, copies)
+            files = _files(result, wanted, NO_LIMIT, copies)
         warnings.append("The answer is over the platform's limit: its pictures are in the bucket, as URLs")
     pictures = [
         Sent(_text(file, name, wanted, delivery, to_bucket), file, seed)
-        for file, name, seed in zip(files, _names(made.seeds), made.seeds, strict=True)
+        for file, name, seed in zip(files, _names(result.seeds), result.seeds, strict=True)
     ]
     return Parcel(pictures, list(dict.fromkeys(warnings)), to_bucket)
 
 
-def _files(made: Made, wanted: Wanted, limit: int, copies: int) -> list[ImageFile]:
+def _files(result: Result, wanted: Wanted, limit: int, copies: int) -> list[ImageFile]:
     """Where the format is ours to choose, each within its share of `limit`, and larger by what smaller ones leave."""
-    source = source_of(made)
+    source = source_of(result)
     share = (limit - TEXT_BYTES) // copies // 4 * 3
-    files = [_file(picture, wanted, share, source) for picture in made.pictures]
+    files = [_file(picture, wanted, share, source) for picture in result.pictures]
     lossy = [i for i, file in enumerate(files) if not file.lossless]
     spare = limit - _size_of(files, copies)
     if wanted.output_format == "auto" and 0 < len(lossy) < len(files) and spare > 0:
         more = spare // (len(lossy) + copies - len(files)) // 4 * 3
         for i in lossy:
-            files[i] = _file(made.pictures[i], wanted, len(files[i].data) + more, source)
+            files[i] = _file(result.pictures[i], wanted, len(files[i].data) + more, source)
     return files
 
 
@@ -165,11 +184,11 @@ def _size_of(files: list[ImageFile], copies: int) -> int:
     return sum(lengths) + (copies - len(files)) * lengths[0] + TEXT_BYTES
 
 
-def source_of(made: Made) -> DigitalSource:
-    if made.info.engine == "preview":
+def source_of(result: Result) -> DigitalSource:
+    if result.info.engine == "preview":
         return "composite"
-    shows_a_photo = isinstance(made.info, PlacementInfo) or (
-        isinstance(made.info, PaintingInfo) and made.info.references > 0
+    shows_a_photo = isinstance(result.info, PlacementInfo) or (
+        isinstance(result.info, PaintingInfo) and result.info.references > 0
     )
     return "compositeWithTrainedAlgorithmicMedia" if shows_a_photo else "trainedAlgorithmicMedia"
 

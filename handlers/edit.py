@@ -1,66 +1,84 @@
 """`edit`: the product into the customer's own room photo."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-
+from handlers.deliver import Result
+from handlers.messages import edit_warnings, retry_failed, retry_kept, retry_no_better
 from handlers.placement import place
 from handlers.requests import EditRequest, samplings
-from handlers.restoration import Finished, Scene, finish, may_change
-from handlers.runtime.engine_runner import EngineRunner, Made, Outcome, doubts, paint_each
+from handlers.restoration import CheckedEdit, restore_and_check
+from handlers.runtime.engine_runner import Outcome
+from handlers.runtime.worker_state import WorkerState
+from handlers.scene import Scene, compose_scene
 from imaging.codec.color_profile import in_profile
-from imaging.compose import compose
-from imaging.picture import Picture, Pixels
-from imaging.placement.layout import NOT_FOUND, foot_of
-from imaging.placement.text_placement import Words, read
-from models.engine import Control, EditTask, Sampling
+from imaging.picture import Picture
+from imaging.placement.layout import foot_of
+from models.engine import Control, EditTask
 from schemas.answers import PlacementInfo
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import MAX_SEED, RANDOM_SEED
 
-CHOSEN_BY_ENGINE = "The place was not found in the photo: the model chose it by the instructions"
-
-PATIENCE = 1.5
-"""Times the seconds of the first try that must be left for a second."""
+RETRY_TIME = 1.5
+"""A second try starts only if this many times the duration of the first is left before the deadline."""
 
 
-def edit(request: EditRequest, runner: EngineRunner, control: Control) -> Made:
-    arrived, started = time.monotonic(), control.clock()  # a second try would wait as well
-    job, room = request.job, request.room
+def edit(request: EditRequest, worker: WorkerState, control: Control) -> Result:
+    arrived, started = time.monotonic(), control.clock()  # a retry would wait as well
 
-    # 1. The product without its background, in the room's colors.
-    product = in_profile(request.product, room.icc)
-    cutting = runner.cut_outs.of(product, request.product_field)
+    # 1. Cut out: the product without its background, in the room's color profile.
+    product = worker.cut_outs.cut_out(in_profile(request.product, request.room.icc), request.product_field)
     control.progress("cut-out", 1, 10)
 
-    # 2. Where it stands, how large, and how the compositor sees it there.
-    placement = place(request, cutting, runner, control.between(0.1, 0.2))
-    guide = compose(room.pixels, cutting, placement)
-    by_words = bool(job.words) and not placement.found
-    allowed = may_change(request, placement.frame, guide, by_words)
-    scene = Scene(request, cutting, placement, guide, allowed, by_words)
+    # 2. Place: where it stands and how large.
+    placement = place(request, product, worker.runner, control.between(0.1, 0.2))
+
+    # 3. Compose: the compositor's picture of it, which guides the engine.
+    scene = compose_scene(request, product, placement)
     control.progress("layout", 2, 10)
 
-    # 3. The engine makes it belong, and all that had no reason to change is the customer's photo again.
-    tasks = [_task(scene, sampling) for sampling in samplings(job, request.seed)]
-    outcome = _painted(runner, tasks, control.between(0.2, 0.95), fallback=job.fallback)
-    finished = [finish(scene, painted, runner.thresholds) for painted in outcome.variants]
-    seeds, said = [task.sampling.seed for task in tasks], [*_said(scene, outcome)]
+    # 4. Paint: the engine makes it belong.
+    tasks = [scene.task(sampling) for sampling in samplings(request.job, request.seed)]
+    outcome = worker.runner.paint(tasks, control.between(0.2, 0.95), fallback=request.job.fallback)
 
-    # 4. A picture that fails its checks gets one more try.
-    if _tries_again(scene, outcome, finished, control, time.monotonic() - arrived):
-        seeds[0], finished[0], told = _better(scene, tasks[0], finished[0], runner, control.between(0.95, 1))
-        said.append(told)
+    # 5. Restore and check: every pixel that had no reason to change is the photo's again.
+    edits = restore_and_check(scene, outcome.variants, worker.thresholds)
+    seeds, retried = [task.sampling.seed for task in tasks], []
+    if _should_retry(scene, outcome, edits, control, time.monotonic() - arrived):
+        seeds[0], edits[0], warning = _retry(scene, tasks[0], edits[0], worker, control.between(0.95, 1))
+        retried.append(warning)
 
-    info = _info(scene, finished[0], outcome, seeds[0], control.clock() - started)
-    pictures = [Picture(each.pixels, icc=room.icc) for each in finished]
-    said += [*_failures(finished, seeds), *_alike([each.pixels for each in finished])]
-    return Made(pictures, seeds, info, [*request.warnings, *doubts(cutting), *said])
+    info = _info(scene, edits[0], outcome, seeds[0], control.clock() - started)
+    pictures = [Picture(each.pixels, icc=request.room.icc) for each in edits]
+    return Result(pictures, seeds, info, edit_warnings(scene, outcome, edits, seeds, retried))
 
 
-def _info(scene: Scene, first: Finished, outcome: Outcome, seed: int, seconds: float) -> PlacementInfo:
+def _should_retry(scene: Scene, outcome: Outcome, edits: list[CheckedEdit], control: Control, seconds: float) -> bool:
+    """A seed that the caller gave is never replaced, and a picture that no seed changes is not tried twice."""
+    job = scene.request.job
+    if job.seed not in (None, RANDOM_SEED) or job.n > 1 or outcome.variants[0].is_guide:
+        return False
+    return bool(edits[0].failed) and time.monotonic() + RETRY_TIME * seconds < control.deadline
+
+
+def _retry(
+    scene: Scene, task: EditTask, first: CheckedEdit, worker: WorkerState, control: Control
+) -> tuple[int, CheckedEdit, str]:
+    """Return the seed and the edit of the better of two tries, and the warning about it."""
+    sampling = replace(task.sampling, seed=(task.sampling.seed + 1) % (MAX_SEED + 1))
+    try:
+        outcome = worker.runner.paint([replace(task, sampling=sampling)], control, fallback=False)
+    except JobError as problem:
+        if problem.code is ErrorCode.CANCELLED:
+            raise
+        return task.sampling.seed, first, retry_failed(first)
+    [second] = restore_and_check(scene, outcome.variants, worker.thresholds)
+    if second.score <= first.score:
+        return task.sampling.seed, first, retry_no_better(first)
+    return sampling.seed, second, retry_kept(first, task.sampling.seed)
+
+
+def _info(scene: Scene, first: CheckedEdit, outcome: Outcome, seed: int, seconds: float) -> PlacementInfo:
     placement = scene.placement
     box = first.box or placement.box
     return PlacementInfo(
@@ -76,83 +94,3 @@ def _info(scene: Scene, first: Finished, outcome: Outcome, seed: int, seconds: f
         processing_time=round(seconds, 3),
         **outcome.shared_info,
     )
-
-
-def _task(scene: Scene, sampling: Sampling) -> EditTask:
-    job = scene.request.job
-    return EditTask(
-        room=scene.request.room,
-        cut_out=scene.product,
-        placement=scene.placement,
-        guide=scene.guide,
-        instructions=job.words,
-        product_height_cm=job.product_height_cm,
-        harmonize=job.harmonize,
-        sampling=sampling,
-        region=scene.region,
-        by_words=scene.by_words,
-    )
-
-
-def _painted(runner: EngineRunner, tasks: list[EditTask], control: Control, *, fallback: bool) -> Outcome:
-    return runner.paint(lambda model: paint_each(model.edit, tasks, control), control, fallback=fallback)
-
-
-def _tries_again(scene: Scene, outcome: Outcome, finished: list[Finished], control: Control, seconds: float) -> bool:
-    """A seed that the caller gave is never replaced, and what no seed changes is not tried twice."""
-    job = scene.request.job
-    if job.seed not in (None, RANDOM_SEED) or job.n > 1 or outcome.variants[0].is_guide:
-        return False
-    return bool(finished[0].failed) and time.monotonic() + PATIENCE * seconds < control.deadline
-
-
-def _better(
-    scene: Scene, task: EditTask, first: Finished, runner: EngineRunner, control: Control
-) -> tuple[int, Finished, str]:
-    """The better of `first` and a second try, its seed, and what to say of it."""
-    sampling = replace(task.sampling, seed=(task.sampling.seed + 1) % (MAX_SEED + 1))
-    reasons = ", ".join(first.failed)
-    try:
-        outcome = _painted(runner, [replace(task, sampling=sampling)], control, fallback=False)
-    except JobError as problem:
-        if problem.code is ErrorCode.CANCELLED:
-            raise
-        return task.sampling.seed, first, f"The picture failed its checks ({reasons}), and a second try failed"
-    second = finish(scene, outcome.variants[0], runner.thresholds)
-    if second.worth <= first.worth:
-        return task.sampling.seed, first, f"The picture failed its checks ({reasons}); a second try was no better"
-    told = f"The first picture, of seed {task.sampling.seed}, failed its checks ({reasons}): this is a second try"
-    return sampling.seed, second, told
-
-
-def _said(scene: Scene, outcome: Outcome) -> Iterator[str]:
-    job, by_engine = scene.request.job, scene.by_words and not outcome.variants[0].is_guide
-    for warning in scene.placement.warnings:
-        yield CHOSEN_BY_ENGINE if by_engine and warning in NOT_FOUND else warning
-    yield from outcome.warnings
-    placed = job.placement_coordinates or job.placement_box or job.mask
-    if job.words and outcome.variants[0].is_guide:
-        said = read(job.words)
-        if placed and not (said.surface and job.placement_surface == "auto"):
-            yield "What was said in words has no effect: they only choose a place here, and one was given"
-        elif not placed and said == Words() and not outcome.fallback_reason:
-            yield "What was said in words has no effect: they only choose a place here, and name none that is known"
-    if by_engine and job.product_scale:
-        yield "product_scale has no effect where the model finds the place"
-    if by_engine and job.harmonize is not None:
-        yield "harmonize has no effect where the model finds the place"
-
-
-def _failures(finished: list[Finished], seeds: list[int]) -> list[str]:
-    return [
-        f"The picture of seed {seed} failed its checks: {', '.join(each.failed)}"
-        for each, seed in zip(finished, seeds, strict=True)
-        if each.failed
-    ]
-
-
-def _alike(pictures: list[Pixels]) -> list[str]:
-    first, *others = pictures
-    if others and all(np.array_equal(first, other) for other in others):
-        return ["The variants are all alike: this engine has one picture for one placement, whatever the seed"]
-    return []

@@ -1,23 +1,24 @@
 """`generate`: a new environment around the product."""
 
+from handlers.deliver import Result
+from handlers.messages import cutout_warnings
 from handlers.requests import GenerateRequest, samplings
-from handlers.runtime.engine_runner import EngineRunner, Made, doubts, paint_each
+from handlers.runtime.worker_state import WorkerState
 from imaging.codec.color_profile import in_profile
 from imaging.picture import Picture
 from models.engine import Control, GenerateTask
 from schemas.answers import GenerationInfo
 
 
-def generate(request: GenerateRequest, runner: EngineRunner, control: Control) -> Made:
+def generate(request: GenerateRequest, worker: WorkerState, control: Control) -> Result:
     started = control.clock()
     job = request.job
-    product = in_profile(request.product, None)
-    cutting = runner.cut_outs.of(product, "product_image")
+    product = worker.cut_outs.cut_out(in_profile(request.product, None), "product_image")
     control.progress("cut-out", 1, 10)
 
     tasks = [
         GenerateTask(
-            cut_out=cutting,
+            cut_out=product,
             environment=job.environment_type,
             instructions=job.words,
             size=job.output_size,
@@ -27,17 +28,16 @@ def generate(request: GenerateRequest, runner: EngineRunner, control: Control) -
         )
         for sampling in samplings(job, request.seed)
     ]
-    within = control.between(0.1, 1)
-    outcome = runner.paint(lambda model: paint_each(model.generate, tasks, within), control, fallback=job.fallback)
+    outcome = worker.runner.paint(tasks, control.between(0.1, 1), fallback=job.fallback)
     info = GenerationInfo(
         instructions=job.instructions,
         environment_type=job.environment_type,
         output_size=job.output_size,
         seed=request.seed,
-        cutout_confidence=round(cutting.confidence, 3),
+        cutout_confidence=round(product.confidence, 3),
         processing_time=round(control.clock() - started, 3),
         **outcome.shared_info,
     )
     pictures = [Picture(made.pixels) for made in outcome.variants]
     seeds = [task.sampling.seed for task in tasks]
-    return Made(pictures, seeds, info, [*request.warnings, *doubts(cutting), *outcome.warnings])
+    return Result(pictures, seeds, info, [*request.warnings, *cutout_warnings(product), *outcome.warnings])

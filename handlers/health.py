@@ -1,20 +1,17 @@
-"""`health_check`: how this worker is. Loads nothing and waits for nothing."""
+"""`health_check`: the state of this worker. Loads nothing and waits for nothing."""
 
-from typing import Any, Literal
+from typing import Any
 
-from handlers.runtime.job_stats import JobStats
+from handlers.runtime.worker_state import WorkerState
 from models.hardware import graphics
-from models.resident import Resident
 from schemas.answers import HealthAnswer, Jobs
 from schemas.jobs import ACTIONS
 from schemas.version import SERVICE, VERSION
 
-Status = Literal["healthy", "loading", "unhealthy"]
 
-
-def health(resident: Resident, stats: JobStats) -> dict[str, Any]:
-    model, cards = resident.loaded, graphics()
-    status = status_of(resident, stats)
+def health(worker: WorkerState) -> dict[str, Any]:
+    model, cards = worker.resident.loaded, graphics()
+    status = worker.status
     return HealthAnswer(
         status=status,
         service=SERVICE,
@@ -23,17 +20,11 @@ def health(resident: Resident, stats: JobStats) -> dict[str, Any]:
         gpu_available=cards.count > 0,
         gpu_count=cards.count,
         ready=status == "healthy",
-        engine=model.name if model else resident.engine,
+        engine=model.name if model else worker.resident.engine,
         device=model.device if model else ("cuda" if cards.count else "cpu"),
         gpu=cards.first,
-        uptime_seconds=round(stats.uptime_seconds, 1),
-        jobs=Jobs(**stats.jobs()),
+        uptime_seconds=round(worker.stats.uptime_seconds, 1),
+        jobs=Jobs(**worker.stats.jobs()),
         qualities=list(model.qualities) if model else [],
         plan=model.plan if model else {},
     ).as_json()
-
-
-def status_of(resident: Resident, stats: JobStats) -> Status:
-    if stats.engine_is_broken or resident.status == "failed":
-        return "unhealthy"
-    return "loading" if resident.status == "loading" else "healthy"

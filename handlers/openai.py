@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from handlers.deliver import Delivery, Parcel, send
+from handlers.deliver import Delivery, Parcel, Result, send
 from handlers.edit import edit
 from handlers.images import PictureReader
 from handlers.paint import paint
@@ -22,7 +22,7 @@ from handlers.requests import (
     sampling_of,
     see_through,
 )
-from handlers.runtime.engine_runner import EngineRunner, Made
+from handlers.runtime.worker_state import WorkerState
 from models.engine import Control, Sampling
 from models.resident import Resident
 from schemas.answers import PlacementInfo
@@ -128,7 +128,7 @@ class _Wanted:
 class ImagesApi:
     """`max_pixels` of the largest picture that is painted to an asked size."""
 
-    runner: EngineRunner
+    worker: WorkerState
     reader: PictureReader
     delivery: Delivery
     max_pixels: int
@@ -151,13 +151,13 @@ class ImagesApi:
         parcel = send(made, _wanted(body), self.delivery, len(made.pictures))
         return _answer(body, made, parcel, time.monotonic() - started)
 
-    def _made(self, body: GenerationBody | EditBody, batched: list[str] | None, seed: int, control: Control) -> Made:
+    def _made(self, body: GenerationBody | EditBody, batched: list[str] | None, seed: int, control: Control) -> Result:
         if isinstance(body, GenerationBody):
-            return paint(self._generation(body, seed), self.runner, control)
+            return paint(self._generation(body, seed), self.worker.runner, control)
         pictures = batched or body.image
         if body.is_placed or (body.mask is not None and len(pictures) == 2):
-            return edit(self._placement(body), self.runner, control)
-        return paint(self._edit(body, pictures, seed), self.runner, control)
+            return edit(self._placement(body), self.worker, control)
+        return paint(self._edit(body, pictures, seed), self.worker.runner, control)
 
     def _generation(self, body: GenerationBody, seed: int) -> PaintRequest:
         fields = tuple(side for side in ("width", "height") if getattr(body, side)) or ("size",)
@@ -220,9 +220,9 @@ def _wanted(body: PaintBody) -> _Wanted:
     )
 
 
-def _joined(batch: list[Made]) -> Made:
+def _joined(batch: list[Result]) -> Result:
     """The pictures of all, in order; of what is said of them the first's."""
-    return Made(
+    return Result(
         pictures=[picture for made in batch for picture in made.pictures],
         seeds=[seed for made in batch for seed in made.seeds],
         info=batch[0].info,
@@ -230,7 +230,7 @@ def _joined(batch: list[Made]) -> Made:
     )
 
 
-def _answer(body: GenerationBody | EditBody, made: Made, parcel: Parcel, seconds: float) -> dict[str, Any]:
+def _answer(body: GenerationBody | EditBody, made: Result, parcel: Parcel, seconds: float) -> dict[str, Any]:
     key = "url" if parcel.as_urls else "b64_json"
     data = [
         PaintedImage(**{key: sent.text}, seed=sent.seed, size=f"{width}x{height}", output_format=sent.file.extension)
@@ -255,7 +255,7 @@ def _answer(body: GenerationBody | EditBody, made: Made, parcel: Parcel, seconds
     ).as_json()
 
 
-def _ignored_field_warnings(body: GenerationBody | EditBody, made: Made, parcel: Parcel) -> Iterator[str]:
+def _ignored_field_warnings(body: GenerationBody | EditBody, made: Result, parcel: Parcel) -> Iterator[str]:
     for field in (name for name in WITHOUT_EFFECT if name in body.model_fields_set):
         yield f"{field} has no effect: {WITHOUT_EFFECT[field]}"
     if "output_compression" in body.model_fields_set and parcel.pictures[0].file.lossless:

@@ -1,28 +1,29 @@
-"""`paint`: words and reference pictures to pictures."""
+"""`paint`: a prompt and reference pictures to pictures."""
 
+from handlers.deliver import PaintingInfo, Result
 from handlers.requests import PaintRequest, counted_up
-from handlers.runtime.engine_runner import EngineRunner, Made, PaintingInfo, paint_each
+from handlers.runtime.engine_runner import EngineRunner
 from imaging.codec.color_profile import in_profile
 from imaging.picture import Picture, Pixels
 from imaging.restoration.restoration import restore
 from models.engine import Control, PaintTask
 
 
-def paint(request: PaintRequest, runner: EngineRunner, control: Control) -> Made:
-    """Never falls back: a compositor cannot follow words."""
+def paint(request: PaintRequest, runner: EngineRunner, control: Control) -> Result:
+    """Never falls back to the preview: a compositor cannot follow a prompt."""
     tasks = [
         PaintTask(request.prompt, request.references, request.size, sampling)
         for sampling in counted_up(request.first, request.n)
     ]
-    outcome = runner.paint(lambda model: paint_each(model.paint, tasks, control), control, fallback=False)
+    outcome = runner.paint(tasks, control, fallback=False)
     pictures = [_within_mask(request, painted.pixels) for painted in outcome.variants]
     first = outcome.variants[0]
     info = PaintingInfo(outcome.engine, first.steps, first.true_cfg_scale, len(request.references))
-    return Made(pictures, [task.sampling.seed for task in tasks], info, [*request.warnings, *outcome.warnings])
+    return Result(pictures, [task.sampling.seed for task in tasks], info, [*request.warnings, *outcome.warnings])
 
 
 def _within_mask(request: PaintRequest, painted: Pixels) -> Picture:
-    """Engines paint in sRGB; a masked picture stays in the colors of its canvas, and is that canvas outside."""
+    """Restore the canvas outside the mask, in the canvas's color profile; engines paint in sRGB."""
     if request.mask is None:
         return Picture(painted)
     canvas = request.references[0]

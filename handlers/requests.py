@@ -74,8 +74,8 @@ def generate_request(job: GenerateJob, reader: PictureReader, max_pixels: int) -
     return GenerateRequest(job, product, drawn(job.seed), tuple(_ignored_field_warnings(job)))
 
 
-def samplings(job: PictureJob, seed: int) -> Iterator[Sampling]:
-    """One a variant."""
+def samplings(job: PictureJob, seed: int) -> list[Sampling]:
+    """Return one sampling per variant."""
     return counted_up(sampling_of(job, job.quality, seed), job.n)
 
 
@@ -90,10 +90,9 @@ def sampling_of(job: SampledJob, quality: Quality, seed: int) -> Sampling:
     )
 
 
-def counted_up(first: Sampling, n: int) -> Iterator[Sampling]:
-    """`first` and its variants, with the seeds seed, seed+1, ..., counted round at their largest value."""
-    for variant in range(n):
-        yield replace(first, seed=(first.seed + variant) % (MAX_SEED + 1))
+def counted_up(first: Sampling, n: int) -> list[Sampling]:
+    """Return `first` and its variants, with the seeds seed, seed+1, ..., which wrap around at MAX_SEED."""
+    return [replace(first, seed=(first.seed + variant) % (MAX_SEED + 1)) for variant in range(n)]
 
 
 def drawn(seed: int | None) -> int:

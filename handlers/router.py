@@ -10,19 +10,14 @@ from typing import Any
 from handlers.deliver import NO_LIMIT, Delivery, deliver
 from handlers.edit import edit
 from handlers.generate import generate
-from handlers.health import health, status_of
+from handlers.health import health
 from handlers.images import PictureReader
 from handlers.openai import MODEL, MODELS, ImagesApi, models, openai_route, read_body
 from handlers.parse import action_of, parse
-from handlers.quality_checks import Thresholds
 from handlers.requests import edit_request, generate_request
-from handlers.runtime.engine_runner import EngineRunner, Made
-from handlers.runtime.idempotency import IdempotencyCache
-from handlers.runtime.job_stats import JobStats
-from handlers.runtime.memory_watch import MemoryWatch
+from handlers.runtime.worker_state import Status, WorkerState
 from imaging.codec.decode import ImageLimits
 from models.engine import Control
-from models.preview import Preview
 from models.resident import Resident
 from schemas.answers import ErrorAnswer, GenerationInfo, PictureAnswer, PlacementInfo
 from schemas.errors import ErrorCode, JobError
@@ -38,7 +33,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Call:
-    """How a job came in, beside its input."""
+    """How a job came in: everything but its input."""
 
     job_id: str
     control: Control = field(default_factory=Control)
@@ -52,14 +47,12 @@ class Call:
 @dataclass(frozen=True)
 class Router:
     settings: Settings
-    runner: EngineRunner
+    worker: WorkerState
     reader: PictureReader
     bucket: Bucket | None
-    idempotency: IdempotencyCache
-    memory_watch: MemoryWatch
 
     def answer(self, raw: object, call: Call) -> dict[str, Any]:
-        """Blocks until the job is done. Raises only what is a bug."""
+        """Return the answer or error answer of a raw job; blocks until it is done. Raises nothing but bugs."""
         started = time.monotonic()
         try:
             if isinstance(raw, Mapping) and "openai_route" in raw:
@@ -68,9 +61,9 @@ class Router:
                 answer = self.work(parse(raw), call)
             if self.is_worn_out:
                 answer |= {"refresh_worker": True}
-            log.info("%s %s done in %.2f s", call.job_id, doing(raw), time.monotonic() - started)
+            log.info("%s %s done in %.2f s", call.job_id, action_label(raw), time.monotonic() - started)
         except JobError as problem:
-            answer = self.refusal(doing(raw), problem)
+            answer = self.refusal(action_label(raw), problem)
             log.warning("%s failed after %.2f s: %s", call.job_id, time.monotonic() - started, problem.code)
         return answer
 
@@ -78,35 +71,49 @@ class Router:
         return ErrorAnswer.of(action, problem, refresh=self.is_worn_out).as_json()
 
     @property
-    def is_worn_out(self) -> bool:
-        """Whether a fresh process should take this one's place."""
-        return self.memory_watch.is_beyond or self.runner.stats.engine_is_broken
+    def status(self) -> Status:
+        return self.worker.status
 
-    def paint(self, body: GenerationBody | EditBody, call: Call) -> dict[str, Any]:
-        """The answer of OpenAI's images API. Raises JobError."""
+    @property
+    def is_worn_out(self) -> bool:
+        """True if a fresh process should replace this one."""
+        return self.worker.is_worn_out
+
+    def wait_until_loaded(self) -> None:
+        """Raises SettingsError if the model could not be loaded."""
+        self.worker.resident.until_loaded()
+
+    def work(self, job: EditJob | GenerateJob | HealthJob, call: Call) -> dict[str, Any]:
+        """Return the answer of a validated job. Raises JobError."""
+        if isinstance(job, HealthJob):
+            return health(self.worker)
         with self._counted():
             delivery = self._delivery(call)
-            max_pixels = int(self.settings.max_output_megapixels * MEGA)
-            reader = replace(self.reader, control=call.control)
-            answer = ImagesApi(self.runner, reader, delivery, max_pixels).answer(body, call.control)
+            if job.response_format == "url":
+                delivery.require_bucket()
+            answer = self._once(job, delivery, call)
             delivery.check(answer)
             return answer
 
-    @property
-    def status(self) -> str:
-        """`healthy`, `loading` or `unhealthy`."""
-        return status_of(self.runner.resident, self.runner.stats)
+    def paint(self, body: GenerationBody | EditBody, call: Call) -> dict[str, Any]:
+        """Return the answer of OpenAI's images API. Raises JobError."""
+        with self._counted():
+            delivery = self._delivery(call)
+            reader = replace(self.reader, control=call.control)
+            answer = ImagesApi(self.worker, reader, delivery, self._max_pixels).answer(body, call.control)
+            delivery.check(answer)
+            return answer
 
     def models(self) -> dict[str, Any]:
-        return models(self.runner.resident)
+        return models(self.worker.resident)
 
     def model(self) -> dict[str, Any]:
-        """What paints here, by whatever name it was asked for."""
+        """Return the model that paints here, by whatever name it was asked for."""
         [only] = self.models()["data"]
         return dict(only)
 
     def _openai(self, job: Mapping[str, Any], call: Call) -> dict[str, Any]:
-        """What the platform hands over of a call to its /openai path. A queue has no streams."""
+        """Return the answer of a call to the platform's /openai path. A queue cannot stream."""
         route = openai_route(job["openai_route"])
         if route == MODELS:
             return self.models()
@@ -117,64 +124,51 @@ class Router:
             raise JobError(ErrorCode.NOT_SUPPORTED, "stream is not possible through a queue", ("stream",))
         return self.paint(body, call)
 
-    def work(self, job: EditJob | GenerateJob | HealthJob, call: Call) -> dict[str, Any]:
-        """The answer of a job that can be done. Raises JobError."""
-        if isinstance(job, HealthJob):
-            return health(self.runner.resident, self.runner.stats)
-        with self._counted():
-            return self._pictured(job, call)
-
     @contextmanager
     def _counted(self) -> Iterator[None]:
         try:
-            with self.runner.stats.job():
+            with self.worker.stats.job():
                 yield
         finally:
-            self.memory_watch.after_job()
+            self.worker.memory_watch.after_job()
 
-    def _pictured(self, job: EditJob | GenerateJob, call: Call) -> dict[str, Any]:
-        delivery = self._delivery(call)
-        if job.response_format == "url":
-            delivery.require_bucket()
+    def _once(self, job: EditJob | GenerateJob, delivery: Delivery, call: Call) -> dict[str, Any]:
+        """Return the job's answer; a repeat under the same idempotency key gets the first one's."""
         if job.idempotency_key is None:
-            answer = self._work(job, delivery, call.control)
-        else:
-            body = [job.model_dump(), call.s3_config]
-            answer = self.idempotency.run(
-                job.idempotency_key,
-                body,
-                call.control,
-                lambda: self._work(job, delivery, call.control),
-                caller=call.caller,
-            )
-            if not delivery.holds(answer):  # it was made for a caller with more room
-                same = {"seed": (answer.get("placement_info") or answer["generation_info"])["seed"]}
-                answer = self._work(job.model_copy(update=same), delivery, call.control)
-        delivery.check(answer)
-        return answer
+            return self._painted(job, delivery)
+        body = [job.model_dump(), call.s3_config]
+        answer = self.worker.idempotency.run(
+            job.idempotency_key, body, call.control, lambda: self._painted(job, delivery), caller=call.caller
+        )
+        if delivery.holds(answer):
+            return answer
+        # It was made for a caller with a higher limit: same seed, smaller file.
+        same = {"seed": (answer.get("placement_info") or answer["generation_info"])["seed"]}
+        return self._painted(job.model_copy(update=same), delivery)
 
-    def _work(self, job: EditJob | GenerateJob, delivery: Delivery, control: Control) -> dict[str, Any]:
-        started = time.monotonic()
+    def _painted(self, job: EditJob | GenerateJob, delivery: Delivery) -> dict[str, Any]:
+        """Read the pictures, run the verb and encode the result."""
+        started, control = time.monotonic(), delivery.control
         control.progress("decode", 0, 1)
-        made = self._made(job, control)
-        control.progress("encode", 95, 100)
-        delivered = deliver(made, job, delivery)
-        return PictureAnswer(
-            action=job.action,
-            **delivered,
-            placement_info=made.info if isinstance(made.info, PlacementInfo) else None,
-            generation_info=made.info if isinstance(made.info, GenerationInfo) else None,
-            processing_time=round(time.monotonic() - started, 3),
-        ).as_json()
-
-    def _made(self, job: EditJob | GenerateJob, control: Control) -> Made:
         within, reader = control.between(0.05, 0.95), replace(self.reader, control=control)
         match job:
             case EditJob():
-                return edit(edit_request(job, reader), self.runner, within)
+                result = edit(edit_request(job, reader), self.worker, within)
             case GenerateJob():
-                limit = int(self.settings.max_output_megapixels * MEGA)
-                return generate(generate_request(job, reader, limit), self.runner, within)
+                result = generate(generate_request(job, reader, self._max_pixels), self.worker, within)
+        control.progress("encode", 95, 100)
+        delivered = deliver(result, job, delivery)
+        return PictureAnswer(
+            action=job.action,
+            **delivered,
+            placement_info=result.info if isinstance(result.info, PlacementInfo) else None,
+            generation_info=result.info if isinstance(result.info, GenerationInfo) else None,
+            processing_time=round(time.monotonic() - started, 3),
+        ).as_json()
+
+    @property
+    def _max_pixels(self) -> int:
+        return int(self.settings.max_output_megapixels * MEGA)
 
     def _delivery(self, call: Call) -> Delivery:
         return Delivery(call.response_limit, self._bucket(call.s3_config), call.folder, call.control)
@@ -190,8 +184,8 @@ class Router:
         )
 
 
-def doing(raw: object) -> str:
-    """The action that a job asks for, or `openai`."""
+def action_label(raw: object) -> str:
+    """Return the action a job asks for, or `openai`."""
     return "openai" if isinstance(raw, Mapping) and "openai_route" in raw else action_of(raw)
 
 
@@ -203,18 +197,12 @@ def build_router(settings: Settings, resident: Resident) -> Router:
         total_seconds=settings.fetch_seconds,
     )
     limits = ImageLimits(int(settings.max_image_mb * MEGA), int(settings.max_image_megapixels * MEGA))
-    return Router(
-        settings=settings,
-        runner=EngineRunner(resident, Preview(), JobStats(settings.failures_before_refresh), Thresholds.of(settings)),
-        reader=PictureReader(limits, fetcher),
-        bucket=_own_bucket(settings),
-        idempotency=IdempotencyCache(settings.idempotency_seconds, int(settings.idempotency_mb * MEGA)),
-        memory_watch=MemoryWatch(int(settings.max_memory_growth_mb * MEGA)),
-    )
+    worker = WorkerState.build(settings, resident)
+    return Router(settings, worker, PictureReader(limits, fetcher), _own_bucket(settings))
 
 
 def _own_bucket(settings: Settings) -> Bucket | None:
-    """Raises SettingsError for a bucket without its endpoint or its keys, or of no name."""
+    """Raises SettingsError for a bucket without an endpoint, keys or a name."""
     secret = settings.bucket_secret_access_key
     if settings.bucket_endpoint_url is None:
         if settings.bucket_name or settings.bucket_access_key_id or secret:

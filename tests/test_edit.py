@@ -1,9 +1,12 @@
 """Placement through the job face: sizes, boxes, what the model may not change, checks, and who decides the layout."""
 
+import itertools
 import json
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -16,7 +19,7 @@ from models import replay, tiny
 from models.engine import Control, ImageModel
 from schemas.errors import ErrorCode, JobError
 from testing.fakes import Scripted, Talking, Waiting
-from testing.pictures import CHAIR, as_base64, case, file_of, pixels, plain_room, red_vase
+from testing.pictures import CHAIR, as_base64, case, file_of, pixels, plain_room
 from testing.shop import answer, door, small_edit
 
 SIZES = [(1021, 769), (1201, 401), (400, 1201), (300, 225), (97, 89)]
@@ -228,9 +231,14 @@ class TestChecks:
         assert out["placement_info"]["engine"] == "scripted"
         assert "a second try failed" in " ".join(out["warnings"])
 
-    def test_there_is_no_second_try_without_the_time(self, chair: dict[str, np.ndarray]) -> None:
-        engine = Scripted(chair["room"], chair["truth"], seconds=1)
-        answer(door(lambda: engine, job_timeout_seconds=2.2), chair_job())
+    def test_there_is_no_second_try_without_the_time(
+        self, chair: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first try takes 300 of 600 seconds on the clock that `edit` reads, and none on the real one."""
+        engine = Scripted(chair["room"], chair["truth"])
+        readings = itertools.chain([time.monotonic()], itertools.repeat(time.monotonic() + 300))
+        monkeypatch.setattr("handlers.edit.time", SimpleNamespace(monotonic=lambda: next(readings)))
+        answer(door(lambda: engine, job_timeout_seconds=600), chair_job())
         assert len(engine.seeds) == 1
 
     def test_thresholds_are_settings(self, chair: dict[str, np.ndarray], tmp_path: Path) -> None:
@@ -387,7 +395,7 @@ def test_a_product_wider_than_the_photo_stands_in_its_middle() -> None:
 def test_a_preview_says_that_words_beside_a_place_do_nothing() -> None:
     job = small_edit(instructions="paint the wall blue", placement_coordinates=[80, 100])
     assert (
-        "What was said in words has no effect: they only choose a place here, and one was given"
+        "The instructions have no effect: they only choose a place here, and one was given"
         in answer(door(), job)["warnings"]
     )
     assert "warnings" not in answer(door(), job | {"instructions": ""})
@@ -397,10 +405,7 @@ def test_a_preview_says_that_words_beside_a_place_do_nothing() -> None:
 def test_a_preview_says_that_words_which_name_no_place_do_nothing() -> None:
     for words in ("paint the walls red", "Ersetze den Boden durch Marmor"):
         [warning] = answer(door(), small_edit(instructions=words))["warnings"]
-        assert (
-            warning
-            == "What was said in words has no effect: they only choose a place here, and name none that is known"
-        )
+        assert warning == "The instructions have no effect: they only choose a place here, and name none that is known"
     assert "warnings" not in answer(door(), small_edit(instructions="on the left"))
 
 
@@ -428,17 +433,6 @@ class TestMaskAndFreedom:
         checks = answer(door(recorded(tmp_path, chair["truth"])), job)["placement_info"]["checks"]
         assert "box_agreement" not in checks
         assert "box_agreement" not in checks["failed"]
-
-
-def test_a_product_seen_before_is_not_cut_out_again() -> None:
-    worker = door()
-    cut_outs = worker.router.runner.cut_outs
-    answer(worker, small_edit())
-    first = dict(cut_outs._known)
-    answer(worker, small_edit(placement_coordinates=[30, 100]))
-    assert list(cut_outs._known.values()) == list(first.values())
-    answer(worker, small_edit(product_image=as_base64(file_of(red_vase(80)))))
-    assert len(cut_outs._known) == 2
 
 
 def test_an_engine_is_told_what_may_change(chair: dict[str, np.ndarray]) -> None:

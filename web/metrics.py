@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from handlers.runtime.engine_runner import EngineRunner
+from handlers.runtime.worker_state import WorkerState
 from models.engine import Progress
 from models.hardware import graphics
 from web.job_queue import JobQueue
@@ -16,7 +16,7 @@ SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 
 
 class Metrics:
-    def __init__(self, runner: EngineRunner, line: JobQueue) -> None:
+    def __init__(self, worker: WorkerState, line: JobQueue) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter("qwen_edit_requests", "Answered requests", ("route", "code"), registry=self._registry)
         self._seconds = Histogram(
@@ -33,7 +33,7 @@ class Metrics:
             registry=self._registry,
             buckets=SECONDS,
         )
-        self._registry.register(_State(runner, line))
+        self._registry.register(_State(worker, line))
 
     def count(self, route: str, status: int, seconds: float) -> None:
         self._requests.labels(route, status).inc()
@@ -69,12 +69,12 @@ class StageClock:
 class _State(Collector):
     """What others count, read when asked."""
 
-    def __init__(self, runner: EngineRunner, line: JobQueue) -> None:
-        self._painter = runner
+    def __init__(self, worker: WorkerState, line: JobQueue) -> None:
+        self._worker = worker
         self._line = line
 
     def collect(self) -> Iterator[Metric]:
-        jobs, cards = self._painter.stats.jobs(), graphics()
+        jobs, cards = self._worker.stats.jobs(), graphics()
         yield GaugeMetricFamily("qwen_edit_queue_depth", "Jobs that run or wait", value=self._line.length)
         ended = CounterMetricFamily("qwen_edit_jobs", "Jobs that ended, by outcome", labels=["outcome"])
         for outcome in ("done", "failed"):
@@ -84,9 +84,9 @@ class _State(Collector):
             "qwen_edit_fallbacks", "Jobs that the preview engine took over", value=jobs["fallbacks"]
         )
         yield CounterMetricFamily(
-            "qwen_edit_cutout_cache_hits", "Jobs whose product was cut out before", value=self._painter.cut_outs.hits
+            "qwen_edit_cutout_cache_hits", "Jobs whose product was cut out before", value=self._worker.cut_outs.hits
         )
-        ready = self._painter.resident.status == "ready"
+        ready = self._worker.is_loaded
         yield GaugeMetricFamily("qwen_edit_model_loaded", "1 once the model is loaded, else 0", value=int(ready))
         first = cards.first
         if first.memory_total is not None and first.memory_free is not None:

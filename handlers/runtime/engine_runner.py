@@ -1,27 +1,19 @@
-"""Lets the engine paint, and decides what happens when it fails."""
+"""Runs tasks on the resident engine, and decides what happens when the engine fails."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from handlers.quality_checks import Thresholds
-from handlers.runtime.cutout_cache import CutOuts
 from handlers.runtime.job_stats import JobStats
-from imaging.cutout import CutOut
-from imaging.picture import Picture
-from models.engine import Control, ImageModel, Painted, Question
+from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Question
 from models.resident import Resident
-from schemas.answers import GenerationInfo, PlacementInfo
 from schemas.errors import ErrorCode, JobError
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Paint = Callable[[ImageModel], list[Painted]]
-
-TRUSTED_CUT_OUT = 0.5
-"""Below this confidence of the cut-out the caller is warned."""
+Task = EditTask | GenerateTask | PaintTask
 
 NOT_THE_ENGINES_FAULT = frozenset(
     {ErrorCode.INVALID_INPUT, ErrorCode.NOT_SUPPORTED, ErrorCode.CANCELLED, ErrorCode.TIMEOUT}
@@ -30,13 +22,15 @@ NOT_THE_ENGINES_FAULT = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
+    """The painted variants, the name of the engine that painted them, and why it was not the one asked."""
+
     variants: list[Painted]
     engine: str
     fallback_reason: str | None = None
 
     @property
     def shared_info(self) -> dict[str, Any]:
-        """What every answer says of how it was painted."""
+        """The keys that describe the painting in every answer."""
         first = self.variants[0]
         return {
             "engine": self.engine,
@@ -53,42 +47,43 @@ class Outcome:
 
 @dataclass(frozen=True)
 class EngineRunner:
-    """The resident engine, the preview that stands in for it, and what is kept between jobs."""
+    """The resident engine and the preview that replaces it when it fails. Failures are reported to `stats`."""
 
     resident: Resident
     preview: ImageModel
     stats: JobStats
-    thresholds: Thresholds
-    cut_outs: CutOuts = field(default_factory=CutOuts)
 
-    def paint(self, paint: Paint, control: Control, *, fallback: bool) -> Outcome:
-        """Raises the engine's JobError where `fallback` is False, and always when the engine is not to blame."""
+    def paint(self, tasks: Sequence[Task], control: Control, *, fallback: bool) -> Outcome:
+        """Paint one variant per task.
+
+        Raises the engine's JobError if `fallback` is False, and always if the engine is not to blame.
+        """
         model = self.resident.model(control)
         try:
-            variants = self._watched(paint, model, needed=True)
+            variants = self._watched(lambda: _painted(model, tasks, control), model, needed=True)
         except JobError as problem:
             if not fallback or problem.code in NOT_THE_ENGINES_FAULT or model.name == self.preview.name:
                 raise
             self.stats.fell_back()
-            return Outcome(paint(self.preview), self.preview.name, problem.message)
+            return Outcome(_painted(self.preview, tasks, control), self.preview.name, problem.message)
         self.stats.engine_worked()
         return Outcome(variants, variants[0].engine or model.name)
 
     def ask(self, question: Question, control: Control) -> str | None:
-        """None where the engine has no language model, or it failed: an answer is welcome, not needed."""
+        """Return the language model's answer; None if the engine has none or it failed, for an answer is optional."""
         model = self.resident.model(control)
         try:
-            return self._watched(lambda model: model.ask(question, control), model, needed=False)
+            return self._watched(lambda: model.ask(question, control), model, needed=False)
         except JobError as problem:
             if problem.code in NOT_THE_ENGINES_FAULT:
                 raise
             log.warning("The language model failed: %s", problem.code)
             return None
 
-    def _watched(self, work: Callable[[ImageModel], T], model: ImageModel, *, needed: bool) -> T:
-        """A job that goes on without the work does not count as failed, unless the engine has for good."""
+    def _watched(self, work: Callable[[], T], model: ImageModel, *, needed: bool) -> T:
+        """Run `work` and count its failures. Work that is not `needed` counts only if the engine is lost for good."""
         try:
-            return work(model)
+            return work()
         except JobError as problem:
             if problem.refresh_worker or (needed and problem.code not in NOT_THE_ENGINES_FAULT):
                 self.stats.engine_failed(for_good=problem.refresh_worker)
@@ -100,36 +95,17 @@ class EngineRunner:
             raise JobError(ErrorCode.GENERATION_ERROR, "The model failed to paint the picture") from problem
 
 
-@dataclass(frozen=True)
-class PaintingInfo:
-    """Of pictures painted from words and `references` pictures."""
-
-    engine: str
-    steps: int
-    true_cfg_scale: float
-    references: int
-
-
-@dataclass(frozen=True, eq=False)
-class Made:
-    """Finished pictures, one a seed, on their way to the caller."""
-
-    pictures: list[Picture]
-    seeds: list[int]
-    info: PlacementInfo | GenerationInfo | PaintingInfo
-    warnings: list[str]
-
-
-def paint_each(paint: Callable[[T, Control], Painted], tasks: list[T], control: Control) -> list[Painted]:
+def _painted(model: ImageModel, tasks: Sequence[Task], control: Control) -> list[Painted]:
     """One task after the other, each with its share of the progress."""
     count = len(tasks)
-    return [paint(task, control.between(i / count, (i + 1) / count)) for i, task in enumerate(tasks)]
+    return [_run(model, task, control.between(i / count, (i + 1) / count)) for i, task in enumerate(tasks)]
 
 
-def doubts(product: CutOut) -> list[str]:
-    if product.confidence >= TRUSTED_CUT_OUT:
-        return []
-    return [
-        f"The product could not be told from its background with confidence ({product.confidence:.2f}): "
-        "send a cut-out with alpha, or a photo on a plain background"
-    ]
+def _run(model: ImageModel, task: Task, control: Control) -> Painted:
+    match task:
+        case EditTask():
+            return model.edit(task, control)
+        case GenerateTask():
+            return model.generate(task, control)
+        case PaintTask():
+            return model.paint(task, control)

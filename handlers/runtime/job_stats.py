@@ -1,4 +1,4 @@
-"""What this worker has done so far, and whether its engine can still be trusted."""
+"""Counts this worker's jobs, and the failures in a row that tell whether its engine still works."""
 
 import threading
 import time
@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 
 class JobStats:
+    """Counters since the start of the process. Thread-safe."""
+
     def __init__(self, failures_before_refresh: int) -> None:
         self._failures_before_refresh = failures_before_refresh
         self._lock = threading.Lock()
@@ -16,6 +18,7 @@ class JobStats:
 
     @contextmanager
     def job(self) -> Iterator[None]:
+        """Count the job that runs inside the block as running, then as done or failed."""
         self._add("running", 1)
         try:
             yield
@@ -28,7 +31,7 @@ class JobStats:
             self._add("running", -1)
 
     def engine_failed(self, *, for_good: bool) -> None:
-        """`for_good` where no later job can succeed in this process."""
+        """Count a failure of the engine; `for_good` if no later job can succeed in this process."""
         with self._lock:
             self._failures_in_a_row += self._failures_before_refresh if for_good else 1
 
@@ -48,9 +51,10 @@ class JobStats:
         return time.monotonic() - self._started
 
     def jobs(self) -> dict[str, int]:
+        """Return the counters `done`, `failed`, `fallbacks` and `running`."""
         with self._lock:
             return dict(self._jobs)
 
-    def _add(self, what: str, count: int) -> None:
+    def _add(self, counter: str, count: int) -> None:
         with self._lock:
-            self._jobs[what] += count
+            self._jobs[counter] += count
