@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from models.engine import Control, EditTask, GenerateTask, Painted, PaintTask, Q
 from models.preview import Preview
 from schemas.errors import JobError
 from schemas.jobs import Quality
+from testing.patience import POLL_SECONDS, WAIT_SECONDS
 
 
 class Drifting(Preview):
@@ -41,32 +43,51 @@ class Failing(Preview):
         raise self.problem()
 
 
-class Slow(Preview):
-    """Takes `steps` steps of `seconds` each; counts how many jobs it holds at once and how many steps it did."""
+class Paced(Preview):
+    """An engine of `steps` steps that a test can hold: each step lasts `seconds` and, while there is a `go`, needs a
+    permit of it to end. A job that is stopped ends within its step."""
 
-    name = "slow"
-
-    def __init__(self, steps: int = 50, seconds: float = 0.05) -> None:
-        self.steps, self.seconds = steps, seconds
+    def __init__(self, steps: int = 4, seconds: float = 0.0, go: threading.Semaphore | None = None) -> None:
+        self.steps, self.seconds, self.go = steps, seconds, go
         self.done_steps = 0
         self.started = threading.Event()
         self.inside = threading.Lock()
 
-    def edit(self, task: EditTask, control: Control) -> Painted:
+    @contextmanager
+    def alone(self) -> Iterator[None]:
         assert self.inside.acquire(blocking=False), "two jobs on one GPU"
         try:
-            self.started.set()
-            for step in range(self.steps):
-                control.progress("denoising", step, self.steps)
-                time.sleep(self.seconds)
-                self.done_steps += 1
-            return super().edit(task, control)
+            yield
         finally:
             self.inside.release()
 
+    def take_steps(self, control: Control, pixels: Pixels) -> None:
+        """Take all steps; `pixels` are what callers see on the way."""
+        self.started.set()
+        for step in range(self.steps):
+            control.progress("denoising", step, self.steps)
+            if control.show and control.wants_look(step, self.steps):
+                control.show(pixels)
+            time.sleep(self.seconds)
+            while self.go and not self.go.acquire(timeout=POLL_SECONDS):
+                control.check()
+            self.done_steps += 1
+
+
+class Slow(Paced):
+    """Edits as the preview does, in steps."""
+
+    name = "slow"
+
+    def edit(self, task: EditTask, control: Control) -> Painted:
+        with self.alone():
+            self.take_steps(control, task.guide.pixels)
+            return super().edit(task, control)
+
 
 def never() -> Any:
-    threading.Event().wait(60)
+    """A model that does not finish loading."""
+    threading.Event().wait()
 
 
 class Scripted(Preview):
@@ -119,5 +140,5 @@ class Waiting(Scripted):
     def edit(self, task: EditTask, control: Control) -> Painted:
         with self.gpu:
             self.busy.set()
-            assert self.go.wait(30)
+            assert self.go.wait(WAIT_SECONDS)
             return super().edit(task, control)

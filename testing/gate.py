@@ -2,20 +2,20 @@
 
 import http.client
 import http.server
+import select
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-HOLD_SECONDS = 1.0
+from testing.patience import WAIT_SECONDS
 
 
 @dataclass
 class Gate:
     """`manners` of the next requests, later ones pass: `cut` hangs up once the platform has taken the request, `hold`
-    does so after HOLD_SECONDS, a number is the status that refuses it before."""
+    keeps its answer until the caller hangs up, a number is the status that refuses it before."""
 
     url: str
     manners: list[str]
@@ -55,13 +55,13 @@ def _handler(target: str, told: Gate) -> type[http.server.BaseHTTPRequestHandler
                 self.reply(*answer)
                 return
             if manner == "hold":
-                time.sleep(HOLD_SECONDS)
+                select.select([self.connection], [], [], WAIT_SECONDS)
             self.close_connection = True
 
         do_GET = do_POST = serve  # noqa: N815  the library's names
 
         def forwarded(self, body: bytes) -> tuple[int, str, bytes]:
-            connection = http.client.HTTPConnection(urlsplit(target).netloc, timeout=60)
+            connection = http.client.HTTPConnection(urlsplit(target).netloc, timeout=WAIT_SECONDS)
             try:
                 connection.request(self.command, self.path, body, {"Content-Type": "application/json"})
                 response = connection.getresponse()

@@ -4,7 +4,6 @@ import base64
 import io
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,39 +17,28 @@ from PIL import Image
 
 from handlers.router import build_router
 from models.engine import Control, ImageModel, Painted, PaintTask
-from models.preview import Preview
 from models.resident import Resident
 from schemas.settings import Settings
 from server import create_app
+from testing.fakes import Paced
+from testing.patience import WAIT_SECONDS, wait_until
 
 
-class Echo(Preview):
+class Echo(Paced):
     """Paints each picture one color, which its prompt names as "r,g,b", or its first reference darker."""
 
     name = "echo"
 
-    def __init__(self, steps: int = 4, seconds: float = 0.0) -> None:
-        self.steps, self.seconds = steps, seconds
-        self.done_steps = 0
+    def __init__(self, steps: int = 4, seconds: float = 0.0, go: threading.Semaphore | None = None) -> None:
+        super().__init__(steps, seconds, go)
         self.tasks: list[PaintTask] = []
-        self.started = threading.Event()
-        self.inside = threading.Lock()
 
     def paint(self, task: PaintTask, control: Control) -> Painted:
-        assert self.inside.acquire(blocking=False), "two jobs on one GPU"
-        try:
+        with self.alone():
             self.tasks.append(task)
             pixels = self._painted(task)
-            self.started.set()
-            for step in range(self.steps):
-                control.progress("denoising", step, self.steps)
-                if control.show and control.wants_look(step, self.steps):
-                    control.show(pixels)
-                time.sleep(self.seconds)
-                self.done_steps += 1
+            self.take_steps(control, pixels)
             return Painted(pixels, self.steps, task.sampling.true_cfg_scale or 1.0)
-        finally:
-            self.inside.release()
 
     def _painted(self, task: PaintTask) -> NDArray[np.uint8]:
         width, height = task.size
@@ -92,13 +80,12 @@ def serving(load: Callable[[], ImageModel] = Echo, **settings: Any) -> Iterator[
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [line]}, daemon=True)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    wait_until(lambda: server.started)
     try:
         yield Live(line.getsockname()[1], server)
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(WAIT_SECONDS)
         line.close()
 
 

@@ -13,6 +13,9 @@ PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))
 WAIT_SECONDS = 300 * PATIENCE
 """For anything that takes seconds on a quiet machine."""
 
+TEST_SECONDS = 3 * WAIT_SECONDS
+"""For one test; pytest then shows where every thread stands."""
+
 POLL_SECONDS = 0.02
 
 

@@ -19,13 +19,12 @@ import uvicorn
 from local_platform import worker as platform_worker
 from local_platform.app import create_app
 from local_platform.endpoint import Endpoint, Manners
+from testing.patience import POLL_SECONDS, WAIT_SECONDS, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 UNKIND = ROOT / "testing/unkind_worker.py"
 
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
-
-WAIT_SECONDS = 40
 
 
 @dataclass
@@ -36,24 +35,22 @@ class Platform:
     def run(self, job: dict[str, Any], *, sync: bool = False, **beside: Any) -> str:
         body = {"input": job, **beside}
         route = "runsync?wait=1" if sync else "run"
-        answer = httpx2.post(f"{self.base}/{route}", json=body, timeout=30)
+        answer = httpx2.post(f"{self.base}/{route}", json=body, timeout=WAIT_SECONDS)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["id"])
 
     def status(self, job_id: str) -> dict[str, Any]:
-        answer: dict[str, Any] = httpx2.get(f"{self.base}/status/{job_id}").json()
+        answer: dict[str, Any] = httpx2.get(f"{self.base}/status/{job_id}", timeout=WAIT_SECONDS).json()
         return answer
 
     def wait(
-        self,
-        job_id: str,
-        until: Callable[[dict[str, Any]], bool] = lambda told: told["status"] in FINAL,
-        seconds: float = WAIT_SECONDS,
+        self, job_id: str, until: Callable[[dict[str, Any]], bool] = lambda told: told["status"] in FINAL
     ) -> dict[str, Any]:
-        deadline = time.monotonic() + seconds
+        """Return the first status of the job that `until` holds for."""
+        deadline = time.monotonic() + WAIT_SECONDS
         while not until(told := self.status(job_id)):
             assert time.monotonic() < deadline, f"still {told}"
-            time.sleep(0.05)
+            time.sleep(POLL_SECONDS)
         return told
 
     def answer(self, job: dict[str, Any], **beside: Any) -> dict[str, Any]:
@@ -63,7 +60,7 @@ class Platform:
         return output
 
     def cancel(self, job_id: str) -> None:
-        assert httpx2.post(f"{self.base}/cancel/{job_id}").status_code == 200
+        assert httpx2.post(f"{self.base}/cancel/{job_id}", timeout=WAIT_SECONDS).status_code == 200
 
     @property
     def base(self) -> str:
@@ -76,14 +73,13 @@ def platform(**manners: Any) -> Iterator[Platform]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    wait_until(lambda: server.started)
     [port] = [line.getsockname()[1] for each in server.servers for line in each.sockets]
     try:
         yield Platform(f"http://127.0.0.1:{port}", app.state.endpoint)
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(WAIT_SECONDS)
 
 
 @contextmanager

@@ -6,11 +6,12 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import boto3
+
+from testing.patience import WAIT_SECONDS, wait_until
 
 KEY, SECRET = "AKIAOFTHESHOP", "wJalrXUtnFEMIofTheShop"
 
@@ -27,10 +28,10 @@ class S3:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, env=os.environ | {"MOTO_CALL_RESET_API": "0"}
             )
-        self._wait()
+        wait_until(self._answers)
 
     def ask(self, method: str, target: str, body: str = "") -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_SECONDS)
         with contextlib.closing(connection):
             connection.request(method, target, body)
             response = connection.getresponse()
@@ -46,10 +47,7 @@ class S3:
             service, "us-east-1", endpoint_url=self.url, aws_access_key_id=KEY, aws_secret_access_key=SECRET
         )
 
-    def _wait(self) -> None:
-        for _ in range(200):
-            with contextlib.suppress(OSError):
-                if self.ask("GET", "/moto-api/data.json").status == 200:
-                    return
-            time.sleep(0.05)
-        raise TimeoutError("moto did not start")
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError):
+            return self.ask("GET", "/moto-api/data.json").status == 200
+        return False

@@ -45,7 +45,7 @@ READERS_OWN = "your_app.py"
 
 def run(*command: str | Path, **told: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | told
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
 def is_setting(name: str) -> bool:

@@ -29,7 +29,7 @@ def install(folder: Path) -> None:
 
 
 def run(folder: Path, *command: str, **env: str) -> None:
-    done = subprocess.run(command, cwd=folder, env=os.environ | env, capture_output=True, text=True, timeout=90)
+    done = subprocess.run(command, cwd=folder, env=os.environ | env, capture_output=True, text=True)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
 
 
@@ -37,5 +37,5 @@ def _major() -> int:
     """0 where node or npm is missing."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         return 0
-    told = subprocess.run(["node", "--version"], capture_output=True, text=True, timeout=20).stdout
+    told = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout
     return int(told.removeprefix("v").partition(".")[0])

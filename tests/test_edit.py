@@ -19,6 +19,7 @@ from models import replay, tiny
 from models.engine import Control, ImageModel
 from schemas.errors import ErrorCode, JobError
 from testing.fakes import Scripted, Talking, Waiting
+from testing.patience import WAIT_SECONDS
 from testing.pictures import CHAIR, as_base64, case, file_of, pixels, plain_room
 from testing.shop import answer, door, small_edit
 
@@ -456,7 +457,7 @@ def test_what_needs_no_model_is_done_while_the_gpu_is_busy_with_the_job_before(c
     second = Call("second", Control(report=lambda progress: stages.append(progress.stage)))
     with ThreadPoolExecutor() as threads:
         answers = [threads.submit(router.answer, chair_job(seed=0), first)]
-        assert engine.busy.wait(10)
+        assert engine.busy.wait(WAIT_SECONDS)
         answers.append(threads.submit(router.answer, chair_job(seed=0), second))
         while "layout" not in stages:
             assert not wait(answers, timeout=0.02).done, "the engine waits for us"

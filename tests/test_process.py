@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from testing.patience import WAIT_SECONDS
 from testing.pictures import picture
 from testing.shop import small_edit
 
@@ -31,7 +32,7 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
 
 def worker(*arguments: str, env: dict[str, str], cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, str(ROOT / "rp_handler.py"), *arguments]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
 
 def written_pictures(folder: Path) -> list[Path]:
@@ -115,7 +116,7 @@ def started(*arguments: str, env: dict[str, str]) -> Iterator["subprocess.Popen[
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(WAIT_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -126,7 +127,7 @@ def post(url: str, body: dict[str, Any]) -> dict[str, Any]:
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     for _ in range(100):
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:
+            with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as response:
                 return json.load(response)
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.2)
@@ -203,7 +204,7 @@ def test_on_the_platform_progress_comes_before_the_result_and_never_after(tmp_pa
     )
     with started(env=env):
         for _ in range(3):
-            assert platform.finished.acquire(timeout=40)
+            assert platform.finished.acquire(timeout=WAIT_SECONDS)
     platform.shutdown()
     platform.server_close()
     bodies: dict[str, list[Any]] = {}

@@ -68,13 +68,13 @@ class TestDeath:
             at.wait(jobs[0], progressed)
             process.send_signal(signal.SIGTERM)
             assert [at.wait(job)["status"] for job in jobs] == ["COMPLETED"] * 2
-            assert process.wait(15) == 0
+            assert process.wait(WAIT_SECONDS) == 0
 
     def test_sigterm_while_idle_ends_it(self, tmp_path: Path) -> None:
         with platform() as at, worker(at, tmp_path) as process:
             works(at)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(15) == 0
+            assert process.wait(WAIT_SECONDS) == 0
 
     def test_sigterm_while_the_model_loads_ends_it(self, tmp_path: Path) -> None:
         loading = tmp_path / "loading"
@@ -84,7 +84,7 @@ class TestDeath:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(15) == 0
+            assert process.wait(WAIT_SECONDS) == 0
 
     def test_a_hanging_engine_is_told_and_ends_the_worker(self, tmp_path: Path) -> None:
         settings = {"JOB_TIMEOUT_SECONDS": "1", "STUCK_SECONDS": "1"}
@@ -93,7 +93,7 @@ class TestDeath:
             assert told["status"] == "FAILED"
             assert told["error"].endswith("this worker is being replaced [TIMEOUT]")
             assert at.endpoint.workers["worker"].stopped
-            assert process.wait(15) == 1
+            assert process.wait(WAIT_SECONDS) == 1
             with worker(at, tmp_path, name="next"):
                 works(at)
 
@@ -102,7 +102,7 @@ class TestDeath:
             job = at.run(edit("hang"))
             at.wait(job, at_stage("denoising"))
             at.cancel(job)
-            assert process.wait(15) == 1
+            assert process.wait(WAIT_SECONDS) == 1
 
 
 class TestCancelling:

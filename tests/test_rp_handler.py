@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import re
+import threading
 import time
 from typing import Any
 
@@ -19,6 +20,7 @@ from models.engine import Control, Painted, PaintTask, Question
 from models.preview import Preview
 from schemas.errors import ErrorCode, JobError
 from testing.fakes import Drifting, Failing, Slow, Talking, never
+from testing.patience import WAIT_SECONDS, wait_until
 from testing.pictures import CHAIR, as_base64, case, file_of, picture, pixels, plain_room
 from testing.profiles import display_p3
 from testing.shop import answer, door, failure, run, small_edit, small_generate
@@ -267,7 +269,7 @@ class TestHealth:
             raise OSError("no such shard")
 
         worker = door(broken)
-        time.sleep(0.05)
+        wait_until(lambda: answer(worker, {"action": "health_check"})["status"] != "loading")
         assert answer(worker, {"action": "health_check"})["status"] == "unhealthy"
 
 
@@ -647,15 +649,29 @@ class TestFailingEngine:
         assert problem["error_code"] == "MODEL_NOT_READY"
 
     def test_a_job_waits_for_a_model_that_loads(self) -> None:
-        def slowly() -> Preview:
-            time.sleep(0.3)
+        may_load = threading.Event()
+
+        def load() -> Preview:
+            assert may_load.wait(WAIT_SECONDS)
             return Preview()
 
-        made = answer(door(slowly), small_edit())
-        assert made["placement_info"]["processing_time"] < 0.3 <= made["processing_time"]
+        async def call() -> dict[str, Any]:
+            job = asyncio.create_task(worker.queued({"id": "job-1", "input": small_edit()}))
+            began = time.monotonic()
+            health = await worker.queued({"id": "job-2", "input": {"action": "health_check"}})
+            assert (health["status"], job.done()) == ("loading", False)
+            waited = time.monotonic() - began
+            may_load.set()
+            made = await job
+            assert made["processing_time"] - made["placement_info"]["processing_time"] > waited - 0.01  # both rounded
+            return made
+
+        worker = door(load)
+        assert asyncio.run(call())["success"] is True
 
     def test_a_job_over_its_time_ends_with_timeout(self) -> None:
-        assert failure(door(Slow, job_timeout_seconds=0.3), small_edit())["error_code"] == "TIMEOUT"
+        worker = door(lambda: Slow(go=threading.Semaphore(0)), job_timeout_seconds=0.3)
+        assert failure(worker, small_edit())["error_code"] == "TIMEOUT"
 
     def test_a_bug_shows_no_traceback(self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
         worker = door()
@@ -697,13 +713,15 @@ class TestIdempotency:
         assert answer(worker, small_generate(idempotency_key="order-1")) == first
 
     def test_a_repeat_while_the_first_still_runs_waits_for_its_answer(self) -> None:
-        engine = Slow(steps=6)
+        engine = Slow(steps=6, go=threading.Semaphore(0))
         worker = door(lambda: engine)
         job = small_edit(idempotency_key="order-1")
 
         async def both() -> list[Any]:
-            jobs = [run_job(worker.queued, {"id": f"job-{i}", "input": job}) for i in range(2)]
-            return await asyncio.gather(*jobs)
+            jobs = asyncio.gather(*(run_job(worker.queued, {"id": f"job-{i}", "input": job}) for i in range(2)))
+            await asyncio.to_thread(engine.started.wait, WAIT_SECONDS)
+            engine.go = None
+            return await jobs
 
         first, second = asyncio.run(both())
         assert first == second
@@ -726,31 +744,32 @@ class TestIdempotency:
 
 class TestCancellation:
     def test_a_cancelled_job_stops_within_a_step_and_the_next_has_the_engine_for_itself(self) -> None:
-        engine = Slow(steps=200, seconds=0.02)
+        engine = Slow(go=threading.Semaphore(0))
         worker = door(lambda: engine)
 
         async def cancel_one() -> None:
             task = asyncio.create_task(worker.queued({"id": "job-1", "input": small_edit()}))
-            await asyncio.to_thread(engine.started.wait, 5)
+            await asyncio.to_thread(engine.started.wait, WAIT_SECONDS)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
             assert not engine.inside.locked()
 
         asyncio.run(cancel_one())
-        assert engine.done_steps < 200
-        engine.steps = 1
+        assert engine.done_steps == 0
+        engine.go = None
         assert answer(worker, small_edit())["success"] is True
 
     def test_health_answers_while_a_job_runs(self) -> None:
-        engine = Slow(steps=20, seconds=0.05)
+        engine = Slow(go=threading.Semaphore(0))
         worker = door(lambda: engine)
 
         async def both() -> dict[str, Any]:
             task = asyncio.create_task(worker.queued({"id": "job-1", "input": small_edit()}))
-            await asyncio.to_thread(engine.started.wait, 5)
+            await asyncio.to_thread(engine.started.wait, WAIT_SECONDS)
             health = await worker.queued({"id": "job-2", "input": {"action": "health_check"}})
             assert not task.done()
+            engine.go = None
             await task
             return health
 

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from PIL import Image
 from models.preview import Preview
 from testing.fakes import Failing, Slow, never
 from testing.live import Echo, Live, mean_color, painted, serving
+from testing.patience import PATIENCE, WAIT_SECONDS
 from testing.pictures import as_base64, file_of, plain_room, red_vase
 from testing.shop import answer, door, failure, small_edit, small_generate
 from web import front
@@ -338,12 +340,14 @@ class TestErrors:
         assert "secret" not in failed.value.response.text
 
     def test_who_waits_for_the_model_in_a_line_waits_no_longer_than_the_first(self) -> None:
-        with serving(never, ready_wait_seconds=1) as live, ThreadPoolExecutor(8) as callers:
+        """Eight that waited one after the other would take eight times as long as one."""
+        calls, seconds = 8, 2 * PATIENCE
+        with serving(never, ready_wait_seconds=seconds) as live, ThreadPoolExecutor(calls) as callers:
             started = time.monotonic()
-            body = {"prompt": "1,2,3"}
-            calls = [callers.submit(httpx2.post, live.url + "/v1/images/generations", json=body) for _ in range(8)]
-            assert {call.result().status_code for call in calls} == {503}
-        assert time.monotonic() - started < 6
+            asked = functools.partial(httpx2.post, live.url + "/v1/images/generations", json={"prompt": "1,2,3"})
+            answers = [callers.submit(asked) for _ in range(calls)]
+            assert {answer.result().status_code for answer in answers} == {503}
+        assert time.monotonic() - started < calls * seconds
 
     def test_a_model_that_is_not_ready_says_when_to_come_back(self) -> None:
         with serving(never, ready_wait_seconds=0.1) as live, live.client() as client:
@@ -360,7 +364,7 @@ class TestErrors:
 
     def test_a_job_over_its_time_ends(self) -> None:
         with (
-            serving(lambda: Echo(50, 0.05), job_timeout_seconds=0.2) as live,
+            serving(lambda: Echo(go=threading.Semaphore(0)), job_timeout_seconds=0.2) as live,
             live.client() as client,
             pytest.raises(openai.InternalServerError) as failed,
         ):
@@ -381,7 +385,10 @@ class TestErrors:
     ) -> None:
         monkeypatch.setattr(front, "UPLOAD_PAUSE_SECONDS", 0.3)
         head = b"POST /v1/edit HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1000000\r\n\r\n"
-        with serving(max_request_mb=0.1) as live, socket.create_connection(("127.0.0.1", live.port), 10) as line:
+        with (
+            serving(max_request_mb=0.1) as live,
+            socket.create_connection(("127.0.0.1", live.port), WAIT_SECONDS) as line,
+        ):
             line.sendall(head + sent)
             told = b"".join(iter(functools.partial(line.recv, 4096), b""))
         assert b"Nothing of the request came for 0.3 s" in told
@@ -480,23 +487,28 @@ class TestJobs:
         assert (queued.status_code, queued.json()["fields"][-1]) == (400, "openai_route")
 
     def test_a_wrong_one_does_not_wait_for_its_turn(self) -> None:
-        engine = Slow(steps=40)
+        engine = Slow(go=threading.Semaphore(0))
         with serving(lambda: engine, queue_limit=1) as live, ThreadPoolExecutor() as callers:
-            call = callers.submit(httpx2.post, live.url + "/v1/edit", json=small_edit(), timeout=30)
-            assert engine.started.wait(5)
-            waits = callers.submit(httpx2.post, live.url + "/v1/edit", json=small_edit(), timeout=30)
+            call = callers.submit(httpx2.post, live.url + "/v1/edit", json=small_edit())
+            assert engine.started.wait(WAIT_SECONDS)
+            waits = callers.submit(httpx2.post, live.url + "/v1/edit", json=small_edit())
             assert httpx2.post(live.url + "/v1/edit", json={"typo": 1}).status_code == 400
             assert not call.done()
-            engine.steps = 1
+            engine.go = None
             assert {call.result().status_code, waits.result().status_code} == {200}
 
     def test_what_waited_for_the_model_has_its_whole_time(self) -> None:
-        def slowly() -> Echo:
-            time.sleep(1.5)
+        may_load, seconds = threading.Event(), 2 * PATIENCE
+
+        def load() -> Echo:
+            assert may_load.wait(WAIT_SECONDS)
             return Echo()
 
-        with serving(slowly, job_timeout_seconds=1) as live:
-            assert httpx2.post(live.url + "/v1/images/generations", json={"prompt": "1,2,3"}).status_code == 200
+        with serving(load, job_timeout_seconds=seconds) as live, ThreadPoolExecutor(1) as callers:
+            answer = callers.submit(httpx2.post, live.url + "/v1/images/generations", json={"prompt": "1,2,3"})
+            time.sleep(1.1 * seconds)
+            may_load.set()
+            assert answer.result().status_code == 200
 
 
 class TestQueue:

@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from testing.patience import WAIT_SECONDS
 from testing.pictures import as_base64, file_of, picture, plain_room
 from testing.shop import small_edit
 from tests.test_process import ROOT, environment, free_port
@@ -34,7 +35,7 @@ class Served:
         """The code and the seconds it took, once asked politely."""
         started = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30), time.monotonic() - started
+        return self.process.wait(WAIT_SECONDS), time.monotonic() - started
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def wait_for(url: str, seconds: float = 30) -> None:
 
 def ended(folder: Path, *command: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     env = environment(folder, **settings)
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 
 def long_edit() -> dict[str, Any]:
@@ -75,7 +76,7 @@ def long_edit() -> dict[str, Any]:
 
 def test_it_gets_ready_answers_an_edit_and_ends_when_told_to(tmp_path: Path) -> None:
     with served(tmp_path, LOG_FORMAT="json") as server:
-        answer = httpx2.post(server.url + "/v1/edit", json=small_edit(**PLACED), timeout=30)
+        answer = httpx2.post(server.url + "/v1/edit", json=small_edit(**PLACED))
         assert picture(answer.json()["processed_image"]).size == (160, 120)
         assert httpx2.get(server.health_url + "/ping").status_code == 200
         assert [httpx2.get(server.health_url + route).status_code for route in ("/v1/models", "/metrics")] == [404] * 2
@@ -106,7 +107,7 @@ def test_a_connection_that_is_kept_does_not_keep_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("headers", [{}, {"Accept": "text/event-stream"}])
 def test_a_running_job_is_answered_before_it_ends(tmp_path: Path, headers: dict[str, str]) -> None:
     with served(tmp_path) as server, ThreadPoolExecutor() as callers:
-        call = callers.submit(httpx2.post, server.url + "/v1/edit", json=long_edit(), headers=headers, timeout=60)
+        call = callers.submit(httpx2.post, server.url + "/v1/edit", json=long_edit(), headers=headers)
         while "qwen_edit_queue_depth 1.0" not in httpx2.get(server.url + "/metrics").text:
             time.sleep(0.01)
         code, _ = server.end()
@@ -138,7 +139,7 @@ def test_a_wrong_setting_ends_it_with_one_sentence(tmp_path: Path, setting: str,
 
 UNKIND = """
 import server
-from tests import unkind_worker
+from testing import unkind_worker
 server.build = unkind_worker.build
 server.main()
 """
@@ -151,13 +152,13 @@ def test_an_engine_that_hangs_is_told_and_ends_the_server(tmp_path: Path) -> Non
         headers = [{}, {}, {"Accept": "text/event-stream"}]
         calls = []
         for job, head in zip(jobs, headers, strict=True):
-            calls.append(callers.submit(httpx2.post, server.url + "/v1/edit", json=job, headers=head, timeout=30))
+            calls.append(callers.submit(httpx2.post, server.url + "/v1/edit", json=job, headers=head))
             while f"qwen_edit_queue_depth {len(calls)}.0" not in httpx2.get(server.url + "/metrics").text:
                 time.sleep(0.01)
         hung, waiting, streamed = [call.result() for call in calls]
         late = httpx2.post(server.url + "/v1/edit", json=small_edit(**PLACED))
         assert [httpx2.get(server.url + probe).status_code for probe in ("/ready", "/ping")] == [503, 503]
-        assert server.process.wait(15) == 1
+        assert server.process.wait(WAIT_SECONDS) == 1
     assert (hung.status_code, hung.json()["error_code"]) == (500, "TIMEOUT")
     assert [each.status_code for each in (waiting, late)] == [503, 503]
     assert waiting.headers["Retry-After"]
@@ -167,7 +168,7 @@ def test_an_engine_that_hangs_is_told_and_ends_the_server(tmp_path: Path) -> Non
 def test_uvicorn_serves_it_by_name(tmp_path: Path) -> None:
     uvicorn = (sys.executable, "-m", "uvicorn", "server:app", "--host", "127.0.0.1", "--port", "$PORT")
     with served(tmp_path, *uvicorn) as server:
-        answer = httpx2.post(server.url + "/v1/edit", json=small_edit(**PLACED), timeout=30)
+        answer = httpx2.post(server.url + "/v1/edit", json=small_edit(**PLACED))
         assert answer.json()["success"] is True
         assert httpx2.get(server.health_url + "/ping").status_code == 200
 
@@ -189,7 +190,7 @@ def test_an_engine_that_hangs_when_its_caller_has_gone_ends_the_server_sooner(tm
     with served(tmp_path, sys.executable, "-c", UNKIND, STUCK_SECONDS="1") as server:
         with pytest.raises(httpx2.ReadTimeout):
             httpx2.post(server.url + "/v1/edit", json=small_edit(instructions="hang", **PLACED), timeout=1)
-        assert server.process.wait(15) == 1
+        assert server.process.wait(WAIT_SECONDS) == 1
 
 
 def test_an_engine_that_fails_again_and_again_ends_the_server(tmp_path: Path) -> None:
@@ -198,7 +199,7 @@ def test_an_engine_that_fails_again_and_again_ends_the_server(tmp_path: Path) ->
             answer = httpx2.post(server.url + "/v1/edit", json=small_edit(instructions="broken", **PLACED))
             assert answer.json()["placement_info"]["fallback_used"] is True
             assert "refresh_worker" not in answer.json()
-        assert server.process.wait(15) == 1
+        assert server.process.wait(WAIT_SECONDS) == 1
     assert "CRITICAL| The model failed again and again" in server.log.read_text()
 
 
@@ -206,8 +207,8 @@ def test_a_server_that_grows_beyond_its_bound_ends(tmp_path: Path) -> None:
     with served(tmp_path, sys.executable, "-c", UNKIND, MAX_MEMORY_GROWTH_MB="300") as server:
         for instructions in [""] * 8 + ["leak"] * 2:
             job = small_edit(instructions=instructions, **PLACED)
-            assert httpx2.post(server.url + "/v1/edit", json=job, timeout=30).status_code == 200
-        assert server.process.wait(15) == 1
+            assert httpx2.post(server.url + "/v1/edit", json=job).status_code == 200
+        assert server.process.wait(WAIT_SECONDS) == 1
 
 
 def test_a_model_that_cannot_be_loaded_is_told_also_where_uvicorn_was_started(tmp_path: Path) -> None:
@@ -224,7 +225,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_server(tmp_path: Path) -> None:
         "server.build = lambda settings: Resident('qwen', lambda: 1 / 0, 1); server.main()"
     )
     env = environment(tmp_path, HOST="127.0.0.1", PORT=str(free_port()))
-    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 1
     assert "CRITICAL| The model could not be loaded: ZeroDivisionError: division by zero\n" in done.stderr
     assert "Traceback" not in done.stderr

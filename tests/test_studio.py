@@ -20,6 +20,7 @@ from models.preview import Preview
 from testing.browser import ARMCHAIR, CHROMIUM, browser, click_in_photo, drag_in_photo, load
 from testing.fakes import Failing, Slow
 from testing.live import Live, serving
+from testing.patience import WAIT_SECONDS
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
 
@@ -185,7 +186,7 @@ def test_stop_stops_the_job(chromium: Browser) -> None:
         expect(page.locator("#doing")).to_have_text("denoising")
         page.click("#stop")
         expect(page.locator("#problem")).to_have_text("Stopped")
-        assert slow.inside.acquire(timeout=5)
+        assert slow.inside.acquire(timeout=WAIT_SECONDS)
         assert slow.done_steps < 100
 
 
@@ -248,7 +249,7 @@ def run(language: str, text: str, folder: Path) -> None:
         pytest.skip(f"no {command} here")
     script = folder / f"code.{extension}"
     script.write_text(text.replace("(name: string)", "(name)"))  # the only type in it
-    subprocess.run([command, script], cwd=folder, check=True, timeout=60)
+    subprocess.run([command, script], cwd=folder, check=True)
 
 
 def test_under_a_key_the_page_asks_for_it_and_its_code_sends_it(chromium: Browser) -> None:

@@ -17,6 +17,7 @@ import openai
 import pytest
 
 from deploy.ray_options import Options
+from testing.patience import WAIT_SECONDS
 from testing.pictures import as_base64, file_of, picture, plain_room, red_vase
 from testing.ray_load import Load, answers, job, replicas
 from tests.test_process import ROOT, environment, free_port
@@ -25,7 +26,6 @@ pytest.importorskip("ray", reason="Ray is not installed: deploy/requirements-ray
 yaml = pytest.importorskip("yaml")
 
 QUEUED, HELD = 8, 2 * Options().max_ongoing_requests
-START_SECONDS, WAIT_SECONDS = 60, 30
 
 
 def configuration(folder: Path, port: int) -> Path:
@@ -65,7 +65,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: len(replicas()) == 2 and is_ready(url) and is_ready(url + "/broken"), START_SECONDS)
+        wait_until(lambda: len(replicas()) == 2 and is_ready(url) and is_ready(url + "/broken"))
         yield url
     finally:
         process.terminate()
@@ -102,7 +102,7 @@ def test_a_form_of_the_openai_client_gets_through(served: str) -> None:
 
 def test_events_come_while_the_job_runs(served: str) -> None:
     headers = {"Accept": "text/event-stream"}
-    with httpx2.stream("POST", served + "/v1/generate", json=long_job(4), headers=headers, timeout=60) as answer:
+    with httpx2.stream("POST", served + "/v1/generate", json=long_job(4), headers=headers) as answer:
         seen = [(time.monotonic(), line) for line in answer.iter_lines() if line.startswith("event:")]
     (first, progress), (last, end) = seen[0], seen[-1]
     assert (progress, end) == ("event: progress", "event: answer")
@@ -112,7 +112,7 @@ def test_events_come_while_the_job_runs(served: str) -> None:
 def test_a_full_line_is_refused_as_the_app_refuses_it(served: str) -> None:
     """Some that could wait are refused too: what comes in one instant is counted before it is handed out."""
     body, calls = long_job(2), 2 * (HELD + QUEUED)
-    with httpx2.Client(timeout=60) as client, ThreadPoolExecutor(calls) as callers:
+    with httpx2.Client() as client, ThreadPoolExecutor(calls) as callers:
         every = list(callers.map(lambda _: client.post(served + "/v1/generate", json=body), range(calls)))
     refused = [answer for answer in every if answer.status_code != 200]
     assert 0 < len(refused) <= calls - QUEUED
@@ -128,14 +128,14 @@ def test_a_caller_that_hangs_up_frees_its_place(served: str) -> None:
         with suppress(httpx2.TimeoutException):
             httpx2.post(served + "/v1/generate", json=body, timeout=0.3)
     began = time.monotonic()
-    assert httpx2.post(served + "/v1/edit", json=job(1), timeout=60).status_code == 200
+    assert httpx2.post(served + "/v1/edit", json=job(1)).status_code == 200
     assert time.monotonic() - began < 8
 
 
 def test_a_replica_whose_engine_is_broken_is_replaced(served: str) -> None:
     title = b"ray::ServeReplica:broken:"
     before = replicas(title)
-    failed = httpx2.post(served + "/broken/v1/edit", json=job(0) | {"fallback": False}, timeout=60)
+    failed = httpx2.post(served + "/broken/v1/edit", json=job(0) | {"fallback": False})
     assert failed.status_code == 500, failed.text
     wait_until(lambda: replicas(title) and not replicas(title) & before)
     wait_until(lambda: is_ready(served + "/broken"))

@@ -23,6 +23,7 @@ from examples.python.qwen_worker import Endpoint, Patience, Worker
 from local_platform.worker import ENDPOINT
 from schemas.jobs import EditJob, GenerateJob, Job
 from testing.live import serving
+from testing.patience import WAIT_SECONDS
 from testing.pictures import plain_room, red_vase
 from testing.rehearsal import ROOT, Platform
 
@@ -46,7 +47,7 @@ def command(*words: str) -> list[str]:
 
 
 def typed(*words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command(*words), capture_output=True, text=True, timeout=60)
+    return subprocess.run(command(*words), capture_output=True, text=True)
 
 
 def form(file: str) -> tuple[str | None, tuple[int, int]]:
@@ -153,7 +154,7 @@ class TestThere:
             [job] = set(endpoint.endpoint.jobs) - before
             endpoint.wait(job, lambda told: bool(told.get("output")))
             process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=20)
+            _, said = process.communicate(timeout=WAIT_SECONDS)
         assert (process.returncode, said) == (130, b"Cancelled\n")
         assert endpoint.status(job)["status"] == "CANCELLED"
 
@@ -178,9 +179,7 @@ class TestPlatform:
     def test_a_taken_port_is_one_sentence_and_starts_no_worker(self, shop: Platform) -> None:
         before = set(shop.endpoint.workers)
         port = shop.url.rpartition(":")[2]
-        done = subprocess.run(
-            [sys.executable, "-m", "local_platform", "--port", port], capture_output=True, text=True, timeout=60
-        )
+        done = subprocess.run([sys.executable, "-m", "local_platform", "--port", port], capture_output=True, text=True)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == f"Port {port} cannot be had: Address already in use\n"
         assert set(shop.endpoint.workers) == before
@@ -198,7 +197,7 @@ class TestPlatform:
                     told = _status(f"{there.url}/status/{job_id}")
             finally:
                 process.send_signal(signal.SIGINT)
-                assert process.wait(20) == 0
+                assert process.wait(WAIT_SECONDS) == 0
         assert told["workerId"] == f"worker-{process.pid}-1"
 
 

@@ -55,6 +55,7 @@ from schemas.jobs import EditJob, GenerateJob, Job
 from schemas.openai import GenerationBody
 from testing.gate import HOLD_SECONDS, Gate, gate
 from testing.live import Echo, Live, serving
+from testing.patience import WAIT_SECONDS
 from testing.pictures import file_of, plain_room, red_vase
 from testing.rehearsal import Platform
 from testing.unkind_worker import Unkind
@@ -268,7 +269,7 @@ class TestLeaving:
     def test_a_webhook_brings_the_answer(self, shop: Platform) -> None:
         with listener() as (url, bodies):
             job_id = client(shop.url).submit(edit_job(VASE, ROOM, **HERE), webhook=url)
-            status = read_webhook(bodies.get(timeout=20))
+            status = read_webhook(bodies.get(timeout=WAIT_SECONDS))
         assert status.job_id == job_id
         assert size_of(status.answer().pictures[0]) == (160, 120)
 
@@ -285,7 +286,7 @@ class TestLeaving:
     def test_a_webhook_brings_the_error(self, shop: Platform) -> None:
         with listener() as (url, bodies):
             client(shop.url).submit(generate_job(VASE, output_size=(1, 1)), webhook=url)
-            status = read_webhook(bodies.get(timeout=20))
+            status = read_webhook(bodies.get(timeout=WAIT_SECONDS))
         with pytest.raises(WorkerError) as failed:
             status.answer()
         assert (failed.value.code, failed.value.fields) == ("INVALID_INPUT", ("output_size",))
@@ -681,7 +682,7 @@ class TestServer:
         begun, loaded = time.monotonic(), threading.Event()
 
         def load() -> Echo:
-            loaded.wait(20)
+            loaded.wait(WAIT_SECONDS)
             return Echo()
 
         with serving(load) as live:
@@ -729,7 +730,7 @@ class TestReadme:
         async def call(app: Any, bodies: "queue.Queue[bytes]") -> str:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as customer:
                 job_id = str((await customer.post("/orders")).json())
-                body = await asyncio.to_thread(bodies.get, timeout=20)
+                body = await asyncio.to_thread(bodies.get, timeout=WAIT_SECONDS)
                 assert (await customer.post("/done/A-LONG-SECRET", content=body)).status_code == 200
             return job_id
 
@@ -838,7 +839,7 @@ def opened_late(target: str, port: int) -> Iterator[None]:
     def serve() -> None:
         time.sleep(0.3)
         with gate(target, port=port):
-            closed.wait(20)
+            closed.wait(WAIT_SECONDS)
 
     thread = threading.Thread(target=serve)
     thread.start()

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import ErrorCode, JobError
+from testing.patience import WAIT_SECONDS
 from transport.fetch import Fetcher, FetchError, is_public, left, system_resolve, target_of, within
 
 PICTURE = b"\x89PNG" + bytes(range(256)) * 40
@@ -584,7 +585,7 @@ def test_a_server_that_never_shakes_hands_is_left(internet: Internet) -> None:
 
 def test_a_name_server_that_never_answers_is_left(internet: Internet) -> None:
     answered = threading.Event()
-    fetcher = internet.fetcher(total_seconds=SOON, resolve=lambda host, port: [str(answered.wait(5))])
+    fetcher = internet.fetcher(total_seconds=SOON, resolve=lambda host, port: [str(answered.wait(WAIT_SECONDS))])
     assert "took longer" in timed_refusal(fetcher, "https://shop.example/")
     answered.set()
 

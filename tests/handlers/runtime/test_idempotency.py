@@ -6,6 +6,7 @@ import pytest
 from handlers.runtime.idempotency import OVERHEAD_BYTES, IdempotencyCache
 from models.engine import Control
 from schemas.errors import ErrorCode, JobError
+from testing.patience import WAIT_SECONDS
 
 ROOM = 10_000_000
 
@@ -14,7 +15,7 @@ def test_equal_jobs_run_once_also_when_many_arrive_at_the_same_time() -> None:
     idempotency, runs, gate = IdempotencyCache(60, ROOM), [], threading.Event()
 
     def work() -> dict[str, int]:
-        gate.wait(5)
+        gate.wait(WAIT_SECONDS)
         runs.append(1)
         return {"answer": len(runs)}
 
@@ -49,12 +50,12 @@ def test_another_body_does_not_wait_for_the_job_under_its_key() -> None:
 
     def slow() -> dict[str, int]:
         started.set()
-        may_end.wait(5)
+        may_end.wait(WAIT_SECONDS)
         return {"n": 1}
 
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(idempotency.run, "key", {"a": 1}, Control(), slow)
-        started.wait(5)
+        started.wait(WAIT_SECONDS)
         assert idempotency.run("key", {"a": 2}, Control(), lambda: {"n": 2}) == {"n": 2}
         assert not first.done()
         may_end.set()
@@ -65,12 +66,12 @@ def test_who_waited_for_a_job_that_failed_works_itself() -> None:
 
     def fails() -> dict[str, int]:
         started.set()
-        may_fail.wait(5)
+        may_fail.wait(WAIT_SECONDS)
         raise JobError(ErrorCode.CANCELLED, "The job was cancelled")
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(idempotency.run, "key", {}, Control(), fails)
-        started.wait(5)
+        started.wait(WAIT_SECONDS)
         second = pool.submit(idempotency.run, "key", {}, Control(), lambda: {"n": 2})
         may_fail.set()
         assert second.result(5) == {"n": 2}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from models.checkpoints.prefetch import BLOCK, ReadAhead, available, lanes
 from schemas.settings import Settings
+from testing.patience import WAIT_SECONDS
 
 ROOT = Path(__file__).parents[3]
 
@@ -49,7 +50,7 @@ def checkpoint(folder: Path) -> Path:
 
 def test_weights_move_before_torch_is_imported(tmp_path: Path) -> None:
     command = [sys.executable, "-c", START, str(checkpoint(tmp_path))]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     events = done.stdout.strip().split(",")
     assert events.index("weights-move") < events.index("torch-ends")
 
@@ -57,7 +58,7 @@ def test_weights_move_before_torch_is_imported(tmp_path: Path) -> None:
 def test_every_part_is_read_once(tmp_path: Path) -> None:
     reader = ReadAhead(lanes(Settings(_env_file=None, qwen_image_edit_location=str(checkpoint(tmp_path)))), 10**9)
     for thread in reader.threads:
-        thread.join(5)
+        thread.join(WAIT_SECONDS)
     assert reader.moved == 3000
 
 
