@@ -11,6 +11,9 @@ one fine texture. Beside the answer stands the plain way: the raw result resized
 Residual misregistration, in photo pixels over the product's surroundings, is what the drift that the answer reports
 leaves of the one that was really applied. PSNR is over the same surroundings, against the truth; its loss is against
 the answer to the same raw result without the drift.
+
+A second table is of a pouf in the color of what is behind it, all drifts with the noise of a JPEG of quality 95 or
+less. Its PSNR is over the pouf's own pixels, its loss against undoing the drift that was really applied.
 """
 
 import argparse
@@ -41,7 +44,19 @@ from imaging.picture import Pixels  # noqa: E402
 from models.build import build  # noqa: E402
 from rp_handler import Door  # noqa: E402
 from schemas.settings import Settings  # noqa: E402
-from testing.drift import MODELS, Matrix, Model, Scene, enlarged, motion, painted, psnr, read_scene  # noqa: E402
+from testing.drift import (  # noqa: E402
+    MODELS,
+    Matrix,
+    Model,
+    Scene,
+    camouflaged,
+    enlarged,
+    motion,
+    painted,
+    psnr,
+    read_scene,
+    undone,
+)
 
 COLUMNS = ("outside", "median_px", "worst_px", "psnr", "plain_outside", "plain_median", "plain_worst", "plain_psnr",
            "undrifted", "loss_db", "seconds")  # fmt: skip
@@ -54,12 +69,13 @@ class Worker:
 
     scene: Scene
     models: list[Model]
+    product: bytes
     door: Door
 
     def answer(self, model: Model) -> tuple[Pixels, Matrix, float]:
         """Return the answer to a job sent through the SDK's own runner, its homography, and the seconds it took."""
         job = {
-            "product_image": as_text((self.scene.folder / "product_alpha.png").read_bytes()),
+            "product_image": as_text(self.product),
             "room_image": as_text(as_png(self.scene.room)),
             "placement_box": list(self.scene.box),
             "seed": self.models.index(model),
@@ -76,11 +92,11 @@ class Worker:
         return pixels, np.reshape(drift["homography"], (3, 3)), seconds
 
 
-def worker(scene: Scene, models: list[Model], folder: Path) -> Worker:
+def worker(scene: Scene, models: list[Model], folder: Path, product: bytes) -> Worker:
     for number, model in enumerate(models):
         (folder / f"{number:02}.png").write_bytes(as_png(painted(model, scene)))
     settings = Settings(_env_file=None, engine="replay", replay_dir=folder, max_image_mb=200, response_limit_mb=500)
-    return Worker(scene, models, Door(settings, build_router(settings, build(settings))))
+    return Worker(scene, models, product, Door(settings, build_router(settings, build(settings))))
 
 
 def as_png(pixels: Pixels) -> bytes:
@@ -135,12 +151,28 @@ def score(worker: Worker, model: Model, undrifted: float) -> dict[str, Any]:
 def scores(scene: Scene) -> list[dict[str, Any]]:
     still = {model: replace(model.without_drift, name="undrifted") for model in MODELS}
     with tempfile.TemporaryDirectory() as folder:
-        played = worker(scene, [*MODELS, *dict.fromkeys(still.values())], Path(folder))
+        product = (scene.folder / "product_alpha.png").read_bytes()
+        played = worker(scene, [*MODELS, *dict.fromkeys(still.values())], Path(folder), product)
         undrifted = cache(lambda model: psnr(scene, played.answer(model)[0]))
         return [score(played, model, undrifted(still[model])) for model in MODELS]
 
 
-def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def camouflaged_scores(given: Scene) -> list[dict[str, Any]]:
+    """Return a row for each drift of the scene with a product of the color that is behind it."""
+    scene, pouf = camouflaged(given)
+    rgba = np.dstack([pouf.color[..., ::-1], np.rint(pouf.alpha * 255).astype(np.uint8)])
+    models = [replace(model, jpeg=model.jpeg or 95) for model in MODELS if not (model.repaint or model.gradient)]
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        played = worker(scene, models, Path(folder), cv2.imencode(".png", rgba)[1].tobytes())
+        for model in models:
+            perfect = psnr(scene, undone(model, scene, painted(model, scene)), scene.product)
+            made = psnr(scene, played.answer(model)[0], scene.product)
+            rows.append({"case": scene.name, "drift": model.name, "psnr": made, "perfect": perfect})
+    return rows
+
+
+def summary(rows: list[dict[str, Any]], hidden: list[dict[str, Any]]) -> dict[str, Any]:
     """The worst of each; medians are the largest of any row's."""
     large = [row for row in rows if row["megapixels"] > 6]
     given = [row for row in rows if row["megapixels"] <= 6]
@@ -151,6 +183,8 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "psnr_loss_db": max(row["loss_db"] for row in rows),
         "median_px_12mp": max(row["median_px"] for row in large),
         "worst_px_12mp": max(row["worst_px"] for row in large),
+        "camouflaged_loss_db": float(np.mean([row["perfect"] - row["psnr"] for row in hidden])),
+        "camouflaged_worst_db": max(row["perfect"] - row["psnr"] for row in hidden),
     }
 
 
@@ -168,7 +202,7 @@ def main() -> None:
     folders = asked.cases or sorted(file.parent for file in (ROOT / "examples/photos").glob("*/case.json"))
     if not asked.json:
         print(f"{'case':20}{'MP':>5} {'drift':13}" + "".join(f"{name.replace('_', ' '):>15}" for name in COLUMNS))
-    rows = []
+    rows, hidden = [], []
     for folder in folders:
         given = read_scene(folder)
         for scene in (given, enlarged(given)):
@@ -176,7 +210,13 @@ def main() -> None:
             if not asked.json:
                 for row in made:
                     print_row(row)
-    print(json.dumps(summary(rows)))
+        hidden += camouflaged_scores(given)
+    if not asked.json:
+        print(f"\n{'case':34}{'drift':13}{'psnr':>9}{'perfect':>9}{'loss db':>9}")
+        for row in hidden:
+            loss = row["perfect"] - row["psnr"]
+            print(f"{row['case']:34}{row['drift']:13}{row['psnr']:9.2f}{row['perfect']:9.2f}{loss:9.2f}")
+    print(json.dumps(summary(rows, hidden)))
 
 
 if __name__ == "__main__":

@@ -86,7 +86,8 @@ def _registered(scene: Scene, painted: Painted, own_share: float) -> tuple[Pixel
     window = np.s_[top:bottom, left:right]
     asked = None if scene.by_words else _moved(scene.placement.box, -left, -top)
     repaint = _freedom(scene, own_share)[window] if own_share else None
-    restored = restore(photo[window], painted.pixels, scene.allowed[window], asked, repaint)
+    product = None if scene.by_words else _placed_alpha(scene)[window]
+    restored = restore(photo[window], painted.pixels, scene.allowed[window], asked, repaint, product)
     pixels = photo.copy()
     pixels[window] = restored.pixels
     return pixels, restored.drift.moved(left, top), restored.repainted_box and _moved(restored.repainted_box, left, top)
@@ -94,10 +95,15 @@ def _registered(scene: Scene, painted: Painted, own_share: float) -> tuple[Pixel
 
 def _freedom(scene: Scene, own_share: float) -> Weights:
     """Return the weight of the engine's pixels, 0 to 1: 1 under the product, which is mixed afterwards."""
-    freedom = np.full(scene.photo.shape[:2], 1 - own_share, np.float32)
+    return np.float32(1 - own_share) + np.float32(own_share) * _placed_alpha(scene)
+
+
+def _placed_alpha(scene: Scene) -> Weights:
+    """Return the product's alpha where the guide has it, of the photo's size."""
+    alpha = np.zeros(scene.photo.shape[:2], np.float32)
     left, top, right, bottom = scene.guide.part
-    freedom[top:bottom, left:right] += np.float32(own_share) * scene.guide.alpha
-    return freedom
+    alpha[top:bottom, left:right] = scene.guide.alpha
+    return alpha
 
 
 def _with_own_product(pixels: Pixels, scene: Scene, share: float) -> Pixels:

@@ -10,12 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imaging.cutout import CutOut
 from imaging.picture import Box, Mask, Pixels, size_of
+from imaging.restoration.metrics import pasted
 
 Matrix = NDArray[np.float64]
 
 LARGE = 12e6
 MODEL_AREA, MODEL_GRID = 2**20, 32
+GAINS, OFFSETS = np.array([1.05, 1.0, 0.93]), np.array([3.0, -4.0, 5.0])
+"""The color shift, by channel."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,32 @@ def enlarged(scene: Scene) -> Scene:
     return Scene(scene.name, scene.folder, room, truth, product, near, box)
 
 
+def camouflaged(scene: Scene) -> tuple[Scene, CutOut]:
+    """Return the scene with a plain upholstered pouf of the color that is behind it, and that product."""
+    left, top, right, bottom = scene.box
+    height = (bottom - top) // 2
+    width = round(1.4 * height)
+    box = ((left + right - width) // 2, bottom - height, (left + right - width) // 2 + width, bottom)
+    behind = np.median(scene.room[box[1] : box[3], box[0] : box[2]].reshape(-1, 3), axis=0)
+    pouf = _pouf(behind, (width, height))
+    guide = pasted(scene.room, pouf, box)
+    product, near = np.zeros_like(scene.product), np.zeros_like(scene.near)
+    product[box[1] : box[3], box[0] : box[2]] = guide.alpha > 0.5
+    beside, above = round(0.6 * width), round(0.35 * height)
+    near[max(0, box[1] - above) : box[3] + above, max(0, box[0] - beside) : box[2] + beside] = True
+    name = f"{scene.name}, camouflaged"
+    return replace(scene, name=name, truth=guide.pixels, product=product, near=near, box=box), pouf
+
+
+def _pouf(color: NDArray[Any], size: tuple[int, int]) -> CutOut:
+    """Return a superellipse with a weave, a little lighter at its top than at its bottom."""
+    x, y = np.meshgrid(np.linspace(-1, 1, size[0]), np.linspace(-1, 1, size[1]))
+    edge = (1 - (np.abs(x) ** 6 + np.abs(y) ** 6)) * min(size) / 6
+    weave = cv2.GaussianBlur(np.random.default_rng(3).normal(0, 1, size[::-1]), (0, 0), 1.5)
+    color = color * (0.99 - 0.05 * y)[..., None] + (4 * weave / weave.std())[..., None]
+    return CutOut(as_pixels(color), np.asarray(edge.clip(0, 1), np.float32), 1.0)
+
+
 # The model
 
 
@@ -126,7 +156,7 @@ def painted(model: Model, scene: Scene) -> Pixels:
     if not np.array_equal(motion(model, scene), np.eye(3)):
         flags, border = cv2.INTER_LANCZOS4, cv2.BORDER_REFLECT
         raw = as_pixels(cv2.warpPerspective(raw, motion(model, scene), size, flags=flags, borderMode=border))
-    raw = as_pixels(raw * np.array([1.05, 1.0, 0.93]) + np.array([3, -4, 5])) if model.color_shift else raw
+    raw = as_pixels(raw * GAINS + OFFSETS) if model.color_shift else raw
     if model.megapixel:
         raw = as_pixels(cv2.resize(raw, model_size(scene), interpolation=cv2.INTER_AREA))
     if model.jpeg:
@@ -155,6 +185,13 @@ def repainted(scene: Scene) -> Pixels:
     return np.where((scene.product | outline)[..., None], another, scene.truth)
 
 
+def undone(model: Model, scene: Scene, raw: Pixels) -> Pixels:
+    """Return `raw` with the model's true motion and color shift undone, which no restoration knows exactly."""
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    still = cv2.warpPerspective(raw, motion(model, scene), size_of(raw), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return as_pixels((still - OFFSETS) / GAINS) if model.color_shift else as_pixels(still)
+
+
 def plane(scene: Scene) -> Matrix:
     """-1 in one corner to 1 in the other."""
     height, width = scene.product.shape
@@ -178,6 +215,8 @@ def residual(scene: Scene, found: Matrix, true: Matrix) -> tuple[float, float]:
     return float(np.median(apart)), float(apart.max())
 
 
-def psnr(scene: Scene, pixels: Pixels) -> float:
-    error = (pixels[scene.near].astype(float) - scene.truth[scene.near]) ** 2
+def psnr(scene: Scene, pixels: Pixels, where: Mask | None = None) -> float:
+    """Return the PSNR in dB against the truth over `where`, by default the product's surroundings."""
+    where = scene.near if where is None else where
+    error = (pixels[where].astype(float) - scene.truth[where]) ** 2
     return float(10 * np.log10(255**2 / max(error.mean(), 1e-9)))

@@ -33,6 +33,7 @@ _TINTED, _UNEVEN = 0.15, 0.05  # log brightness: largest difference between chan
 _MOSTLY_SHADOW = 0.25  # of the repainted area: an object covers more than that
 _MARGIN = 32  # surroundings of what may change that are compared with it
 _ANOTHER_SCENE = 4.0  # levels of color misfit; measured 10 and more for another scene
+_PLACED = 0.02  # alpha from which the placed product takes part in a pixel
 _VISIBLE = 8.0  # levels by which a composited product differs from the photo
 _SMALLEST = 24  # pixels: shorter sides have too little to compare
 _SPECK, _NOISE = 0.03, 2000  # least sum of changed levels of a part: share of the largest part's, and absolute
@@ -99,11 +100,13 @@ def restore(
     allowed: Mask | None = None,
     product_box: Box | None = None,
     repaint: Weights | None = None,
+    product: Weights | None = None,
 ) -> Restored:
     """Return the photo with the real changes of `painted`, of any size, within `allowed` and near `product_box`.
 
-    Changes are light and repainted objects. `repaint`, of the photo's size, is the share of repainted objects that is
-    used; None uses all.
+    Changes are light and repainted objects. `product`, of the photo's size, is the placed product's alpha: everything
+    painted there is used, since a product may look like what is behind it. `repaint`, of the photo's size, is the share
+    of repainted objects that is used; None uses all.
     """
     size = size_of(photo)
     if allowed is None:
@@ -129,7 +132,8 @@ def restore(
         return _finished(np.where(allowed[..., None], plain, photo), registration, found=False)
 
     # 3. Find what was repainted and what was only relit, and apply both at full resolution.
-    changes = _changes(own, seen, shift, limit, shown, asked)
+    placed = np.zeros_like(limit) if product is None else averaged(product, working) > _PLACED
+    changes = _changes(own, seen, shift, limit, shown, asked, placed)
     part = _bounds_at(changes.any, size, 3)
     if part is None:
         return _finished(photo.copy(), registration, shift.distance)
@@ -185,14 +189,16 @@ def _asked(limit: Mask, product_box: Box | None, scale: float) -> Mask:
     return asked
 
 
-def _changes(own: Pixels, seen: Pixels, shift: ColorShift, limit: Mask, shown: Mask, asked: Mask) -> _Changes:
+def _changes(
+    own: Pixels, seen: Pixels, shift: ColorShift, limit: Mask, shown: Mask, asked: Mask, placed: Mask
+) -> _Changes:
     """Return the changes within the limit and where the painted picture is shown; light extends beyond the latter."""
     changes = _Changes(
         np.zeros(limit.shape, np.float32), np.ones((*limit.shape, 3), np.float32), np.zeros(limit.shape, np.bool_)
     )
     part = _around(limit, _MARGIN)
     here = _inside(part)
-    limit, shown, asked = limit[here], shown[here], asked[here]
+    limit, shown, asked, placed = limit[here], shown[here], asked[here], placed[here]
     before = own[here].astype(np.float32)
     after = _beyond_clipping(seen[here], shift.removed_from(seen[here], size_of(own), part), before)
     after[~shown] = before[~shown]
@@ -200,11 +206,12 @@ def _changes(own: Pixels, seen: Pixels, shift: ColorShift, limit: Mask, shown: M
     product = asked if asked.any() else np.ones_like(asked)
     paint, region = _paint_and_region(before, after, limit & shown, shown & ~asked, product, shift.misfit)
     away = cv2.distanceTransform((~product).astype(np.uint8), cv2.DIST_L2, 3)
+    changes.thing[here] = _thing(before, after, paint)
+    paint |= placed & limit & shown
     changes.paint[here] = _feathered(paint, _PAINT_FEATHER, limit & shown, _PAINT_FEATHER + away)
     beside = shown * (1 - _feathered(paint, 2 * _PAINT_FEATHER, np.ones_like(limit), 1))
     lit = _feathered(region, _LIGHT_FEATHER, limit, _LIGHT_FEATHER)
     changes.light[here] += lit[..., None] * (_light(before, after, beside) - 1)
-    changes.thing[here] = _thing(before, after, paint)
     return changes
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from imaging.picture import Mask, Pixels, Size
 from imaging.restoration.restoration import Restored, restore
-from testing.drift import Model, Scene, as_pixels, painted, psnr, read_scene
+from testing.drift import MODELS, Model, Scene, as_pixels, camouflaged, painted, psnr, read_scene, undone
 from testing.pictures import CHAIR, PHOTOS
 
 CASES = sorted(file.parent for file in PHOTOS.glob("*/case.json"))
@@ -146,6 +146,19 @@ def test_light_fades_out_where_the_painted_picture_does_not_reach() -> None:
     assert missing[25:60].max() < 1.5
     assert missing[10] < 12 < missing[0]
     assert np.diff(missing[:25]).min() > -2.5
+
+
+def test_a_product_that_looks_like_what_is_behind_it_is_taken_as_it_was_painted() -> None:
+    """Within 2 dB on average, and 5 dB at worst, of undoing the drift that was really applied."""
+    losses = []
+    for scene in (camouflaged(given)[0] for given in (ROOM, LAMP, VASE)):
+        for model in (Model(""), MODELS[0], MODELS[5], MODELS[8]):
+            raw = painted(replace(model, jpeg=model.jpeg or 95), scene)
+            answer = restore(scene.room, raw, scene.near, scene.box, product=scene.product.astype(np.float32))
+            perfect = undone(model, scene, raw)
+            losses.append(psnr(scene, perfect, scene.product) - psnr(scene, answer.pixels, scene.product))
+    assert np.mean(losses) < 2
+    assert max(losses) < 5
 
 
 def test_the_product_leaves_no_halo() -> None:
