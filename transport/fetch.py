@@ -5,6 +5,7 @@ which takes an existing connection: every wait is limited to what is left of the
 Proxies, cookies and compression are not supported.
 """
 
+import contextlib
 import functools
 import http.client
 import io
@@ -176,10 +177,9 @@ def sliced(wait: Callable[[float], Result], end: float, check: Check) -> Result:
     """
     while True:
         check()
-        try:
-            return wait(min(left(end), POLL_SECONDS))
-        except TimeoutError:
-            continue
+        seconds = min(left(end), POLL_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            return wait(seconds)
 
 
 def left(end: float) -> float:
