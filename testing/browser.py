@@ -25,6 +25,12 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+def patient(page: Page) -> Page:
+    """Let what is asked of the page take as long as on a busy machine."""
+    page.set_default_timeout(WAIT_SECONDS * 1000)
+    return page
+
+
 def load(page: Page) -> None:
     """An armchair and a room."""
     page.set_input_files("#product", ARMCHAIR / "product_white.png")

@@ -78,7 +78,7 @@ def test_what_fits_in_no_format_goes_to_the_bucket_without_loss(s3: S3) -> None:
 
 def test_uploads_end_with_the_jobs_time(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(*_: object) -> str:
-        time.sleep(0.4)
+        time.sleep(0.4)  # as a bucket far away
         return "https://shop.example/x.png"
 
     monkeypatch.setattr(Bucket, "put", slow)

@@ -1,5 +1,6 @@
 """The worker as a process: a person's terminal, the SDK's local API, and the platform's queue."""
 
+import contextlib
 import json
 import os
 import socket
@@ -7,18 +8,17 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from PIL import Image
 
-from testing.patience import WAIT_SECONDS
+from testing.patience import WAIT_SECONDS, wait_until
 from testing.pictures import picture
 from testing.shop import small_edit
 
@@ -123,20 +123,19 @@ def started(*arguments: str, env: dict[str, str]) -> Iterator["subprocess.Popen[
 
 
 def post(url: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Waits for a server that is still starting."""
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    for _ in range(100):
-        try:
-            with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as response:
-                return json.load(response)
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.2)
-    raise AssertionError(f"{url} did not answer")
+    return dict(httpx2.post(url, json=body).json())
+
+
+def is_open(port: int) -> bool:
+    with contextlib.suppress(ConnectionError), socket.create_connection(("localhost", port)):
+        return True
+    return False
 
 
 def test_the_local_api_serves_jobs(tmp_path: Path) -> None:
     port = free_port()
     with started("--rp_serve_api", "--rp_api_port", str(port), env=environment(tmp_path)):
+        wait_until(lambda: is_open(port))
         done = post(f"http://localhost:{port}/runsync", {"input": small_edit()})
         assert done["status"] == "COMPLETED"
         assert picture(done["output"]["processed_image"]).size == (160, 120)
@@ -161,7 +160,7 @@ class PlatformRequest(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if "/job-take" in self.path and self.server.jobs:
             return self._answer(200, self.server.jobs.pop(0))
-        time.sleep(0.2)
+        time.sleep(0.2)  # as the platform, which holds the question open
         return self._answer(204, None)
 
     def do_POST(self) -> None:

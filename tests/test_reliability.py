@@ -19,8 +19,9 @@ import pytest
 from PIL import Image
 
 from testing.gate import gate
+from testing.patience import PATIENCE, WAIT_SECONDS, wait_until
 from testing.pictures import as_base64, file_of, picture
-from testing.rehearsal import ROOT, WAIT_SECONDS, Platform, end, inherited, platform, worker
+from testing.rehearsal import ROOT, Platform, end, inherited, platform, worker
 from testing.s3 import KEY, S3, SECRET
 from testing.shop import small_edit
 
@@ -53,7 +54,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 class TestDeath:
     def test_kill_9_mid_job_the_job_is_done_by_another_worker(self, tmp_path: Path) -> None:
-        with platform(lost_seconds=3) as at, worker(at, tmp_path, name="first") as first:
+        with platform(lost_seconds=5 * PATIENCE) as at, worker(at, tmp_path, name="first") as first:
             job = at.run(edit("slow 100"))
             at.wait(job, progressed)
             end(first)
@@ -79,10 +80,7 @@ class TestDeath:
     def test_sigterm_while_the_model_loads_ends_it(self, tmp_path: Path) -> None:
         loading = tmp_path / "loading"
         with platform() as at, worker(at, tmp_path, LOADING=str(loading)) as process:
-            deadline = time.monotonic() + WAIT_SECONDS
-            while not loading.exists():
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            wait_until(loading.exists)
             process.send_signal(signal.SIGTERM)
             assert process.wait(WAIT_SECONDS) == 0
 
@@ -114,9 +112,7 @@ class TestCancelling:
             job = at.run(edit("slow 2"))
             at.wait(job, at_stage(stage))
             at.cancel(job)
-            while at.endpoint.workers["worker"].stops:
-                time.sleep(0.05)
-            time.sleep(0.3)
+            wait_until(lambda: f"{job} failed after" in (tmp_path / "worker.log").read_text())
             gate.unlink()
             works(at)
             told = at.status(job)
@@ -124,12 +120,11 @@ class TestCancelling:
         assert at.endpoint.jobs[job].results == 0
 
     def test_of_a_job_delivered_twice(self, tmp_path: Path) -> None:
-        with platform(twice=True) as at, worker(at, tmp_path, STUCK_SECONDS="2") as process:
-            job = at.run(edit("slow 200"))
+        with platform(twice=True) as at, worker(at, tmp_path, STUCK_SECONDS="20") as process:
+            job = at.run(edit("slow 2000"))
             at.wait(job, at_stage("denoising"))
-            while at.endpoint.jobs[job].deliveries < 2:
-                time.sleep(0.05)
-            time.sleep(0.5)
+            wait_until(lambda: at.endpoint.jobs[job].deliveries == 2)
+            at.answer({"action": "health_check"})  # taken after the second delivery
             at.cancel(job)
             works(at)
             assert process.poll() is None
@@ -140,7 +135,8 @@ class TestCancelling:
         jobs = [shared.run(edit("slow 20")) for _ in range(12)]
         kept = shared.run(edit("slow 2"))
         for number, job in enumerate(jobs):
-            time.sleep(0.03 * (number % 3))
+            if number % 3 == 0:
+                shared.wait(job, lambda told: told["status"] != "IN_QUEUE")
             shared.cancel(job)
         assert shared.wait(kept)["status"] == "COMPLETED"
         assert {shared.wait(job)["status"] for job in jobs} <= {"CANCELLED", "COMPLETED"}
@@ -171,7 +167,7 @@ class TestResults:
         jobs = [shared.run(edit("slow 3")) for _ in range(6)]
         for job in jobs:
             shared.wait(job)
-        time.sleep(1.5)
+        works(shared)
         assert {shared.status(job)["status"] for job in jobs} == {"COMPLETED"}
 
     def test_a_platform_that_does_not_take_it_at_first(self, tmp_path: Path) -> None:
@@ -181,19 +177,18 @@ class TestResults:
     def test_a_platform_that_is_down_is_asked_without_haste(self, tmp_path: Path) -> None:
         with platform() as at, gate(at.url) as way, worker(replace(at, url=way.url), tmp_path):
             works(at)
-            way.manners[:] = ["502"] * 100_000
-            time.sleep(3)
+            began, way.manners[:] = time.monotonic(), ["502"] * 100_000
+            wait_until(lambda: (tmp_path / "worker.log").read_text().count("Failed to get job") == 3)
+            assert time.monotonic() - began > 1.9, "a second between two"
             way.manners.clear()
             works(at)
-        log = (tmp_path / "worker.log").read_text()
-        assert 1 <= log.count("Failed to get job") <= 5
 
     def test_a_job_delivered_twice_is_answered_once(self, tmp_path: Path) -> None:
         with platform(twice=True) as at, worker(at, tmp_path):
             job = at.run(edit("slow 40", seed=1))
             assert at.wait(job)["status"] == "COMPLETED"
-            time.sleep(1)
-            assert at.endpoint.jobs[job].deliveries == 2
+            wait_until(lambda: at.endpoint.jobs[job].deliveries == 2)
+            works(at)  # with a job that was taken after the second delivery
         log = (tmp_path / "worker.log").read_text()
         assert log.count(f"{job} edit done") == 1
 
@@ -290,10 +285,7 @@ class TestOthers:
             hook = webhook(called, failures=1)
             job = at.run(edit(), webhook=hook)
             assert at.wait(job)["status"] == "COMPLETED"
-            for _ in range(100):
-                if len(called) == 2:
-                    break
-                time.sleep(0.05)
+            wait_until(lambda: len(called) == 2)
         assert [told["status"] for told in called] == ["COMPLETED"] * 2
         assert called[1]["id"] == job
 

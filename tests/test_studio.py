@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,8 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from models.engine import Control, EditTask, Painted
 from models.preview import Preview
-from testing.browser import ARMCHAIR, CHROMIUM, browser, click_in_photo, drag_in_photo, load
+from testing.browser import ARMCHAIR, CHROMIUM, browser, click_in_photo, drag_in_photo, load, patient
 from testing.fakes import Failing, Slow
 from testing.live import Live, serving
 from testing.patience import WAIT_SECONDS
@@ -25,16 +25,6 @@ from testing.patience import WAIT_SECONDS
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
 
 ROOM = (1024, 768)
-
-
-class Showing(Slow):
-    """Lets its callers look at the picture on the way."""
-
-    def edit(self, task: EditTask, control: Control) -> Painted:
-        for step in range(self.steps):
-            if control.show and control.wants_look(step, self.steps):
-                control.show(task.guide.pixels)
-        return super().edit(task, control)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +49,7 @@ class opened:  # noqa: N801  reads as a function
     """A page of the studio, which must ask nobody else and log no error."""
 
     def __init__(self, chromium: Browser, live: Live, **options: Any) -> None:
-        self.page = chromium.new_context(**options).new_page()
+        self.page = patient(chromium.new_context(**options).new_page())
         self.errors: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self._ask(request.url, live.url))
@@ -79,7 +69,7 @@ class opened:  # noqa: N801  reads as a function
 
 def result(page: Page) -> None:
     page.click("#start")
-    expect(page.locator("#done")).to_be_visible(timeout=20_000)
+    expect(page.locator("#done")).to_be_visible()
 
 
 def downloaded(page: Page) -> tuple[str, Image.Image]:
@@ -148,7 +138,7 @@ def test_the_keyboard_alone_is_enough(page: Page) -> None:
     assert (page.locator("#place").text_content() or "").startswith("No place chosen")
     page.focus("#start")
     page.keyboard.press("Enter")
-    expect(page.locator("#done")).to_be_visible(timeout=20_000)
+    expect(page.locator("#done")).to_be_visible()
 
 
 def test_without_a_room_a_new_one_is_made(page: Page) -> None:
@@ -168,18 +158,20 @@ def test_the_examples_are_a_click_away(page: Page) -> None:
 
 
 def test_progress_and_the_unfinished_picture_are_seen(chromium: Browser) -> None:
-    with serving(lambda: Showing(20, 0.1)) as live, opened(chromium, live) as page:
+    engine = Slow(steps=20, go=threading.Semaphore(16))
+    with serving(lambda: engine) as live, opened(chromium, live) as page:
         load(page)
         page.click("#start")
         expect(page.locator("#doing")).to_have_text("denoising")
         page.wait_for_function("document.getElementById('after').naturalWidth == 512")
         expect(page.locator("#done")).to_be_hidden()
-        expect(page.locator("#done")).to_be_visible(timeout=20_000)
+        engine.go = None
+        expect(page.locator("#done")).to_be_visible()
         assert page.evaluate("document.getElementById('after').naturalWidth") == ROOM[0]
 
 
 def test_stop_stops_the_job(chromium: Browser) -> None:
-    slow = Slow(600, 0.05)
+    slow = Slow(go=threading.Semaphore(0))
     with serving(lambda: slow) as live, opened(chromium, live) as page:
         load(page)
         page.click("#start")
@@ -187,7 +179,7 @@ def test_stop_stops_the_job(chromium: Browser) -> None:
         page.click("#stop")
         expect(page.locator("#problem")).to_have_text("Stopped")
         assert slow.inside.acquire(timeout=WAIT_SECONDS)
-        assert slow.done_steps < 100
+        assert slow.done_steps == 0
 
 
 def test_a_wrong_picture_is_said_beside_its_field(page: Page, tmp_path: Path) -> None:

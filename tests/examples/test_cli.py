@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ from examples.python.qwen_worker import Endpoint, Patience, Worker
 from local_platform.worker import ENDPOINT
 from schemas.jobs import EditJob, GenerateJob, Job
 from testing.live import serving
-from testing.patience import WAIT_SECONDS
+from testing.patience import WAIT_SECONDS, wait_until
 from testing.pictures import plain_room, red_vase
 from testing.rehearsal import ROOT, Platform
 
@@ -148,9 +147,7 @@ class TestThere:
         before = set(endpoint.endpoint.jobs)
         slow = command(*EDIT, "--instructions", "slow 400")
         with subprocess.Popen(slow, stderr=subprocess.PIPE, preexec_fn=_heeds_interrupts) as process:
-            while not set(endpoint.endpoint.jobs) - before:
-                assert process.poll() is None
-                time.sleep(0.02)
+            wait_until(lambda: set(endpoint.endpoint.jobs) - before or process.poll() is not None)
             [job] = set(endpoint.endpoint.jobs) - before
             endpoint.wait(job, lambda told: bool(told.get("output")))
             process.send_signal(signal.SIGINT)
@@ -192,20 +189,18 @@ class TestPlatform:
         with subprocess.Popen(platform, stdout=subprocess.DEVNULL, preexec_fn=_heeds_interrupts) as process:
             try:
                 there = Endpoint(ENDPOINT, "key", f"http://127.0.0.1:{port}/v2")
-                with Worker(there, patience=Patience(reply=60)) as worker:
+                with Worker(there, patience=Patience(reply=WAIT_SECONDS)) as worker:
                     job_id = worker.submit({"action": "health_check"})
-                    told = _status(f"{there.url}/status/{job_id}")
+                    told = _final_status(f"{there.url}/status/{job_id}")
             finally:
                 process.send_signal(signal.SIGINT)
                 assert process.wait(WAIT_SECONDS) == 0
         assert told["workerId"] == f"worker-{process.pid}-1"
 
 
-def _status(url: str) -> dict[str, Any]:
-    """Once the job is over."""
-    while (told := httpx.get(url).json())["status"] != "COMPLETED":
-        time.sleep(0.1)
-    return dict(told)
+def _final_status(url: str) -> dict[str, Any]:
+    wait_until(lambda: httpx.get(url, timeout=WAIT_SECONDS).json()["status"] == "COMPLETED")
+    return dict(httpx.get(url, timeout=WAIT_SECONDS).json())
 
 
 class TestMistakes:

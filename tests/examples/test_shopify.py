@@ -12,11 +12,9 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
-from testing.browser import ARMCHAIR, CHROMIUM, browser
+from testing.browser import ARMCHAIR, CHROMIUM, browser, patient
 from testing.rehearsal import ROOT, Platform, platform, worker
 from tests.node import install, needs_node, run
-
-WAIT_MS = 30_000
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 
@@ -78,7 +76,7 @@ def storefront(app: Path, at: Platform) -> Iterator[str]:
 @contextmanager
 def opened(chromium: Browser, storefront: str) -> Iterator[Page]:
     """The dialog on the product page, which asks nobody but the shop and logs no error."""
-    page = chromium.new_context(viewport={"width": 390, "height": 844}).new_page()
+    page = patient(chromium.new_context(viewport={"width": 390, "height": 844}).new_page())
     wrong: list[str] = []
     shop = storefront.removesuffix("/products/armchair")
     page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -108,7 +106,7 @@ def test_a_customer_on_a_phone_sees_the_product_where_the_photo_was_tapped(
         assert box["height"] / box["width"] == pytest.approx(4 / 3, abs=0.01), "upright"
         stage.click(position={"x": box["width"] / 4, "y": box["height"] * 0.8})
         page.click("text=Show it in my room")
-        expect(page.get_by_role("status")).to_have_text("Here it is.", timeout=WAIT_MS)
+        expect(page.get_by_role("status")).to_have_text("Here it is.")
         assert _last_place(at) == pytest.approx([1536 / 4, 2048 * 0.8], abs=3)
         assert page.locator("img").evaluate("({naturalWidth, naturalHeight}) => [naturalWidth, naturalHeight]") == [
             1536,
@@ -135,7 +133,7 @@ def test_the_place_is_chosen_with_the_keyboard_too_and_the_dialog_is_accessible(
         page.keyboard.press("ArrowDown")
         assert Axe().run(page).violations_count == 0
         page.click("text=Show it in my room")
-        expect(page.get_by_role("status")).to_have_text("Here it is.", timeout=WAIT_MS)
+        expect(page.get_by_role("status")).to_have_text("Here it is.")
         assert _last_place(at) == [640 // 2 - 16, 480 * 3 // 4 + 16]
 
 
@@ -163,7 +161,7 @@ def test_looks_that_are_lost_do_not_end_the_wait(chromium: Browser, storefront: 
         page.route("**/apps/room/*", lambda route: troubles.pop()(route) if troubles else route.continue_())
         page.set_input_files("[type=file]", app / "room.jpg")
         page.click("text=Show it in my room")
-        expect(page.get_by_role("status")).to_have_text("Here it is.", timeout=WAIT_MS)
+        expect(page.get_by_role("status")).to_have_text("Here it is.")
         assert not troubles
 
 
@@ -174,5 +172,5 @@ def test_a_failed_job_is_told_in_words_and_can_be_tried_again(chromium: Browser,
         page.click("text=See it in your room")
         page.set_input_files("[type=file]", app / "room.jpg")
         page.click("text=Show it in my room")
-        expect(page.get_by_role("status")).to_have_text("This product cannot be shown in a room.", timeout=WAIT_MS)
+        expect(page.get_by_role("status")).to_have_text("This product cannot be shown in a room.")
         expect(page.locator("[data-part=send]")).to_be_enabled()

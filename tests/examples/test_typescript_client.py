@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from testing.browser import ARMCHAIR, CHROMIUM, browser
+from testing.browser import ARMCHAIR, CHROMIUM, browser, patient
 from testing.live import serving
 from testing.pictures import plain_room, red_vase
 from testing.rehearsal import ROOT, platform, worker
@@ -55,7 +55,7 @@ def test_it_serves_through_the_queue_and_over_http(package: Path, tmp_path: Path
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 def test_it_runs_in_a_browser_as_it_was_built(package: Path) -> None:
     with serving(Unkind) as live, browser() as chromium:
-        page = chromium.new_page()
+        page = patient(chromium.new_page())
         page.route("**/dist/*", lambda route: route.fulfill(path=package / "dist" / Path(route.request.url).name))
         page.goto(live.url)
         page.set_input_files("#product", ARMCHAIR / "product_white.png")

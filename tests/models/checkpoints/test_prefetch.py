@@ -11,24 +11,23 @@ from testing.patience import WAIT_SECONDS
 ROOT = Path(__file__).parents[3]
 
 START = """
-import sys, time
+import sys, threading
 from importlib.abc import MetaPathFinder
 from pathlib import Path
-events = []
+events, weights_move = [], threading.Event()
 class Torch(MetaPathFinder):
     '''Its import takes until weights move, and then fails.'''
     def find_spec(self, name, path=None, target=None):
         if name == "torch":
             events.append("torch-begins")
-            deadline = time.monotonic() + 5
-            while time.monotonic() < deadline and "weights-move" not in events:
-                time.sleep(0.01)
-            events.append("torch-ends")
+            if weights_move.wait(300):
+                events.append("torch-ends")
             raise ImportError("no torch")
 sys.meta_path.insert(0, Torch())
 def heard(event, arguments):
-    if event == "open" and str(arguments[0]).endswith(".safetensors") and "weights-move" not in events:
+    if event == "open" and str(arguments[0]).endswith(".safetensors") and not weights_move.is_set():
         events.append("weights-move")
+        weights_move.set()
 from models import build
 from schemas.settings import Settings
 sys.addaudithook(heard)
@@ -66,14 +65,14 @@ def test_it_reads_no_more_than_it_may(tmp_path: Path) -> None:
     file = tmp_path / "large"
     file.write_bytes(bytes(4 * BLOCK))
     reader = ReadAhead([[file]], BLOCK + 1)
-    reader.threads[0].join(5)
+    reader.threads[0].join(WAIT_SECONDS)
     assert reader.moved == 2 * BLOCK
 
 
 def test_it_stops_in_the_middle_of_a_file() -> None:
     reader = ReadAhead([[Path("/dev/zero")]], 10**18)
     reader.stop()
-    reader.threads[0].join(5)
+    reader.threads[0].join(WAIT_SECONDS)
     assert not reader.threads[0].is_alive()
 
 

@@ -3,7 +3,9 @@
 import threading
 import time
 import weakref
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +28,7 @@ from models.qwen.denoise import DenoiseInputs, denoise
 from models.qwen.engine import Qwen, load
 from schemas.errors import ErrorCode, JobError
 from schemas.settings import Settings, SettingsError
+from testing.patience import WAIT_SECONDS
 from testing.stock import stock_edit
 
 SIZE = (160, 96)
@@ -264,13 +267,24 @@ class TestOneGpu:
         assert stopped.value.code is ErrorCode.CANCELLED
 
     def test_the_wait_for_the_gpu_is_not_counted_as_work(self, engine: Qwen) -> None:
-        control = Control()
+        entered = threading.Event()
+
+        class Watched(Control):
+            @contextmanager
+            def waiting(self) -> Iterator[None]:
+                with super().waiting():
+                    entered.set()
+                    yield
+
+        control = Watched()
         with engine._lock:
-            waiting = threading.Thread(target=paint, args=(engine, control))
-            waiting.start()
-            time.sleep(0.3)
-        waiting.join()
-        assert sum(control.waits) >= 0.25
+            job = threading.Thread(target=paint, args=(engine, control))
+            job.start()
+            assert entered.wait(WAIT_SECONDS)
+            began = time.monotonic()
+            waited = time.monotonic() - began
+        job.join()
+        assert sum(control.waits) >= waited
 
     def test_progress_counts_the_steps(self, engine: Qwen) -> None:
         seen: list[Progress] = []

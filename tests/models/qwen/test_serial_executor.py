@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from models.qwen.serial_executor import SerialExecutor
+from testing.patience import WAIT_SECONDS
 
 
 def test_all_is_done_on_one_thread_in_its_turn() -> None:
@@ -24,17 +25,17 @@ def test_it_ends_with_its_owner() -> None:
     thread = SerialExecutor("mine")
     [running] = [each for each in threading.enumerate() if each.name == "mine"]
     del thread
-    running.join(5)
+    running.join(WAIT_SECONDS)
     assert not running.is_alive()
 
 
 def test_a_process_that_ends_does_not_wait_for_it() -> None:
     program = """
-import threading, time
+import threading
 from models.qwen.serial_executor import SerialExecutor
 begun = threading.Event()
 thread = SerialExecutor("one")
-threading.Thread(target=thread.run, args=(lambda: [begun.set(), time.sleep(60)],), daemon=True).start()
+threading.Thread(target=thread.run, args=(lambda: [begun.set(), threading.Event().wait()],), daemon=True).start()
 begun.wait()
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=WAIT_SECONDS)
