@@ -36,7 +36,7 @@ from models.engine import Control  # noqa: E402
 from models.preview import Preview  # noqa: E402
 from models.resident import Resident  # noqa: E402
 from rp_handler import Door  # noqa: E402
-from schemas.answers import PlacementInfo  # noqa: E402
+from schemas.answers import PlacementInfo, Scale  # noqa: E402
 from schemas.settings import Settings  # noqa: E402
 from testing.drift import enlarged, read_scene  # noqa: E402
 
@@ -60,6 +60,7 @@ def unchanged(request: EditRequest, worker: WorkerState, control: Control) -> Re
         coordinates=(0, 0),
         box=(0, 0, 1, 1),
         surface="floor",
+        scale=Scale(source="asked", error_percent=0.0),
         original_size=request.room.size,
         changed_fraction=0.0,
         checks={},

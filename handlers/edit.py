@@ -13,9 +13,9 @@ from handlers.runtime.worker_state import WorkerState
 from handlers.scene import Scene, compose_scene
 from imaging.codec.color_profile import in_profile
 from imaging.picture import Picture
-from imaging.placement.layout import foot_of
+from imaging.placement.layout import base_point_of
 from models.engine import Control, EditTask
-from schemas.answers import PlacementInfo
+from schemas.answers import PlacementInfo, Scale
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import MAX_SEED, RANDOM_SEED
 
@@ -83,9 +83,10 @@ def _info(scene: Scene, first: CheckedEdit, outcome: Outcome, seed: int, seconds
     box = first.box or placement.box
     return PlacementInfo(
         instructions=scene.request.job.instructions,
-        coordinates=foot_of(box, placement.surface) if box != placement.box else placement.foot,
+        coordinates=base_point_of(box, placement.surface) if box != placement.box else placement.base_point,
         box=box,
         surface=placement.surface,
+        scale=Scale(source=placement.scale.source, error_percent=placement.scale.error_percent),
         original_size=scene.request.room.size,
         seed=seed,
         cutout_confidence=round(scene.product.confidence, 3),

@@ -3,7 +3,8 @@
 from handlers.requests import EditRequest
 from handlers.runtime.engine_runner import EngineRunner
 from imaging.cutout import CutOut
-from imaging.geometry.camera import Camera, find_camera
+from imaging.geometry.camera import Camera
+from imaging.geometry.find_camera import find_camera
 from imaging.placement.layout import Placement, Wish, lay_out, surface_of
 from imaging.placement.mask_fit import reaches
 from imaging.placement.suggestion import Suggestion, sensible, shown

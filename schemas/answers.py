@@ -28,12 +28,23 @@ class PaintedInfo(AnswerPart):
     processing_time: float = Field(description="seconds without waiting for the model, reading and writing")
 
 
+class Scale(AnswerPart):
+    """How the product's size was found, and how sure that is."""
+
+    source: Literal["camera", "object", "usual_height", "asked"] = Field(
+        description="from the photo's perspective, an object of usual size in it, the usual height of such products, "
+        "or a box, a mask or a scale that was asked for"
+    )
+    error_percent: float = Field(description="one standard deviation of the size; 0 where it was asked for")
+
+
 class PlacementInfo(PaintedInfo):
     """`coordinates` and `box` say where the product stands in the answer, in pixels of the room photo."""
 
     coordinates: tuple[int, int] = Field(description="where the product's base stands; on a wall its center")
     box: tuple[int, int, int, int] = Field(description="left, top, right, bottom of the product")
     surface: str = Field(description="`floor`, `wall` or `tabletop`")
+    scale: Scale = Field(description="how the size was found: `source` and `error_percent`")
     original_size: tuple[int, int] = Field(description="width and height of the upright photo, and of the answer")
     changed_fraction: float = Field(description="share of the photo's pixels that differ, 0 to 1")
     checks: dict[str, Any] = Field(description="what was measured of the picture, and in `failed` what it fails")

@@ -59,7 +59,9 @@ class ScaledJob(Job):
     """The product's real height, and how much of it may change."""
 
     product_height_cm: float | None = Field(None, ge=1, le=1000, description="the product's real height")
-    camera_height_cm: float = Field(150, ge=10, le=1000, description="the height the photo was taken from")
+    camera_height_cm: float | None = Field(
+        None, ge=10, le=1000, description="the height the photo was taken from; estimated from the photo if absent"
+    )
     harmonize: float | None = Field(
         None,
         ge=0,

@@ -239,7 +239,7 @@ class TestFields:
     def test_a_default_that_is_sent_is_the_same_body(self) -> None:
         worker = door()
         first = answer(worker, small_edit(idempotency_key="k"))
-        assert answer(worker, small_edit(idempotency_key="k", camera_height_cm=150)) == first
+        assert answer(worker, small_edit(idempotency_key="k", output_quality=95)) == first
 
 
 class TestHealth:

@@ -10,8 +10,11 @@ from imaging.geometry.camera import Camera, Numbers
 from imaging.geometry.floor import evenly_lit
 from imaging.picture import Pixels
 
-WALL_CM = 450.0
-"""The distance of a wall where its foot is not seen."""
+WALL_CM = 400.0
+"""The distance of a wall where its foot is not seen: 280 to 740 cm in real rooms."""
+
+_WALL_ERROR = 0.45  # one standard deviation of that, as a share
+_UNSEEN_ERROR = 0.5  # the same where the floor's end is seen in no strip, in proportion for fewer than all
 
 _NEAREST_WALL_CM, FARTHEST_WALL_CM = 80.0, 1000.0
 _STRIPS = 24
@@ -44,14 +47,29 @@ def floor_end(pixels: Pixels, camera: Camera, columns: tuple[int, int], foot: in
 
 
 def wall_distance(pixels: Pixels, camera: Camera) -> float:
-    """How far the back wall is in cm: where the floor ends in most strips of the photo."""
+    """Return how far the back wall is in cm."""
+    return find_wall(pixels, camera)[0]
+
+
+def find_wall(pixels: Pixels, camera: Camera) -> tuple[float, float]:
+    """Return how far the back wall is in cm, and one standard deviation of it as a share.
+
+    It is where the floor ends in most strips of the photo; where few strips tell or they disagree, it is drawn to
+    WALL_CM.
+    """
     height, width = pixels.shape[:2]
     foot = round(camera.horizon + _MIDDLE_OF_FLOOR * (height - camera.horizon))
     borders = np.linspace(0, width, _STRIPS + 1).astype(int).tolist()
     ends = [floor_end(pixels, camera, strip, foot) for strip in pairwise(borders)]
-    distances = [camera.distance(end) for end in ends if end is not None]
-    seen = [distance for distance in distances if distance < FARTHEST_WALL_CM]
-    return max(float(np.median(seen)), _NEAREST_WALL_CM) if seen else WALL_CM
+    distances = np.log([camera.distance(end) for end in ends if end is not None])
+    seen = distances[distances < np.log(FARTHEST_WALL_CM)]
+    if not len(seen):
+        return WALL_CM, _WALL_ERROR
+    middle = float(np.median(seen))
+    spread = 1.5 * float(np.median(np.abs(seen - middle))) + _UNSEEN_ERROR * (1 - len(seen) / _STRIPS)
+    trust = _WALL_ERROR**2 / (_WALL_ERROR**2 + spread**2)
+    distance = float(np.exp(trust * middle + (1 - trust) * np.log(WALL_CM)))
+    return max(distance, _NEAREST_WALL_CM), _WALL_ERROR * float(np.sqrt(1 - trust))
 
 
 def _row_colors(piece: Pixels) -> Numbers:

@@ -87,7 +87,7 @@ def _hanging(product: CutOut, placement: Placement, source: Source, part: Box) -
     width, height = part[2] - part[0], part[3] - part[1]
     scale = min(1.0, _CELLS / max(width, height))
     size = float(np.hypot(right - left, bottom - top))
-    to_right = placement.camera.slants(*placement.foot)[0] * placement.distance_cm
+    to_right = placement.camera.slants(*placement.base_point)[0] * placement.distance_cm
     away = float(np.clip((to_right - source.position[0]) / _SIDEWAYS_CM, -1, 1))
     across, down = _WALL_SHIFT * size * away - part[0], _WALL_SHIFT * size - part[1]
     shifted = scaled_box((left + across, top + down, right + across, bottom + down), scale)

@@ -1,28 +1,27 @@
 """Where the product goes and how large: what the caller asked for first, true scale by the camera's geometry next."""
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imaging.cutout import CutOut
 from imaging.geometry.camera import Camera
-from imaging.geometry.product_volume import Solid, solid_of
-from imaging.geometry.walls import wall_distance
+from imaging.geometry.product_volume import solid_of
 from imaging.picture import Box, Mask, Pixels, Point, Size, bounds
 from imaging.placement.find_place import find_place
 from imaging.placement.mask_fit import FITS, Held, largest_part, moved_inside, share_inside
+from imaging.placement.perspective import Perspective, over, perspective_at
 from imaging.placement.suggestion import Suggestion
 from imaging.placement.text_placement import Surface, Words, read
 from schemas.jobs import AskedSurface
 
-TABLE_CM = 75.0
-_LOWEST_CAMERA_CM = 20.0
 _COVERED = 0.5  # the alpha from which a pixel counts as product
 _SMALLEST_SHARE, _LARGEST_SHARE = 0.1, 0.7  # of the photo's height, where the size is ours to choose
 _SMALLEST_LIKELY = 0.03  # where at least its likely height is known
 _LARGEST_ROWS = 1 << 20
+_USUAL_HEIGHT_ERROR = 0.25  # products of one shape differ so much in height
 NOTHING_SUGGESTED = Suggestion()
 
 _PLACED: dict[Surface, str] = {
@@ -35,6 +34,8 @@ _NOT_SEEN = "The place was not found in the photo: {}"
 NOT_FOUND = tuple(said.format(where) for said in (_NOT_LOOKED_FOR, _NOT_SEEN) for where in _PLACED.values())
 """Warnings about a place that this program could not find by itself."""
 _ON_WALL = "{} above the horizon, where no floor can be: the product hangs on the wall there"
+_UNSURE = "The product's size may be off by {:.0f} %: the photo does not show {}"
+_UNSURE_PERCENT = 30.0
 _CUT_BY_MASK = "The product does not fit inside the mask and is cut off at its edge"
 
 _USUAL_HEIGHTS: dict[Surface, tuple[tuple[float, float], ...]] = {
@@ -60,21 +61,31 @@ class Wish:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """How the size was found, and one standard deviation of it in percent: from the camera's geometry, from an object
+    of usual size in view, from the usual height of products of this shape, or as the caller asked."""
+
+    source: Literal["camera", "object", "usual_height", "asked"]
+    error_percent: float
+
+
+@dataclass(frozen=True)
 class Placement:
-    """`frame` holds the whole product and may reach beyond the photo; `box` is what is seen of it. `foot` is its
+    """`frame` holds the whole product and may reach beyond the photo; `box` is what is seen of it. `base_point` is its
     bottom center, on a wall its center. `camera` stands over the surface that carries the product, which is
-    `height_cm` tall and `distance_cm` away."""
+    `height_cm` tall and `distance_cm` away. `found` is False where neither the caller told the place nor it was seen
+    in the photo: then it is a likely one."""
 
     frame: Box
     box: Box
-    foot: Point
+    base_point: Point
     surface: Surface
     camera: Camera
     height_cm: float
     distance_cm: float
+    scale: Scale
     warnings: tuple[str, ...] = ()
     found: bool = True
-    """Whether the caller said the place or it was seen in the photo: else it is a likely one."""
 
 
 @dataclass(frozen=True)
@@ -91,75 +102,40 @@ class _Spot:
     warning: str = ""
 
 
-class _Perspective(Protocol):
-    """What a product at one spot measures in pixel rows and in cm."""
-
-    def rows(self, height_cm: float) -> float: ...
-    def height_cm(self, rows: float) -> float: ...
-    def distance_cm(self, height_cm: float) -> float: ...
-
-
-@dataclass(frozen=True)
-class _Standing:
-    """A solid with its lowest pixel row just above `foot`, on the plane under the camera."""
-
-    camera: Camera
-    solid: Solid
-    foot: int
-
-    def rows(self, height_cm: float) -> float:
-        top, bottom = self.solid.rows(self.camera, height_cm, self.distance_cm(height_cm))
-        return bottom - top
-
-    def height_cm(self, rows: float) -> float:
-        return self.solid.height_in(self.camera, self.foot, rows)
-
-    def distance_cm(self, height_cm: float) -> float:
-        return self.solid.distance(self.camera, height_cm, self.foot)
-
-
-@dataclass(frozen=True)
-class _Upright:
-    """Something flat at a known distance: what hangs on a wall, or stands where no floor can be."""
-
-    focal: float
-    distance: float
-
-    def rows(self, height_cm: float) -> float:
-        return height_cm * self.focal / self.distance
-
-    def height_cm(self, rows: float) -> float:
-        return rows * self.distance / self.focal
-
-    def distance_cm(self, height_cm: float) -> float:  # noqa: ARG002  the same for all heights
-        return self.distance
-
-
 def lay_out(
     room: Pixels, product: CutOut, camera: Camera, wish: Wish, suggestion: Suggestion = NOTHING_SUGGESTED
 ) -> Placement:
-    """The placement that `wish` asks for; what it leaves open is as suggested, else a free piece of floor and a usual
-    size."""
+    """Return the placement that `wish` asks for; what it leaves open is as suggested, else a free piece of floor and a
+    usual size."""
     spot = _spot(room, camera, wish, suggestion.box)
     perspective, frame = _stood(room, product, camera, spot, wish, suggestion.height_cm)
     if inside := _inside_drawn(frame, product, spot, wish):
         spot = replace(spot, point=_bottom(inside), within=inside)
         perspective, frame = _stood(room, product, camera, spot, wish, suggestion.height_cm)
-    camera = _over(camera, spot.surface)
     if spot.chosen:
         frame = _inside(frame, camera.size)
     height_cm = perspective.height_cm(frame[3] - frame[1])
+    scale = _scale(perspective, wish, spot)
     return Placement(
         frame,
         _seen(product, frame, camera.size),
-        foot_of(frame, spot.surface),
+        base_point_of(frame, spot.surface),
         spot.surface,
-        camera,
+        over(camera.at_column(spot.point[0]), spot.surface, spot.point[1] + 1),
         height_cm,
         perspective.distance_cm(height_cm),
-        _warnings(wish, spot, camera, frame, product),
+        scale,
+        _warnings(wish, spot, camera, frame, product, perspective, scale),
         spot.found,
     )
+
+
+def _scale(perspective: Perspective, wish: Wish, spot: _Spot) -> Scale:
+    if wish.box or (spot.within and not wish.product_height_cm) or (wish.scale and not wish.product_height_cm):
+        return Scale("asked", 0.0)
+    if wish.product_height_cm:
+        return Scale("camera", round(100 * perspective.error, 1))
+    return Scale("usual_height", round(100 * float(np.hypot(perspective.error, _USUAL_HEIGHT_ERROR)), 1))
 
 
 def surface_of(wish: Wish) -> Surface | None:
@@ -189,8 +165,9 @@ def _found(room: Pixels, camera: Camera, words: Words) -> _Spot:
 
 
 def _at(point: Point, surface: Surface | None, camera: Camera, said: str) -> _Spot:
-    """Where no `surface` is asked for it is the floor, but for a point where none can be."""
-    if surface is None and camera.found and point[1] < camera.horizon:
+    """Return the spot at a point: where no `surface` is asked for on the floor, or on the wall where no floor can
+    be."""
+    if surface is None and point[1] < camera.at_column(point[0]).horizon - 2 * camera.horizon_error:
         return _Spot(point, "wall", warning=_ON_WALL.format(said))
     return _Spot(point, surface or "floor")
 
@@ -203,29 +180,17 @@ def _middle(box: Box) -> Point:
     return (box[0] + box[2]) // 2, (box[1] + box[3]) // 2
 
 
-def _over(camera: Camera, surface: Surface) -> Camera:
-    if surface != "tabletop":
-        return camera
-    return replace(camera, height_cm=max(camera.height_cm - TABLE_CM, _LOWEST_CAMERA_CM))
-
-
-def _perspective(room: Pixels, product: CutOut, camera: Camera, spot: _Spot) -> _Perspective:
-    foot = spot.point[1] + 1
-    if spot.surface == "wall" or foot <= camera.horizon:
-        return _Upright(camera.focal, wall_distance(room, camera))
-    return _Standing(_over(camera, spot.surface), solid_of(product.alpha), foot)
-
-
 def _stood(
     room: Pixels, product: CutOut, camera: Camera, spot: _Spot, wish: Wish, likely_cm: float | None
-) -> tuple[_Perspective, Box]:
+) -> tuple[Perspective, Box]:
     """What a product measures at the spot, and its frame there."""
-    perspective = _perspective(room, product, camera, spot)
+    solid, base_row = solid_of(product.alpha), spot.point[1] + 1
+    perspective = perspective_at(room, solid, camera.at_column(spot.point[0]), spot.surface, base_row)
     return perspective, _frame(product, spot, _rows(perspective, product, camera.size, spot, wish, likely_cm))
 
 
 def _rows(
-    perspective: _Perspective, product: CutOut, size: Size, spot: _Spot, wish: Wish, likely_cm: float | None
+    perspective: Perspective, product: CutOut, size: Size, spot: _Spot, wish: Wish, likely_cm: float | None
 ) -> int:
     """How many pixel rows high the product is to be; a box decides alone, a mask where no height is given."""
     largest = _largest(product, spot.within) if spot.within else _LARGEST_ROWS
@@ -246,7 +211,7 @@ def _largest(product: CutOut, box: Box) -> int:
 
 
 def _usual_rows(
-    perspective: _Perspective, product: CutOut, size: Size, surface: Surface, likely_cm: float | None
+    perspective: Perspective, product: CutOut, size: Size, surface: Surface, likely_cm: float | None
 ) -> float:
     """Its likely height, or one that products of this shape usually have, kept to what looks at home in the photo."""
     height, width = product.alpha.shape
@@ -303,14 +268,16 @@ def _covered(count: int, start: int, stop: int, limit: int) -> NDArray[np.intp]:
     return ((inside - start + 0.5) * count / (stop - start)).astype(np.intp)
 
 
-def foot_of(frame: Box, surface: Surface) -> Point:
+def base_point_of(frame: Box, surface: Surface) -> Point:
     """The middle of what hangs, else the bottom center."""
     left, top, right, bottom = frame
     return (left + right) // 2, (top + bottom) // 2 if surface == "wall" else bottom - 1
 
 
-def _warnings(wish: Wish, spot: _Spot, camera: Camera, frame: Box, product: CutOut) -> tuple[str, ...]:
-    """What of the wish had no effect or leads to something odd."""
+def _warnings(
+    wish: Wish, spot: _Spot, camera: Camera, frame: Box, product: CutOut, perspective: Perspective, scale: Scale
+) -> tuple[str, ...]:
+    """Return what of the wish was ignored or leads to something odd."""
     said = []
     if wish.box and (wish.product_height_cm or wish.scale):
         said.append("placement_box decides the size: product_height_cm and product_scale have no effect")
@@ -320,10 +287,10 @@ def _warnings(wish: Wish, spot: _Spot, camera: Camera, frame: Box, product: CutO
         said.append("placement_box decides the place: placement_coordinates have no effect")
     if spot.warning:
         said.append(spot.warning)
-    if wish.product_height_cm and not camera.found:
-        said.append("The photo shows too few straight edges to find its horizon: the true scale is only a guess")
     if spot.surface != "wall" and spot.point[1] + 1 <= camera.horizon:
-        said.append("The foot lies above the horizon, where no floor can be: its size is only a guess")
+        said.append("The product's base lies above the horizon, where no floor can be: its size is only a guess")
+    elif scale.source == "camera" and scale.error_percent >= _UNSURE_PERCENT:
+        said.append(_UNSURE.format(scale.error_percent, perspective.unknown))
     if frame[0] < 0 or frame[1] < 0 or frame[2] > camera.size[0] or frame[3] > camera.size[1]:
         said.append("The product reaches beyond the photo and is cut off at its border")
     if wish.mask is not None and share_inside(product.alpha, frame, wish.mask) < FITS:

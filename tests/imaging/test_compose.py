@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from imaging.compose import Composite, compose
-from imaging.geometry.camera import find_camera
+from imaging.geometry.find_camera import find_camera
 from imaging.lighting.estimate import encoded, linear
 from imaging.picture import Mask, Pixels
 from imaging.placement.layout import Placement, Wish, lay_out
@@ -166,7 +166,7 @@ def test_a_lampshade_is_bright_in_lamplight_and_a_white_cabinet_is_not() -> None
     lamp, cabinet = drawn.lamp(), drawn.block(50, 200, (240, 238, 230))
     for product, bright in ((lamp, True), (cabinet, False)):
         composite, placement = made(Wish(coordinates=(400, 500), product_height_cm=150), product, evening)
-        shade = composite.pixels[placement.frame[1] + 5, placement.foot[0]]
+        shade = composite.pixels[placement.frame[1] + 5, placement.base_point[0]]
         assert (shade.min() > 215) == bright
 
 
@@ -183,7 +183,7 @@ def gained(product: drawn.CutOut, room: Pixels, wish: Wish = LAMP_WISH) -> tuple
 def test_a_lit_lamp_brightens_the_wall_less_and_less_with_distance() -> None:
     gain, placement = gained(drawn.lamp(), EVENING)
     _, top, right, _ = placement.frame
-    above = gain[:top, placement.foot[0]][::-1]
+    above = gain[:top, placement.base_point[0]][::-1]
     assert above[2] > 15
     assert (np.diff(above[5:]) <= 1).all()
     assert above[-1] == 0

@@ -34,9 +34,9 @@ export interface EditJob {
    */
   product_height_cm?: number | null;
   /**
-   * the height the photo was taken from
+   * the height the photo was taken from; estimated from the photo if absent
    */
-  camera_height_cm?: number;
+  camera_height_cm?: number | null;
   /**
    * 0 keeps the product's pixels, in the room's light; 1 frees the model; the engine's own if absent
    */
@@ -136,9 +136,9 @@ export interface GenerateJob {
    */
   product_height_cm?: number | null;
   /**
-   * the height the photo was taken from
+   * the height the photo was taken from; estimated from the photo if absent
    */
-  camera_height_cm?: number;
+  camera_height_cm?: number | null;
   /**
    * 0 keeps the product's pixels, in the room's light; 1 frees the model; the engine's own if absent
    */
@@ -423,6 +423,7 @@ export interface PlacementInfo {
    * `floor`, `wall` or `tabletop`
    */
   surface: string;
+  scale: Scale;
   /**
    * width and height of the upright photo, and of the answer
    *
@@ -439,6 +440,19 @@ export interface PlacementInfo {
   checks: {
     [k: string]: unknown;
   };
+}
+/**
+ * how the size was found: `source` and `error_percent`
+ */
+export interface Scale {
+  /**
+   * from the photo's perspective, an object of usual size in it, the usual height of such products, or a box, a mask or a scale that was asked for
+   */
+  source: "camera" | "object" | "usual_height" | "asked";
+  /**
+   * one standard deviation of the size; 0 where it was asked for
+   */
+  error_percent: number;
 }
 /**
  * of `generate`
@@ -701,6 +715,7 @@ export interface PlacementInfo1 {
    * `floor`, `wall` or `tabletop`
    */
   surface: string;
+  scale: Scale;
   /**
    * width and height of the upright photo, and of the answer
    *

@@ -1,8 +1,14 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from imaging.geometry.camera import FOCAL_SHARE, HORIZON_SHARE, Camera, find_camera
+from imaging.geometry.camera import FOCAL_SHARE, HORIZON_SHARE, Camera
+from imaging.geometry.camera_height import refined_height
+from imaging.geometry.find_camera import find_camera
+from imaging.picture import Pixels
 from tests.imaging import drawn
 
 
@@ -42,7 +48,71 @@ def test_two_vanishing_points_tell_the_focal_length() -> None:
 @pytest.mark.parametrize("size", [(800, 600), (300, 900), (1, 1), (2, 3), (3000, 1), (1, 3000)])
 def test_a_photo_without_edges_gets_the_stated_default(size: tuple[int, int]) -> None:
     camera = find_camera(np.full((size[1], size[0], 3), 128, np.uint8), 120)
-    assert camera == Camera(size, HORIZON_SHARE * size[1], FOCAL_SHARE * max(size), 120, found=False)
+    stated = Camera(size, HORIZON_SHARE * size[1], FOCAL_SHARE * max(size), 120, found=False)
+    assert replace(camera, horizon_error=0.0, height_error=0.0) == stated
+    assert camera.horizon_error > 0.1 * size[1]
+
+
+def picket_fence(pitch: float = 0.0, roll: float = 0.0) -> tuple[Pixels, float]:
+    """Upright edges alone, seen by a camera of the usual lens that looks down by `pitch`, turned clockwise by `roll`;
+    and the row of the horizon in the middle."""
+    height, width = 600, 800
+    focal = FOCAL_SHARE * width
+    picture = np.full((height, width, 3), 230, np.uint8)
+    horizon = height / 2 - focal * np.tan(pitch)
+    meet = np.array([width / 2, height / 2 + focal / np.tan(pitch) if pitch else 1e9])
+    for x in np.linspace(-100, width + 100, 14):
+        top = meet + ([x, horizon] - meet) * (meet[1] + 200) / (meet[1] - horizon)
+        low = meet + ([x, horizon] - meet) * (meet[1] - height - 200) / (meet[1] - horizon)
+        ends = (np.array([top, low]) - [width / 2, height / 2]) @ turn_by(roll) + [width / 2, height / 2]
+        cv2.line(picture, *(tuple(end.round().astype(int).tolist()) for end in ends), (40, 40, 40), 2, cv2.LINE_AA)
+    return picture, horizon
+
+
+def turn_by(angle: float) -> NDArray[np.float64]:
+    return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+
+
+@pytest.mark.parametrize("degrees", [0, 5, 12])
+def test_upright_edges_alone_tell_how_far_the_camera_looks_down(degrees: float) -> None:
+    picture, horizon = picket_fence(pitch=np.radians(degrees))
+    camera = find_camera(picture)
+    assert camera.found
+    assert camera.horizon == pytest.approx(horizon, abs=0.02 * 600)
+    assert camera.horizon_error > 0.04 * 600, "crops and lenses that are shifted look the same"
+
+
+@pytest.mark.parametrize("degrees", [-3, 2, 4])
+def test_a_photo_held_askew_has_another_horizon_in_each_column(degrees: float) -> None:
+    camera = find_camera(picket_fence(roll=np.radians(degrees))[0])
+    assert np.degrees(camera.roll) == pytest.approx(degrees, abs=0.2)
+    right = camera.at_column(700)
+    assert right.roll == 0
+    assert right.horizon - camera.horizon == pytest.approx(300 * np.tan(np.radians(degrees)), abs=2)
+
+
+def test_a_camera_that_looks_down_is_held_by_somebody_who_stands_and_a_level_one_is_lower() -> None:
+    down, level = (find_camera(picket_fence(pitch=np.radians(degrees))[0]) for degrees in (12, 0))
+    upright = find_camera(np.ascontiguousarray(picket_fence()[0][:, 200:600]))
+    assert 140 < down.height_cm < 160
+    assert 105 < level.height_cm < 125
+    assert 140 < upright.height_cm < 160
+    assert level.height_error > down.height_error > 0.1
+
+
+@pytest.mark.parametrize("height_cm", [95, 180])
+def test_the_height_of_the_room_tells_the_height_of_the_camera(height_cm: float) -> None:
+    seen_by = replace(drawn.camera(), height_cm=height_cm)
+    usual = seen_by.at_height(130, 0.28)
+    found, error = refined_height(drawn.room(seen_by), usual)
+    assert abs(np.log(found / height_cm)) < 0.7 * abs(np.log(130 / height_cm))
+    assert error < usual.height_error
+
+
+def test_a_height_that_the_caller_knows_is_taken() -> None:
+    camera = find_camera(drawn.room(drawn.camera()), 87)
+    assert camera.height_cm == 87
+    assert camera.height_error < 0.05
 
 
 def test_noise_is_no_room() -> None:

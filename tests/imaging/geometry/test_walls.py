@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from imaging.geometry.camera import find_camera
+from imaging.geometry.find_camera import find_camera
 from imaging.geometry.walls import WALL_CM, floor_end, wall_distance
 from tests.imaging import drawn
 

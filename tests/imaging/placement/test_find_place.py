@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from imaging.geometry.camera import Camera, find_camera
+from imaging.geometry.camera import Camera
+from imaging.geometry.find_camera import find_camera
 from imaging.picture import Pixels
 from imaging.placement.find_place import FoundPlace, find_place
 from imaging.placement.text_placement import Words, read

@@ -3,9 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from imaging.geometry.camera import find_camera
+from imaging.geometry.find_camera import find_camera
 from imaging.picture import Box
-from imaging.placement.layout import TABLE_CM, Placement, Wish, lay_out
+from imaging.placement.layout import Placement, Scale, Wish, lay_out
+from imaging.placement.perspective import TABLE_CM
 from tests.imaging import drawn
 
 CAMERA = drawn.camera()
@@ -36,7 +37,7 @@ def test_a_product_of_known_height_is_as_large_as_it_truly_is(case: str) -> None
 def test_the_foot_is_where_it_was_asked_for() -> None:
     for foot in [(400, 500), (5, 599), (799, 300), (333, 444)]:
         placement = placed(Wish(coordinates=foot))
-        assert placement.foot == foot
+        assert placement.base_point == foot
         assert placement.frame[3] == foot[1] + 1
 
 
@@ -65,7 +66,7 @@ def test_a_box_is_filled_as_far_as_the_shape_allows_at_its_bottom_center(box: Bo
 def test_on_a_wall_a_box_is_filled_in_its_middle_and_coordinates_are_the_center() -> None:
     assert placed(Wish(box=(100, 50, 160, 250), surface="wall")).frame == (100, 100, 160, 200)
     hung = placed(Wish(coordinates=(400, 180), surface="wall", product_height_cm=80))
-    assert hung.foot == (400, 180)
+    assert hung.base_point == (400, 180)
     assert hung.frame[1] + hung.frame[3] == pytest.approx(360, abs=1)
 
 
@@ -139,7 +140,7 @@ def test_a_product_that_no_size_brings_into_the_mask_is_cut_and_said() -> None:
 def test_coordinates_win_over_a_mask_and_a_box_over_both() -> None:
     mask = np.zeros((600, 800), np.bool_)
     mask[300:500, 200:300] = True
-    assert placed(Wish(mask=mask, coordinates=(600, 550))).foot == (600, 550)
+    assert placed(Wish(mask=mask, coordinates=(600, 550))).base_point == (600, 550)
     placement = placed(Wish(mask=mask, coordinates=(600, 550), box=(10, 300, 100, 400)))
     assert placement.frame[3] == 400
     assert any("placement_coordinates" in warning for warning in placement.warnings)
@@ -176,7 +177,7 @@ def test_a_box_or_a_mask_above_the_horizon_is_on_the_wall() -> None:
 
 def test_a_floor_above_the_horizon_is_a_guess_and_is_said() -> None:
     placement = placed(Wish(coordinates=(400, 200), product_height_cm=60, surface="floor"))
-    assert placement.foot == (400, 200)
+    assert placement.base_point == (400, 200)
     assert 20 < placement.frame[3] - placement.frame[1] < 200
     assert any("horizon" in warning for warning in placement.warnings)
 
@@ -189,10 +190,39 @@ def test_what_has_no_effect_is_said() -> None:
     assert not placed(Wish(coordinates=(400, 500), product_height_cm=50)).warnings
 
 
-def test_a_guessed_horizon_is_said_where_true_scale_was_asked_for() -> None:
-    unsure = replace(CAMERA, found=False)
-    asked = lay_out(ROOM, drawn.block(60, 100), unsure, Wish(coordinates=(400, 500), product_height_cm=50))
-    assert any("straight edges" in warning for warning in asked.warnings)
+def test_a_size_that_is_not_sure_is_said_where_true_scale_was_asked_for() -> None:
+    wish = Wish(coordinates=(400, 500), product_height_cm=50)
+    sure, low, unseen = (
+        lay_out(ROOM, drawn.block(60, 100), camera, wish)
+        for camera in (
+            CAMERA.at_height(150, 0.2),
+            CAMERA.at_height(150, 0.4),
+            replace(CAMERA, found=False, horizon_error=100.0),
+        )
+    )
+    assert not sure.warnings
+    assert sure.scale == Scale("camera", 20.0)
+    assert any("40 %" in warning and "camera_height_cm" in warning for warning in low.warnings)
+    assert any("the photo does not show the horizon" in warning for warning in unseen.warnings)
+
+
+def test_it_is_said_how_the_size_was_found() -> None:
+    mask = np.zeros((600, 800), np.bool_)
+    mask[300:500, 200:300] = True
+    for wish in (Wish(box=(100, 100, 300, 500)), Wish(coordinates=(400, 500), scale=0.3), Wish(mask=mask)):
+        assert placed(wish).scale == Scale("asked", 0.0)
+    assert placed(Wish(coordinates=(400, 500), product_height_cm=50)).scale.source == "camera"
+    guessed = placed(Wish(coordinates=(400, 500))).scale
+    assert guessed.source == "usual_height"
+    assert guessed.error_percent >= 25
+
+
+def test_a_tilted_photo_has_the_scale_of_the_column() -> None:
+    wish = Wish(coordinates=(700, 500), product_height_cm=50)
+    level, tilted = (lay_out(ROOM, drawn.block(60, 100), replace(CAMERA, roll=roll), wish) for roll in (0, 0.1))
+    above = (500 - CAMERA.horizon - 300 * np.tan(0.1)) / (500 - CAMERA.horizon)
+    shrunk = (tilted.frame[3] - tilted.frame[1]) / (level.frame[3] - level.frame[1])
+    assert shrunk == pytest.approx(above, rel=0.05)
 
 
 def test_what_reaches_beyond_the_photo_is_cut_and_said() -> None:

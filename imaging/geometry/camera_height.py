@@ -1,0 +1,68 @@
+"""How high the camera was, from rooms being about as high as others.
+
+Where a wall is seen from its foot to the ceiling, the horizon divides it as the camera's height divides the room's.
+Single strips of a photo are often wrong: furniture stands before the wall, and cornices and beams before the ceiling.
+All strips together shift what is usual for such photos.
+"""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+from imaging.geometry.camera import Camera, Numbers
+from imaging.geometry.walls import floor_end
+from imaging.picture import Pixels
+
+_ROOM_CM = 265.0  # rooms to live in are 240 to 300 cm high
+_VIEW = 480  # pixels of the longer side
+_STRIPS = 24
+_BORDER = 3  # rows from the photo's border
+_MIDDLE_OF_FLOOR = 0.6  # from the horizon to the photo's border
+_LEAST_RISE = 0.02  # cm for each cm of distance: nearer to the horizon rows tell nothing
+_LOWEST_CM, _HIGHEST_CM = 60.0, 230.0
+_STEPS = 60
+_SPREAD = 0.12  # one standard deviation of a right strip, as a share
+_OUTLIERS = 0.05  # of the mean density: how often strips may be wrong
+_FULL_COUNT = 128  # readings that count as one independent measurement: there are four a strip
+
+
+def refined_height(pixels: Pixels, camera: Camera) -> tuple[float, float]:
+    """Return the camera's height in cm and one standard deviation of it as a share; `camera` has those that are usual
+    for such photos."""
+    readings = _readings(pixels, camera)
+    steps = np.linspace(np.log(_LOWEST_CM), np.log(_HIGHEST_CM), _STEPS)
+    weight = np.exp(-0.5 * ((steps - np.log(camera.height_cm)) / camera.height_error) ** 2)
+    if len(readings):
+        density = np.exp(-0.5 * ((np.log(readings)[:, None] - steps) / _SPREAD) ** 2).mean(axis=0)
+        weight *= (density / density.mean() + _OUTLIERS) ** min(1.0, len(readings) / _FULL_COUNT)
+    middle = float(np.average(steps, weights=weight))
+    spread = float(np.sqrt(np.average((steps - middle) ** 2, weights=weight)))
+    return float(np.exp(middle)), spread
+
+
+def _readings(pixels: Pixels, camera: Camera) -> Numbers:
+    """Return the camera's heights in cm that the strips of the photo tell."""
+    shrink = min(1.0, _VIEW / max(camera.size))
+    level = replace(camera.scaled(shrink), roll=0.0)
+    small = np.asarray(cv2.resize(pixels, level.size, interpolation=cv2.INTER_AREA), np.uint8)
+    last = level.size[1] - 1
+    upside_down = replace(level, horizon=last - level.horizon)
+    floors = _ends(small, level)
+    ceilings = last - _ends(np.ascontiguousarray(small[::-1]), upside_down)
+    down = -level.ray(np.zeros_like(floors), floors)[1][:, :, None]
+    up = level.ray(np.zeros_like(ceilings), ceilings)[1][:, None, :]
+    seen = (down > _LEAST_RISE) & (up > _LEAST_RISE)  # False where a strip tells nothing
+    heights = _ROOM_CM * (down / np.where(seen, down + up, np.inf))[seen]
+    return np.asarray(heights[(heights > _LOWEST_CM) & (heights < _HIGHEST_CM)])
+
+
+def _ends(pixels: Pixels, camera: Camera) -> Numbers:
+    """Return the rows (strips, 2) where the floor ends, looked for from the photo's border and from the middle of the
+    floor; NaN where nothing tells."""
+    height, width = pixels.shape[:2]
+    middle = round(camera.horizon + _MIDDLE_OF_FLOOR * (height - camera.horizon))
+    strips = pairwise(np.linspace(0, width, _STRIPS + 1).astype(int).tolist())
+    ends = [[floor_end(pixels, camera, strip, row) for row in (height - _BORDER, middle)] for strip in strips]
+    return np.array([[np.nan if end is None else end for end in pair] for pair in ends], np.float64)
