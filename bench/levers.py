@@ -169,7 +169,7 @@ def _nothing(_parts: Components) -> None:
 def _switched(parts: Components) -> None:
     """Two beside the weights, one of them in use at every step: with QUALITIES=all."""
     add_loras(parts.edit.transformer, ("few", "more"))
-    lora.use(parts.edit.transformer, "few")
+    lora.use(parts.edit.transformer, {"few": 1.0})
 
 
 def _tables(parts: Components) -> None:

@@ -153,7 +153,7 @@ class PaintedAs(AnswerPart):
     size: str
 
 
-class Painted(PaintedAs):
+class ImagesResult(PaintedAs):
     """`model` is what painted, in so many `steps` with guidance of `true_cfg_scale`."""
 
     model: str
@@ -164,7 +164,7 @@ class Painted(PaintedAs):
     warnings: list[str] | None = None
 
 
-class ImagesAnswer(Painted):
+class ImagesAnswer(ImagesResult):
     created: int
     data: list[PaintedImage]
 
@@ -176,7 +176,7 @@ class PartialImageEvent(PaintedAs):
     created_at: int
 
 
-class CompletedEvent(Painted, PaintedImage):
+class CompletedEvent(ImagesResult, PaintedImage):
     type: Literal["image_generation.completed", "image_edit.completed"]
     created_at: int
 

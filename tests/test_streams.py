@@ -46,7 +46,7 @@ def live() -> Iterator[Live]:
 
 @pytest.fixture(scope="module")
 def small_engine() -> ImageModel:
-    return tiny.load()
+    return tiny.build_tiny()
 
 
 class BreakingHalfway(Echo):
