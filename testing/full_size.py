@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -89,7 +90,7 @@ def _with_blocks(profile: Profile, plan: Plan, card: Card, blocks: int) -> Rehea
             del built, filled
             parts = _components(checkpoint)
             gc.collect()
-            language = _text_encoder_bytes(plan)
+            language = _text_encoder_bytes(plan.text_encoder)
             host, resident = counted.peak["cpu"], counted.live["meta"]
             counted.start_stage()
             _paint(parts, profile)
@@ -118,14 +119,15 @@ def _components(checkpoint: Checkpoint) -> Components:
     return replace(small, edit=checkpoint, vae=vae)
 
 
-def _text_encoder_bytes(plan: Plan) -> float:
-    """Return the bytes of the text encoder: linear layers of the language model's blocks in the plan's precision."""
+@cache
+def _text_encoder_bytes(precision: str) -> float:
+    """Return the bytes of the text encoder: linear layers of the language model's blocks in `precision`."""
     with torch.device("meta"):
         model = Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(**TEXT_ENCODER))
     total = 2.0 * sum(parameter.numel() for parameter in model.parameters())
     for layer in model.model.language_model.layers.modules():
         if isinstance(layer, nn.Linear):
-            total -= layer.weight.numel() * (2 - BYTES[plan.text_encoder])
+            total -= layer.weight.numel() * (2 - BYTES[precision])
     return total
 
 
@@ -210,7 +212,7 @@ def _meta_is_the_card(card: Card) -> Iterator[None]:
     """Patch what would read values or ask a driver."""
     overwrites = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)
-    patches = [
+    patches: list[Any] = [
         mock.patch.object(loading, "load_file", _read_shapes),
         mock.patch.object(lora, "load_file", _read_shapes),
         mock.patch.object(loading, "multiplies_fp8", return_value=card.capability >= ADA),

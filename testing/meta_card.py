@@ -18,11 +18,11 @@ ALLOCATION_BYTES = 512
 SYNCHRONIZING = ("_local_scalar_dense", "is_nonzero", "nonzero", "equal")
 
 
-class MetaCard(TorchDispatchMode):
+class MetaCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch does not type it
     """Counts what runs under it. `live` and `peak` are bytes by device type."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.live: Counter[str] = Counter()
         self.peak: Counter[str] = Counter()
         self.flops = 0

@@ -65,7 +65,7 @@ def download_file(repo: str, name: str, revision: str | None = None) -> Path:
 
 @contextmanager
 def _translated(what: str) -> Iterator[None]:
-    from huggingface_hub.errors import HFValidationError, HTTPError
+    from huggingface_hub.errors import HFValidationError, HTTPError  # type: ignore[attr-defined]  # not re-exported
 
     try:
         yield

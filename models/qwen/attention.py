@@ -60,7 +60,7 @@ def rotated(states: Tensor, angles: Tensor) -> Tensor:
     if angles.is_complex():
         angles = torch.view_as_real(angles)
     cosine, sine = angles[:, None, :, 0], angles[:, None, :, 1]
-    even, odd = states.float().unflatten(-1, (-1, 2)).unbind(-1)
+    even, odd = states.float().reshape(*states.shape[:-1], -1, 2).unbind(-1)
     turned = torch.stack([even * cosine - odd * sine, even * sine + odd * cosine], dim=-1)
     return turned.flatten(-2).to(states.dtype)
 

@@ -48,7 +48,7 @@ def test_four_bits_leave_the_vision_tower_in_sixteen() -> None:
 
 def test_a_plan_says_what_it_needs_of_main_memory_and_disk() -> None:
     small, large = (make_plan(EDIT, BY_NAME[name]) for name in ("RTX 4090, 24 GB", "H100, 80 GB"))
-    assert small.host == pytest.approx(41.7e9, rel=0.01), "the transformer waits there for its turn"
+    assert small.host == pytest.approx(42.6e9, rel=0.01), "the transformer waits there for its turn"
     assert large.host < 2e9
     assert small.disk == pytest.approx(58.6e9, rel=0.01)
 
