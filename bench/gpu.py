@@ -100,6 +100,7 @@ def measured(profile: Profile, precision: Precision, qualities: Qualities, on_gp
     else:
         parts = tiny_size(profile, TINY_PLANS[precision])
         row |= {"transformer": TINY_PLANS[precision].transformer, "loras": TINY_PLANS[precision].loras}
+    for_single_frames(parts.vae)
     jobs = (EDIT, GENERATE) if profile.references else (WORDS,)
     return [row | one_job(parts, name, on_gpu) for name in jobs]
 
@@ -193,7 +194,7 @@ def planned(parts: Components, plan: Plan, device: str) -> Components:
         edit = replace(bare, adapters=frozenset(names), fused=names[0])
     else:
         edit = fuse_and_shrink(replace(bare, fused=names[0]), plan, device)
-    return replace(parts, edit=edit, text_encoder=text_encoder.to(device), vae=for_single_frames(parts.vae))
+    return replace(parts, edit=edit, text_encoder=text_encoder.to(device))
 
 
 def add_loras(transformer: QwenImageTransformer2DModel, names: Sequence[str]) -> None:

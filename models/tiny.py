@@ -60,13 +60,14 @@ LORA_TARGETS = (
 def build_tiny(max_preview_share: float = math.inf) -> ImageModel:
     """Return the tiny engine. Previews are not limited by default: with weights this small they cost the most."""
     parts = components()
-    _add_loras(parts.edit.transformer)
+    add_loras(parts.edit.transformer)
     edit = replace(parts.edit, adapters=frozenset(few.name for few in LORAS.values()))
     parts = replace(parts, edit=edit, vae=for_single_frames(parts.vae), plan={"engine": "tiny", "weights": "random"})
     return Qwen(parts, name="tiny", cache_bytes=CACHE_BYTES, max_preview_share=max_preview_share)
 
 
-def _add_loras(transformer: QwenImageTransformer2DModel) -> None:
+def add_loras(transformer: QwenImageTransformer2DModel) -> None:
+    """Add the few-step LoRAs of the profile, switched off."""
     with tempfile.TemporaryDirectory() as folder:
         for steps, few in LORAS.items():
             file = Path(folder) / few.file
