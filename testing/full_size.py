@@ -79,11 +79,9 @@ def _with_blocks(profile: Profile, plan: Plan, card: Card, blocks: int) -> Rehea
         source = _published(Path(folder), profile, plan, config)
         with MetaCard() as counted:
             built = (
-                _empty(config)
-                if plan.transformer == "nf4"
-                else loading._built(source.folder, plan, torch.bfloat16, "meta")
+                _empty(config) if plan.transformer == "nf4" else loading._built(source, plan, torch.bfloat16, "meta")
             )
-            filled = loading._filled(built, source.folder, loading._place(plan, "meta"), torch.bfloat16)
+            filled = loading._filled(built, source, loading._place(plan, "meta"), torch.bfloat16)
             if plan.transformer == "nf4":
                 _in_four_bits(filled.transformer_blocks)
             checkpoint = loading._checkpoint(source, filled, plan, "meta")

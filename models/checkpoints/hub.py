@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,16 +43,18 @@ def hub_cache() -> Path:
     return Path(constants.HF_HUB_CACHE)
 
 
-def download_snapshot(repo: str, revision: str | None = None) -> Path:
-    """Download the files of a repository that are missing and return its folder. Raises SettingsError."""
+def download_snapshot(repo: str, revision: str | None = None, ignored: Sequence[str] = ()) -> Path:
+    """Download the files of a repository that are missing, except `ignored` patterns, and return its folder. Raises
+    SettingsError."""
     from huggingface_hub import snapshot_download
 
     with _translated(repo):
-        files = snapshot_download(repo, revision=revision, dry_run=True)
+        files = snapshot_download(repo, revision=revision, ignore_patterns=list(ignored), dry_run=True)
         missing = [file for file in files if file.will_download]
         log.info("Downloading %s: %d of %d files are missing", repo, len(missing), len(files))
         with logged_progress(repo, sum(file.file_size or 0 for file in missing)):
-            return Path(snapshot_download(repo, revision=files[0].commit_hash if files else revision))
+            commit = files[0].commit_hash if files else revision
+            return Path(snapshot_download(repo, revision=commit, ignore_patterns=list(ignored)))
 
 
 def download_file(repo: str, name: str, revision: str | None = None) -> Path:

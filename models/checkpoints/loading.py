@@ -27,6 +27,7 @@ from models.checkpoints import lora, weights
 from models.checkpoints.components import Checkpoint, Components
 from models.checkpoints.modulation import Tables, fixed_timesteps
 from models.checkpoints.plan import EIGHT_BITS, Plan
+from models.checkpoints.prequantized import fill, open_scaled
 from models.checkpoints.profiles import Lora, Profile, TaskLora
 from models.checkpoints.quantization import Format, multiplies_fp8, quantize
 from models.checkpoints.vae import for_single_frames
@@ -47,6 +48,7 @@ class Source:
     identity: dict[str, str]
     task: TaskLora | None = None
     task_file: Path | None = None
+    merged: Path | None = None
 
 
 def source(
@@ -54,28 +56,30 @@ def source(
 ) -> Source:
     """Locate and verify a checkpoint and the LoRAs of the plan. Raises SettingsError for the first defect."""
     location = location or profile.repo
-    folder = locator.folder(location)
-    weights.check(folder, profile.pipeline)
+    folder = locator.folder(location, profile.parts)
+    weights.check(folder, profile.pipeline, profile.parts)
     loras = {each.name: locator.file(each.repo, each.file) for each in _loras(profile, plan)}
-    identity = weights.identity(location, folder)
+    identity = weights.identity(location, folder, profile.parts)
+    merged = profile.transformer_file
+    bare = Source(profile, folder, loras, identity, merged=locator.file(merged.repo, merged.file) if merged else None)
     if task is None:
-        return Source(profile, folder, loras, identity)
+        return bare
     if plan.loras in ("fused", "merged"):
         raise SettingsError(f"TASK_LORA needs LoRAs beside the weights, and this card's plan has none: {plan}")
-    return Source(profile, folder, loras, identity, task, locator.file(task.lora.repo, task.lora.file))
+    return replace(bare, task=task, task_file=locator.file(task.lora.repo, task.lora.file))
 
 
 def load_components(
     edit: Source, plan: Plan, device: str, dtype: torch.dtype = torch.bfloat16, text: Source | None = None
 ) -> Components:
     """Return the components of a plan. Raises SettingsError with file and tensor if the weights do not fit."""
-    log.info("Loading %s: %.1f GB", edit.profile.name, weights.size(edit.folder) / 1e9)
+    log.info("Loading %s: %.1f GB", edit.profile.name, weights.size(edit.folder, edit.profile.parts) / 1e9)
     # The libraries patch torch for the whole process while they build a model, so models are built one at a time. The
     # transformers are built first, empty, and filled from the disk while the others are built.
     place = _place(plan, device)
-    built = {source: _built(source.folder, plan, dtype, device) for source in (edit, text) if source is not None}
+    built = {source: _built(source, plan, dtype, device) for source in (edit, text) if source is not None}
     fillings = {
-        source: partial(_timed, "transformer", partial(_filled, empty, source.folder, place, dtype))
+        source: partial(_timed, "transformer", partial(_filled, empty, source, place, dtype))
         for source, empty in built.items()
     }
     with ThreadPoolExecutor(2) as pool:
@@ -87,7 +91,7 @@ def load_components(
         ready = {}
         for source, fill in fillings.items():  # one at a time if they wait in main memory
             filled = begun[source].result() if source in begun else fill()
-            ready[source] = _checkpoint(source, filled, plan, device)
+            ready[source] = _checkpoint(source, filled, plan, device, dtype)
     with _named("tokenizer or processor"):
         tokenizer = Qwen2Tokenizer.from_pretrained(edit.folder / "tokenizer")
         processor = edit.folder / "processor"
@@ -105,17 +109,28 @@ def load_components(
     )
 
 
-def _checkpoint(source: Source, transformer: QwenImageTransformer2DModel, plan: Plan, device: str) -> Checkpoint:
+def _checkpoint(
+    source: Source,
+    transformer: QwenImageTransformer2DModel,
+    plan: Plan,
+    device: str,
+    dtype: torch.dtype = torch.bfloat16,
+) -> Checkpoint:
+    """Return a filled transformer with its LoRAs as the plan has them."""
     scheduler = FlowMatchEulerDiscreteScheduler.load_config(source.folder, subfolder="scheduler")
     for name, file in source.loras.items():
         lora.add(transformer, file, name)
     if source.task and source.task_file:
         lora.add(transformer, source.task_file, source.task.lora.name)
     bare = Checkpoint(source.profile, transformer, dict(scheduler), frozenset(source.loras), task=source.task)
+    if plan.loras == "none" and plan.transformer in EIGHT_BITS:
+        return fuse_and_shrink(bare, plan, device)
     if plan.loras in ("switchable", "none"):
         return bare
     fast = source.profile.schedules["fast"].lora
     assert fast is not None, "plans with a LoRA in the weights are made for profiles that have one"
+    if source.merged:
+        return _prequantized(replace(bare, fused=fast.name), source.merged, plan, device, dtype)
     if plan.loras == "reversible":
         lora.fuse_reversibly(transformer, fast.name)
         return replace(bare, fused=fast.name)
@@ -123,8 +138,24 @@ def _checkpoint(source: Source, transformer: QwenImageTransformer2DModel, plan: 
     return fuse_and_shrink(replace(bare, adapters=frozenset(), fused=fused), plan, device)
 
 
+def _prequantized(checkpoint: Checkpoint, file: Path, plan: Plan, device: str, dtype: torch.dtype) -> Checkpoint:
+    """Return a checkpoint whose transformer is read from a file in fp8, its modulation tabulated block by block."""
+    transformer = checkpoint.transformer
+    scaled, computes = open_scaled(file, transformer), multiplies_fp8(torch.device(device))
+    for name, part in transformer.named_children():
+        if name != "transformer_blocks":
+            fill(part, scaled, f"{name}.", dtype, device, computes=computes)
+    tables, steps = _tables(checkpoint, plan)
+    for number, block in enumerate(transformer.transformer_blocks):
+        fill(block, scaled, f"transformer_blocks.{number}.", dtype, device, computes=computes)
+        tables.put(block)
+    return replace(checkpoint, steps=steps)
+
+
 def _loras(profile: Profile, plan: Plan) -> list[Lora]:
     """Return the LoRAs that the plan's qualities need."""
+    if plan.loras == "merged":
+        return []
     schedules = (profile.schedules[quality] for quality in plan.qualities)
     return [schedule.lora for schedule in schedules if schedule.lora is not None]
 
@@ -141,12 +172,15 @@ def _mapped(plan: Plan, device: str) -> dict[str, Any]:
     return {"device_map": "balanced" if plan.device_map == "balanced" else device}
 
 
-def _built(folder: Path, plan: Plan, dtype: torch.dtype, device: str) -> QwenImageTransformer2DModel:
+def _built(source: Source, plan: Plan, dtype: torch.dtype, device: str) -> QwenImageTransformer2DModel:
     """Return the transformer without weights on the meta device; with its weights if they are quantized by
     bitsandbytes or spread over several cards while they are read."""
+    folder = source.folder
     config = QwenImageTransformer2DModel.load_config(folder, subfolder="transformer")
     with init_empty_weights():
         empty = QwenImageTransformer2DModel.from_config(config)
+    if source.merged:
+        return empty
     weights.check_tensors(folder / "transformer", _shapes(empty))
     quantized: dict[str, Any] = {}
     if plan.transformer == "nf4":
@@ -160,10 +194,12 @@ def _built(folder: Path, plan: Plan, dtype: torch.dtype, device: str) -> QwenIma
 
 
 def _filled(
-    transformer: QwenImageTransformer2DModel, folder: Path, device: str, dtype: torch.dtype
+    transformer: QwenImageTransformer2DModel, source: Source, device: str, dtype: torch.dtype
 ) -> QwenImageTransformer2DModel:
-    """Fill an empty transformer, shard by shard straight to its device."""
-    shards = weights.shards(folder / "transformer")
+    """Fill an empty transformer, shard by shard straight to its device. A file in fp8 is read block by block later."""
+    if source.merged:
+        return transformer.eval().requires_grad_(False)
+    shards = weights.shards(source.folder / "transformer")
     total, read = sum(shard.stat().st_size for shard in shards), 0
     if any(parameter.is_meta for parameter in transformer.parameters()):
         for shard in shards:
@@ -238,10 +274,7 @@ def fuse_and_shrink(checkpoint: Checkpoint, plan: Plan, device: str) -> Checkpoi
         if name != "transformer_blocks":
             settle(part)
     if plan.tabulated:
-        schedules = [checkpoint.profile.schedules[quality] for quality in plan.qualities]
-        table = torch.cat([fixed_timesteps(checkpoint.scheduler_config, schedule) for schedule in schedules])
-        tables = Tables(transformer, table)
-        steps = frozenset(schedule.steps for schedule in schedules)
+        tables, steps = _tables(checkpoint, plan)
     for block in transformer.transformer_blocks:
         settle(block)
         if tables:
@@ -250,6 +283,13 @@ def fuse_and_shrink(checkpoint: Checkpoint, plan: Plan, device: str) -> Checkpoi
             quantize(block, cast(Format, plan.transformer), computes=multiplies_fp8(torch.device(device)))
     transformer.unload_lora()
     return replace(checkpoint, steps=steps)
+
+
+def _tables(checkpoint: Checkpoint, plan: Plan) -> tuple[Tables, frozenset[int]]:
+    """Return the modulation tables of the plan's qualities and their numbers of steps."""
+    schedules = [checkpoint.profile.schedules[quality] for quality in plan.qualities]
+    timesteps = torch.cat([fixed_timesteps(checkpoint.scheduler_config, schedule) for schedule in schedules])
+    return Tables(checkpoint.transformer, timesteps), frozenset(schedule.steps for schedule in schedules)
 
 
 def _place(plan: Plan, device: str) -> str:

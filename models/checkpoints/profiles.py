@@ -70,6 +70,11 @@ class Profile:
     transformer_file: Lora | None = None
     """A file with the transformer in scaled fp8, its few-step LoRA merged, in place of the repository's transformer."""
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Parts whose weights are read from the repository."""
+        return ("text_encoder", "vae") if self.transformer_file else ("transformer", "text_encoder", "vae")
+
 
 # https://github.com/ModelTC/Qwen-Image-Lightning, generate_with_diffusers.py: a shift of 3 at every size.
 LIGHTNING = {

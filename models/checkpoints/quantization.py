@@ -34,14 +34,25 @@ class EightBitLinear(nn.Module):
 
     def __init__(self, layer: nn.Linear, kind: Format, *, computes: bool) -> None:
         super().__init__()
-        self._computes = computes
         weight = layer.weight.detach().float()
         scale = (_largest(weight) / LARGEST[kind]).clamp(min=1e-12)
         values = weight / scale
         values = values.round() if kind == "int8" else values.clamp(-LARGEST[kind], LARGEST[kind])
-        self.register_buffer("weight", values.to(DTYPES[kind]), persistent=False)
+        self._hold(values.to(DTYPES[kind]), scale, None if layer.bias is None else layer.bias.detach(), computes)
+
+    @classmethod
+    def stored(cls, weight: Tensor, scale: Tensor, bias: Tensor | None, *, computes: bool) -> "EightBitLinear":
+        """Return a layer of fp8 weights as they are, with scales of shape (rows, 1)."""
+        layer = cls.__new__(cls)
+        nn.Module.__init__(layer)
+        layer._hold(weight, scale, bias, computes)
+        return layer
+
+    def _hold(self, weight: Tensor, scale: Tensor, bias: Tensor | None, computes: bool) -> None:
+        self._computes = computes
+        self.register_buffer("weight", weight, persistent=False)
         self.register_buffer("scale", scale, persistent=False)
-        self.register_buffer("bias", None if layer.bias is None else layer.bias.detach(), persistent=False)
+        self.register_buffer("bias", bias, persistent=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
         rows = tokens.reshape(-1, tokens.shape[-1])
@@ -77,10 +88,8 @@ def multiplies_fp8(device: torch.device) -> bool:
     cuBLAS does not support it on every architecture that has fp8."""
     if device.type != "cuda" or torch.cuda.get_device_capability(device) < ADA:
         return False
-    layer = EightBitLinear(nn.Linear(SIDE, SIDE, device=device, dtype=torch.bfloat16), "fp8", computes=True)
     try:
-        layer(torch.ones(MIN_ROWS, SIDE, device=device, dtype=torch.bfloat16))
-        torch.cuda.synchronize(device)
+        _multiply_small(device)
     except torch.AcceleratorError:
         raise
     except RuntimeError as problem:
@@ -88,6 +97,12 @@ def multiplies_fp8(device: torch.device) -> bool:
         log.warning("fp8 products with a scale for each row do not work here, weights are widened instead: %s", reason)
         return False
     return True
+
+
+def _multiply_small(device: torch.device) -> None:
+    layer = EightBitLinear(nn.Linear(SIDE, SIDE, device=device, dtype=torch.bfloat16), "fp8", computes=True)
+    layer(torch.ones(MIN_ROWS, SIDE, device=device, dtype=torch.bfloat16))
+    torch.cuda.synchronize(device)
 
 
 def _largest(rows: Tensor) -> Tensor:

@@ -3,7 +3,7 @@ names the file, and the tensor if one is at fault. No torch: files are read ahea
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,8 @@ class CheckpointLocator:
     platform_cache: Path = PLATFORM_CACHE
     hub: bool = True
 
-    def folder(self, location: str) -> Path:
-        """Return the folder of a checkpoint, downloading what an interrupted download left out."""
+    def folder(self, location: str, parts: Sequence[str] = tuple(STEMS)) -> Path:
+        """Return the folder of a checkpoint with the weights of these parts, downloading what is missing of them."""
         named = Path(location).expanduser()
         for folder in (named, *self._own(location)):
             if (folder / "model_index.json").is_file():
@@ -47,14 +47,16 @@ class CheckpointLocator:
             raise SettingsError(f"There is no checkpoint in {location}: it has no model_index.json")
         repo, revision = _split(location)
         snapshots = self._cached(repo, revision)
-        if whole := next((snapshot for snapshot in snapshots if defect(snapshot) is None), None):
+        if whole := next((snapshot for snapshot in snapshots if defect(snapshot, parts) is None), None):
             return whole
-        partial = f": {defect(snapshots[0])}" if snapshots else ""
+        partial = f": {defect(snapshots[0], parts)}" if snapshots else ""
         if not self.hub:
             state = "not complete" if snapshots else "not"
             raise SettingsError(f"{location} is {state} on this machine, and the hub is not asked{partial}")
         try:
-            return hub.download_snapshot(repo, revision)
+            return hub.download_snapshot(
+                repo, revision, [f"{part}/*.safetensors*" for part in STEMS if part not in parts]
+            )
         except SettingsError as problem:
             raise SettingsError(f"{problem}{partial}") from problem
 
@@ -78,15 +80,15 @@ class CheckpointLocator:
         return [path for cache in (self.platform_cache, hub.hub_cache()) for path in hub.cached(cache, repo, revision)]
 
 
-def check(folder: Path, pipeline: str) -> None:
+def check(folder: Path, pipeline: str, parts: Sequence[str] = tuple(STEMS)) -> None:
     """Verify that a checkpoint is for `pipeline` and its files are whole. Raises SettingsError for the first defect."""
     name = _json(folder / "model_index.json").get("_class_name")
     if name != pipeline:
         raise SettingsError(f"The checkpoint is for {name}, the profile for {pipeline}")
-    check_files(folder)
+    check_files(folder, parts)
 
 
-def check_files(folder: Path) -> None:
+def check_files(folder: Path, parts: Sequence[str] = tuple(STEMS)) -> None:
     """Verify that every file of a checkpoint is present and readable, and that shards hold what their index names."""
     index = _json(folder / "model_index.json")
     for file in CONFIGURATIONS:
@@ -94,17 +96,17 @@ def check_files(folder: Path) -> None:
     _check_tokenizer(folder / "tokenizer")
     if "processor" in index:
         _json(folder / "processor" / "preprocessor_config.json")
-    for part in STEMS:
+    for part in parts:
         stored = tensors(folder / part)
         for name, shard in _weight_map(folder / part).items():
             if name not in stored:
                 raise SettingsError(f"The checkpoint's file {part}/{shard} lacks the tensor {name} of its index")
 
 
-def defect(folder: Path) -> str | None:
+def defect(folder: Path, parts: Sequence[str] = tuple(STEMS)) -> str | None:
     """Return the first defect of a checkpoint's files, None if they are whole."""
     try:
-        check_files(folder)
+        check_files(folder, parts)
     except SettingsError as problem:
         return str(problem)
     return None
@@ -143,9 +145,9 @@ def header(file: Path) -> dict[str, Shape]:
         raise SettingsError(f"The checkpoint's file {name} is damaged or not complete") from problem
 
 
-def size(folder: Path) -> int:
+def size(folder: Path, parts: Sequence[str] = tuple(STEMS)) -> int:
     """Return the bytes of a checkpoint's weights."""
-    return sum(shard.stat().st_size for part in STEMS for shard in shards(folder / part))
+    return sum(shard.stat().st_size for part in parts for shard in shards(folder / part))
 
 
 def shards(folder: Path) -> list[Path]:
@@ -154,12 +156,12 @@ def shards(folder: Path) -> list[Path]:
     return [folder / name for name in indexed or [f"{STEMS[folder.name]}.safetensors"]]
 
 
-def identity(location: str, folder: Path) -> dict[str, str]:
+def identity(location: str, folder: Path, parts: Sequence[str] = tuple(STEMS)) -> dict[str, str]:
     """Return the repository, the revision (the commit in a cache, else "local") and a hash over the names, shapes and
     files of all tensors, for health_check. It identifies a checkpoint without reading its weights."""
     repo, revision = _split(location)
     is_snapshot = folder.parent.name == "snapshots"
-    listed = json.dumps({part: tensors(folder / part) for part in STEMS}, sort_keys=True)
+    listed = json.dumps({part: tensors(folder / part) for part in parts}, sort_keys=True)
     return {
         "repository": Path(repo).name if Path(repo).is_absolute() else repo,
         "revision": folder.name if is_snapshot else revision or "local",

@@ -21,7 +21,8 @@ from imaging.picture import Picture, Pixels, scaled_size, size_of
 from models.checkpoints import lora
 from models.checkpoints.components import Checkpoint, Components
 from models.checkpoints.loading import load_components, source
-from models.checkpoints.plan import CACHE_BYTES, Card, make_plan
+from models.checkpoints.plan import CACHE_BYTES, GB, Card, make_plan
+from models.checkpoints.prefetch import available
 from models.checkpoints.profiles import TEXT_TO_IMAGE, Schedule, find_profile, parse_task_lora
 from models.checkpoints.weights import CheckpointLocator
 from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Question, Sampling
@@ -33,7 +34,7 @@ from models.qwen.prompts import edit_prompt, generate_prompt, words_prompt
 from models.qwen.schedules import choose, qualities
 from models.qwen.serial_executor import SerialExecutor
 from models.qwen.tensor_cache import TensorCache, digest
-from models.qwen.tuning import plain_attention, tune
+from models.qwen.tuning import plain_attention, prefer_flash_attention, tune
 from models.qwen.vlm import ask
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import Quality
@@ -342,13 +343,20 @@ def load_qwen(settings: Settings) -> ImageModel:
     if not torch.cuda.is_available():
         raise SettingsError("ENGINE: qwen needs a GPU that torch can use, and there is none")
     beside = settings.qwen_image_location
-    plan = make_plan(chosen, _card(), settings.precision, settings.device_map, 2 if beside else 1, settings.qualities)
+    card = _card()
+    plan = make_plan(chosen, card, settings.precision, settings.device_map, 2 if beside else 1, settings.qualities)
     log.info("%s", plan)
+    if plan.host > (free := available()) > 0:
+        log.warning(
+            "The plan maps %.1f GB of main memory while loading, and %.1f GB are free", plan.host / GB, free / GB
+        )
     locator = CheckpointLocator(settings.qwen_model_dir)
     task = parse_task_lora(settings.task_lora) if settings.task_lora else None
     edit = source(chosen, plan, settings.qwen_image_edit_location, locator, task)
     text = source(find_profile(TEXT_TO_IMAGE), plan, beside, locator) if beside else None
     parts = load_components(edit, plan, "cuda", text=text)
+    if settings.attention is None and prefer_flash_attention(card.capability):
+        log.info("Attention: flash, ATTENTION=_native_cudnn selects cuDNN's")
     for checkpoint in filter(None, (parts.edit, parts.text)):
         tune(checkpoint.transformer, settings.attention, compiled=settings.compile)
     engine = Qwen(parts)

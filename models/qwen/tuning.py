@@ -33,6 +33,19 @@ def tune(
         transformer.compile_repeated_blocks(fullgraph=True, dynamic=True, backend=backend)
 
 
+HOPPER = (9, 0)
+"""CUDA capability from which torch prefers cuDNN's attention to its own flash attention."""
+
+
+def prefer_flash_attention(capability: tuple[int, int]) -> bool:
+    """Turn cuDNN's attention off on GPUs where torch would choose it by itself, and return whether it did. cuDNN builds
+    a plan for every new number of tokens, and nearly every prompt is one. `_native_cudnn` still selects it."""
+    if capability < HOPPER:
+        return False
+    torch.backends.cuda.enable_cudnn_sdp(enabled=False)
+    return True
+
+
 PLAIN = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 """Kernels of the retry. The memory-efficient one comes first: the math kernel takes gigabytes."""
 

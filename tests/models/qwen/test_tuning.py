@@ -14,7 +14,7 @@ from models.engine import Control, PaintTask, Sampling
 from models.qwen.conditioning import text_attention
 from models.qwen.engine import Qwen
 from models.qwen.forward import Forward
-from models.qwen.tuning import plain_attention, tune
+from models.qwen.tuning import plain_attention, prefer_flash_attention, tune
 from schemas.settings import SettingsError
 
 ROOM = Picture(np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8))
@@ -66,6 +66,19 @@ def test_pictures_painted_again_on_plain_kernels_compile_nothing(monkeypatch: py
         engine.paint(task, Control())
         engine.paint(task, Control())
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == compiled
+
+
+@pytest.mark.parametrize(("capability", "is_changed"), [((8, 9), False), ((9, 0), True), ((12, 0), True)])
+def test_flash_attention_is_the_default_where_torch_prefers_cudnn(
+    capability: tuple[int, int], *, is_changed: bool
+) -> None:
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    try:
+        assert prefer_flash_attention(capability) == is_changed
+        assert torch.backends.cuda.cudnn_sdp_enabled() == (before and not is_changed)
+        assert torch.backends.cuda.flash_sdp_enabled()
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before)
 
 
 def test_plain_attention_is_plain_whatever_was_chosen() -> None:
