@@ -39,7 +39,7 @@ def by_weight(name: str, weight: Tensor) -> dict[str, Tensor]:
     layer = name.removesuffix("weight")
     full = prequantized.PREFIX
     return {f"{full}{name}": (weight / scale).to(torch.float8_e4m3fn), f"{full}{layer}scale_weight": scale,
-            f"{full}{layer}scale_input": scale}  # fmt: skip
+            f"{full}{layer}scale_input": scale.clone()}  # fmt: skip
 
 
 def naive(name: str, weight: Tensor) -> dict[str, Tensor]:
