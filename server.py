@@ -154,7 +154,7 @@ class Desk:
     async def _streamed(self, request: Request, work: Work, events: Events, looks: int) -> Response:
         """The job ends with its stream: a caller that hangs up cancels it."""
         cancelled = threading.Event()
-        control = Control(events.report, cancelled=cancelled, show=events.show, previews=looks)
+        control = Control(events.report, cancelled=cancelled, show=events.show, looks=looks)
         job = self.line.join(self._job(lambda control: events.finish(work(control)), control))
         hung_up = asyncio.create_task(_hung_up(request))
         hung_up.add_done_callback(lambda _: job.cancel())

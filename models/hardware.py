@@ -1,4 +1,4 @@
-"""Reads the GPUs of this machine from the driver, without a CUDA context and without torch."""
+"""The graphics cards of this machine, asked of the driver: no CUDA context, no torch."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,12 @@ from schemas.answers import Graphics
 
 @dataclass(frozen=True)
 class Cards:
-    """The number of GPUs and the properties of the first."""
-
     count: int
     first: Graphics
 
 
 def graphics() -> Cards:
-    """Return the GPUs that the driver reports; a count of 0 without a driver or if it fails."""
+    """None where there is no driver, or where it has lost them."""
     try:
         pynvml.nvmlInit()
         try:
@@ -33,6 +31,6 @@ def _first() -> Graphics:
     name = pynvml.nvmlDeviceGetName(card)
     try:
         memory = pynvml.nvmlDeviceGetMemoryInfo(card)
-    except pynvml.NVMLError_NotSupported:  # the GPU shares the main memory
+    except pynvml.NVMLError_NotSupported:  # it shares the machine's
         return Graphics(name=name)
     return Graphics(name=name, memory_total=memory.total, memory_free=memory.free)

@@ -1,4 +1,4 @@
-"""Replays recorded full-frame results in place of the denoising; everything before and after it is real. No torch."""
+"""Recorded full-frame results of the model in place of the denoising; all before and after it is real. No torch."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,17 +19,16 @@ KINDS = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 LIMITS = ImageLimits(max_bytes=500_000_000, max_pixels=200_000_000)
 
 PROFILE = PROFILES["qwen-image-edit-2511"]
-"""The profile whose working size the recordings are resampled to."""
+"""Whose working size the recordings are brought to."""
 
 SAME_SHAPE = 0.03
-"""Largest relative difference of the aspect ratio at which a recording still counts as full frame: models paint on a
-grid."""
+"""How far the shape of a recording may stray from the asked one and still be its full frame: models paint on a grid."""
 
 WITHOUT_EFFECT = "quality, num_inference_steps, true_cfg_scale and negative_prompt have no effect on recorded pictures"
 
 
-def open_replay(folder: Path) -> ImageModel:
-    """Return the engine for a folder of pictures. Raises SettingsError if there are none."""
+def load(folder: Path) -> ImageModel:
+    """SettingsError where the folder holds no pictures."""
     recordings = sorted(file for file in folder.iterdir() if file.suffix.lower() in KINDS)
     if not recordings:
         raise SettingsError("REPLAY_DIR: there is no PNG, JPEG or WebP picture in it")
@@ -37,8 +36,6 @@ def open_replay(folder: Path) -> ImageModel:
 
 
 class Replay:
-    """An engine that plays recording number `seed` modulo their count."""
-
     name = "replay"
     device = "cpu"
     qualities: tuple[Quality, ...] = ("fast",)
@@ -62,11 +59,11 @@ class Replay:
     def paint(self, task: PaintTask, control: Control) -> Painted:
         return self._play(task.size, task.sampling, control)
 
-    def ask(self, question: Question, control: Control) -> None:  # noqa: ARG002  answers are not recorded
+    def ask(self, question: Question, control: Control) -> None:  # noqa: ARG002  no words were recorded
         return None
 
     def _play(self, size: Size, sampling: Sampling, control: Control, part: Box | None = None) -> Painted:
-        """Return `part` of the recording, resampled to the model's working size and back."""
+        """Of the recording with the number `seed` that part, with what the model's working size leaves of it."""
         control.progress("replay", 0, 1)
         recording = _read(self._recordings[sampling.seed % len(self._recordings)])
         left, top, right, bottom = part or (0, 0, *size)
@@ -79,7 +76,7 @@ class Replay:
 
 
 def framed(pixels: Pixels, size: Size) -> Pixels:
-    """Return the recording at `size`, center-cropped if its aspect ratio differs."""
+    """Frame to frame where the shapes agree; the middle of a recording of another shape."""
     height, width = pixels.shape[:2]
     wide = width * size[1] / (height * size[0])
     if abs(wide - 1) > SAME_SHAPE:

@@ -153,7 +153,7 @@ class PaintedAs(AnswerPart):
     size: str
 
 
-class ImagesResult(PaintedAs):
+class Painted(PaintedAs):
     """`model` is what painted, in so many `steps` with guidance of `true_cfg_scale`."""
 
     model: str
@@ -164,7 +164,7 @@ class ImagesResult(PaintedAs):
     warnings: list[str] | None = None
 
 
-class ImagesAnswer(ImagesResult):
+class ImagesAnswer(Painted):
     created: int
     data: list[PaintedImage]
 
@@ -176,7 +176,7 @@ class PartialImageEvent(PaintedAs):
     created_at: int
 
 
-class CompletedEvent(ImagesResult, PaintedImage):
+class CompletedEvent(Painted, PaintedImage):
     type: Literal["image_generation.completed", "image_edit.completed"]
     created_at: int
 

@@ -29,7 +29,7 @@ SIZES = [(1021, 769), (1201, 401), (400, 1201), (300, 225), (97, 89)]
 def recorded(folder: Path, *pictures: np.ndarray) -> Callable[[], ImageModel]:
     for number, each in enumerate(pictures):
         Image.fromarray(each).save(folder / f"{number}.png")
-    return lambda: replay.open_replay(folder)
+    return lambda: replay.load(folder)
 
 
 def chair_job(**fields: Any) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class TestSize:
             assert pixels(out["processed_image"]).shape == (size[1], size[0], 3)
 
     def test_the_answer_has_the_photos_size_with_the_diffusion_engine(self) -> None:
-        worker = door(tiny.build_tiny)
+        worker = door(tiny.load)
         for size in SIZES[:3]:
             room = as_base64(file_of(plain_room(*size)))
             out = answer(worker, small_edit(room_image=room, fallback=False, seed=1))
@@ -280,7 +280,7 @@ class TestWords:
 
     def test_the_diffusion_engine_is_shown_the_room_as_it_is(self) -> None:
         job = small_edit(instructions="above the door", product_height_cm=40, product_scale=0.5, seed=1, fallback=False)
-        out = answer(door(tiny.build_tiny), job | {"harmonize": 0})
+        out = answer(door(tiny.load), job | {"harmonize": 0})
         said = " ".join(out["warnings"])
         assert all(words in said for words in ("the model chose it", "product_scale has no effect", "harmonize has no"))
 
@@ -378,7 +378,7 @@ class TestLanguageModel:
     def test_the_resident_text_encoder_answers(self) -> None:
         """Random weights talk nonsense; the photo's own layout decides."""
         job = small_edit(instructions="on the floor at the left", fallback=False, seed=3)
-        info = answer(door(tiny.build_tiny), job)["placement_info"]
+        info = answer(door(tiny.load), job)["placement_info"]
         assert info["engine"] == "tiny"
         assert json.dumps(info["box"]) == json.dumps(answer(door(), job)["placement_info"]["box"])
 

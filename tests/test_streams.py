@@ -46,7 +46,7 @@ def live() -> Iterator[Live]:
 
 @pytest.fixture(scope="module")
 def small_engine() -> ImageModel:
-    return tiny.build_tiny()
+    return tiny.load()
 
 
 class BreakingHalfway(Echo):

@@ -11,7 +11,7 @@ from testing.shop import answer, door, small_edit, small_generate
 
 @pytest.fixture(scope="module")
 def worker() -> Door:
-    return door(tiny.build_tiny)
+    return door(tiny.load)
 
 
 @pytest.mark.parametrize(("quality", "steps", "guidance"), [("fast", 4, 1.0), ("balanced", 8, 1.0), ("best", 12, 4.0)])

@@ -1,5 +1,5 @@
-"""The transformer's forward pass for one picture, without host synchronization: rotary positions, the reference mask
-and the projected prompt are computed once a picture. Equal to diffusers' forward bit for bit."""
+"""The transformer's forward pass for one picture of a job, and nothing in it waits for the host: positions, which
+tokens are references, and what becomes of the words are worked out once a job. Equal to diffusers' own to the bit."""
 
 from collections.abc import Sequence
 from math import prod
@@ -9,33 +9,28 @@ import torch
 from diffusers import QwenImageTransformer2DModel
 from torch import Tensor
 
-from models.qwen.attention import has_real_rotary
-
 Shape = tuple[int, int, int]
 """Frames, rows and columns of tokens."""
 
 
 class Forward:
-    """The forward pass of a picture to paint and its references, whose `shapes` are given in this order, with the
-    prompt embeddings `words` of shape (1, tokens, width)."""
+    """Of the picture to paint and its references, `shapes` in this order, seen with `words` (1, tokens, width)."""
 
     def __init__(self, transformer: QwenImageTransformer2DModel, shapes: Sequence[Shape], words: Tensor) -> None:
         self._transformer = transformer
         self._shapes = [list(shapes)]
         self._words = words
-        # With DEVICE_MAP=balanced the hook of the whole transformer moves tensors from card to card.
+        # Spread over several cards, the parts are led from card to card by the hook of the whole.
         self._is_spread = len(set((getattr(transformer, "hf_device_map", None) or {}).values())) > 1
         if not self._is_spread:
             self._words = transformer.txt_in(transformer.txt_norm(words))
-            positions = transformer.pos_embed(self._shapes, max_txt_seq_len=words.shape[1], device=words.device)
-            is_real = has_real_rotary(transformer)
-            self._positions = tuple(torch.view_as_real(each) for each in positions) if is_real else positions
+            self._positions = transformer.pos_embed(self._shapes, max_txt_seq_len=words.shape[1], device=words.device)
             self._is_reference = None
             if transformer.config.zero_cond_t:
                 self._is_reference = _is_reference(shapes, words.device)
 
     def __call__(self, tokens: Tensor, time: Tensor) -> Tensor:
-        """Return the predictions of all tokens, (1, tokens, channels). `time`, of shape (1,), runs from 1 to 0."""
+        """`time` (1) is 1 to 0; of all tokens (1, tokens, channels) the predictions."""
         if self._is_spread:
             return self._stock(tokens, time)
         transformer = self._transformer
@@ -69,7 +64,7 @@ class Forward:
 
 
 def _is_reference(shapes: Sequence[Shape], device: torch.device) -> Tensor:
-    """Return a mask of shape (1, tokens): 1 for tokens of references, 0 for the picture to paint."""
+    """(1, tokens), 1 for those of references."""
     first, *others = (prod(shape) for shape in shapes)
     mask = torch.zeros(1, first + sum(others), dtype=torch.int, device=device)
     mask[:, first:] = 1

@@ -1,4 +1,4 @@
-"""Prompts for the checkpoints. `Picture 1`, `Picture 2` are the references in their order."""
+"""What the models are told. `Picture 1`, `Picture 2` are the references in their order."""
 
 from imaging.picture import Size
 
@@ -22,7 +22,7 @@ SURFACES = {"floor": "standing on the floor", "wall": "hanging on the wall", "ta
 
 
 def edit_prompt(instructions: str, surface: str) -> str:
-    """Return the prompt for an edit: Picture 1 is the composited room, Picture 2 the product."""
+    """Picture 1 is the room with the product set into it by the compositor, Picture 2 the product."""
     wish = f" The customer's wish: {instructions}" if instructions else ""
     return (
         "Picture 1 is a photo of a room into which the product of Picture 2 was pasted. Make the product truly belong: "
@@ -32,7 +32,7 @@ def edit_prompt(instructions: str, surface: str) -> str:
 
 
 def words_prompt(instructions: str, height_cm: float | None) -> str:
-    """Return the prompt for a placement by words: Picture 1 is the unchanged room, Picture 2 the product."""
+    """Picture 1 is the room as it is, Picture 2 the product: only the instructions say where it goes."""
     size = f"{height_cm:g} cm tall, " if height_cm else ""
     return (
         f"Picture 1 is a photo of a room. Place the product of Picture 2 in it, once, {size}true to scale, where the "
@@ -41,8 +41,7 @@ def words_prompt(instructions: str, height_cm: float | None) -> str:
 
 
 def layout_prompt(instructions: str, size: Size) -> str:
-    """Return the question for a position: Picture 1 is the room of `size`, Picture 2 the product. The answer follows
-    `schemas.reply.Reply`."""
+    """Picture 1 is the room, of `size`, Picture 2 the product. Answered as `schemas.reply.Reply` has it."""
     wish = instructions.replace('"', "'") or "anywhere it looks at home"
     return (
         f"Picture 1 is a photo of a room, {size[0]} pixels wide and {size[1]} high. Picture 2 is a product that a "
@@ -54,7 +53,7 @@ def layout_prompt(instructions: str, size: Size) -> str:
 
 
 def generate_prompt(environment: str, instructions: str, height_cm: float | None) -> str:
-    """Return the prompt for a new environment: Picture 1 is the product."""
+    """Picture 1 is the product."""
     place = ENVIRONMENTS.get(environment, environment)
     size = f" It is {height_cm:g} cm tall; keep the room true to that scale." if height_cm else ""
     wish = f" {instructions}" if instructions else ""

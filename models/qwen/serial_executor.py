@@ -1,4 +1,4 @@
-"""Runs calls one after the other on a single daemon thread."""
+"""A thread that does one thing after the other, for those who wait for it."""
 
 import threading
 import weakref
@@ -8,33 +8,32 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-Call = tuple[Callable[[], Any], Future[Any]]
+Errand = tuple[Callable[[], Any], Future[Any]]
 
 
 class SerialExecutor:
-    """A single worker thread. Unlike a ThreadPoolExecutor's it is a daemon and does not delay the exit of the process;
-    it ends when this object is collected."""
+    """Unlike an executor's, the thread does not keep a process that is told to end. It ends with this object."""
 
     def __init__(self, name: str) -> None:
-        self._calls: SimpleQueue[Call | None] = SimpleQueue()
-        threading.Thread(target=_run, args=(self._calls,), name=name, daemon=True).start()
-        weakref.finalize(self, self._calls.put, None)
+        self._errands: SimpleQueue[Errand | None] = SimpleQueue()
+        threading.Thread(target=_run, args=(self._errands,), name=name, daemon=True).start()
+        weakref.finalize(self, self._errands.put, None)
 
     def run(self, work: Callable[[], T]) -> T:
-        """Run `work` on the thread and return its result or raise its exception."""
+        """What `work` returns or raises."""
         done: Future[T] = Future()
-        self._calls.put((work, done))
+        self._errands.put((work, done))
         return done.result()
 
 
-def _run(calls: "SimpleQueue[Call | None]") -> None:
-    while (call := calls.get()) is not None:
-        _do(*call)
-        del call  # so that it does not keep tensors alive while the thread waits
+def _run(errands: "SimpleQueue[Errand | None]") -> None:
+    while (errand := errands.get()) is not None:
+        _do(*errand)
+        del errand  # with all that it held
 
 
 def _do(work: Callable[[], Any], done: Future[Any]) -> None:
     try:
         done.set_result(work())
-    except BaseException as problem:  # noqa: BLE001  raised again in the waiting thread
+    except BaseException as problem:  # noqa: BLE001  who waits raises it
         done.set_exception(problem)
