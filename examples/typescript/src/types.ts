@@ -30,58 +30,35 @@ export type ErrorCode =
 
 export interface EditJob {
   /**
-   * several products in one photo, instead of the fields of one
+   * the product's real height
    */
-  products?:
-    | [Product]
-    | [Product, Product]
-    | [Product, Product, Product]
-    | [Product, Product, Product, Product]
-    | [Product, Product, Product, Product, Product]
-    | [Product, Product, Product, Product, Product, Product]
-    | null;
+  product_height_cm?: number | null;
   /**
-   * [x, y]: bottom center of what stands, center on a wall, near edge of a rug, top at a ceiling
+   * the height the photo was taken from; estimated from the photo if absent
+   */
+  camera_height_cm?: number | null;
+  /**
+   * 0 keeps the product's pixels, in the room's light; 1 frees the model; the engine's own if absent
+   */
+  harmonize?: number | null;
+  /**
+   * [x, y] where the product's base stands
    */
   placement_coordinates?: [number, number] | null;
   /**
-   * [left, top, right, bottom] to fit into; overrides placement_coordinates
+   * [left, top, right, bottom] to stand in; wins over coordinates
    */
   placement_box?: [number, number, number, number] | null;
+  /**
+   * what the product stands on or hangs at
+   */
+  placement_surface?: "auto" | "floor" | "wall" | "tabletop";
   /**
    * product height as a share of the photo's height
    */
   product_scale?: number | null;
   /**
-   * turns a rug counterclockwise from the room's main direction
-   */
-  rotation_degrees?: number | null;
-  /**
-   * the shop's title of the product: tells its kind, and is shown to the model
-   */
-  product_name?: string;
-  /**
-   * real height; of a rug its extent along the photo's vertical
-   */
-  product_height_cm?: number | null;
-  /**
-   * real width
-   */
-  product_width_cm?: number | null;
-  /**
-   * what the product stands on, lies on or hangs from; auto decides by words, then by shape
-   */
-  placement_surface?: "auto" | "floor" | "rug" | "wall" | "tabletop" | "ceiling";
-  /**
-   * height from which the photo was taken; default: estimated from the photo
-   */
-  camera_height_cm?: number | null;
-  /**
-   * 0 keeps the product's pixels in the room's light, 1 frees the model; default: the engine's own
-   */
-  harmonize?: number | null;
-  /**
-   * keeps the photo unchanged outside the product, its shadow and its light
+   * outside the product and its light the photo stays as it is
    */
   preserve_background?: boolean;
   /**
@@ -89,11 +66,11 @@ export interface EditJob {
    */
   negative_prompt?: string;
   /**
-   * denoising steps; default: those of the quality
+   * denoising steps; the quality's own if absent
    */
   num_inference_steps?: number | null;
   /**
-   * classifier-free guidance, 1 = off; default: that of the quality
+   * classifier-free guidance, 1 = off; the quality's own if absent
    */
   true_cfg_scale?: number | null;
   /**
@@ -101,9 +78,13 @@ export interface EditJob {
    */
   guidance_scale?: number | null;
   /**
-   * default and -1: random, and reported
+   * random and reported if absent or -1
    */
   seed?: number | null;
+  /**
+   * the product: a cut-out with alpha, or a photo on a plain background
+   */
+  product_image: string;
   /**
    * what the caller wants, in any language
    */
@@ -113,11 +94,11 @@ export interface EditJob {
    */
   quality?: "fast" | "balanced" | "best";
   /**
-   * number of variants, with the seeds seed, seed+1, ...
+   * variants, with the seeds seed, seed+1, ...
    */
   n?: number;
   /**
-   * auto: PNG if it fits the limit, else the best lossy one
+   * auto: PNG where it fits, else the best lossy one that does
    */
   output_format?: "auto" | "png" | "jpeg" | "webp";
   /**
@@ -129,7 +110,7 @@ export interface EditJob {
    */
   response_format?: "b64" | "data_url" | "url";
   /**
-   * if the model fails, answer with the preview and say so
+   * answer with the preview when the model fails, and say so
    */
   fallback?: boolean;
   /**
@@ -141,90 +122,25 @@ export interface EditJob {
    */
   action?: "edit";
   /**
-   * required without products: a cut-out with alpha, or a photo on a plain background
-   */
-  product_image?: string | null;
-  /**
    * the room photo, on white where it is transparent; the answer has exactly its upright size
    */
   room_image: string;
   /**
-   * where the photo may change: transparent, or white in an opaque picture
+   * where the photo may change: transparent, or white without alpha
    */
   mask?: string | null;
-  /**
-   * what in the photo the product replaces, in words or as [left, top, right, bottom]
-   */
-  replace?: string | [number, number, number, number] | null;
-}
-/**
- * One of several products of an edit.
- */
-export interface Product {
-  /**
-   * [x, y]: bottom center of what stands, center on a wall, near edge of a rug, top at a ceiling
-   */
-  placement_coordinates?: [number, number] | null;
-  /**
-   * [left, top, right, bottom] to fit into; overrides placement_coordinates
-   */
-  placement_box?: [number, number, number, number] | null;
-  /**
-   * product height as a share of the photo's height
-   */
-  product_scale?: number | null;
-  /**
-   * turns a rug counterclockwise from the room's main direction
-   */
-  rotation_degrees?: number | null;
-  /**
-   * the shop's title of the product: tells its kind, and is shown to the model
-   */
-  product_name?: string;
-  /**
-   * real height; of a rug its extent along the photo's vertical
-   */
-  product_height_cm?: number | null;
-  /**
-   * real width
-   */
-  product_width_cm?: number | null;
-  /**
-   * what the product stands on, lies on or hangs from; auto decides by words, then by shape
-   */
-  placement_surface?: "auto" | "floor" | "rug" | "wall" | "tabletop" | "ceiling";
-  /**
-   * a cut-out with alpha, or a photo on a plain background
-   */
-  product_image: string;
-  /**
-   * where this product goes, in any language
-   */
-  instructions?: string;
 }
 export interface GenerateJob {
   /**
-   * the shop's title of the product: tells its kind, and is shown to the model
-   */
-  product_name?: string;
-  /**
-   * real height; of a rug its extent along the photo's vertical
+   * the product's real height
    */
   product_height_cm?: number | null;
   /**
-   * real width
-   */
-  product_width_cm?: number | null;
-  /**
-   * what the product stands on, lies on or hangs from; auto decides by words, then by shape
-   */
-  placement_surface?: "auto" | "floor" | "rug" | "wall" | "tabletop" | "ceiling";
-  /**
-   * height from which the photo was taken; default: estimated from the photo
+   * the height the photo was taken from; estimated from the photo if absent
    */
   camera_height_cm?: number | null;
   /**
-   * 0 keeps the product's pixels in the room's light, 1 frees the model; default: the engine's own
+   * 0 keeps the product's pixels, in the room's light; 1 frees the model; the engine's own if absent
    */
   harmonize?: number | null;
   /**
@@ -232,11 +148,11 @@ export interface GenerateJob {
    */
   negative_prompt?: string;
   /**
-   * denoising steps; default: those of the quality
+   * denoising steps; the quality's own if absent
    */
   num_inference_steps?: number | null;
   /**
-   * classifier-free guidance, 1 = off; default: that of the quality
+   * classifier-free guidance, 1 = off; the quality's own if absent
    */
   true_cfg_scale?: number | null;
   /**
@@ -244,9 +160,13 @@ export interface GenerateJob {
    */
   guidance_scale?: number | null;
   /**
-   * default and -1: random, and reported
+   * random and reported if absent or -1
    */
   seed?: number | null;
+  /**
+   * the product: a cut-out with alpha, or a photo on a plain background
+   */
+  product_image: string;
   /**
    * what the caller wants, in any language
    */
@@ -256,11 +176,11 @@ export interface GenerateJob {
    */
   quality?: "fast" | "balanced" | "best";
   /**
-   * number of variants, with the seeds seed, seed+1, ...
+   * variants, with the seeds seed, seed+1, ...
    */
   n?: number;
   /**
-   * auto: PNG if it fits the limit, else the best lossy one
+   * auto: PNG where it fits, else the best lossy one that does
    */
   output_format?: "auto" | "png" | "jpeg" | "webp";
   /**
@@ -272,7 +192,7 @@ export interface GenerateJob {
    */
   response_format?: "b64" | "data_url" | "url";
   /**
-   * if the model fails, answer with the preview and say so
+   * answer with the preview when the model fails, and say so
    */
   fallback?: boolean;
   /**
@@ -284,11 +204,7 @@ export interface GenerateJob {
    */
   action: "generate";
   /**
-   * a cut-out with alpha, or a photo on a plain background
-   */
-  product_image: string;
-  /**
-   * a known room type, or any free text
+   * a known room type or any free text
    */
   environment_type?: string;
   /**
@@ -313,11 +229,11 @@ export interface GenerationBody {
    */
   negative_prompt?: string;
   /**
-   * denoising steps; default: those of the quality
+   * denoising steps; the quality's own if absent
    */
   num_inference_steps?: number | null;
   /**
-   * classifier-free guidance, 1 = off; default: that of the quality
+   * classifier-free guidance, 1 = off; the quality's own if absent
    */
   true_cfg_scale?: number | null;
   /**
@@ -325,7 +241,7 @@ export interface GenerationBody {
    */
   guidance_scale?: number | null;
   /**
-   * default and -1: random, and reported
+   * random and reported if absent or -1
    */
   seed?: number | null;
   /**
@@ -427,10 +343,6 @@ export interface PictureAnswer {
    */
   images?: Variant[];
   placement_info?: PlacementInfo;
-  /**
-   * where each of `products` is, in their order
-   */
-  placements?: PlacedAnswer[];
   generation_info?: GenerationInfo;
   /**
    * what could not be obeyed, and what was done in its place
@@ -456,7 +368,7 @@ export interface Variant {
   seed: number;
 }
 /**
- * The whole picture; with one product also where it is, in pixels of the room photo.
+ * `coordinates` and `box` say where the product stands in the answer, in pixels of the room photo.
  */
 export interface PlacementInfo {
   /**
@@ -496,22 +408,22 @@ export interface PlacementInfo {
    */
   processing_time: number;
   /**
-   * bottom center; of a rug the middle of its near edge, on a wall the center, at a ceiling the top center
+   * where the product's base stands; on a wall its center
    *
    * @minItems 2
    */
-  coordinates?: [number, number];
+  coordinates: [number, number];
   /**
    * left, top, right, bottom of the product
    *
    * @minItems 4
    */
-  box?: [number, number, number, number];
+  box: [number, number, number, number];
   /**
-   * `floor`, `rug`, `wall`, `tabletop` or `ceiling`
+   * `floor`, `wall` or `tabletop`
    */
-  surface?: string;
-  scale?: Scale;
+  surface: string;
+  scale: Scale;
   /**
    * width and height of the upright photo, and of the answer
    *
@@ -533,51 +445,6 @@ export interface PlacementInfo {
  * how the size was found: `source` and `error_percent`
  */
 export interface Scale {
-  /**
-   * from the photo's perspective, an object of usual size in it, the usual height of such products, or a box, a mask or a scale that was asked for
-   */
-  source: "camera" | "object" | "usual_height" | "asked";
-  /**
-   * one standard deviation of the size; 0 where it was asked for
-   */
-  error_percent: number;
-}
-/**
- * Where one of several products is in the answer, in pixels of the room photo.
- */
-export interface PlacedAnswer {
-  /**
-   * bottom center; of a rug the middle of its near edge, on a wall the center, at a ceiling the top center
-   *
-   * @minItems 2
-   */
-  coordinates: [number, number];
-  /**
-   * left, top, right, bottom of the product
-   *
-   * @minItems 4
-   */
-  box: [number, number, number, number];
-  /**
-   * `floor`, `rug`, `wall`, `tabletop` or `ceiling`
-   */
-  surface: string;
-  scale: Scale1;
-  /**
-   * how clearly this product stood out from its background, 0 to 1
-   */
-  cutout_confidence: number;
-  /**
-   * measurements of this product, and in `failed` the checks it fails
-   */
-  checks: {
-    [k: string]: unknown;
-  };
-}
-/**
- * how the size was found: `source` and `error_percent`
- */
-export interface Scale1 {
   /**
    * from the photo's perspective, an object of usual size in it, the usual height of such products, or a box, a mask or a scale that was asked for
    */
@@ -793,7 +660,7 @@ export interface InputTokens {
   image_tokens: number;
 }
 /**
- * The whole picture; with one product also where it is, in pixels of the room photo.
+ * `coordinates` and `box` say where the product stands in the answer, in pixels of the room photo.
  */
 export interface PlacementInfo1 {
   /**
@@ -833,22 +700,22 @@ export interface PlacementInfo1 {
    */
   processing_time: number;
   /**
-   * bottom center; of a rug the middle of its near edge, on a wall the center, at a ceiling the top center
+   * where the product's base stands; on a wall its center
    *
    * @minItems 2
    */
-  coordinates?: [number, number];
+  coordinates: [number, number];
   /**
    * left, top, right, bottom of the product
    *
    * @minItems 4
    */
-  box?: [number, number, number, number];
+  box: [number, number, number, number];
   /**
-   * `floor`, `rug`, `wall`, `tabletop` or `ceiling`
+   * `floor`, `wall` or `tabletop`
    */
-  surface?: string;
-  scale?: Scale;
+  surface: string;
+  scale: Scale;
   /**
    * width and height of the upright photo, and of the answer
    *
