@@ -11,8 +11,9 @@ from imaging.cutout import CutOut
 from imaging.geometry.camera import Camera
 from imaging.geometry.walls import FARTHEST_WALL_CM, floor_end, wall_distance
 from imaging.lighting.cast_shadow import SHADOW_ABOVE, SHADOW_BESIDE, cast_shadow
-from imaging.lighting.estimate import Light, Source, encoded, find_light, linear
+from imaging.lighting.estimate import LUMINANCE, Light, Source, encoded, find_light, linear
 from imaging.lighting.lamp_light import lamp_light, lampshade_share, lit_box
+from imaging.lighting.occlusion import ALBEDO
 from imaging.lighting.relight import gain, relit
 from imaging.lighting.sun import find_sun
 from imaging.picture import Box, Mask, Pixels, Weights, differing
@@ -20,6 +21,8 @@ from imaging.placement.layout import Placement
 from imaging.resize import Layer, placed, scaled_box
 
 _VIEW = 480  # pixels along the longer side of the photo that the light is judged on
+_BLACK = 0.001  # linear luminance
+_DARKEST_FLOOR = 0.08  # reflectance: what is darker reflects no less
 _GAMMA, _TOE = 2.4, 0.055 * 255  # sRGB: (value + _TOE) is a power of the light, except for the darkest (IEC 61966-2-1)
 
 
@@ -67,7 +70,7 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
     left, top, right, bottom = part = _around(placement, is_lit)
     photo = room[top:bottom, left:right]
     wall_row = None if view.wall_row is None else round(view.wall_row * room.shape[0] / view.pixels.shape[0])
-    share = cast_shadow(product, placement, sources, wall_row, part)[..., None]
+    share = cast_shadow(product, placement, sources, wall_row, part, _albedo(view, light))[..., None]
     if is_lit:
         share = share + lamp_light(product, placement, lampshade, light, _behind_cm(view, wall_cm), part)
     ground = _in_light(photo, share)
@@ -106,6 +109,15 @@ def _sun(view: _View, light: Light) -> Source | None:
         return None
     floor_row = view.wall_row or max(0, int(view.camera.horizon) + 1)
     return find_sun(view.pixels, view.camera, light.source, view.frame, floor_row)
+
+
+def _albedo(view: _View, light: Light) -> float:
+    """Return the reflectance of the ground beside the product, by its luminance among the room's light surfaces."""
+    left, _, right, bottom = view.frame
+    beside = (right - left) // 4 + 1
+    ground = view.pixels[max(0, bottom - beside) : bottom + beside, max(0, left - beside) : right + beside]
+    luminance = float(np.median(linear(ground) @ LUMINANCE)) if ground.size else light.level
+    return float(np.clip(ALBEDO * luminance / max(light.level, _BLACK), _DARKEST_FLOOR, ALBEDO))
 
 
 def _behind_cm(view: _View, wall_cm: float) -> float:

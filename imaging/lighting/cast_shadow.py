@@ -7,9 +7,10 @@ import numpy as np
 
 from imaging.arrays import Numbers, smoothstep
 from imaging.cutout import CutOut
-from imaging.geometry.product_volume import legs_of, solid_of
+from imaging.lighting.contact import contact_light
 from imaging.lighting.estimate import Source
-from imaging.lighting.occlusion import ShadowPlane, Stack, light_left, pole, stack_of
+from imaging.lighting.footprint import standing
+from imaging.lighting.occlusion import ALBEDO, ShadowPlane, light_left
 from imaging.picture import Box, Weights
 from imaging.placement.layout import Placement
 from imaging.resize import placed, scaled_box
@@ -26,59 +27,53 @@ _CELLS = 256
 
 
 def cast_shadow(
-    product: CutOut, placement: Placement, sources: tuple[Source, ...], wall_row: int | None, part: Box
+    product: CutOut,
+    placement: Placement,
+    sources: tuple[Source, ...],
+    wall_row: int | None,
+    part: Box,
+    albedo: float = ALBEDO,
 ) -> Weights:
     """Return the share of its light that each pixel of `part` keeps.
 
-    `wall_row` is the first row of floor in front of a wall close behind the product.
+    `wall_row` is the first row of floor in front of a wall close behind the product, `albedo` the floor's reflectance.
     """
     if placement.surface == "wall":
         kept = _hanging(product, placement, sources[0], part)
     elif placement.frame[3] <= placement.camera.horizon:
         kept = np.ones((part[3] - part[1], part[2] - part[0]), np.float32)
     else:
-        kept = _standing(product, placement, sources, wall_row, part)
+        kept = _standing(product, placement, sources, wall_row, part, albedo)
     return 1 - (1 - kept) * _fading(placement.frame, part)
 
 
 def _standing(
-    product: CutOut, placement: Placement, sources: tuple[Source, ...], wall_row: int | None, part: Box
+    product: CutOut,
+    placement: Placement,
+    sources: tuple[Source, ...],
+    wall_row: int | None,
+    part: Box,
+    albedo: float,
 ) -> Weights:
     """Return `cast_shadow` of a product that stands: on the floor or table, and on a wall close behind."""
     left, top, right, bottom = part
-    camera, body = placement.camera, _body(product, placement)
+    camera, solid = placement.camera, standing(product, placement)
     floor_row = min(max(top, wall_row or 0, _farthest_row(placement)), bottom)
     kept = np.ones((bottom - top, right - left), np.float32)
     if floor_row < bottom:
-        kept[floor_row - top :] = light_left(
-            camera, body, sources, ShadowPlane("floor"), (left, floor_row, right, bottom)
-        )
+        floor = (left, floor_row, right, bottom)
+        kept[floor_row - top :] = light_left(camera, solid.body, sources, ShadowPlane("floor"), floor, albedo)
     if wall_row == floor_row > top and placement.surface == "floor":
-        wall = ShadowPlane("wall", max(camera.distance(wall_row), float(body[0].rims[..., 2].max()) + _GAP_CM))
-        kept[: wall_row - top] = light_left(camera, body, sources, wall, (left, top, right, wall_row))
-    return kept
+        behind = max(camera.distance(wall_row), float(solid.body[0].rims[..., 2].max()) + _GAP_CM)
+        wall = ShadowPlane("wall", behind)
+        kept[: wall_row - top] = light_left(camera, solid.body, sources, wall, (left, top, right, wall_row))
+    return kept * contact_light(solid.touching, camera, placement.frame, part)
 
 
 def _farthest_row(placement: Placement) -> int:
     """Return the first row of floor that is near enough to be in the product's shadow."""
     zero, far = np.zeros(1), np.array([placement.distance_cm + _LONGEST * placement.height_cm])
     return int(np.ceil(placement.camera.project(zero, zero, far)[1][0]))
-
-
-def _body(product: CutOut, placement: Placement) -> list[Stack]:
-    """Return the product as it stands in the room: a body down to the floor, or a body on legs."""
-    camera, height_cm, distance = placement.camera, placement.height_cm, placement.distance_cm
-    left, top, right, bottom = placement.frame
-    to_right = camera.slants((left + right) / 2, bottom)[0]
-    legs = legs_of(product.alpha)
-    knee = max((leg.height for leg in legs), default=0.0)
-    body = [stack_of(solid_of(product.alpha), height_cm, to_right * distance, distance, knee)]
-    for leg in legs:
-        column, row = left + leg.x * (right - left), top + leg.y * (bottom - top)
-        z = min(camera.distance(row), distance + height_cm)
-        radius_cm = leg.width * (right - left) * z / camera.focal / 2
-        body.append(pole(camera.slants(column, row)[0] * z, z, radius_cm, knee * height_cm))
-    return body
 
 
 def _hanging(product: CutOut, placement: Placement, source: Source, part: Box) -> Weights:

@@ -14,17 +14,20 @@ from numpy.typing import NDArray
 
 from imaging.arrays import Numbers
 from imaging.geometry.camera import Camera
-from imaging.geometry.product_volume import Solid
 from imaging.lighting.estimate import Source
 from imaging.picture import Box, Weights
 
 _CELLS = 224  # along the longer side of a map
 _SUBPIXELS = 4  # fractional bits of drawn coordinates
 _FAR_CM = 1e5  # distance of the dome
-_DISCS, _CORNERS = 18, 16  # discs of a stack, corners of a disc
+CORNERS = 16
+"""Corners of a disc."""
+
+ALBEDO = 0.6
+"""Reflectance of the light surfaces of an ordinary room."""
+
 _DOME_POINTS, _SOURCE_POINTS = 48, 64  # light samples
 _LONGEST = 30.0  # longest shadow drawn, times the distance between rim and light
-_ALBEDO = 0.6  # reflectance of an ordinary room
 _TURN = np.pi * (3 - np.sqrt(5))  # golden angle: distributes points evenly over a disc or sphere
 
 
@@ -98,35 +101,28 @@ class _Map:
         return cast(Weights, cv2.warpPerspective(values, warp, size, borderMode=cv2.BORDER_REPLICATE))
 
 
-def stack_of(solid: Solid, height_cm: float, x: float, z: float, above: float = 0.0) -> Stack:
-    """Return the part of `solid` above a share of its height, standing with its axis at x, z."""
-    lowest = min(int(np.searchsorted(solid.heights, above)), len(solid.heights) - 2)
-    chosen = np.linspace(lowest, len(solid.heights) - 1, _DISCS).round().astype(np.intp)
-    rims = _rims(solid.heights[chosen], solid.radii[chosen], solid.depths[chosen], solid.straight)
-    return Stack(rims * height_cm + np.array([x, 0, z]), solid.filled[chosen])
-
-
 def pole(x: float, z: float, radius_cm: float, height_cm: float) -> Stack:
     """Return an upright cylinder on the floor at x, z."""
-    radii = np.full(3, radius_cm)
-    return Stack(_rims(np.array([0, 0.5, 1]) * height_cm, radii, radii, 0) + np.array([x, 0, z]), np.ones(3))
-
-
-def _rims(heights: Numbers, radii: Numbers, depths: Numbers, straight: float) -> Numbers:
-    """Return superellipses, from an ellipse (`straight` 0) to a rectangle (1)."""
-    angle = np.arange(_CORNERS) * 2 * np.pi / _CORNERS
-    to_right, away = (np.sign(each) * np.abs(each) ** (1 - straight) for each in (np.cos(angle), np.sin(angle)))
-    up = np.broadcast_to(heights[:, None], (len(heights), _CORNERS))
-    return np.stack([radii[:, None] * to_right, up, depths[:, None] * away], axis=2)
+    angle = np.arange(CORNERS) * 2 * np.pi / CORNERS
+    ring = np.stack([x + radius_cm * np.cos(angle), np.zeros(CORNERS), z + radius_cm * np.sin(angle)], axis=1)
+    return Stack(ring + np.array([[[0.0, share * height_cm, 0.0]] for share in (0, 0.5, 1)]), np.ones(3))
 
 
 def light_left(
-    camera: Camera, body: list[Stack], sources: tuple[Source, ...], plane: ShadowPlane, part: Box
+    camera: Camera,
+    body: list[Stack],
+    sources: tuple[Source, ...],
+    plane: ShadowPlane,
+    part: Box,
+    albedo: float = ALBEDO,
 ) -> Weights:
-    """Return the share of its light that each pixel of `part` keeps; all pixels are assumed to show `plane`."""
+    """Return the share of its light that each pixel of `part` keeps; all pixels are assumed to show `plane`.
+
+    `albedo` is the plane's reflectance: a dark floor gets less light back from what stands on it.
+    """
     ground = _map(camera, plane, part)
     sky = body[0].rims.mean(axis=(0, 1)) + _FAR_CM * _dome(plane)
-    left = (1 - sum(source.share for source in sources)) * _bounced(1 - ground.blocked(body, sky))
+    left = (1 - sum(source.share for source in sources)) * _bounced(1 - ground.blocked(body, sky), albedo)
     for source in sources:
         lamps = np.array(source.position) + source.radius_cm * _ball()
         left = left + source.share * (1 - ground.blocked(body, lamps))
@@ -142,12 +138,12 @@ def _map(camera: Camera, plane: ShadowPlane, part: Box) -> _Map:
     return _Map(plane, low, scale, (max(2, round(reach[0] * scale)), max(2, round(reach[1] * scale))))
 
 
-def _bounced(open_share: Weights) -> Weights:
+def _bounced(open_share: Weights, albedo: float) -> Weights:
     """Return the ambient light left when only `open_share` of all directions is open, including interreflections.
 
     Cubic fit of Jimenez, Wu, Pesce, Jarabo: Practical Realtime Strategies for Accurate Indirect Occlusion, 2016.
     """
-    a, b, c = 2.0404 * _ALBEDO - 0.3324, -4.7951 * _ALBEDO + 0.6417, 2.7552 * _ALBEDO + 0.6903
+    a, b, c = 2.0404 * albedo - 0.3324, -4.7951 * albedo + 0.6417, 2.7552 * albedo + 0.6903
     return np.array(np.maximum(open_share, ((open_share * a + b) * open_share + c) * open_share))
 
 
