@@ -6,7 +6,6 @@ from typing import cast
 import cv2
 import numpy as np
 
-from imaging.arrays import Numbers
 from imaging.cutout import CutOut
 from imaging.geometry.camera import Camera
 from imaging.geometry.walls import FARTHEST_WALL_CM, floor_end, wall_distance
@@ -14,7 +13,7 @@ from imaging.lighting.cast_shadow import SHADOW_ABOVE, SHADOW_BESIDE, cast_shado
 from imaging.lighting.estimate import LUMINANCE, Light, Source, encoded, find_light, linear
 from imaging.lighting.lamp_light import lamp_light, lampshade_share, lit_box
 from imaging.lighting.occlusion import ALBEDO
-from imaging.lighting.relight import gain, relit
+from imaging.lighting.relight import gain, relit, saturation
 from imaging.lighting.sun import find_sun
 from imaging.picture import Box, Mask, Pixels, Weights, differing
 from imaging.placement.layout import Placement
@@ -60,7 +59,7 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
     # 1. Estimate the room's light.
     view = _view(room, placement)
     wall_cm = _wall_cm(view)
-    light = find_light(view.pixels, view.camera, wall_cm)
+    light = find_light(view.pixels, view.camera, wall_cm, view.frame)
     sun = _sun(view, light) if placement.surface == "floor" else None
     sources = (light.source,) if sun is None else (light.source, sun)
 
@@ -80,7 +79,10 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
     color, alpha = set_into(product, placement.frame, frame)
     covered = alpha > 0
     covered[: max(0, _lit_rows(placement, lampshade) - frame[1])] = False
-    color[covered] = _relit(color[covered], alpha[covered, None], gain(product, light, sun), light.brightest)
+    factors = gain(product, light, sun)
+    straight = (color[covered] / alpha[covered, None] + np.float32(0.5)).clip(0, 255).astype(np.uint8)
+    in_light = relit(linear(straight), factors, light.brightest, saturation(product, factors))
+    color[covered] = encoded(in_light) * alpha[covered, None]
     behind = ground[frame[1] - top : frame[3] - top, frame[0] - left : frame[2] - left]
     behind[:] = behind * (1 - alpha[..., None]) + color
     made = (ground + np.float32(0.5)).clip(0, 255).astype(np.uint8)
@@ -160,9 +162,3 @@ def _lit_rows(placement: Placement, lampshade: float) -> int:
     """Return the photo row above which the product is a lit lampshade."""
     _, top, _, bottom = placement.frame
     return round(top + lampshade * (bottom - top)) if lampshade else 0
-
-
-def _relit(colors: Layer, alpha: Layer, gain: Numbers, brightest: float) -> Layer:
-    """Return premultiplied `colors` (n, 3) with alpha (n, 1) in the room's light."""
-    straight = (colors / alpha + np.float32(0.5)).clip(0, 255).astype(np.uint8)
-    return encoded(relit(linear(straight), gain, brightest)) * alpha

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from imaging.arrays import Numbers
 from imaging.geometry.camera import Camera
-from imaging.picture import Mask, Pixels, scaled_size, size_of
+from imaging.picture import Box, Mask, Pixels, scaled_size, size_of
 
 Linear = NDArray[np.float32]
 """Linear light of shape (height, width, 3), 0 to 1."""
@@ -19,8 +19,10 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 _WORKING_SIZE = 160  # pixels along the longer side of the photo that the light is estimated on
 _LEVEL, _BRIGHTEST = 75.0, 99.5  # percentiles of luminance: the room's light surfaces, its brightest spots
+_LIGHTEST = 98.0  # percentile of luminance around the product, windows left out: a white surface in its light
+_NEAR = 0.15  # of the photo's diagonal: the distance from the product at which its surroundings count 0.6
 _DIMMEST_WHITE = 0.6  # linear luminance that white may reach in any well exposed photo
-_EXPOSED = 0.2  # linear luminance of the brightest spots of a well exposed photo, even of a room with dark walls
+_EXPOSED = 0.3  # linear luminance of white around a product in a well exposed photo, even beside dark walls
 _BLACK = 0.001
 _CEILING_CM, _WINDOW_SILL_CM = 250.0, 100.0
 _LAMP_RADIUS_CM, _WINDOW_RADIUS_CM = 45.0, 80.0
@@ -47,9 +49,10 @@ class Source:
 class Light:
     """The light of a room as its photo shows it.
 
-    `window` is True if the source is a window in view. `level` is the linear luminance of the room's light surfaces,
-    `brightest` that of its brightest spots, `warmth` the square root of their red to blue ratio. `exposure` is 1, or
-    less for an underexposed photo, in which everything is darker than a camera should have made it.
+    `window` is True if the source is a window in view. `level` is the linear luminance of the light surfaces around the
+    product, `brightest` that of the room's brightest spots, `warmth` the square root of their red to blue ratio.
+    `lightest` is the luminance of white around the product, and
+    `exposure` is 1, or less if even white around the product would be darker than a camera should have made it.
     """
 
     source: Source
@@ -58,6 +61,7 @@ class Light:
     brightest: float
     warmth: float
     exposure: float = 1.0
+    lightest: float = 1.0
 
     @property
     def daylight(self) -> bool:
@@ -77,10 +81,11 @@ def encoded(light: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.array(bent.clip(0, 1) * 255, np.float32)
 
 
-def find_light(pixels: Pixels, camera: Camera, wall_cm: float) -> Light:
+def find_light(pixels: Pixels, camera: Camera, wall_cm: float, frame: Box | None = None) -> Light:
     """Return the light of a room whose back wall is `wall_cm` away.
 
-    The source is a window or lamp in view, or else a lamp under the ceiling in the middle of the room.
+    The source is a window or lamp in view, or else a lamp under the ceiling in the middle of the room. Its brightness
+    is judged around `frame`, by default over the whole photo, and not by the window itself.
     """
     small = _reduced(pixels)
     luminance = small @ LUMINANCE
@@ -89,9 +94,27 @@ def find_light(pixels: Pixels, camera: Camera, wall_cm: float) -> Light:
     window = _window(luminance > max(_OVER_LEVEL * level, _OF_BRIGHTEST * brightest, _WINDOW), view, wall_cm)
     share = _LAMP_SHARE if level < _LAMPLIGHT else _DAYLIGHT_SHARE
     lamp = Source((0.0, _CEILING_CM, wall_cm / 2), _LAMP_RADIUS_CM, share)
-    exposure = min(1.0, max(brightest, _BLACK) / _EXPOSED)
+    near, lightest = _around(luminance, frame, small.shape[1] / pixels.shape[1])
+    exposure = min(1.0, max(lightest, _BLACK) / _EXPOSED)
     brightest = max(brightest, _DIMMEST_WHITE * exposure)
-    return Light(window or lamp, window is not None, level, brightest, _warmth(small, luminance), exposure)
+    return Light(window or lamp, window is not None, near, brightest, _warmth(small, luminance), exposure, lightest)
+
+
+def _around(luminance: NDArray[np.float32], frame: Box | None, scale: float) -> tuple[float, float]:
+    """Return the luminance of light surfaces and of white around `frame`, what shines itself left out."""
+    height, width = luminance.shape
+    left, top, right, bottom = (round(edge * scale) for edge in frame or (0, 0, 1 << 20, 1 << 20))
+    rows, columns = np.ogrid[:height, :width]
+    aside = np.maximum(left - columns, columns - right).clip(0)
+    over = np.maximum(top - rows, rows - bottom).clip(0)
+    weights = np.exp(-((np.hypot(aside, over) / (_NEAR * np.hypot(width, height))) ** 2) / 2)
+    weights = np.where(luminance > _WINDOW, 1e-3, weights).ravel()
+    order = luminance.ravel().argsort()
+    shares = weights[order].cumsum() / weights.sum()
+    near, lightest = (
+        float(luminance.ravel()[order][np.searchsorted(shares, share / 100)]) for share in (_LEVEL, _LIGHTEST)
+    )
+    return near, lightest
 
 
 def _reduced(pixels: Pixels) -> Linear:

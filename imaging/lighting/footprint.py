@@ -16,7 +16,8 @@ from imaging.placement.layout import Placement
 _DISCS = 18  # levels of the body
 _COVERED = 0.4  # alpha from which a pixel counts as product
 _LEG = 0.22  # of the product's width: a narrower part that touches the ground is a leg
-_DEEPEST = 1.5  # times the likely depth: farthest that a contour may reach back before it is taken to rise instead
+_DEEPEST = 1.0  # depth over height: tables and sofas are wider than that, hardly any is deeper
+_FARTHEST = 1.5  # times the likely depth: farthest back that a contour is followed on the floor
 _THINNEST_LEG = 0.012  # of the product's width: half the width of a leg whose end is a point
 _LEG_POINTS = 8  # corners of a leg's outline
 
@@ -37,7 +38,7 @@ def standing(product: CutOut, placement: Placement) -> Standing:
     runs = touching_runs(product.alpha)
     legs = [run for run in runs if np.ptp(run.x) < _LEG] if len(runs) > 1 else []
     knee = _knee(product, legs) if len(legs) == len(runs) else 0.0
-    outline = _footprint(product, placement, runs)
+    outline = _footprint(placement, runs)
     body = [_stack(product, placement, outline, knee)]
     body += [_pole(run, placement, knee * placement.height_cm) for run in legs if knee]
     flat = [_leg_area(run, placement) for run in legs]
@@ -54,17 +55,16 @@ def _floor(run: Run, placement: Placement) -> Numbers:
     return np.stack(placement.camera.on_floor(columns, rows), axis=1)
 
 
-def _footprint(product: CutOut, placement: Placement, runs: list[Run]) -> Numbers:
+def _footprint(placement: Placement, runs: list[Run]) -> Numbers:
     """Return the convex outline (CORNERS, 2) on the floor: what the contour shows, completed to the far side.
 
     The far side mirrors the near one through the middle between its ends. A front that is seen face-on shows no depth
     and gets a likely one.
     """
-    solid = solid_of(product.alpha)
-    likely = 2 * float(solid.depths[: max(1, len(solid.depths) // 4)].max()) * placement.height_cm
     near = np.concatenate([_floor(run, placement) for run in runs])
+    likely = min(float(np.ptp(near[:, 0])), _DEEPEST * placement.height_cm)
     front = float(near[:, 1].min())
-    near[:, 1] = np.minimum(near[:, 1], front + _DEEPEST * likely)
+    near[:, 1] = np.minimum(near[:, 1], front + _FARTHEST * likely)
     ends = near[[near[:, 0].argmin(), near[:, 0].argmax()]]
     both = np.concatenate([near, ends.sum(axis=0) - near])
     both[:, 1] += max(0.0, front - float(both[:, 1].min()))
@@ -72,7 +72,7 @@ def _footprint(product: CutOut, placement: Placement, runs: list[Run]) -> Number
     if missing > 0:  # away along the line of sight: the cut-out shows nothing of its sides
         middle = both.mean(axis=0)
         both = np.concatenate([both, both + missing * middle / middle[1]])
-    return _even(cv2.convexHull(both.astype(np.float32))[:, 0])
+    return _even(np.asarray(cv2.convexHull(both.astype(np.float32))[:, 0], np.float32))
 
 
 def _even(hull: NDArray[np.float32]) -> Numbers:
@@ -116,13 +116,14 @@ def _profile(product: CutOut, heights: Numbers) -> tuple[Numbers, Numbers]:
 
 
 def _knee(product: CutOut, legs: list[Run]) -> float:
-    """Return the height, as a share of the product's, at which the space between the legs ends."""
-    between = np.interp(np.linspace(0, 1, 65)[1:-1], [0, 1], [legs[0].x.mean(), legs[-1].x.mean()])
+    """Return the height, as a share of the product's, of the space between the legs above the line of their ends."""
+    between = np.linspace(legs[0].x.mean(), legs[-1].x.mean(), 65)[1:-1]
     columns = (between * product.alpha.shape[1]).astype(np.intp)
     covered = product.alpha[:, columns] > _COVERED
     height = product.alpha.shape[0]
     rise = np.where(covered.any(axis=0), covered[::-1].argmax(axis=0), 0) / height
-    return float(np.percentile(rise, 75))
+    ground = 1 - np.interp(between, [leg.x.mean() for leg in legs], [leg.lowest for leg in legs])
+    return max(float(np.median(rise - ground)), 0.0)
 
 
 def _pole(run: Run, placement: Placement, height_cm: float) -> Stack:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from imaging.arrays import Numbers
 from imaging.geometry.camera import Camera
-from imaging.lighting.estimate import LUMINANCE, Source, linear
+from imaging.lighting.estimate import LUMINANCE, Source, encoded, linear
 from imaging.picture import Box, Mask, Pixels
 
 _FAR_CM = 1e5  # distance at which the sun is modelled
@@ -21,6 +21,8 @@ _LOWEST, _HIGHEST = np.radians(28.0), np.radians(55.0)  # elevations at which th
 _SUNLIT = 1.35  # least luminance of sunlit floor, times the shaded floor nearby
 _BRIGHTEST = 1.08  # times the base point's luminance: if more is found nearby, the sun shines beside it
 _SAME_TINT = 0.025  # largest difference in chromaticity within one floor
+_CLIPPED = 240  # sRGB level from which a channel is overexposed
+_PALEST = 0.5  # least saturation of overexposed floor, relative to the floor in the shade
 _ENOUGH = 20  # pixels that a percentile needs
 _EDGE = 0.04  # least step of log luminance per pixel at the edge of a sun patch
 _NEAR_WINDOW = np.radians(50.0)  # largest angle between the sun's azimuth and the window's direction
@@ -55,9 +57,24 @@ def _floor(pixels: Pixels, frame: Box, floor_top: int) -> _Floor | None:
     patch = below[_under(frame, floor_top, beside=-0.2, above=0.2, below=0)].reshape(-1, 3)
     if len(below) < 8 or not len(patch):
         return None
-    tint = np.median(patch, axis=0) + 1e-4
-    difference = below / (below.sum(axis=2, keepdims=True) + 1e-4) - tint / tint.sum()
-    return _Floor(floor_top, below @ LUMINANCE + 1e-4, np.abs(difference).max(axis=2) < _SAME_TINT)
+    base = np.median(patch, axis=0) + 1e-4
+    clipped = (pixels[floor_top:].max(axis=2) >= _CLIPPED) | bool(encoded(base).max() >= _CLIPPED)
+    tints = below / (below.sum(axis=2, keepdims=True) + 1e-4)
+    return _Floor(floor_top, below @ LUMINANCE + 1e-4, _same_floor(tints, base / base.sum(), clipped))
+
+
+def _same_floor(tints: NDArray[np.float32], base: NDArray[np.float32], clipped: Mask) -> Mask:
+    """Return where `tints` (height, width, 3) are that of the floor at the base point.
+
+    Overexposed sunlight is paler than the floor, so there the tint may move along the line to neutral.
+    """
+    same = np.abs(tints - base).max(axis=2) < _SAME_TINT
+    axis = base - 1 / 3
+    if float(np.abs(axis).max()) < _SAME_TINT:
+        return same
+    along = (tints - 1 / 3) @ axis / (axis @ axis)
+    beside = np.abs(tints - 1 / 3 - along[..., None] * axis).max(axis=2)
+    return same | (clipped & (beside < 2 * _SAME_TINT) & (along > _PALEST) & (along < 1 / _PALEST))
 
 
 def _under(frame: Box, top: int, beside: float, above: float, below: float) -> tuple[slice, slice]:

@@ -62,3 +62,12 @@ def test_a_black_and_a_white_picture_have_light(level: int) -> None:
     assert 0 < light.brightest <= 1
     assert light.exposure == (1 if level else pytest.approx(0, abs=0.01))
     assert np.isfinite(light.warmth)
+
+
+def test_a_bright_window_does_not_make_the_far_end_of_a_dark_room_bright() -> None:
+    room = np.full((300, 400, 3), 60, np.uint8)
+    room[40:140, 20:120] = 255
+    light = find_light(room, drawn.camera((400, 300), 120, 280), 500, (300, 200, 360, 280))
+    assert light.window
+    assert light.level < 0.06
+    assert light.exposure < 0.3

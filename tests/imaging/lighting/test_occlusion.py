@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from imaging.geometry.product_volume import solid_of
 from imaging.lighting.estimate import Source
-from imaging.lighting.occlusion import ShadowPlane, light_left, pole, stack_of
+from imaging.lighting.occlusion import ShadowPlane, light_left, pole
 from imaging.picture import Box, Weights
 from tests.imaging import drawn
 
@@ -74,10 +73,9 @@ def test_a_part_of_one_pixel_has_an_answer() -> None:
     )
 
 
-def test_under_a_straight_front_it_is_as_dark_at_the_corners_as_in_the_middle() -> None:
-    solid = solid_of(np.ones((200, 400), np.float32))
-    body = [stack_of(solid, 60, 0, 300)]
-    front = 300 - float(body[0].rims[:, :, 2].max() - 300) + 2
-    kept = light_left(CAMERA, body, (), ShadowPlane("floor"), PART)
-    assert at(kept, 0.94 * float(body[0].rims[0, :, 0].max()), front) < 0.35
-    assert at(kept, 0, front) < 0.35
+def test_a_dark_floor_gets_less_light_back_than_a_light_one() -> None:
+    light, dark = (
+        light_left(CAMERA, [pole(0, 300, 20, 60)], (), ShadowPlane("floor"), PART, albedo) for albedo in (0.6, 0.1)
+    )
+    assert at(dark, 24, 300) < at(light, 24, 300) - 0.05
+    assert at(dark, 110, 300) > 0.9
