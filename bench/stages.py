@@ -27,7 +27,7 @@ import numpy as np  # noqa: E402
 from bench.placement import picture  # noqa: E402
 from handlers.placement import place  # noqa: E402
 from handlers.quality_checks import Thresholds  # noqa: E402
-from handlers.requests import EditRequest  # noqa: E402
+from handlers.requests import EditRequest, ProductRequest  # noqa: E402
 from handlers.restoration import restore_and_check  # noqa: E402
 from handlers.runtime.cutout_cache import CutOutCache  # noqa: E402
 from handlers.runtime.engine_runner import EngineRunner  # noqa: E402
@@ -67,19 +67,20 @@ def edited(scene: Scene, product: Picture, raw: np.ndarray, cut_outs: CutOutCach
     scale = scene.room.shape[0] / told["size"][1]
     job = EditJob(product_image="-", room_image="-", product_height_cm=told["height_cm"])
     foot = (int(told["foot"][0] * scale), int(told["foot"][1] * scale))
-    request = EditRequest(job, product, Picture(scene.room), None, foot, None, seed=0)
+    product_request = ProductRequest(job.items[0], product, foot, None)
+    request = EditRequest(job, (product_request,), Picture(scene.room), None, seed=0)
     thresholds = Thresholds.of(Settings(_env_file=None))
     runner = EngineRunner(Resident("preview", Preview, 1), Preview(), JobStats(3))
 
     cutting = watch.time("cut-out", lambda: cut_outs.cut_out(product, "product_image"))
-    placement = watch.time("layout", lambda: place(request, cutting, runner, Control()))
-    start = watch.time("guide", lambda: compose_scene(request, cutting, placement))
+    placed = watch.time("layout", lambda: place(request, [cutting], runner, Control()))
+    start = watch.time("guide", lambda: compose_scene(request, scene.room, placed))
     assert start.region is not None, "the background is preserved"
     part = window(request.room.size, start.region, PROFILE.area, PROFILE.multiple)
     left, top, right, bottom = part
     grid = fit((right - left, bottom - top), PROFILE.area, PROFILE.multiple)
     result = Painted(grid.leave(grid.enter(raw[top:bottom, left:right])), 4, 1.0, window=part)
-    watch.time("restore and judge", lambda: restore_and_check(start, [result], thresholds))
+    watch.time("restore and judge", lambda: restore_and_check([start], [result], thresholds))
 
 
 def score(folder: Path, product_file: str) -> dict[str, Any]:

@@ -16,10 +16,11 @@ from schemas.answers import (  # noqa: E402
     HealthAnswer,
     PaintedInfo,
     PictureAnswer,
+    PlacedAnswer,
     PlacementInfo,
     Variant,
 )
-from schemas.jobs import EditJob, GenerateJob, Job, PictureJob  # noqa: E402
+from schemas.jobs import EditJob, GenerateJob, Job, PictureJob, Product  # noqa: E402
 from schemas.openai import EditBody, GenerationBody, PaintBody  # noqa: E402
 
 PAGE = ROOT / "docs/api.md"
@@ -39,6 +40,8 @@ def page() -> str:
         *_inputs(PictureJob),
         "\n### `edit` alone",
         *_inputs(EditJob, PictureJob),
+        "\nEach of `products` has",
+        *_inputs(Product),
         "\n### `generate` alone",
         *_inputs(GenerateJob, PictureJob),
         "\n### `health_check`\nNo fields but `action`.",
@@ -50,6 +53,8 @@ def page() -> str:
         *_outputs(PaintedInfo),
         "\nand `placement_info`",
         *_outputs(PlacementInfo, PaintedInfo),
+        "\n`placements` of several `products` holds",
+        *_outputs(PlacedAnswer),
         "\nand `generation_info`",
         *_outputs(GenerationInfo, PaintedInfo),
         "\n### Of `health_check`",
@@ -106,8 +111,7 @@ def _text(default: object) -> str:
 def _kind(schema: dict[str, Any]) -> str:
     """Describe a JSON schema in a word or two."""
     if "anyOf" in schema:
-        [only] = [kind for kind in schema["anyOf"] if kind.get("type") != "null"]
-        return _kind(only)
+        return " or ".join(_kind(kind) for kind in schema["anyOf"] if kind.get("type") != "null")
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{str(value).lower()}`" for value in schema.get("enum", [schema.get("const")]))
     match schema.get("type"):

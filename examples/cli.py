@@ -7,6 +7,7 @@ API_KEY where it wants one); told of neither, it paints here, with the engine th
 import argparse
 import contextlib
 import io
+import json
 import os
 import re
 import sys
@@ -42,6 +43,8 @@ SPELLINGS = {
     "placement_box": ("--box", "LEFT,TOP,RIGHT,BOTTOM"),
     "output_size": ("--size", "WxH"),
     "mask": ("--mask", "FILE"),
+    "products": ("--products", "FILE"),
+    "replace": ("--replace", "WORDS|L,T,R,B"),
 }
 FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 BAR_WIDTH = 24
@@ -110,7 +113,7 @@ def _add_job(parser: argparse.ArgumentParser, schema: type[PictureJob], build: C
     parser.set_defaults(act=_paint, schema=schema, build=build)
     parser.add_argument("-o", "--output", help="the picture's file: .png, .jpg or .webp; or a folder for it")
     told = schema.model_json_schema()
-    pictures = [name for name in ("product_image", "room_image") if name in told["required"]]
+    pictures = [name for name in ("product_image", "room_image") if name in told["properties"]]
     for name in pictures:
         parser.add_argument(name, metavar=name.removesuffix("_image"), help="a file or an https:// URL")
     options = parser.add_argument_group("the job")
@@ -131,7 +134,7 @@ def _add_option(options: "argparse._ArgumentGroup", name: str, field: Mapping[st
         options.add_argument(long, dest=name, default=argparse.SUPPRESS, action=action, help=text)
         return
     short, metavar = SPELLINGS.get(name, (long, _metavar(field)))
-    read = READERS.get(field["type"], str)
+    read = READERS.get(name) or READERS.get(field["type"], str)
     options.add_argument(
         *dict.fromkeys((short, long)), dest=name, default=argparse.SUPPRESS, type=read, metavar=metavar, help=text
     )
@@ -160,7 +163,25 @@ def _numbers(text: str) -> list[Number]:
     return [_number(part) for part in re.split("[,x]", text)]
 
 
-READERS: dict[str, Callable[[str], object]] = {"integer": _number, "number": _number, "array": _numbers}
+def _products(file: str) -> object:
+    """A JSON file with a list of products; their pictures are files or URLs."""
+    try:
+        return json.loads(Path(file).read_text())
+    except (OSError, ValueError) as problem:
+        raise argparse.ArgumentTypeError(f"{file} cannot be read: {problem}") from problem
+
+
+def _replaced(text: str) -> object:
+    return _numbers(text) if re.fullmatch(r"[\d.,\s-]+", text) else text
+
+
+READERS: dict[str, Callable[[str], object]] = {
+    "products": _products,
+    "replace": _replaced,
+    "integer": _number,
+    "number": _number,
+    "array": _numbers,
+}
 
 
 def _paint(asked: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from handlers.images import as_base64, as_data_url
 from imaging.codec.encode import DigitalSource, ImageFile, encode, encode_within, holds
 from imaging.picture import Picture
 from models.engine import Control
-from schemas.answers import GenerationInfo, PlacementInfo, Variant
+from schemas.answers import GenerationInfo, PlacedAnswer, PlacementInfo, Variant
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import EditJob, GenerateJob, OutputFormat, ResponseFormat
 from transport.bucket import Bucket
@@ -44,6 +44,7 @@ class Result:
     seeds: list[int]
     info: PlacementInfo | GenerationInfo | PaintingInfo
     warnings: list[str]
+    placements: list[PlacedAnswer] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 from handlers.deliver import Result
 from handlers.messages import cutout_warnings
-from handlers.requests import GenerateRequest, samplings
+from handlers.requests import GenerateRequest, samplings, shape_warnings
 from handlers.runtime.worker_state import WorkerState
 from imaging.codec.color_profile import in_profile
+from imaging.cutout import CutOut
 from imaging.picture import Picture
+from imaging.placement.surface_words import surface_by_words
 from models.engine import Control, GenerateTask
 from schemas.answers import GenerationInfo
+from schemas.jobs import GenerateJob
 
 
 def generate(request: GenerateRequest, worker: WorkerState, control: Control) -> Result:
@@ -16,15 +19,21 @@ def generate(request: GenerateRequest, worker: WorkerState, control: Control) ->
     product = worker.cut_outs.cut_out(in_profile(request.product, None), "product_image")
     control.progress("cut-out", 1, 10)
 
+    surface = job.placement_surface
+    if surface == "auto":
+        surface = surface_by_words(job.words, job.product_name) or "auto"
+
     tasks = [
         GenerateTask(
             cut_out=product,
             environment=job.environment_type,
             instructions=job.words,
             size=job.output_size,
-            product_height_cm=job.product_height_cm,
+            product_height_cm=_height_cm(job, product),
             harmonize=job.harmonize,
             sampling=sampling,
+            name=job.product_name.strip(),
+            surface=surface,
         )
         for sampling in samplings(job, request.seed)
     ]
@@ -40,4 +49,13 @@ def generate(request: GenerateRequest, worker: WorkerState, control: Control) ->
     )
     pictures = [Picture(made.pixels) for made in outcome.variants]
     seeds = [task.sampling.seed for task in tasks]
-    return Result(pictures, seeds, info, [*request.warnings, *cutout_warnings(product), *outcome.warnings])
+    shape = shape_warnings(job, (product.alpha.shape[1], product.alpha.shape[0]))
+    warnings = [*request.warnings, *cutout_warnings(product), *shape, *outcome.warnings]
+    return Result(pictures, seeds, info, warnings)
+
+
+def _height_cm(job: GenerateJob, product: CutOut) -> float | None:
+    """Return the product's height, or the one that its width and its photo's shape imply."""
+    if job.product_height_cm or not job.product_width_cm:
+        return job.product_height_cm
+    return job.product_width_cm * product.alpha.shape[0] / product.alpha.shape[1]

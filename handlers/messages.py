@@ -1,25 +1,27 @@
 """The sentences of an answer's `warnings`, except those of the placement itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from handlers.placement import Placed
+from handlers.requests import EditRequest, ProductRequest, shape_warnings
 from handlers.restoration import CheckedEdit
 from handlers.runtime.engine_runner import Outcome
 from handlers.scene import Scene
 from imaging.cutout import CutOut
 from imaging.picture import Pixels
 from imaging.placement.layout import NOT_FOUND
+from imaging.placement.surface_words import surface_by_words
 from imaging.placement.text_placement import Words, read
 
 TRUSTED_CUT_OUT = 0.5
 """Below this confidence of the cut-out the caller is warned."""
 
 PLACED_BY_ENGINE = "The place was not found in the photo: the model chose it by the instructions"
-WORDS_NOT_NEEDED = "The instructions have no effect: they only choose a place on this engine, and one was given"
-WORDS_NOT_KNOWN = (
-    "The instructions have no effect: they only choose a place on this engine, and name none that it knows"
-)
+WORDS_NOT_NEEDED = "The instructions have no effect: they only choose a place here, and one was given"
+WORDS_NOT_KNOWN = "The instructions have no effect: they only choose a place here, and name none that is known"
+ONLY_COVERED = "Nothing was removed from the photo: the product covers the box that it replaces"
 ALL_ALIKE = "The variants are all alike: this engine has one picture for one placement, whatever the seed"
 
 
@@ -33,18 +35,25 @@ def cutout_warnings(product: CutOut) -> list[str]:
 
 
 def edit_warnings(
-    scene: Scene, outcome: Outcome, edits: list[CheckedEdit], seeds: list[int], retried: list[str]
+    request: EditRequest,
+    placed: Sequence[Placed],
+    passes: Sequence[tuple[Scene, Outcome, list[CheckedEdit]]],
+    seeds: list[int],
+    retried: list[str],
 ) -> list[str]:
-    return [
-        *scene.request.warnings,
-        *cutout_warnings(scene.product),
-        *_placement_warnings(scene, outcome),
-        *outcome.warnings,
-        *_instruction_warnings(scene, outcome),
-        *retried,
-        *_failed_checks(edits, seeds),
-        *_all_alike([each.pixels for each in edits]),
-    ]
+    """Return the warnings about the request, the cut-outs, the places, the painting and the checks, in this order."""
+    warnings = list(request.warnings)
+    for each in placed:
+        height, width = each.cut_out.alpha.shape
+        named = f"{each.request.prefix.rstrip('.')}: " if each.request.prefix else ""
+        warnings += [named + warning for warning in cutout_warnings(each.cut_out)]
+        warnings += shape_warnings(each.request.fields, (width, height), each.request.prefix)
+    for scene, outcome, edits in passes:
+        warnings += [*_placement_warnings(scene, outcome), *outcome.warnings, *_instruction_warnings(scene, outcome)]
+        warnings += [*retried, *_failed_checks(edits, seeds)]
+    if request.replaced and passes[0][1].variants[0].is_guide:
+        warnings.append(ONLY_COVERED)
+    return [*warnings, *_all_alike([each.pixels for each in passes[-1][2]])]
 
 
 def retry_failed(first: CheckedEdit) -> str:
@@ -62,23 +71,32 @@ def retry_kept(first: CheckedEdit, seed: int) -> str:
 
 def _placement_warnings(scene: Scene, outcome: Outcome) -> Iterator[str]:
     placed_by_engine = scene.by_words and not outcome.variants[0].is_guide
-    for warning in scene.placement.warnings:
-        yield PLACED_BY_ENGINE if placed_by_engine and warning in NOT_FOUND else warning
+    for product in scene.products:
+        named = f"{product.request.prefix.rstrip('.')}: " if product.request.prefix else ""
+        for warning in product.placement.warnings:
+            yield named + (PLACED_BY_ENGINE if placed_by_engine and warning in NOT_FOUND else warning)
 
 
 def _instruction_warnings(scene: Scene, outcome: Outcome) -> Iterator[str]:
     job, is_guide = scene.request.job, outcome.variants[0].is_guide
-    placed = job.placement_coordinates or job.placement_box or job.mask
-    if job.words and is_guide:
-        words = read(job.words)
-        if placed and not (words.surface and job.placement_surface == "auto"):
-            yield WORDS_NOT_NEEDED
-        elif not placed and words == Words() and not outcome.fallback_reason:
-            yield WORDS_NOT_KNOWN
+    for product in scene.products if is_guide else ():
+        yield from _unused_words(product.request, scene, outcome)
     if scene.by_words and not is_guide and job.product_scale:
         yield "product_scale has no effect where the model finds the place"
     if scene.by_words and not is_guide and job.harmonize is not None:
         yield "harmonize has no effect where the model finds the place"
+
+
+def _unused_words(product: ProductRequest, scene: Scene, outcome: Outcome) -> Iterator[str]:
+    """Warn about instructions that did not choose the place or the surface."""
+    fields, words = product.fields, read(product.fields.words)
+    placed = product.coordinates or product.box or scene.request.job.mask or scene.replaced
+    if not fields.words or (surface_by_words(fields.words, "") and fields.placement_surface == "auto"):
+        return
+    if placed:
+        yield product.prefix + WORDS_NOT_NEEDED
+    elif words == Words() and not outcome.fallback_reason:
+        yield product.prefix + WORDS_NOT_KNOWN
 
 
 def _failed_checks(edits: list[CheckedEdit], seeds: list[int]) -> list[str]:

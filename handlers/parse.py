@@ -1,4 +1,4 @@
-"""A raw job to a validated one, and what is wrong with it in the caller's words."""
+"""Validate a raw job, and say in the caller's words what is wrong with it."""
 
 import re
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from pydantic_core import ErrorDetails
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import ACTIONS, EditJob, GenerateJob, HealthJob
 
-SHOWN_NAME = 40
-SHOWN_PROBLEMS = 5
-MOST_FIELDS = 200
+MAX_SHOWN_CHARACTERS = 40
+MAX_SHOWN_PROBLEMS = 5
+MAX_FIELDS = 200
 
 
 def parse(raw: object) -> EditJob | GenerateJob | HealthJob:
-    """Raises JobError INVALID_ACTION or INVALID_INPUT, the latter with every field at fault."""
+    """Return the validated job. Raises JobError INVALID_ACTION, or INVALID_INPUT with every field at fault."""
     if not isinstance(raw, Mapping):
         raise JobError(ErrorCode.INVALID_INPUT, "Invalid input: it must be a JSON object", ("input",))
     check_length(raw, "input")
@@ -31,45 +31,51 @@ def parse(raw: object) -> EditJob | GenerateJob | HealthJob:
 
 
 def check_length(raw: Mapping[str, Any], name: str) -> None:
-    """Every unknown field is told by name, so there must be an end of them."""
-    if len(raw) > MOST_FIELDS:
-        message = f"Invalid {name}: it has {len(raw)} fields, and none has more than {MOST_FIELDS}"
+    """Raises JobError for more than MAX_FIELDS fields: every unknown one would be named."""
+    if len(raw) > MAX_FIELDS:
+        message = f"Invalid {name}: it has {len(raw)} fields, more than the {MAX_FIELDS} allowed"
         raise JobError(ErrorCode.INVALID_INPUT, message, (name,))
 
 
 def action_of(raw: object) -> str:
-    """What the job asks for; `edit` where it does not say."""
+    """Return the action a job asks for; `edit` if it names none."""
     action = raw.get("action") if isinstance(raw, Mapping) else None
     return "edit" if action is None else str(action)
 
 
 def in_words(problem: ValidationError) -> JobError:
+    """Return pydantic's errors as one JobError: the first few as sentences, the fields of all of them."""
     errors = problem.errors(include_input=False, include_url=False)
     fields = tuple(dict.fromkeys(_field(error) for error in errors))
     sentences = list(dict.fromkeys(_sentence(error) for error in errors))
-    more = len(sentences) - SHOWN_PROBLEMS
-    shown = sentences[:SHOWN_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
-    return JobError(ErrorCode.INVALID_INPUT, "; ".join(shown), fields)
+    more = len(sentences) - MAX_SHOWN_PROBLEMS
+    first = sentences[:MAX_SHOWN_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
+    return JobError(ErrorCode.INVALID_INPUT, "; ".join(first), fields)
 
 
 def _field(error: ErrorDetails) -> str:
-    return shown(str(error["loc"][0])) if error["loc"] else "input"
+    """Return the field at fault: `n`, or `products[2].product_image` for a field of one of several products."""
+    loc = error["loc"]
+    if len(loc) > 2 and loc[0] == "products":
+        return f"products[{loc[1]}].{shown(str(loc[2]))}"
+    return shown(str(loc[0])) if loc else "input"
 
 
 def _sentence(error: ErrorDetails) -> str:
     field = _field(error)
+    depth = 3 if "." in field else 1
     match error["type"]:
-        case "missing" if len(error["loc"]) == 1:
+        case "missing" if len(error["loc"]) == depth:
             return f"Missing {field}"
         case "extra_forbidden":
             return f"Unknown field {field}"
         case _:
-            where = "".join(f"[{part}]" for part in error["loc"][1:])
+            where = "".join(f"[{part}]" for part in error["loc"][depth:])
             return f"Invalid {field}{where}: it {_reason(error)}"
 
 
 def _reason(error: ErrorDetails) -> str:
-    """pydantic's, in the words of JSON."""
+    """Return pydantic's reason in the terms of JSON."""
     if error["type"] == "missing":
         return "is missing"
     reason = re.sub(r"^(Value error, )?(it |Input |Tuple |List |String )?", "", error["msg"])
@@ -77,6 +83,6 @@ def _reason(error: ErrorDetails) -> str:
 
 
 def shown(name: str) -> str:
-    """A caller's own word, short and without anything that could break a log line."""
+    """Return a caller's own word shortened, without characters that could break a log line."""
     plain = re.sub(r"[^\w .:/-]", "?", name)
-    return plain if len(plain) <= SHOWN_NAME else f"{plain[:SHOWN_NAME]}..."
+    return plain if len(plain) <= MAX_SHOWN_CHARACTERS else f"{plain[:MAX_SHOWN_CHARACTERS]}..."

@@ -1,54 +1,190 @@
-"""Where the product goes: what the caller said, what the engine's language model suggests, what the photo shows."""
+"""Where the products go: what the caller said, what the engine's language model suggests, what the photo shows."""
 
-from handlers.requests import EditRequest
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from handlers.requests import EditRequest, ProductRequest
 from handlers.runtime.engine_runner import EngineRunner
 from imaging.cutout import CutOut
 from imaging.geometry.camera import Camera
 from imaging.geometry.find_camera import find_camera
-from imaging.placement.layout import Placement, Wish, lay_out, surface_of
+from imaging.picture import Box, Pixels
+from imaging.placement.layout import Placement, Wish, lay_out
 from imaging.placement.mask_fit import reaches
-from imaging.placement.suggestion import Suggestion, sensible, shown
+from imaging.placement.suggestion import Suggestion, box_in, product_shown, room_shown, sensible
+from imaging.placement.surface_words import kind_of, surface_by_shape, surface_by_words
+from imaging.placement.text_placement import Surface
+from imaging.restoration.metrics import pasted
 from models.engine import Control, Question
-from models.qwen.prompts import layout_prompt
+from models.qwen.prompts import find_prompt, layout_prompt
 from schemas.errors import ErrorCode, JobError
-from schemas.reply import read_reply
+from schemas.jobs import AskedSurface
+from schemas.reply import read_found, read_reply
+
+GUESSED_RUG = (
+    "placement_surface was guessed from the product's shape: it lies on the floor as a rug. "
+    "Say placement_surface or product_name to be sure"
+)
+SURFACES_DISAGREE = "product_name says a product for the {}, the instructions a place on the {}: the instructions count"
+
+PAINTING_ORDER: dict[Surface, int] = {"wall": 0, "rug": 1}
+"""Flat products come first: what stands or hangs is in front of them."""
 
 
-def place(request: EditRequest, product: CutOut, runner: EngineRunner, control: Control) -> Placement:
-    """Raises JobError where the place that the caller chose lies outside the mask."""
-    job = request.job
-    camera = find_camera(request.room.pixels, job.camera_height_cm)
-    wish = Wish(
-        instructions=job.words,
-        coordinates=request.coordinates,
-        box=request.box,
-        surface=job.placement_surface,
-        mask=request.mask,
-        scale=job.product_scale,
-        product_height_cm=job.product_height_cm,
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A product with its cut-out and its place, before it is composed."""
+
+    request: ProductRequest
+    cut_out: CutOut
+    placement: Placement
+
+
+def find_replaced(request: EditRequest, runner: EngineRunner, control: Control) -> EditRequest:
+    """Return the request with the box of what is to be replaced.
+
+    Raises JobError NOT_SUPPORTED if it was named in words and the engine has no language model, INVALID_INPUT if the
+    model does not find it in the photo.
+    """
+    if request.replaced or not request.job.replace:
+        return request
+    words = str(request.job.replace).strip()
+    photo = room_shown(request.room)
+    text = runner.ask(Question(find_prompt(words, photo.size), (photo,)), control)
+    if text is None:
+        message = "Invalid replace: this engine does not look for things in the photo; send the box to replace"
+        raise JobError(ErrorCode.NOT_SUPPORTED, message, ("replace",))
+    found = read_found(text)
+    box = box_in(found.box, photo.size, request.room.size) if found and found.box else None
+    if not box:
+        raise JobError(ErrorCode.INVALID_INPUT, "Invalid replace: it was not found in the photo", ("replace",))
+    return replace(request, replaced=box)
+
+
+def place(
+    request: EditRequest, cut_outs: Sequence[CutOut], runner: EngineRunner, control: Control
+) -> tuple[Placed, ...]:
+    """Return the products in their places, in the order of the request.
+
+    They share one camera, and those whose place is left open keep clear of those before them. Raises JobError if a
+    place that the caller chose lies outside the mask.
+    """
+    camera = find_camera(request.room.pixels, request.job.camera_height_cm)
+    pixels, placed = request.room.pixels, []
+    for product, cut_out in zip(request.products, cut_outs, strict=True):
+        placement = _place_one(request, product, cut_out, pixels, camera, runner, control)
+        placed.append(Placed(product, cut_out, placement))
+        if len(cut_outs) > 1:
+            pixels = pasted(pixels, cut_out, placement.box).pixels
+    return tuple(placed)
+
+
+def painting_order(placed: Sequence[Placed]) -> list[Placed]:
+    """Return the products in the order in which they are composed: flat ones, then the others from far to near."""
+    return sorted(
+        placed,
+        key=lambda each: (PAINTING_ORDER.get(each.placement.surface, 2), -each.placement.distance_cm),
     )
-    suggestion = _suggested(request, wish, product, camera, runner, control) if _is_open(wish) else Suggestion()
-    placement = lay_out(request.room.pixels, product, camera, wish, suggestion)
-    if request.mask is not None and not reaches(product.alpha, placement.frame, request.mask):
+
+
+def _place_one(
+    request: EditRequest,
+    product: ProductRequest,
+    cut_out: CutOut,
+    pixels: Pixels,
+    camera: Camera,
+    runner: EngineRunner,
+    control: Control,
+) -> Placement:
+    surface, warnings = _surface(product)
+    wish = _wish(request, product, surface)
+    suggestion = Suggestion()
+    if _is_open(wish):
+        suggestion, seen = _suggested(request, product, wish, cut_out, camera, runner, control)
+        if surface == "auto" and seen:
+            wish = replace(wish, surface=seen)
+    if wish.surface == "auto" and surface_by_shape(cut_out) == "rug" and _on_floor(wish, camera):
+        wish, warnings = replace(wish, surface="rug"), [*warnings, GUESSED_RUG]
+    placement = lay_out(pixels, cut_out, camera, wish, suggestion)
+    if request.mask is not None and not reaches(cut_out.alpha, placement.frame, request.mask):
         field = "placement_box" if wish.box else "placement_coordinates" if wish.coordinates else "mask"
+        field = field if field == "mask" else product.prefix + field
         message = f"Invalid {field}: nothing of the product would stand inside the mask"
         raise JobError(ErrorCode.INVALID_INPUT, message, (field,))
-    return placement
+    if product.fields.rotation_degrees and placement.surface != "rug":
+        warnings.append(f"{product.prefix}rotation_degrees has no effect: only rugs are turned")
+    return replace(placement, warnings=(*placement.warnings, *warnings))
+
+
+def _surface(product: ProductRequest) -> tuple[AskedSurface, list[str]]:
+    """Return the surface that the caller chose, in the field or in words; `auto` where nothing says one."""
+    fields = product.fields
+    if fields.placement_surface != "auto":
+        return fields.placement_surface, []
+    by_words, kind = surface_by_words(fields.words, fields.product_name), kind_of(fields.product_name)
+    if kind and by_words and kind != by_words:
+        return by_words, [product.prefix + SURFACES_DISAGREE.format(kind, by_words)]
+    return by_words or "auto", []
+
+
+def _wish(request: EditRequest, product: ProductRequest, surface: AskedSurface) -> Wish:
+    fields, box = product.fields, product.box
+    coordinates = product.coordinates
+    if request.replaced and not (box or coordinates):
+        coordinates, box = _where_the_old_one_was(request.replaced, product, surface)
+    return Wish(
+        instructions=fields.words,
+        coordinates=coordinates,
+        box=box,
+        surface=surface,
+        mask=request.mask,
+        scale=fields.product_scale,
+        product_height_cm=fields.product_height_cm,
+        product_width_cm=fields.product_width_cm,
+        rotation_degrees=fields.rotation_degrees or 0.0,
+    )
+
+
+def _where_the_old_one_was(
+    replaced: Box, product: ProductRequest, surface: AskedSurface
+) -> tuple[tuple[int, int] | None, Box | None]:
+    """Return the point of the replaced thing for a product of known size, and its box for one of unknown size."""
+    fields = product.fields
+    if not (fields.product_height_cm or fields.product_width_cm or fields.product_scale):
+        return None, replaced
+    left, top, right, bottom = replaced
+    rows = {"wall": (top + bottom) // 2, "ceiling": top}
+    return ((left + right) // 2, rows.get(surface, bottom - 1)), None
 
 
 def _is_open(wish: Wish) -> bool:
-    """Whether place or size are left to us."""
+    """Return True if the caller left the place or the size open."""
     if wish.box or wish.mask is not None:
         return False
-    return not (wish.coordinates and (wish.product_height_cm or wish.scale))
+    return not (wish.coordinates and (wish.has_size or wish.scale))
+
+
+def _on_floor(wish: Wish, camera: Camera) -> bool:
+    if wish.box:
+        return wish.box[3] > camera.horizon
+    return wish.coordinates is None or wish.coordinates[1] > camera.horizon
 
 
 def _suggested(
-    request: EditRequest, wish: Wish, product: CutOut, camera: Camera, runner: EngineRunner, control: Control
-) -> Suggestion:
-    """Of what the language model says only numbers are taken, and of those only what can be true."""
-    pictures = shown(request.room, product)
+    request: EditRequest,
+    product: ProductRequest,
+    wish: Wish,
+    cut_out: CutOut,
+    camera: Camera,
+    runner: EngineRunner,
+    control: Control,
+) -> tuple[Suggestion, Surface | None]:
+    """Return what is plausible of the language model's answer. Only numbers and the surface's name are read."""
+    pictures = room_shown(request.room), product_shown(cut_out, request.room)
     seen = pictures[0].size
-    text = runner.ask(Question(layout_prompt(wish.instructions, seen), pictures), control)
-    reply = read_reply(text or "")
-    return sensible(reply, seen, camera, surface_of(wish) or "floor") if reply else Suggestion()
+    question = layout_prompt(wish.instructions, seen, product.fields.product_name.strip())
+    reply = read_reply(runner.ask(Question(question, pictures), control) or "")
+    if reply is None:
+        return Suggestion(), None
+    surface: Surface = reply.surface or "floor" if wish.surface == "auto" else wish.surface
+    return sensible(reply, seen, camera, surface), reply.surface

@@ -7,6 +7,9 @@ from imaging.restoration.metrics import ProductSimilarity
 from imaging.restoration.restoration import Drift
 from schemas.settings import Settings
 
+REPLACED_CHANGED = 0.5
+"""Least share of a replaced thing's box that must have changed: the thing itself rarely fills less of it."""
+
 
 @dataclass(frozen=True)
 class Thresholds:
@@ -33,6 +36,8 @@ class QualityChecks:
     drift: Drift | None
     box_agreement: float | None
     product: ProductSimilarity | None
+    replaced: float | None = None
+    """Share, 0 to 1, of the replaced thing's box that visibly changed."""
 
     def failed(self, limits: Thresholds, side: int) -> Iterator[str]:
         """Yield the names of failed checks; `side` is the photo's longer side in pixels."""
@@ -46,6 +51,9 @@ class QualityChecks:
             yield "product_color"
         elif self.product.structure < limits.product_structure:
             yield "product_structure"
+
+        if self.replaced is not None and self.replaced < REPLACED_CHANGED:
+            yield "replaced"
 
     @property
     def product_similarity(self) -> float:

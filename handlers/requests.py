@@ -1,4 +1,4 @@
-"""A validated job with its pictures in hand: what travels through the house."""
+"""Validated jobs with their pictures: from here on everything is present and typed."""
 
 import secrets
 from collections.abc import Iterator
@@ -9,21 +9,47 @@ from handlers.images import PictureReader
 from imaging.picture import Box, Mask, Picture, Point, Size
 from models.engine import Sampling
 from schemas.errors import ErrorCode, JobError
-from schemas.jobs import MAX_SEED, RANDOM_SEED, EditJob, GenerateJob, PictureJob, Quality, SampledJob
+from schemas.jobs import (
+    MAX_SEED,
+    RANDOM_SEED,
+    BoxNumbers,
+    EditJob,
+    GenerateJob,
+    PictureJob,
+    Product,
+    ProductFields,
+    Quality,
+    SampledJob,
+)
 
 NOT_DISTILLED = "this checkpoint is not guidance-distilled: true_cfg_scale guides it"
+
+PHOTO_SHAPE_TOLERANCE = 0.15
+"""Share by which the photo's shape may differ from product_width_cm and product_height_cm without a warning."""
+
+
+@dataclass(frozen=True, eq=False)
+class ProductRequest:
+    """One product of an edit, with its picture. `prefix` stands before the names of its fields in messages."""
+
+    fields: Product
+    picture: Picture
+    coordinates: Point | None
+    box: Box | None
+    image_field: str = "product_image"
+    prefix: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class EditRequest:
+    """A validated edit with its pictures. `replaced` is the box in the photo that the caller wants replaced."""
+
     job: EditJob
-    product: Picture
+    products: tuple[ProductRequest, ...]
     room: Picture
     mask: Mask | None
-    coordinates: Point | None
-    box: Box | None
     seed: int
-    product_field: str = "product_image"
+    replaced: Box | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -37,8 +63,11 @@ class GenerateRequest:
 
 @dataclass(frozen=True, eq=False)
 class PaintRequest:
-    """Words and pictures to pictures of `size`. With a mask, of the first reference's size, nothing but what it lets
-    change differs from that. `first` is the sampling of the first of `n` variants."""
+    """A prompt and reference pictures for pictures of `size`.
+
+    A mask has the size of the first reference, and outside it that picture stays as it is. `first` is the sampling of
+    the first of `n` variants.
+    """
 
     prompt: str
     references: tuple[Picture, ...]
@@ -52,20 +81,45 @@ class PaintRequest:
 def edit_request(
     job: EditJob, reader: PictureReader, room_field: str = "room_image", product_field: str = "product_image"
 ) -> EditRequest:
-    """Raises JobError for a picture that is none, by the name of its field, and for a place outside the photo."""
+    """Raises JobError naming the field of a picture that cannot be read, or of a place outside the photo."""
     photo = reader.picture(job.room_image, room_field)
     room = photo.on_white()
     return EditRequest(
         job=job,
+        products=tuple(_products(job, reader, room.size, product_field)),
         room=room,
-        product=reader.picture(job.product_image, product_field),
         mask=None if job.mask is None else reader.mask(job.mask, "mask", room.size),
-        coordinates=_inside(job.placement_coordinates, room.size),
-        box=_box_inside(job.placement_box, room.size),
         seed=drawn(job.seed),
-        product_field=product_field,
+        replaced=None if isinstance(job.replace, str) else _box_inside(job.replace, room.size, "replace"),
         warnings=(*_ignored_field_warnings(job), *see_through(photo, room_field)),
     )
+
+
+def _products(job: EditJob, reader: PictureReader, size: Size, image_field: str) -> Iterator[ProductRequest]:
+    for number, fields in enumerate(job.items):
+        prefix = f"products[{number}]." if job.products else ""
+        field = f"{prefix}product_image" if prefix else image_field
+        yield ProductRequest(
+            fields=fields,
+            picture=reader.picture(fields.product_image, field),
+            coordinates=_inside(fields.placement_coordinates, size, f"{prefix}placement_coordinates"),
+            box=_box_inside(fields.placement_box, size, f"{prefix}placement_box"),
+            image_field=field,
+            prefix=prefix,
+        )
+
+
+def shape_warnings(fields: ProductFields, product: Size, prefix: str = "") -> list[str]:
+    """Warn if the cut-out's shape, `product` in pixels, contradicts the width and height that the caller gave."""
+    if fields.product_width_cm is None or fields.product_height_cm is None:
+        return []
+    asked, seen = fields.product_width_cm / fields.product_height_cm, product[0] / product[1]
+    if abs(seen / asked - 1) <= PHOTO_SHAPE_TOLERANCE:
+        return []
+    return [
+        f"{prefix}product_width_cm and product_height_cm say a shape of {asked:.2f} (width over height), "
+        f"the product photo shows {seen:.2f}"
+    ]
 
 
 def generate_request(job: GenerateJob, reader: PictureReader, max_pixels: int) -> GenerateRequest:
@@ -80,7 +134,7 @@ def samplings(job: PictureJob, seed: int) -> list[Sampling]:
 
 
 def sampling_of(job: SampledJob, quality: Quality, seed: int) -> Sampling:
-    """Its first variant's. Stock pipelines want a negative prompt, and their users send a blank."""
+    """Return the sampling of the first variant. Users of stock pipelines send a blank as negative prompt."""
     return Sampling(
         seed=seed,
         quality=quality,
@@ -100,14 +154,14 @@ def drawn(seed: int | None) -> int:
 
 
 def check_area(size: Size, max_pixels: int, fields: tuple[str, ...]) -> None:
-    """Raises JobError, in the name of `fields`."""
+    """Raises JobError naming `fields` if a picture of `size` has more than `max_pixels`."""
     if size[0] * size[1] > max_pixels:
         over = f"{size[0]}x{size[1]} is over the limit of {max_pixels / 1e6:g} megapixels"
         raise JobError(ErrorCode.INVALID_INPUT, f"Invalid {' and '.join(fields)}: {over}", fields)
 
 
 def see_through(photo: Picture, field: str) -> tuple[str, ...]:
-    """What to say of a photo that is to be kept, and is not as it came."""
+    """Warn about a photo whose transparent parts were put on white."""
     if photo.alpha is None or photo.alpha.min() == 255:
         return ()
     return (f"Transparent parts of {field} were put on white",)
@@ -120,21 +174,21 @@ def _ignored_field_warnings(job: EditJob | GenerateJob) -> Iterator[str]:
         yield "camera_height_cm has no effect on generate"
 
 
-def _inside(point: tuple[float, float] | None, size: Size) -> Point | None:
+def _inside(point: tuple[float, float] | None, size: Size, field: str) -> Point | None:
     if point is None:
         return None
     x, y = point
     if not (0 <= x < size[0] and 0 <= y < size[1]):
-        raise _outside("placement_coordinates", size)
+        raise _outside(field, size)
     return int(x), int(y)
 
 
-def _box_inside(box: tuple[float, float, float, float] | None, size: Size) -> Box | None:
+def _box_inside(box: BoxNumbers | None, size: Size, field: str) -> Box | None:
     if box is None:
         return None
     left, top, right, bottom = box
     if not (left >= 0 and right <= size[0] and top >= 0 and bottom <= size[1]):
-        raise _outside("placement_box", size)
+        raise _outside(field, size)
     return floor(left), floor(top), ceil(right), ceil(bottom)
 
 

@@ -1,36 +1,63 @@
 """The last step of an edit: restore every pixel that had no reason to change, and check the picture."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import cv2
 import numpy as np
 
 from handlers.quality_checks import QualityChecks, Thresholds
-from handlers.scene import Scene
-from imaging.picture import Box, Mask, Pixels, Weights, differing
+from handlers.scene import Scene, SceneProduct
+from imaging.picture import Box, Mask, Pixels, Weights, differing, strongest
 from imaging.restoration.metrics import agreement, pasted, product_similarity
 from imaging.restoration.restoration import Drift, restore
 from models.engine import Painted
 
+VISIBLE = 8
+"""Levels of 255 by which a pixel must differ to be seen."""
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedProduct:
+    """One product in the picture. `box` is where it is, None if it was not found; `failed` names checks."""
+
+    box: Box | None
+    measured: QualityChecks
+    failed: tuple[str, ...]
+
+    @property
+    def checks(self) -> dict[str, Any]:
+        return _measured(self.measured) | {"failed": list(self.failed)}
+
 
 @dataclass(frozen=True, eq=False)
 class CheckedEdit:
-    """A restored picture. `box` is where the product is in `pixels`, None if not found; `failed` names checks."""
+    """A restored picture with the checks of the whole and of each product; `failed` names checks."""
 
     pixels: Pixels
-    box: Box | None
-    measured: QualityChecks
+    products: tuple[CheckedProduct, ...]
     checks: dict[str, Any]
     failed: tuple[str, ...]
 
     @property
     def score(self) -> tuple[int, float]:
         """The better of two edits has the higher score."""
-        return -len(self.failed), self.measured.product_similarity
+        return -len(self.failed), min(each.measured.product_similarity for each in self.products)
 
 
-def restore_and_check(scene: Scene, variants: list[Painted], thresholds: Thresholds) -> list[CheckedEdit]:
-    return [_checked(scene, *_restored(scene, painted), painted.is_guide, thresholds) for painted in variants]
+def restore_and_check(
+    scenes: Sequence[Scene], variants: Sequence[Painted], thresholds: Thresholds
+) -> list[CheckedEdit]:
+    return [
+        _checked(scene, *_restored(scene, painted), painted.is_guide, thresholds)
+        for scene, painted in zip(scenes, variants, strict=True)
+    ]
+
+
+def total_checks(photo: Pixels, pixels: Pixels, allowed: Mask, failed: Sequence[str]) -> dict[str, Any]:
+    """Return the checks of a picture against the photo it was made from."""
+    return _shares(photo, pixels, allowed) | {"failed": list(dict.fromkeys(failed))}
 
 
 def _restored(scene: Scene, painted: Painted) -> tuple[Pixels, Drift | None, Box | None]:
@@ -40,7 +67,7 @@ def _restored(scene: Scene, painted: Painted) -> tuple[Pixels, Drift | None, Box
     """
     own_share = _own_share(scene)
     drift: Drift | None = None
-    repainted_box: Box | None = scene.placement.box
+    repainted_box: Box | None = scene.box
     if painted.is_guide or not scene.request.job.preserve_background:
         pixels = np.where(scene.allowed[..., None], painted.pixels, scene.photo)
     else:
@@ -64,19 +91,42 @@ def _checked(
     is_guide: bool,
     thresholds: Thresholds,
 ) -> CheckedEdit:
-    photo, job = scene.photo, scene.request.job
-    box = repainted_box if scene.by_words else scene.placement.box
-    expected = pasted(photo, scene.product, box) if scene.by_words and box else scene.guide
+    job = scene.request.job
     unmeasured = scene.by_words or _own_share(scene) == 1 or not (is_guide or job.preserve_background)
-    measured = QualityChecks(
+    shared = QualityChecks(
         drift=drift,
-        box_agreement=None if unmeasured else agreement(repainted_box, scene.placement.box),
-        product=product_similarity(photo, pixels, expected) if box else None,
+        box_agreement=None if unmeasured else agreement(repainted_box, scene.box),
+        product=None,
+        replaced=None if scene.replaced is None else _changed_share(scene.photo, pixels, scene.replaced),
     )
-    failed = tuple(measured.failed(thresholds, max(photo.shape)))
-    return CheckedEdit(
-        pixels, box, measured, _checks(differing(pixels, photo), scene.allowed, measured, failed), failed
+    products = tuple(
+        _checked_product(scene, product, pixels, shared, repainted_box, thresholds) for product in scene.products
     )
+    failed = tuple(dict.fromkeys(name for each in products for name in each.failed))
+    whole = products[0].measured if len(products) == 1 else shared
+    checks = _shares(scene.photo, pixels, scene.allowed) | _measured(whole) | {"failed": list(failed)}
+    return CheckedEdit(pixels, products, checks, failed)
+
+
+def _checked_product(
+    scene: Scene,
+    product: SceneProduct,
+    pixels: Pixels,
+    shared: QualityChecks,
+    repainted_box: Box | None,
+    thresholds: Thresholds,
+) -> CheckedProduct:
+    box = repainted_box if scene.by_words else product.placement.box
+    expected = pasted(scene.photo, product.cut_out, box) if scene.by_words and box else product.guide
+    measured = replace(shared, product=product_similarity(scene.photo, pixels, expected) if box else None)
+    return CheckedProduct(box, measured, tuple(measured.failed(thresholds, max(scene.photo.shape))))
+
+
+def _changed_share(photo: Pixels, pixels: Pixels, box: Box) -> float:
+    """Return the share of a box's pixels that visibly changed."""
+    left, top, right, bottom = box
+    change = strongest(cv2.absdiff(photo[top:bottom, left:right], pixels[top:bottom, left:right]))
+    return round(float((change > VISIBLE).mean()), 4)
 
 
 def _registered(scene: Scene, painted: Painted, own_share: float) -> tuple[Pixels, Drift, Box | None]:
@@ -84,7 +134,7 @@ def _registered(scene: Scene, painted: Painted, own_share: float) -> tuple[Pixel
     photo = scene.photo
     left, top, right, bottom = painted.window or (0, 0, photo.shape[1], photo.shape[0])
     window = np.s_[top:bottom, left:right]
-    asked = None if scene.by_words else _moved(scene.placement.box, -left, -top)
+    asked = None if scene.by_words else _moved(scene.box, -left, -top)
     repaint = _freedom(scene, own_share)[window] if own_share else None
     product = None if scene.by_words else _placed_alpha(scene)[window]
     restored = restore(photo[window], painted.pixels, scene.allowed[window], asked, repaint, product)
@@ -117,15 +167,17 @@ def _with_own_product(pixels: Pixels, scene: Scene, share: float) -> Pixels:
     return mixed
 
 
-def _checks(changed: Mask, allowed: Mask, measured: QualityChecks, failed: tuple[str, ...]) -> dict[str, Any]:
-    """Return the answer's `checks`, all of them measured on the final pixels."""
-    outside = ~allowed
-    shares: dict[str, Any] = {
+def _shares(photo: Pixels, pixels: Pixels, allowed: Mask) -> dict[str, Any]:
+    """Return how much of the photo is unchanged outside `allowed`, and how much changed at all."""
+    changed, outside = differing(pixels, photo), ~allowed
+    return {
         "background_identical": 1.0 - np.count_nonzero(changed & outside) / max(1, int(outside.sum())),
         "changed_fraction": round(np.count_nonzero(changed) / changed.size, 6),
     }
-    values = {name: value for name, value in asdict(measured).items() if value is not None}
-    return shares | values | {"failed": list(failed)}
+
+
+def _measured(checks: QualityChecks) -> dict[str, Any]:
+    return {name: value for name, value in asdict(checks).items() if value is not None}
 
 
 def _moved(box: Box, across: int, down: int) -> Box:

@@ -162,6 +162,7 @@ class Router:
             action=job.action,
             **delivered,
             placement_info=result.info if isinstance(result.info, PlacementInfo) else None,
+            placements=result.placements,
             generation_info=result.info if isinstance(result.info, GenerationInfo) else None,
             processing_time=round(time.monotonic() - started, 3),
         ).as_json()

@@ -16,6 +16,7 @@ from imaging.lighting.occlusion import ALBEDO
 from imaging.lighting.relight import gain, relit, saturation
 from imaging.lighting.sun import find_sun
 from imaging.picture import Box, Mask, Pixels, Weights, differing
+from imaging.placement.in_plane import in_plane, under_furniture
 from imaging.placement.layout import Placement
 from imaging.resize import Layer, placed, scaled_box
 
@@ -56,6 +57,8 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
 
     Only the product's surroundings are computed, so a large photo costs little more than a small one.
     """
+    product = set_in_plane(product, placement, room)
+
     # 1. Estimate the room's light.
     view = _view(room, placement)
     wall_cm = _wall_cm(view)
@@ -149,6 +152,14 @@ def _in_light(photo: Pixels, share: Layer) -> Layer:
     """
     factor = np.power(share, np.float32(1 / _GAMMA))
     return cast(Layer, np.clip((photo + np.float32(_TOE)) * factor - np.float32(_TOE), 0, 255))
+
+
+def set_in_plane(product: CutOut, placement: Placement, room: Pixels) -> CutOut:
+    """Return the product as seen in the photo: a flat one warped into its plane, a rug without what stands on it."""
+    if placement.corners is None:
+        return product
+    flat = in_plane(product, placement.corners, placement.frame)
+    return under_furniture(room, placement.camera, flat, placement.frame) if placement.surface == "rug" else flat
 
 
 def set_into(product: CutOut, frame: Box, part: Box) -> tuple[Layer, Weights]:

@@ -13,7 +13,7 @@ from imaging.picture import Box, Picture, Pixels, Size
 from imaging.placement.layout import Placement
 from imaging.resize import in_place
 from schemas.errors import ErrorCode, JobError
-from schemas.jobs import Quality
+from schemas.jobs import AskedSurface, Quality
 
 
 @dataclass(frozen=True)
@@ -103,20 +103,37 @@ class Sampling:
 
 
 @dataclass(frozen=True, eq=False)
+class PlacedProduct:
+    """A product in its place, with the caller's words about it, the shop's title of it and its real height."""
+
+    cut_out: CutOut
+    placement: Placement
+    instructions: str = ""
+    name: str = ""
+    height_cm: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class EditTask:
     """The product at its place in the room. `guide` is the compositor's picture of it; `region` holds all that may
     change, and None leaves the whole photo to the engine. `by_words`: only the instructions know the place."""
 
     room: Picture
-    cut_out: CutOut
-    placement: Placement
+    products: tuple[PlacedProduct, ...]
     guide: Composite
-    instructions: str
-    product_height_cm: float | None
     harmonize: float | None
     sampling: Sampling
     region: Box | None = None
     by_words: bool = False
+    replaces: str = ""
+    """What of the room the product takes the place of, in words; empty for nothing."""
+    must_paint_behind: bool = False
+    """True if what is replaced is not hidden by the product."""
+
+    @property
+    def instructions(self) -> str:
+        """The wishes of all products."""
+        return " ".join(each.instructions for each in self.products if each.instructions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +147,8 @@ class GenerateTask:
     product_height_cm: float | None
     harmonize: float | None
     sampling: Sampling
+    name: str = ""
+    surface: AskedSurface = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +196,10 @@ class ImageModel(Protocol):
     @property
     def qualities(self) -> tuple[Quality, ...]:
         """The schedules it can serve."""
+
+    @property
+    def products_per_pass(self) -> int:
+        """How many products an edit may have at once."""
 
     @property
     def plan(self) -> dict[str, Any]:

@@ -10,11 +10,16 @@ from models.engine import Control, EditTask, GenerateTask, Painted, PaintTask, Q
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import Quality
 
+CANNOT_REPLACE = (
+    "Invalid replace: the preview engine cannot paint what is behind the old thing, and the product does not cover it"
+)
+
 
 class Preview:
     name = "preview"
     device = "cpu"
     qualities: tuple[Quality, ...] = ("fast",)
+    products_per_pass = 6
 
     @property
     def plan(self) -> dict[str, Any]:
@@ -23,6 +28,8 @@ class Preview:
     def edit(self, task: EditTask, control: Control) -> Painted:
         """Return the guide, which already is the picture."""
         control.progress("compose", 1, 1)
+        if task.must_paint_behind:
+            raise JobError(ErrorCode.NOT_SUPPORTED, CANNOT_REPLACE, ("replace",))
         return Painted(task.guide.pixels, 0, 1.0, tuple(_without_effect(task.sampling, task.harmonize)), is_guide=True)
 
     def generate(self, task: GenerateTask, control: Control) -> Painted:

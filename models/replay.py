@@ -1,8 +1,11 @@
 """Recorded full-frame results of the model in place of the denoising; all before and after it is real. No torch."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from imaging.codec.color_profile import in_profile
 from imaging.codec.decode import ImageLimits, decode
@@ -24,7 +27,19 @@ PROFILE = PROFILES["qwen-image-edit-2511"]
 SAME_SHAPE = 0.03
 """How far the shape of a recording may stray from the asked one and still be its full frame: models paint on a grid."""
 
+ANSWERS = "answers.json"
+"""The language model's recorded answers: a list of {"asked": part of the question, "answer": text}."""
+
 WITHOUT_EFFECT = "quality, num_inference_steps, true_cfg_scale and negative_prompt have no effect on recorded pictures"
+
+
+class RecordedAnswer(BaseModel):
+    """What the language model said to a question that contains `asked`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    asked: str
+    answer: str
 
 
 def load(folder: Path) -> ImageModel:
@@ -32,16 +47,25 @@ def load(folder: Path) -> ImageModel:
     recordings = sorted(file for file in folder.iterdir() if file.suffix.lower() in KINDS)
     if not recordings:
         raise SettingsError("REPLAY_DIR: there is no PNG, JPEG or WebP picture in it")
-    return Replay(recordings)
+    return Replay(recordings, _answers(folder / ANSWERS))
+
+
+def _answers(file: Path) -> list[RecordedAnswer]:
+    try:
+        return TypeAdapter(list[RecordedAnswer]).validate_json(file.read_bytes()) if file.exists() else []
+    except ValidationError as problem:
+        raise SettingsError(f"REPLAY_DIR: {ANSWERS} must be a list of objects with asked and answer") from problem
 
 
 class Replay:
     name = "replay"
     device = "cpu"
     qualities: tuple[Quality, ...] = ("fast",)
+    products_per_pass = 6
 
-    def __init__(self, recordings: list[Path]) -> None:
+    def __init__(self, recordings: list[Path], answers: Sequence[RecordedAnswer] = ()) -> None:
         self._recordings = recordings
+        self._answers = answers
 
     @property
     def plan(self) -> dict[str, Any]:
@@ -59,8 +83,9 @@ class Replay:
     def paint(self, task: PaintTask, control: Control) -> Painted:
         return self._play(task.size, task.sampling, control)
 
-    def ask(self, question: Question, control: Control) -> None:  # noqa: ARG002  no words were recorded
-        return None
+    def ask(self, question: Question, control: Control) -> str | None:  # noqa: ARG002  nothing takes time here
+        """Return the first recorded answer whose `asked` is part of the question; None if there is none."""
+        return next((each.answer for each in self._answers if each.asked in question.words), None)
 
     def _play(self, size: Size, sampling: Sampling, control: Control, part: Box | None = None) -> Painted:
         """Of the recording with the number `seed` that part, with what the model's working size leaves of it."""

@@ -38,13 +38,28 @@ class Scale(AnswerPart):
     error_percent: float = Field(description="one standard deviation of the size; 0 where it was asked for")
 
 
-class PlacementInfo(PaintedInfo):
-    """`coordinates` and `box` say where the product stands in the answer, in pixels of the room photo."""
+SURFACE = "`floor`, `rug`, `wall`, `tabletop` or `ceiling`"
+COORDINATES = "bottom center; of a rug the middle of its near edge, on a wall the center, at a ceiling the top center"
 
-    coordinates: tuple[int, int] = Field(description="where the product's base stands; on a wall its center")
+
+class PlacedAnswer(AnswerPart):
+    """Where one of several products is in the answer, in pixels of the room photo."""
+
+    coordinates: tuple[int, int] = Field(description=COORDINATES)
     box: tuple[int, int, int, int] = Field(description="left, top, right, bottom of the product")
-    surface: str = Field(description="`floor`, `wall` or `tabletop`")
+    surface: str = Field(description=SURFACE)
     scale: Scale = Field(description="how the size was found: `source` and `error_percent`")
+    cutout_confidence: float = Field(description="how clearly this product stood out from its background, 0 to 1")
+    checks: dict[str, Any] = Field(description="measurements of this product, and in `failed` the checks it fails")
+
+
+class PlacementInfo(PaintedInfo):
+    """The whole picture; with one product also where it is, in pixels of the room photo."""
+
+    coordinates: tuple[int, int] | None = Field(None, description=COORDINATES)
+    box: tuple[int, int, int, int] | None = Field(None, description="left, top, right, bottom of the product")
+    surface: str | None = Field(None, description=SURFACE)
+    scale: Scale | None = Field(None, description="how the size was found: `source` and `error_percent`")
     original_size: tuple[int, int] = Field(description="width and height of the upright photo, and of the answer")
     changed_fraction: float = Field(description="share of the photo's pixels that differ, 0 to 1")
     checks: dict[str, Any] = Field(description="what was measured of the picture, and in `failed` what it fails")
@@ -69,6 +84,7 @@ class PictureAnswer(AnswerPart):
     lossless: bool = Field(description="whether the file has the picture's very pixels")
     images: list[Variant] | None = Field(None, description="all pictures, where `n` is more than 1")
     placement_info: PlacementInfo | None = Field(None, description="of `edit`")
+    placements: list[PlacedAnswer] | None = Field(None, description="where each of `products` is, in their order")
     generation_info: GenerationInfo | None = Field(None, description="of `generate`")
     warnings: list[str] | None = Field(None, description="what could not be obeyed, and what was done in its place")
     processing_time: float = Field(description="seconds from the job to its answer")

@@ -1,35 +1,39 @@
 """The jobs as callers send them. Every default of the job interface lives here and nowhere else."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 Quality = Literal["fast", "balanced", "best"]
 OutputFormat = Literal["auto", "png", "jpeg", "webp"]
 ResponseFormat = Literal["b64", "data_url", "url"]
-AskedSurface = Literal["auto", "floor", "wall", "tabletop"]
+AskedSurface = Literal["auto", "floor", "rug", "wall", "tabletop", "ceiling"]
 
 ImageText = Annotated[str, Field(min_length=1, description="base64, a data: URL or an https:// URL")]
 # JSON has no tuples: strictness stays on the numbers inside.
 AskedPoint = Annotated[tuple[float, float], Field(strict=False)]
-AskedBox = Annotated[tuple[float, float, float, float], Field(strict=False)]
+BoxNumbers = tuple[float, float, float, float]
+AskedBox = Annotated[BoxNumbers, Field(strict=False)]
 LEAST_SIDE, MOST_SIDE = 256, 4096
 Side = Annotated[int, Field(ge=LEAST_SIDE, le=MOST_SIDE)]
 AskedSize = Annotated[tuple[Side, Side], Field(strict=False)]
 
+MOST_REPLACE_CHARACTERS = 300
 RANDOM_SEED = -1
 MAX_SEED = 2**32 - 1
 
 
 class Job(BaseModel):
-    """Strict: unknown fields, numbers in strings, booleans as numbers, NaN and infinity are refused."""
+    """A strict model: unknown fields, numbers in strings, booleans as numbers, NaN and infinity are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True, validate_default=True)
 
     @field_validator("*", mode="before")
     @classmethod
     def _whole_numbers_are_integers(cls, value: Any) -> Any:
-        """JSON knows one kind of number: 24.0 is 24."""
+        """JSON has one kind of number: 24.0 is 24."""
         return [_whole(each) for each in value] if isinstance(value, list) else _whole(value)
 
 
@@ -37,101 +41,192 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _check_box(box: Sequence[float]) -> None:
+    """Raises ValueError for a box without an area."""
+    if not (box[2] - box[0] >= 1 and box[3] - box[1] >= 1):
+        raise ValueError("must be [left, top, right, bottom] with left < right and top < bottom")
+
+
 class HealthJob(Job):
     action: Literal["health_check"] = Field(description="what to do")
 
 
 class SampledJob(Job):
-    """How to denoise."""
+    """Fields that say how to denoise."""
 
     negative_prompt: str = Field("", max_length=4000, description="what to avoid")
     num_inference_steps: int | None = Field(
-        None, ge=1, le=200, description="denoising steps; the quality's own if absent"
+        None, ge=1, le=200, description="denoising steps; default: those of the quality"
     )
     true_cfg_scale: float | None = Field(
-        None, ge=1, le=20, description="classifier-free guidance, 1 = off; the quality's own if absent"
+        None, ge=1, le=20, description="classifier-free guidance, 1 = off; default: that of the quality"
     )
     guidance_scale: float | None = Field(None, ge=0, le=100, description="for guidance-distilled checkpoints only")
-    seed: int | None = Field(None, ge=RANDOM_SEED, le=MAX_SEED, description="random and reported if absent or -1")
+    seed: int | None = Field(None, ge=RANDOM_SEED, le=MAX_SEED, description="default and -1: random, and reported")
 
 
-class ScaledJob(Job):
-    """The product's real height, and how much of it may change."""
+class ProductFields(Job):
+    """What a job says about one product."""
 
-    product_height_cm: float | None = Field(None, ge=1, le=1000, description="the product's real height")
+    product_name: str = Field(
+        "", max_length=300, description="the shop's title of the product: tells its kind, and is shown to the model"
+    )
+    product_height_cm: float | None = Field(
+        None, ge=1, le=1000, description="real height; of a rug its extent along the photo's vertical"
+    )
+    product_width_cm: float | None = Field(None, ge=1, le=1000, description="real width")
+    placement_surface: AskedSurface = Field(
+        "auto", description="what the product stands on, lies on or hangs from; auto decides by words, then by shape"
+    )
+
+
+class ScaledJob(ProductFields):
+    """The product, the camera, and how much of the product may change."""
+
     camera_height_cm: float | None = Field(
-        None, ge=10, le=1000, description="the height the photo was taken from; estimated from the photo if absent"
+        None, ge=10, le=1000, description="height from which the photo was taken; default: estimated from the photo"
     )
     harmonize: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="0 keeps the product's pixels, in the room's light; 1 frees the model; the engine's own if absent",
+        description="0 keeps the product's pixels in the room's light, 1 frees the model; default: the engine's own",
     )
 
 
-class PlacedJob(ScaledJob):
-    """Where a product goes in a photo."""
+class PlaceFields(Job):
+    """Where one product goes in a photo."""
 
-    placement_coordinates: AskedPoint | None = Field(None, description="[x, y] where the product's base stands")
+    placement_coordinates: AskedPoint | None = Field(
+        None, description="[x, y]: bottom center of what stands, center on a wall, near edge of a rug, top at a ceiling"
+    )
     placement_box: AskedBox | None = Field(
-        None, description="[left, top, right, bottom] to stand in; wins over coordinates"
+        None, description="[left, top, right, bottom] to fit into; overrides placement_coordinates"
     )
-    placement_surface: AskedSurface = Field("auto", description="what the product stands on or hangs at")
     product_scale: float | None = Field(
         None, ge=0.02, le=1, description="product height as a share of the photo's height"
     )
-    preserve_background: bool = Field(True, description="outside the product and its light the photo stays as it is")
+    rotation_degrees: float | None = Field(
+        None, ge=-180, le=180, description="turns a rug counterclockwise from the room's main direction"
+    )
 
     @field_validator("placement_box")
     @classmethod
-    def _box_has_an_area(
-        cls, box: tuple[float, float, float, float] | None
-    ) -> tuple[float, float, float, float] | None:
-        if box and (box[2] - box[0] < 1 or box[3] - box[1] < 1):
-            raise ValueError("it must be [left, top, right, bottom] with left < right and top < bottom")
+    def _box_has_an_area(cls, box: BoxNumbers | None) -> BoxNumbers | None:
+        if box:
+            _check_box(box)
         return box
 
 
-class PictureJob(SampledJob, ScaledJob):
-    """What `edit` and `generate` share."""
+class PlacedJob(ScaledJob, PlaceFields):
+    """A product and its place in a photo."""
 
-    product_image: ImageText = Field(description="the product: a cut-out with alpha, or a photo on a plain background")
+    preserve_background: bool = Field(
+        True, description="keeps the photo unchanged outside the product, its shadow and its light"
+    )
+
+
+class Product(ProductFields, PlaceFields):
+    """One of several products of an edit."""
+
+    product_image: ImageText = Field(description="a cut-out with alpha, or a photo on a plain background")
+    instructions: str = Field("", max_length=4000, description="where this product goes, in any language")
+
+    @property
+    def words(self) -> str:
+        return self.instructions.strip()
+
+
+class PictureJob(SampledJob, ScaledJob):
+    """Fields that `edit` and `generate` share."""
+
     instructions: str = Field("", max_length=4000, description="what the caller wants, in any language")
     quality: Quality = Field("fast", description="few steps, more steps, or the full schedule with guidance")
-    n: int = Field(1, ge=1, le=10, description="variants, with the seeds seed, seed+1, ...")
-    output_format: OutputFormat = Field(
-        "auto", description="auto: PNG where it fits, else the best lossy one that does"
-    )
+    n: int = Field(1, ge=1, le=10, description="number of variants, with the seeds seed, seed+1, ...")
+    output_format: OutputFormat = Field("auto", description="auto: PNG if it fits the limit, else the best lossy one")
     output_quality: int = Field(95, ge=1, le=100, description="for jpeg and webp")
     response_format: ResponseFormat = Field("b64", description="url uploads to the bucket")
-    fallback: bool = Field(True, description="answer with the preview when the model fails, and say so")
+    fallback: bool = Field(True, description="if the model fails, answer with the preview and say so")
     idempotency_key: str | None = Field(
         None, min_length=1, max_length=255, description="a repeat within `IDEMPOTENCY_SECONDS` gets the stored answer"
     )
 
     @property
     def words(self) -> str:
-        """The instructions, of which blanks are none."""
+        """The instructions without surrounding blanks."""
         return self.instructions.strip()
 
     def sets(self, field: str) -> bool:
-        """Whether the caller gave the field a value of its own."""
+        """Return True if the caller gave the field a value other than its default."""
         return field in self.model_fields_set and getattr(self, field) != type(self).model_fields[field].default
 
 
-class EditJob(PictureJob, PlacedJob):
+class SeveralProducts(Job):
+    products: Annotated[list[Product], Field(min_length=1, max_length=6)] | None = Field(
+        None, description="several products in one photo, instead of the fields of one"
+    )
+
+
+# The order of the bases is the order of validation, from the last: the other fields look at `products`.
+class EditJob(PictureJob, PlacedJob, SeveralProducts):
     action: Literal["edit"] = Field("edit", description="what to do")
+    product_image: ImageText | None = Field(
+        None, description="required without products: a cut-out with alpha, or a photo on a plain background"
+    )
     room_image: ImageText = Field(
         description="the room photo, on white where it is transparent; the answer has exactly its upright size"
     )
-    mask: ImageText | None = Field(None, description="where the photo may change: transparent, or white without alpha")
+    mask: ImageText | None = Field(
+        None, description="where the photo may change: transparent, or white in an opaque picture"
+    )
+    replace: str | AskedBox | None = Field(
+        None,
+        description="what in the photo the product replaces, in words or as [left, top, right, bottom]",
+    )
+
+    @field_validator(*Product.model_fields)
+    @classmethod
+    def _fields_of_a_product_are_said_once(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.data.get("products") and value != cls.model_fields[info.field_name or ""].default:
+            raise ValueError("belongs into each of products")
+        return value
+
+    @field_validator("product_image")
+    @classmethod
+    def _there_is_a_product(cls, image: str | None, info: ValidationInfo) -> str | None:
+        if image is None and info.data.get("products", ()) is None:
+            raise PydanticCustomError("missing", "Field required")
+        return image
+
+    @field_validator("replace", mode="before")
+    @classmethod
+    def _words_or_a_box(cls, replaced: Any, info: ValidationInfo) -> Any:
+        match replaced:
+            case None:
+                return None
+            case str() if 0 < len(replaced.strip()) <= MOST_REPLACE_CHARACTERS:
+                pass
+            case [*numbers] if len(numbers) == 4 and all(type(each) in (int, float) for each in numbers):
+                _check_box(numbers)
+            case _:
+                raise ValueError(f"must be 1 to {MOST_REPLACE_CHARACTERS} characters or [left, top, right, bottom]")
+        if len(info.data.get("products") or ()) > 1:
+            raise ValueError("takes one product, and there are several")
+        return replaced
+
+    @property
+    def items(self) -> list[Product]:
+        """The products of the job, one or several."""
+        if self.products:
+            return self.products
+        return [Product.model_construct(**{name: getattr(self, name) for name in Product.model_fields})]
 
 
 class GenerateJob(PictureJob):
     action: Literal["generate"] = Field(description="what to do")
+    product_image: ImageText = Field(description="a cut-out with alpha, or a photo on a plain background")
     environment_type: str = Field(
-        "living_room", min_length=1, max_length=4000, description="a known room type or any free text"
+        "living_room", min_length=1, max_length=4000, description="a known room type, or any free text"
     )
     output_size: AskedSize = Field((1280, 720), description="[width, height], each 256 to 4096")
 

@@ -1,30 +1,53 @@
-"""What a language model answers when it is asked for a layout: numbers, and nothing else is taken from it."""
+"""What a language model answers about a photo: numbers and the name of a surface. Nothing else is taken from it."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-LONGEST = 1000
+MAX_CHARACTERS = 1000
 FENCE = re.compile(r"```(?:json)?\s*(\{.*\})\s*```", re.DOTALL)
 
+ReplyBox = Annotated[tuple[float, float, float, float], Field(strict=False)]
+"""Left, top, right, bottom in pixels of the picture that was shown."""
 
-class Reply(BaseModel):
-    """`box` in pixels of the picture that was shown, `height_cm` the product's likely real height."""
 
+class _StrictReply(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
-    box: Annotated[tuple[float, float, float, float], Field(strict=False)]
+
+class Reply(_StrictReply):
+    """A layout: the box that the product will cover, its likely real height, and what carries it."""
+
+    box: ReplyBox
     height_cm: float
+    surface: Literal["floor", "rug", "wall", "tabletop", "ceiling"] | None = None
+
+
+class Found(_StrictReply):
+    """A thing in the photo; `box` is None if it is not there."""
+
+    box: ReplyBox | None
+
+
+R = TypeVar("R", bound=_StrictReply)
 
 
 def read_reply(text: str) -> Reply | None:
-    """None for all but one JSON object of that shape, bare or in one code fence."""
+    """Return the layout in the text; None for anything but one JSON object of that shape, bare or in one code fence."""
+    return _read(Reply, text)
+
+
+def read_found(text: str) -> Found | None:
+    return _read(Found, text)
+
+
+def _read(shape: type[R], text: str) -> R | None:
     text = text.strip()
-    if len(text) > LONGEST:
+    if len(text) > MAX_CHARACTERS:
         return None
     fenced = FENCE.fullmatch(text)
     try:
-        return Reply.model_validate_json(fenced[1] if fenced else text)
+        return shape.model_validate_json(fenced[1] if fenced else text)
     except ValidationError:
         return None

@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     qwen_image_edit_location: str | None = Field(None, description="hub id or path of the edit pipeline")
     qwen_image_location: str | None = Field(None, description="hub id or path of a text-to-image pipeline beside it")
     replay_dir: Path | None = Field(None, description="recorded pictures for the replay engine")
+    cutout_model: str = Field(
+        "none",
+        description="a learned prior for cutting products out of scenes: none, download (U²-Netp) or an ONNX file",
+    )
 
     max_image_mb: PositiveFloat = Field(10, description="largest picture in base64 or by URL, in MB once decoded")
     max_image_megapixels: PositiveFloat = Field(50, description="largest picture accepted, in megapixels")

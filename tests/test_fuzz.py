@@ -29,13 +29,12 @@ LONG = os.environ.get("FUZZ_EXAMPLES")
 """Examples of each face; without, a few hundred that are the same every time."""
 
 SLOWEST_SECONDS = 5.0
-"""The bound on any answer; the slowest are about a tenth of it."""
+"""Of the processor, for any answer; the slowest take about a tenth of it."""
 
 SEEDS = DirectoryBasedExampleDatabase(Path(__file__).parent / "seeds")
 
 many = settings(
     max_examples=int(LONG or 300),
-    deadline=None,
     derandomize=not LONG,
     database=SEEDS if LONG else None,
     suppress_health_check=list(HealthCheck),
@@ -154,9 +153,9 @@ def live() -> Iterator[Live]:
 @many
 @given(job=st.sampled_from(JOBS).flatmap(broken))
 def test_the_job_face_answers_or_names_what_is_wrong(worker: Door, job: Any) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     told = run(worker, job)
-    assert time.monotonic() - started < SLOWEST_SECONDS
+    assert time.process_time() - started < SLOWEST_SECONDS
     assert told.get("output") is not None
     if "error" in told:
         assert isinstance(told["error"], str)
@@ -171,9 +170,9 @@ def test_the_http_face_answers_or_names_what_is_wrong(
     live: Live, request: tuple[str, bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     route, body = request
-    started = time.monotonic()
+    started = time.process_time()
     answer = httpx2.post(live.url + route, content=body, headers={"Content-Type": "application/json"})
-    assert time.monotonic() - started < SLOWEST_SECONDS
+    assert time.process_time() - started < SLOWEST_SECONDS
     assert answer.status_code in (200, 400, 413), answer.text[:300]
     assert is_fit_for_strangers(answer.text)
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -5,10 +5,9 @@ import resource
 import struct
 import zlib
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testing.pictures import as_base64, file_of, plain_room
@@ -41,7 +40,7 @@ BYTES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=timedelta(seconds=3), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(BYTES, st.sampled_from(WRAPPINGS), st.sampled_from(["product_image", "room_image", "mask"]))
 def test_no_bytes_make_anything_but_a_picture_or_a_clear_error(
     data: bytes, wrapping: Callable[[bytes], str], field: str
@@ -53,7 +52,7 @@ def test_no_bytes_make_anything_but_a_picture_or_a_clear_error(
         assert len(result["error"]) < 300
 
 
-@settings(max_examples=100, deadline=timedelta(seconds=3))
+@settings(max_examples=100)
 @given(st.text(max_size=300), st.sampled_from(["product_image", "room_image"]))
 def test_no_text_makes_anything_but_a_clear_error(text: str, field: str) -> None:
     result = run(WORKER, small_edit(**{field: text}))

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -20,14 +19,8 @@ from PIL import Image
 
 from testing.patience import WAIT_SECONDS, wait_until
 from testing.pictures import picture
+from testing.processes import ROOT, environment, free_port
 from testing.shop import small_edit
-
-ROOT = Path(__file__).parent.parent
-
-
-def environment(folder: Path, **settings: str) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RUNPOD_")}
-    return inherited | {"OUTPUT_DIR": str(folder), "ENGINE": "preview"} | settings
 
 
 def worker(*arguments: str, env: dict[str, str], cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
@@ -99,12 +92,6 @@ def test_a_worker_that_cannot_serve_ends_with_one_sentence(
     assert done.returncode == 1
     assert sentence in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

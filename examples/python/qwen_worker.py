@@ -92,7 +92,10 @@ class PictureFields(TypedDict, total=False):
     response_format: Literal["b64", "data_url", "url"]
     fallback: bool
     idempotency_key: str
+    product_name: str
     product_height_cm: float
+    product_width_cm: float
+    placement_surface: Literal["auto", "floor", "rug", "wall", "tabletop", "ceiling"]
     camera_height_cm: float
     harmonize: float
 
@@ -100,10 +103,27 @@ class PictureFields(TypedDict, total=False):
 class EditFields(PictureFields, total=False):
     placement_coordinates: tuple[float, float]
     placement_box: tuple[float, float, float, float]
-    placement_surface: Literal["auto", "floor", "wall", "tabletop"]
     product_scale: float
+    rotation_degrees: float
     preserve_background: bool
     mask: PictureSource
+    products: list["ProductFields"]
+    replace: str | tuple[float, float, float, float]
+
+
+class ProductFields(TypedDict, total=False):
+    """One of several products of an edit; `product_image` is required."""
+
+    product_image: PictureSource
+    product_name: str
+    product_height_cm: float
+    product_width_cm: float
+    instructions: str
+    placement_coordinates: tuple[float, float]
+    placement_box: tuple[float, float, float, float]
+    placement_surface: Literal["auto", "floor", "rug", "wall", "tabletop", "ceiling"]
+    product_scale: float
+    rotation_degrees: float
 
 
 class GenerateFields(PictureFields, total=False):
@@ -332,11 +352,17 @@ class JobStatus:
             raise _error({**self.output, "error": sentence}, codes.get(self.state, "JOB_FAILED"), self.job_id)
 
 
-def edit_job(product: PictureSource, room: PictureSource, **fields: Unpack[EditFields]) -> Job:
-    """For `answer` and `submit`."""
-    pictures = {"product_image": as_text(product), "room_image": as_text(room)}
+def edit_job(product: PictureSource | None, room: PictureSource, **fields: Unpack[EditFields]) -> Job:
+    """Return the job for `answer` and `submit`. Without a product, `products` holds several."""
+    pictures: Job = {"room_image": as_text(room)}
+    if product is not None:
+        pictures["product_image"] = as_text(product)
     if "mask" in fields:
         pictures["mask"] = as_text(fields["mask"])
+    if "products" in fields:
+        pictures["products"] = [
+            {**each, "product_image": as_text(each["product_image"])} for each in fields["products"]
+        ]
     return {"action": "edit", "idempotency_key": uuid4().hex, **fields, **pictures}
 
 
@@ -611,7 +637,7 @@ class _Calls:
 
     async def edit_product(
         self,
-        product: PictureSource,
+        product: PictureSource | None,
         room: PictureSource,
         *,
         on_progress: OnProgress | None = None,

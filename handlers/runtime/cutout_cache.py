@@ -7,7 +7,7 @@ import threading
 import numpy as np
 from cachetools import LRUCache
 
-from imaging.cutout import CutOut, NoProductError, cut_out
+from imaging.cutout import CutOut, NoProductError, Prior, cut_out
 from imaging.picture import Picture
 from schemas.errors import ErrorCode, JobError
 
@@ -18,7 +18,8 @@ MAX_BYTES = 256_000_000
 class CutOutCache:
     """The most recently used cut-outs, up to `max_bytes` of pixels. Thread-safe."""
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, max_bytes: int = MAX_BYTES, prior: Prior | None = None) -> None:
+        self._prior = prior
         self._known: LRUCache[bytes, CutOut] = LRUCache(max_bytes, getsizeof=_size)
         self._lock = threading.Lock()
         self.hits = 0
@@ -31,7 +32,7 @@ class CutOutCache:
                 self.hits += 1
                 return known
         try:
-            made = cut_out(product)
+            made = cut_out(product, self._prior)
         except NoProductError:
             raise JobError(ErrorCode.INVALID_INPUT, f"Invalid {field}: it shows no product", (field,)) from None
         with self._lock, contextlib.suppress(ValueError):  # larger than the whole cache

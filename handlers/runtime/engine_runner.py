@@ -69,6 +69,9 @@ class EngineRunner:
         self.stats.engine_worked()
         return Outcome(variants, variants[0].engine or model.name)
 
+    def products_per_pass(self, control: Control) -> int:
+        return self.resident.model(control).products_per_pass
+
     def ask(self, question: Question, control: Control) -> str | None:
         """Return the language model's answer; None if the engine has none or it failed, for an answer is optional."""
         model = self.resident.model(control)

@@ -9,6 +9,7 @@ from handlers.runtime.engine_runner import EngineRunner
 from handlers.runtime.idempotency import IdempotencyCache
 from handlers.runtime.job_stats import JobStats
 from handlers.runtime.memory_watch import MemoryWatch
+from models.cutout_prior import load_prior
 from models.preview import Preview
 from models.resident import Resident
 from schemas.settings import MEGA, Settings
@@ -38,6 +39,7 @@ class WorkerState:
             thresholds=Thresholds.of(settings),
             idempotency=IdempotencyCache(settings.idempotency_seconds, int(settings.idempotency_mb * MEGA)),
             memory_watch=MemoryWatch(int(settings.max_memory_growth_mb * MEGA)),
+            cut_outs=CutOutCache(prior=load_prior(settings.cutout_model)),
         )
 
     @property

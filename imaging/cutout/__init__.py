@@ -2,5 +2,6 @@
 
 from imaging.cutout.cutout import cut_out
 from imaging.cutout.product import CutOut, NoProductError
+from imaging.cutout.scene import Prior
 
-__all__ = ["CutOut", "NoProductError", "cut_out"]
+__all__ = ["CutOut", "NoProductError", "Prior", "cut_out"]

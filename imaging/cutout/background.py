@@ -6,14 +6,24 @@ import cv2
 import numpy as np
 from cv2.typing import MatLike
 
-from imaging.arrays import Field, to_lab
-from imaging.picture import Mask, Pixels
+from imaging.arrays import Field, Lab, connected, to_lab
+from imaging.picture import Mask, Pixels, scaled_size, size_of
 
 SIDE = 96
 """Pixels. The surface is fitted to the picture reduced to this many columns and rows."""
 
 PLAIN = 0.6
-"""Share of the border that lies on one surface if the background is plain."""
+"""Share of the border that lies on one surface if the background is plain; the rest is product."""
+
+STRAY = 15
+"""CIELAB distance from the surface up to which a border pixel is not clearly product."""
+
+MOST_STRAYS = 0.1
+"""Share of the border pixels that are not clearly product and do not lie on the surface either. On the real photos of
+products this was at most 0.07 for paper, painted walls and sweeps, shadows included, and at least 0.12 for cloth."""
+
+MOST_CORNERS = 1
+"""Corners of the picture that the product may cover. A floor or a table top covers two."""
 
 TOLERANCES = (25, 12, 8, 5)
 """CIELAB distances within which border pixels join each fit in turn, so that products at the border drop out."""
@@ -21,11 +31,36 @@ TOLERANCES = (25, 12, 8, 5)
 ON_SURFACE = 4
 """CIELAB distance within which a border pixel lies on the fitted surface."""
 
+BAND = 4
+"""Pixels of the reduced picture along its border."""
+
+BUSY = 3.0
+"""Median CIELAB distance between neighbors there: 5 in a painting, at most 2.4 in the real photos of scenes."""
+
+LEAST_PHOTO_NOISE = 0.5
+"""Levels. Mean deviation of a photographed background from its smooth surface, even after JPEG."""
+
+MOSTLY = 0.5
+"""Share of one side of the border."""
+
 EVEN = 0.1
 """Mean square CIELAB distance below which the border has a single color."""
 
 LEAST_SPREAD, SPREAD_FACTOR = 0.7, 2.5
 """CIELAB distance of pixels that join the fit inside the border: at least, and times the border's own deviation."""
+
+SETTLED_SIDE = 400
+"""Pixels of the longer side on which the residuals are blurred."""
+
+SETTLED_LEVELS = 14
+"""Levels within which a pixel counts as background for its own correction."""
+
+SETTLED_REACH = 0.03
+"""Standard deviation of the blur, as a share of the longer side: broader than products' soft edges, narrower than the
+light's fall-off."""
+
+LEAST_WEIGHT = 0.02
+"""Share of known pixels in the neighborhood below which the correction fades out."""
 
 GROWTH_STEPS = 5
 """Fits after which the surface no longer changes."""
@@ -37,28 +72,108 @@ def find_background(pixels: Pixels) -> Pixels | None:
     It is a smooth surface in CIELAB, fitted to the picture's border and continued inwards.
     """
     height, width = pixels.shape[:2]
-    lab = to_lab(cv2.resize(pixels, (min(width, SIDE), min(height, SIDE)), interpolation=cv2.INTER_AREA))
-    border = np.ones(lab.shape[:2], bool)
-    border[1:-1, 1:-1] = False
-    surface = _surface(lab, border)
+    lab = _small_lab(pixels)
+    surface = _surface(lab, _border(lab))
     if surface is None:
         return None
     rgb = cv2.cvtColor(surface.astype(np.float32), cv2.COLOR_Lab2RGB).clip(0, 1)
     return cast(Pixels, cv2.resize(np.rint(255 * rgb).astype(np.uint8), (width, height)))
 
 
+def is_full_bleed(pixels: Pixels) -> bool:
+    """Return True if the picture is busy all along its border, as a scan of a painting or a pattern is."""
+    lab = _small_lab(pixels)
+    if min(lab.shape[:2]) < 2 * BAND:
+        return False
+    steps = np.concatenate([_steps(lab[:BAND]), _steps(lab[-BAND:]), _steps(lab[:, :BAND]), _steps(lab[:, -BAND:])])
+    if np.median(steps) < BUSY:
+        return False
+    near = _distance(lab, _bent(lab, _border(lab))) < ON_SURFACE
+    return max(side.mean() for side in (near[0], near[-1], near[:, 0], near[:, -1])) < MOSTLY
+
+
+def is_drawn(pixels: Pixels, background: Pixels) -> bool:
+    """Return True if the border is too even for a photo, as the margin of a poster is."""
+    far = cv2.absdiff(pixels, background).max(axis=2)
+    border = np.concatenate([far[0], far[-1], far[:, 0], far[:, -1]])
+    return float(border[border < SETTLED_LEVELS].mean()) < LEAST_PHOTO_NOISE
+
+
+def _steps(lab: MatLike) -> Field:
+    """Return the CIELAB distances between horizontal neighbors."""
+    return _distance(lab[:, 1:], lab[:, :-1]).ravel()
+
+
+def plain_share(pixels: Pixels, background: Pixels) -> float:
+    """Return the share of the picture that shows `background`."""
+    return float((_distance(_small_lab(pixels), _small_lab(background)) < ON_SURFACE).mean())
+
+
+def _small_lab(pixels: Pixels) -> Lab:
+    size = min(pixels.shape[1], SIDE), min(pixels.shape[0], SIDE)
+    return to_lab(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+
+
+def _border(lab: MatLike) -> Mask:
+    border = np.ones(lab.shape[:2], bool)
+    border[1:-1, 1:-1] = False
+    return border
+
+
+def settled(pixels: Pixels, background: Pixels) -> Pixels:
+    """Return `background` corrected by what is seen of it: a blur of the residuals of the pixels that resemble it."""
+    side = SETTLED_SIDE / max(pixels.shape)
+    size = scaled_size(size_of(pixels), min(1.0, side))
+    seen, expected = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (pixels, background))
+    residual = cv2.subtract(seen, expected, dtype=cv2.CV_32F)
+    far = np.abs(residual).max(axis=2)
+    border = np.concatenate([far[0], far[-1], far[:, 0], far[:, -1]])
+    noise = float(np.percentile(np.append(border[border < SETTLED_LEVELS], 0), 95))
+    known = _open_to_border(far < min(SETTLED_LEVELS, 1 + 2 * noise)).astype(np.float32)
+    reach = SETTLED_REACH * max(size)
+    total = cv2.GaussianBlur(residual * known[..., None], (0, 0), reach)
+    weight = cv2.GaussianBlur(known, (0, 0), reach)
+    correction = cv2.resize(total / (weight + LEAST_WEIGHT)[..., None], size_of(pixels))
+    return cast(Pixels, np.rint(background + correction).clip(0, 255).astype(np.uint8))
+
+
+def _open_to_border(mask: Mask) -> Mask:
+    labels, area = connected(mask, 4)
+    outer = np.zeros(area.size, bool)
+    outer[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
+    outer[0] = False
+    return cast(Mask, outer[labels])
+
+
 def _surface(lab: MatLike, border: Mask) -> MatLike | None:
     """Return the surface: one color if the border has one, else bent; products at the border drop out step by step."""
-    even = np.broadcast_to(np.median(lab[border], axis=0), lab.shape)
-    bent = even
-    for tolerance in TOLERANCES:
-        bent = _fitted(lab, border & (_distance(lab, bent) < tolerance), degree=2)
-    plain = border & (_distance(lab, bent) < ON_SURFACE)
-    if plain.sum() < PLAIN * border.sum():
+    even, bent = _even(lab, border), _bent(lab, border)
+    distance = _distance(lab, bent)
+    plain = border & (distance < ON_SURFACE)
+    if plain.sum() < PLAIN * border.sum() or _is_restless(distance, border):
         return None
     if np.square(_distance(lab, even)[plain]).mean() < EVEN:
         return even
     return _grown(lab, bent, float(np.square(_distance(lab, bent)[plain]).mean()))
+
+
+def _even(lab: MatLike, border: Mask) -> MatLike:
+    return np.broadcast_to(np.median(lab[border], axis=0), lab.shape)
+
+
+def _bent(lab: MatLike, border: Mask) -> MatLike:
+    """Return the quadratic surface through most of the border."""
+    bent = _even(lab, border)
+    for tolerance in TOLERANCES:
+        bent = _fitted(lab, border & (_distance(lab, bent) < tolerance), degree=2)
+    return bent
+
+
+def _is_restless(distance: Field, border: Mask) -> bool:
+    """Return True if the border is a scene's: it strays from the surface gradually, or covers several corners."""
+    near = border & (distance < STRAY)
+    strays = (near & (distance >= ON_SURFACE)).sum() > MOST_STRAYS * near.sum()
+    return bool(strays or (distance[np.ix_((0, -1), (0, -1))] >= STRAY).sum() > MOST_CORNERS)
 
 
 def _grown(lab: MatLike, surface: MatLike, variance: float) -> MatLike:

@@ -3,13 +3,14 @@
 The limits were set on the drawn products of `tests/imaging/cutout` and the photos in `examples`.
 """
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import cv2
 import numpy as np
 from cv2.typing import MatLike
 
 from imaging.arrays import Chosen, Field, Labels, connected, dilated, opened, square
+from imaging.cutout.background import settled
 from imaging.cutout.matte import matte, nearest_in
 from imaging.cutout.product import Channel, CutOut, box_around, cropped
 from imaging.picture import Box, Mask, Pixels, strongest
@@ -64,14 +65,29 @@ LIT = 200
 DEEPEST_SHADOW = 0.75
 """Share of the light that a shadow takes at most; what is darker is black product."""
 
-SHADOW_TINT, SHADOW_TINT_RISE, SHADOW_TINT_MOST = 10, 0.6, 16
+SHADOW_TINT, SHADOW_TINT_RISE, SHADOW_TINT_MOST = 10, 0.6, 20
 """Units of `LIT` by which the channels of a shadow may differ, how this rises with the light lost, and its limit."""
+
+DEEPEST_GLOW, GLOW_TINT = 0.2, 50
+"""Share of the light, and units of `LIT`: in a faint shadow the color of the product may shine back, up to this."""
 
 SHADOW_OPENING = 5
 """Pixels. Narrower strips of dimmed background are the product's own shading."""
 
 FINEST_SHADOW = 160
 """Shadows are at least 1 / 160 of the crop's longer side wide."""
+
+SHADOW_RIM = 9
+"""Pixels across: how far the parts of a shadow lie from the edges around it, and are grown back to them."""
+
+MOST_SHADOW = 3
+"""Times the product's area: a larger part that resembles a shadow is the product."""
+
+LEAST_FALL = 12
+"""Levels over `FALL_SIDE` pixels that a shadow differs from the product at its rim."""
+
+MOST_MERGED = 0.25
+"""Share of a shadow's outline along which it may pass into the product without an edge."""
 
 LOWER_PART = 2 / 5
 """Share of the product's height, from its top, where no shadow is looked for."""
@@ -80,6 +96,29 @@ LOWER_PART = 2 / 5
 
 SHARP_RIM = 0.5
 """Share of a hole's rim that has an edge; a glint fades into the product."""
+
+SAME = 2
+"""Levels, plus a quarter of the noise, within which a pixel shows the background itself."""
+
+LEAST_SAME, MOSTLY_SAME = 0.15, 0.5
+"""Share of a hole's pixels that show the background: at least, and enough to be certain."""
+
+SMALL_GAP = 0.012
+"""Share of the crop's longer side. Below this radius a gap, as between leaves, is mostly blurred edge: being like the
+background is enough."""
+
+COLORED, SAME_TINT = 24, 10
+"""Levels between a background's channels from which its hue is evidence, and units of `LIT` by which it may differ."""
+
+NEARLY_WHITE = 245
+"""Levels. A background lighter than this in all channels has the color of white labels and glints."""
+
+WATERSHED_BLUR = 2.0
+"""Pixels. Standard deviation of the blur that bridges gaps in the product's outline."""
+
+
+PRODUCT_MARKER = 3
+"""Pixels. Narrower parts, such as the pixels of edges, do not mark the product."""
 
 THICKEST_WALL, WALL_PER_RADIUS = 6, 1.5
 """Pixels, and pixels per pixel of its radius: the thinnest wall around a hole is thinner than this."""
@@ -104,6 +143,7 @@ def off_background(pixels: Pixels, background: Pixels) -> CutOut:
     Confidence is 0.95 if the whole outline stands out, falls to 0.38 with the share that hardly does, and is halved
     where white may be lost in white and where the product runs out of the picture on three sides.
     """
+    background = settled(pixels, background)
     like, noise = _like_background(pixels, background)
     box = box_around(~like)
     framed = _sides_touched(box, like.shape) < 3
@@ -145,13 +185,32 @@ def _limit(pixels: Pixels, far: Channel, calm: float) -> Field:
 def _product(pixels: Pixels, background: Pixels, like: Mask, noise: float) -> Mask:
     smooth = cv2.GaussianBlur(pixels, (3, 3), 0)
     edge = _edges(smooth, least=LEAST_STEP + NOISE_FACTOR * noise)
-    labels, _ = connected(like | opened(_dimmed(smooth, background) & ~edge, SHADOW_OPENING), 4)
+    dimmed = _dimmed(smooth, background)
+    labels, _ = connected(like | opened(dimmed & ~edge, SHADOW_OPENING), 4)
     outer = np.zeros(labels.max() + 1, bool)
     outer[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
     outer[0] = False
-    free = (outer | _holes(labels, outer, edge))[labels]
-    shade = free & ~like
-    return _without_dust(~(free & like | _shadow(shade, ~free, like, edge)), shade)
+    evidence = _evidence(pixels, smooth, background, like, dimmed, noise)
+    free = (outer | _holes(labels, outer, edge, evidence))[labels]
+    shade = _outside(smooth, edge, free & like, ~free) & ~like
+    light = cv2.cvtColor(smooth, cv2.COLOR_RGB2GRAY)
+    return _without_dust(~(free & like | _shadow(light, shade, ~(free & like | shade), like, edge)), shade)
+
+
+def _outside(smooth: MatLike, edge: Mask, background: Mask, product: Mask) -> Mask:
+    """Return the pixels that a watershed gives to `background` rather than to `product`.
+
+    Both grow into what belongs to neither, over small steps first, so that they meet at the strongest edge between
+    them even where it has gaps.
+    """
+    markers = np.zeros(background.shape, np.int32)
+    markers[background] = 1
+    markers[opened(product, PRODUCT_MARKER)] = 2
+    relief = cast(Pixels, cv2.GaussianBlur(smooth, (0, 0), WATERSHED_BLUR))
+    relief[edge] ^= np.uint8(128)  # half the range away from its neighbors
+    cv2.watershed(relief, markers)
+    outside = markers == 1
+    return outside | (markers < 0) & ~product & dilated(outside, 3)
 
 
 def _edges(smooth: MatLike, least: float) -> Mask:
@@ -167,14 +226,43 @@ def _dimmed(smooth: MatLike, background: Pixels) -> Mask:
     most, least = strongest(ratio), 255 - strongest(cv2.bitwise_not(ratio))
     loss = LIT - most.astype(np.float32)
     tint = SHADOW_TINT + (SHADOW_TINT_RISE * loss).clip(0, SHADOW_TINT_MOST)
-    return (loss < DEEPEST_SHADOW * LIT) & (most - least < tint)
+    glow = (loss < DEEPEST_GLOW * LIT) & (loss > 0) & (most - least < GLOW_TINT)
+    return (loss < DEEPEST_SHADOW * LIT) & (most - least < tint) | glow
 
 
-def _holes(labels: Labels, outer: Chosen, edge: Mask) -> Chosen:
-    """Return which enclosed regions are background seen through the product rather than its own white parts.
+class _Evidence(NamedTuple):
+    """Pixels that may be background, that show its very color, that show it where it is not white, or dimmed."""
 
-    A glint fades into the product where a hole has an edge. A label lies deep inside the product or bears print, where
-    a hole lies behind rails and rungs.
+    like: Mask
+    same: Mask
+    typical: Mask
+    dimmed: Mask
+
+
+def _evidence(pixels: Pixels, smooth: MatLike, background: Pixels, like: Mask, dimmed: Mask, noise: float) -> _Evidence:
+    far = cv2.min(*(strongest(cv2.absdiff(each, background)) for each in (pixels, smooth)))
+    same = far <= SAME + noise / 4
+    most, least = strongest(background), 255 - strongest(cv2.bitwise_not(background))
+    colored = (most - least > COLORED) & (_tint(smooth, background) < SAME_TINT)
+    return _Evidence(
+        like,
+        same | colored,
+        (same & (least < NEARLY_WHITE)) | colored,
+        dimmed & (_tint(smooth, background) < SAME_TINT),
+    )
+
+
+def _tint(smooth: MatLike, background: Pixels) -> Channel:
+    ratio = cv2.divide(smooth, background, scale=LIT)
+    return cast(Channel, strongest(ratio) - (255 - strongest(cv2.bitwise_not(ratio))))
+
+
+def _holes(labels: Labels, outer: Chosen, edge: Mask, evidence: _Evidence) -> Chosen:
+    """Return which enclosed regions are background seen through the product rather than its own parts of that color.
+
+    A hole shows the `same` color as the background in part of its area, unless it is small. A glint fades into the
+    product where a hole has an edge. A label lies deep inside the product or bears print, where a hole lies behind
+    rails and rungs; but a color that is not plain white is enough.
     """
     enclosed = (labels > 0) & ~outer[labels]
     if not enclosed.any():
@@ -187,7 +275,24 @@ def _holes(labels: Labels, outer: Chosen, edge: Mask) -> Chosen:
     rim = np.bincount(where, on_rim, count)
     sharp = np.bincount(where, on_rim & dilated(edge, 3)[enclosed], count)
     thin = _walls(labels, count) < THICKEST_WALL + WALL_PER_RADIUS * radius
-    return (sharp > SHARP_RIM * rim) & thin & ~_printed(labels, outer)
+    area = np.bincount(where, minlength=count)
+    like, same, typical = (np.bincount(where, each[enclosed], count) / area.clip(1) for each in evidence[:3])
+    gap = (radius < SMALL_GAP * max(labels.shape)) & (like >= MOSTLY_SAME)
+    gap &= (same >= MOSTLY_SAME) | ~_in_gray(labels, count, evidence)
+    return (
+        ((same >= LEAST_SAME) & (radius >= 3) | gap)
+        & (sharp > SHARP_RIM * rim)
+        & ((typical >= MOSTLY_SAME) | thin)
+        & ~_printed(labels, outer)
+    )
+
+
+def _in_gray(labels: Labels, count: int, evidence: _Evidence) -> Chosen:
+    """Return which regions lie in something that could be the background in less light: there they are highlights."""
+    around = cv2.dilate(labels.astype(np.float32), square(5)).astype(np.int32)
+    around[labels > 0] = 0
+    total = np.bincount(around.ravel(), minlength=count)
+    return np.bincount(around[evidence.dimmed], minlength=count) > 0.5 * total
 
 
 def _walls(labels: Labels, count: int) -> Field:
@@ -213,19 +318,30 @@ def _printed(labels: Labels, outer: Chosen) -> Chosen:
     return printed
 
 
-def _shadow(shade: Mask, product: Mask, like: Mask, edge: Mask) -> Mask:
-    """Return the part of `shade` that is a cast shadow: it lies low and fades into the background without an edge."""
+def _shadow(light: MatLike, shade: Mask, product: Mask, like: Mask, edge: Mask) -> Mask:
+    """Return the part of `shade` that is a cast shadow: it fades into the background, ends at the product, lies low."""
     side = max(SHADOW_OPENING, max(shade.shape) // FINEST_SHADOW)
     labels, area = connected(opened(shade & ~dilated(edge, 5), side), 8)
-    near = cv2.dilate(labels.astype(np.float32), square(9)).astype(np.int32)
-    softly = np.bincount(near[like], minlength=area.size)
-    sharply = np.bincount(near[edge & dilated(like, 5)], minlength=area.size)
-    cast_down = sharply < 0.5 * softly
+    near = cv2.dilate(labels.astype(np.float32), square(SHADOW_RIM)).astype(np.int32)
+    solid = opened(product, PRODUCT_MARKER)
+    rim = solid & dilated(~solid, 3)
+    fall = cv2.morphologyEx(light, cv2.MORPH_GRADIENT, square(FALL_SIDE))
+
+    def length(where: Mask) -> Labels:
+        return np.bincount(near[where], minlength=area.size).astype(np.int32)
+
+    fades = length(edge & dilated(like, 5) & ~product) < 0.5 * length(like)
+    merges = length(rim & (fall < LEAST_FALL) & ~dilated(edge, 7)) > MOST_MERGED * length(
+        rim | like & dilated(~like, 3)
+    )
     rows = np.flatnonzero(product.any(axis=1))
-    if rows.size:
-        cast_down[labels[: rows[0] + int(LOWER_PART * (rows[-1] - rows[0]))]] = False
-    cast_down[0] = False
-    return shade & dilated(cast_down[labels], 9)
+    top = rows[0] + int(LOWER_PART * (rows[-1] - rows[0])) if rows.size else 0
+    high = np.bincount(labels[:top].ravel(), minlength=area.size) > 0.5 * area
+    alone = length(rim) == 0
+    fallen = fades & ~merges & (~high | alone)
+    fallen[0] = False
+    fallen &= area < MOST_SHADOW * (solid.sum() + area[~fallen].sum())
+    return shade & dilated(fallen[labels], SHADOW_RIM)
 
 
 def _without_dust(product: Mask, shade: Mask) -> Mask:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.geometry.camera import Camera, Numbers
+from imaging.geometry.floor import evenly_lit
 from imaging.picture import Pixels
 
 WALL_CM = 400.0
@@ -91,8 +92,3 @@ def _first_run(marked: NDArray[np.bool_]) -> int | None:
     """The first of _RUN marked rows in a row."""
     runs = np.convolve(marked, np.ones(_RUN, np.int64), mode="valid") == _RUN
     return int(runs.argmax()) if runs.any() else None
-
-
-def evenly_lit(colors: Numbers) -> Numbers:
-    """Return CIELAB colors with the tint they would have at middle lightness: in the shade it is weaker."""
-    return colors * [1, 0, 0] + colors * [0, 50, 50] / np.where(colors[..., :1] > 15, colors[..., :1], 15)

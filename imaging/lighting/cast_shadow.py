@@ -24,6 +24,7 @@ _WALL_DARKNESS = 0.3  # share of the light that a product on a wall takes from t
 _WALL_SHIFT, _WALL_BLUR = 0.025, 0.02  # of that shadow, in shares of the product's diagonal
 _SIDEWAYS_CM = 200.0  # a lamp that far to the side throws the shadow as far sideways as down
 _CELLS = 256
+_RUG_DARKNESS, _RUG_EDGE = 0.35, 0.003  # share of light and width, in shares of the diagonal, of a rug's edge shadow
 
 
 def cast_shadow(
@@ -38,6 +39,10 @@ def cast_shadow(
 
     `wall_row` is the first row of floor in front of a wall close behind the product, `albedo` the floor's reflectance.
     """
+    if placement.surface == "ceiling":
+        return np.ones((part[3] - part[1], part[2] - part[0]), np.float32)
+    if placement.surface == "rug":
+        return _lying(product, placement, part)
     if placement.surface == "wall":
         kept = _hanging(product, placement, sources[0], part)
     elif placement.frame[3] <= placement.camera.horizon:
@@ -89,6 +94,14 @@ def _hanging(product: CutOut, placement: Placement, source: Source, part: Box) -
     alpha = placed(product.alpha, shifted, scaled_box((0, 0, width, height), scale))
     soft = cv2.GaussianBlur(alpha, (0, 0), max(_WALL_BLUR * size * scale, 0.5))
     return 1 - np.float32(_WALL_DARKNESS) * cast(Weights, cv2.resize(soft, (width, height)))
+
+
+def _lying(product: CutOut, placement: Placement, part: Box) -> Weights:
+    """Return `cast_shadow` of a rug: a thin dark line along its edge."""
+    left, top, right, bottom = placement.frame
+    width = max(_RUG_EDGE * float(np.hypot(right - left, bottom - top)), 1.0)
+    alpha = placed(product.alpha, placement.frame, part)
+    return 1 - np.float32(_RUG_DARKNESS) * cast(Weights, cv2.GaussianBlur(alpha, (0, 0), width))
 
 
 def _fading(frame: Box, part: Box) -> Weights:

@@ -8,10 +8,18 @@ from numpy.typing import NDArray
 
 from imaging.cutout import CutOut
 from imaging.geometry.camera import Camera
+from imaging.geometry.planes import Corners
 from imaging.geometry.product_volume import solid_of
-from imaging.geometry.raised import is_raised
 from imaging.picture import Box, Mask, Pixels, Point, Size, bounds
 from imaging.placement.find_place import find_place
+from imaging.placement.in_plane import (
+    RUG_WIDTH_CM,
+    bounds_of,
+    corners_in_box,
+    flat_size,
+    hang,
+    lay_rug,
+)
 from imaging.placement.mask_fit import FITS, Held, largest_part, moved_inside, share_inside
 from imaging.placement.perspective import Perspective, over, perspective_at
 from imaging.placement.suggestion import Suggestion
@@ -22,6 +30,7 @@ _COVERED = 0.5  # the alpha from which a pixel counts as product
 _SMALLEST_SHARE, _LARGEST_SHARE = 0.1, 0.7  # of the photo's height, where the size is ours to choose
 _SMALLEST_LIKELY = 0.03  # where at least its likely height is known
 _LARGEST_ROWS = 1 << 20
+_WALL_ERROR = 0.25  # of the distance of a wall whose foot is hidden
 _USUAL_HEIGHT_ERROR = 0.25  # products of one shape differ so much in height
 NOTHING_SUGGESTED = Suggestion()
 
@@ -29,15 +38,19 @@ _PLACED: dict[Surface, str] = {
     "floor": "the product stands on a free part of the floor",
     "wall": "the product hangs on a free part of the wall",
     "tabletop": "the product stands where tables usually are",
+    "rug": "the rug lies on a free part of the floor",
+    "ceiling": "the product hangs from the photo's upper border",
 }
+_SEARCHED: dict[Surface, Surface] = {"rug": "floor", "ceiling": "wall"}
+"""Where a place for other surfaces is looked for."""
+
 _NOT_LOOKED_FOR = "Furniture and windows are not looked for in the photo: {}"
 _NOT_SEEN = "The place was not found in the photo: {}"
 NOT_FOUND = tuple(said.format(where) for said in (_NOT_LOOKED_FOR, _NOT_SEEN) for where in _PLACED.values())
 """Warnings about a place that this program could not find by itself."""
 _ON_WALL = "{} above the horizon, where no floor can be: the product hangs on the wall there"
 _UNSURE = "The product's size may be off by {:.0f} %: the photo does not show {}"
-_UNSURE_PERCENT = 31.0  # what is 30 % off looks wrong
-_ON_TABLE = "placement_coordinates seem to lie on a table: the product stands on it (placement_surface decides)"
+_UNSURE_PERCENT = 30.0
 _CUT_BY_MASK = "The product does not fit inside the mask and is cut off at its edge"
 
 _USUAL_HEIGHTS: dict[Surface, tuple[tuple[float, float], ...]] = {
@@ -45,6 +58,8 @@ _USUAL_HEIGHTS: dict[Surface, tuple[tuple[float, float], ...]] = {
     "floor": ((0.2, 170), (0.45, 110), (0.8, 88), (1.2, 78), (2.2, 82), (4.0, 50)),
     "wall": ((0.3, 110), (0.75, 70), (1.3, 55), (2.5, 45), (4.0, 30)),
     "tabletop": ((0.2, 45), (0.6, 32), (1.0, 25), (2.0, 16), (4.0, 8)),
+    "ceiling": ((0.2, 120), (0.6, 70), (1.0, 45), (2.0, 35), (4.0, 25)),
+    "rug": ((0.3, 250), (0.7, 230), (1.0, 200), (1.5, 160), (3.0, 80)),
 }
 
 
@@ -60,6 +75,12 @@ class Wish:
     mask: Mask | None = None
     scale: float | None = None
     product_height_cm: float | None = None
+    product_width_cm: float | None = None
+    rotation_degrees: float = 0.0
+
+    @property
+    def has_size(self) -> bool:
+        return self.product_height_cm is not None or self.product_width_cm is not None
 
 
 @dataclass(frozen=True)
@@ -88,6 +109,8 @@ class Placement:
     scale: Scale
     warnings: tuple[str, ...] = ()
     found: bool = True
+    corners: Corners | None = None
+    """Of a flat product in the plane of the floor or of a wall; `frame` then ends at the photo's borders."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +133,9 @@ def lay_out(
     """Return the placement that `wish` asks for; what it leaves open is as suggested, else a free piece of floor and a
     usual size."""
     spot = _spot(room, camera, wish, suggestion.box)
+    if spot.surface in ("rug", "wall") and (corners := _corners(room, product, camera, spot, wish, suggestion)):
+        return _flat(corners, spot, camera.at_column(spot.point[0]), wish, product)
+    wish = replace(wish, product_height_cm=_height_cm(product, wish))
     perspective, frame = _stood(room, product, camera, spot, wish, suggestion.height_cm)
     if inside := _inside_drawn(frame, product, spot, wish):
         spot = replace(spot, point=_bottom(inside), within=inside)
@@ -140,6 +166,87 @@ def _scale(perspective: Perspective, wish: Wish, spot: _Spot) -> Scale:
     return Scale("usual_height", round(100 * float(np.hypot(perspective.error, _USUAL_HEIGHT_ERROR)), 1))
 
 
+def _height_cm(product: CutOut, wish: Wish) -> float | None:
+    """Return the height that the caller gave, or the one that follows from the width and the photo's shape."""
+    if wish.product_height_cm or not wish.product_width_cm:
+        return wish.product_height_cm
+    return wish.product_width_cm * product.alpha.shape[0] / product.alpha.shape[1]
+
+
+def _corners(
+    room: Pixels, product: CutOut, camera: Camera, spot: _Spot, wish: Wish, suggestion: Suggestion
+) -> Corners | None:
+    """Return the corners of a rug in the floor or of a picture in a wall; None where that plane cannot be seen."""
+    height_cm = wish.product_height_cm or (None if wish.has_size else suggestion.height_cm)
+    usual_cm = RUG_WIDTH_CM if spot.surface == "rug" else _usual_cm(product, spot.surface) * _shape(product)
+    size_cm = flat_size(product, wish.product_width_cm, height_cm, usual_cm)
+    if spot.surface == "wall":
+        corners = hang(room, camera, spot.point, size_cm)
+    else:
+        is_center = spot.chosen and not suggestion.box
+        corners = lay_rug(room, camera, spot.point, size_cm, wish.rotation_degrees, is_center)
+    if corners and spot.within:
+        return corners_in_box(corners, spot.within)
+    if corners and not wish.has_size:
+        return _scaled(corners, spot, camera.size, wish.scale)
+    return corners
+
+
+def _scaled(corners: Corners, spot: _Spot, size: Size, scale: float | None) -> Corners:
+    """Return corners as high as asked, or kept to what looks at home in the photo, around the spot."""
+    left, top, right, bottom = bounds_of(corners)
+    if scale:
+        factor = scale * size[1] / (bottom - top)
+    else:
+        factor = min(1.0, _LARGEST_SHARE * min(size[1] / (bottom - top), size[0] / (right - left)))
+    x, y = spot.point
+    a, b, c, d = ((x + (column - x) * factor, y + (row - y) * factor) for column, row in corners)
+    return a, b, c, d
+
+
+def _flat(corners: Corners, spot: _Spot, camera: Camera, wish: Wish, product: CutOut) -> Placement:
+    width, height = camera.size
+    height_cm = _height_cm(product, wish) or _usual_cm(product, spot.surface)
+    left, top, right, bottom = whole = bounds_of(corners)
+    frame = max(0, left), max(0, top), min(width, right), min(height, bottom)
+    scale = _flat_scale(camera, wish, spot)
+    (x, y), is_rug = np.mean(corners, axis=0), spot.surface == "rug"
+    point = (frame[0] + frame[2]) // 2, frame[3] - 1
+    if not is_rug:
+        point = min(max(int(x), 0), width - 1), min(max(int(y), 0), height - 1)
+    return Placement(
+        frame,
+        frame,
+        point,
+        spot.surface,
+        camera,
+        height_cm,
+        camera.distance(point[1]) if is_rug else _distance_cm(corners, camera, height_cm),
+        scale,
+        _warnings(wish, spot, camera, whole, product, None, scale),
+        spot.found,
+        corners,
+    )
+
+
+def _flat_scale(camera: Camera, wish: Wish, spot: _Spot) -> Scale:
+    """Return how sure the size of a rug or of a product on a wall is: as sure as the camera's height and horizon."""
+    if wish.box or spot.within or (wish.scale and not wish.has_size):
+        return Scale("asked", 0.0)
+    below = max(spot.point[1] - camera.horizon, 1.0)
+    error = float(np.hypot(camera.height_error, camera.horizon_error / below)) if spot.surface == "rug" else _WALL_ERROR
+    if wish.has_size:
+        return Scale("camera", round(100 * error, 1))
+    return Scale("usual_height", round(100 * float(np.hypot(error, _USUAL_HEIGHT_ERROR)), 1))
+
+
+def _distance_cm(corners: Corners, camera: Camera, height_cm: float) -> float:
+    """Return how far away a wall is on which `height_cm` fill the upright sides of a rectangle."""
+    points = np.array(corners)
+    rows = np.linalg.norm(points[[0, 1]] - points[[3, 2]], axis=1).mean()
+    return float(height_cm * camera.focal / max(rows, 1.0))
+
+
 def surface_of(wish: Wish) -> Surface | None:
     """What the caller says it stands on or hangs at, in a field or in words."""
     return read(wish.instructions).surface if wish.surface == "auto" else wish.surface
@@ -148,33 +255,38 @@ def surface_of(wish: Wish) -> Surface | None:
 def _spot(room: Pixels, camera: Camera, wish: Wish, suggested: Box | None) -> _Spot:
     surface = surface_of(wish)
     if wish.box:
-        return replace(_at(_bottom(wish.box), surface, camera, "placement_box lies"), within=wish.box)
+        at = _at(_bottom(wish.box), surface, camera, "placement_box lies")
+        return replace(at, point=_point_in(wish.box, at.surface), within=wish.box)
     if wish.coordinates:
-        spot = _at(wish.coordinates, surface, camera, "placement_coordinates lie")
-        if surface is None and spot.surface == "floor" and is_raised(room, wish.coordinates):
-            return _Spot(wish.coordinates, "tabletop", warning=_ON_TABLE)
-        return spot
+        return _at(wish.coordinates, surface, camera, "placement_coordinates lie")
     if wish.mask is not None and wish.mask.any():
         drawn = largest_part(wish.mask)
         return replace(_at(_bottom(drawn.box), surface, camera, "mask lies"), within=drawn.box, drawn=drawn)
     if suggested:
-        return _Spot(_middle(suggested) if surface == "wall" else _bottom(suggested), surface or "floor", chosen=True)
-    return _found(room, camera, replace(read(wish.instructions), surface=surface))
+        return _Spot(_point_in(suggested, surface or "floor"), surface or "floor", chosen=True)
+    return _found(room, camera, replace(read(wish.instructions), surface=surface), surface)
 
 
-def _found(room: Pixels, camera: Camera, words: Words) -> _Spot:
-    place = find_place(room, camera, words)
-    said = _NOT_LOOKED_FOR if words.depends_on_thing else "" if place.seen else _NOT_SEEN
-    warning = said.format(_PLACED[place.surface])
-    return _Spot(place.point, place.surface, chosen=True, found=not said, warning=warning)
+def _found(room: Pixels, camera: Camera, words: Words, surface: Surface | None) -> _Spot:
+    searched = _SEARCHED.get(surface, surface) if surface else None
+    place = find_place(room, camera, replace(words, surface=searched))
+    surface = surface or place.surface
+    said = _NOT_LOOKED_FOR if words.depends_on_thing else "" if place.seen and surface != "ceiling" else _NOT_SEEN
+    point = (place.point[0], 0) if surface == "ceiling" else place.point
+    return _Spot(point, surface, chosen=True, found=not said, warning=said.format(_PLACED[surface]))
 
 
 def _at(point: Point, surface: Surface | None, camera: Camera, said: str) -> _Spot:
     """Return the spot at a point: where no `surface` is asked for on the floor, or on the wall where no floor can
     be."""
-    if surface is None and point[1] < camera.at_column(point[0]).horizon - camera.horizon_error:
+    if surface is None and point[1] < camera.at_column(point[0]).horizon - 2 * camera.horizon_error:
         return _Spot(point, "wall", warning=_ON_WALL.format(said))
     return _Spot(point, surface or "floor")
+
+
+def _point_in(box: Box, surface: Surface) -> Point:
+    middle = {"wall": _middle(box), "ceiling": ((box[0] + box[2]) // 2, box[1])}
+    return middle.get(surface, _bottom(box))
 
 
 def _bottom(box: Box) -> Point:
@@ -220,11 +332,20 @@ def _usual_rows(
 ) -> float:
     """Its likely height, or one that products of this shape usually have, kept to what looks at home in the photo."""
     height, width = product.alpha.shape
-    shapes, heights = zip(*_USUAL_HEIGHTS[surface], strict=True)
-    usual_cm = likely_cm or float(np.interp(np.log(width / height), np.log(shapes), heights))
+    usual_cm = likely_cm or _usual_cm(product, surface)
     smallest = (_SMALLEST_LIKELY if likely_cm else _SMALLEST_SHARE) * size[1]
     largest = _LARGEST_SHARE * min(size[1], size[0] * height / width)
     return float(np.clip(perspective.rows(usual_cm), min(smallest, largest), largest))
+
+
+def _usual_cm(product: CutOut, surface: Surface) -> float:
+    """Return the usual height of products of this shape."""
+    shapes, heights = zip(*_USUAL_HEIGHTS[surface], strict=True)
+    return float(np.interp(np.log(_shape(product)), np.log(shapes), heights))
+
+
+def _shape(product: CutOut) -> float:
+    return product.alpha.shape[1] / product.alpha.shape[0]
 
 
 def _frame(product: CutOut, spot: _Spot, rows: int) -> Box:
@@ -235,6 +356,8 @@ def _frame(product: CutOut, spot: _Spot, rows: int) -> Box:
     if spot.surface == "wall":
         middle = (spot.within[1] + spot.within[3]) // 2 if spot.within else y
         bottom = middle - rows // 2 + rows
+    elif spot.surface == "ceiling":
+        bottom = (spot.within[1] if spot.within else y) + rows
     left = x - columns // 2
     return left, bottom - rows, left + columns, bottom
 
@@ -274,13 +397,14 @@ def _covered(count: int, start: int, stop: int, limit: int) -> NDArray[np.intp]:
 
 
 def base_point_of(frame: Box, surface: Surface) -> Point:
-    """The middle of what hangs, else the bottom center."""
+    """Return the center on a wall, the top center at a ceiling, else the bottom center."""
     left, top, right, bottom = frame
-    return (left + right) // 2, (top + bottom) // 2 if surface == "wall" else bottom - 1
+    rows = {"wall": (top + bottom) // 2, "ceiling": top}
+    return (left + right) // 2, rows.get(surface, bottom - 1)
 
 
 def _warnings(
-    wish: Wish, spot: _Spot, camera: Camera, frame: Box, product: CutOut, perspective: Perspective, scale: Scale
+    wish: Wish, spot: _Spot, camera: Camera, frame: Box, product: CutOut, perspective: Perspective | None, scale: Scale
 ) -> tuple[str, ...]:
     """Return what of the wish was ignored or leads to something odd."""
     said = []
@@ -292,9 +416,9 @@ def _warnings(
         said.append("placement_box decides the place: placement_coordinates have no effect")
     if spot.warning:
         said.append(spot.warning)
-    if spot.surface != "wall" and spot.point[1] + 1 <= camera.horizon:
+    if spot.surface not in ("wall", "ceiling") and spot.point[1] + 1 <= camera.horizon:
         said.append("The product's base lies above the horizon, where no floor can be: its size is only a guess")
-    elif scale.source == "camera" and scale.error_percent >= _UNSURE_PERCENT:
+    elif perspective and scale.source == "camera" and scale.error_percent >= _UNSURE_PERCENT:
         said.append(_UNSURE.format(scale.error_percent, perspective.unknown))
     if frame[0] < 0 or frame[1] < 0 or frame[2] > camera.size[0] or frame[3] > camera.size[1]:
         said.append("The product reaches beyond the photo and is cut off at its border")

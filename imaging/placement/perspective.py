@@ -9,6 +9,7 @@ from imaging.geometry.camera import Camera
 from imaging.geometry.product_volume import Solid
 from imaging.geometry.walls import find_wall
 from imaging.picture import Pixels
+from imaging.placement.in_plane import ceiling_distance
 from imaging.placement.text_placement import Surface
 
 TABLE_CM = 75.0
@@ -21,10 +22,7 @@ _LEVEL_OVER_TABLE_CM, _TABLE_DISTANCE_CM = 60.0, 200.0
 _TABLE_ERROR, _TABLE_ERROR_OF_STANDING = 0.5, 0.25
 _STANDING_ERROR = 0.2  # the error of the camera's height of somebody who stands
 
-_RECEDING_ERROR = 0.3
-"""One standard deviation of a wall's distance at one point, as a share: side walls recede, and are not told from the
-back wall."""
-
+_CEILING_ERROR = 0.3  # ceilings are 230 to 350 cm high, and where one hangs the lamp from it is not seen
 _LEAST_ROWS = 1.0  # below the horizon
 
 
@@ -88,6 +86,10 @@ class Upright:
 def perspective_at(room: Pixels, solid: Solid, camera: Camera, surface: Surface, base_row: int) -> Perspective:
     """Return what a solid measures with its base just above a pixel row, or hung on the wall; `camera` stands over the
     floor and has the horizon of the solid's column."""
+    if surface == "ceiling":
+        wall = _on_wall(room, camera)
+        distance = ceiling_distance(camera, base_row - 1, wall.distance)
+        return Upright(camera.focal, distance, _CEILING_ERROR, "the height of the ceiling")
     if surface == "wall" or base_row <= camera.horizon:
         return _on_wall(room, camera)
     if surface == "tabletop":
@@ -98,8 +100,7 @@ def perspective_at(room: Pixels, solid: Solid, camera: Camera, surface: Surface,
 
 def _on_wall(room: Pixels, camera: Camera) -> Upright:
     distance, error = find_wall(room, camera)
-    error = float(np.linalg.norm([error, camera.height_error, _RECEDING_ERROR]))
-    return Upright(camera.focal, distance, error, "the distance of the wall at that point")
+    return Upright(camera.focal, distance, float(np.hypot(error, camera.height_error)), "the distance of the wall")
 
 
 def over(camera: Camera, surface: Surface, base_row: int) -> Camera:

@@ -27,32 +27,36 @@ class Suggestion:
     height_cm: float | None = None
 
 
-def shown(room: Picture, product: CutOut) -> tuple[Picture, Picture]:
-    """Room and product as a language model is to see them: small, in whole cells."""
-    return (
-        Picture(_in_cells(room.pixels, _ROOM_AREA), icc=room.icc),
-        Picture(_in_cells(product.on_white, _PRODUCT_AREA), icc=room.icc),
-    )
+def room_shown(room: Picture) -> Picture:
+    """Return the room as a language model sees it: small, in whole cells."""
+    return Picture(_in_cells(room.pixels, _ROOM_AREA), icc=room.icc)
+
+
+def product_shown(product: CutOut, room: Picture) -> Picture:
+    """Return the product as a language model sees it, in the room's color profile."""
+    return Picture(_in_cells(product.on_white, _PRODUCT_AREA), icc=room.icc)
 
 
 def sensible(reply: Reply, seen: Size, camera: Camera, surface: Surface) -> Suggestion:
     """What of a reply about a picture of size `seen` can be true of the camera's photo."""
     low, high = _HEIGHTS
     height_cm = reply.height_cm if low <= reply.height_cm <= high else None
-    return Suggestion(_box(reply, seen, camera, surface), height_cm)
+    box = box_in(reply.box, seen, camera.size)
+    if box and surface not in ("wall", "ceiling") and camera.found and box[3] <= camera.horizon:
+        box = None
+    return Suggestion(box, height_cm)
 
 
-def _box(reply: Reply, seen: Size, camera: Camera, surface: Surface) -> Box | None:
+def box_in(numbers: tuple[float, float, float, float], seen: Size, size: Size) -> Box | None:
+    """Return a box in a picture of size `seen` as one in the photo of `size`; None for what is no box there."""
     left, top, right, bottom = (
-        place / limit for place, limit in zip(reply.box, (seen[0], seen[1], seen[0], seen[1]), strict=True)
+        place / limit for place, limit in zip(numbers, (seen[0], seen[1], seen[0], seen[1]), strict=True)
     )
     if not (-_BEYOND <= left < right <= 1 + _BEYOND and -_BEYOND <= top < bottom <= 1 + _BEYOND):
         return None
     if not _SMALLEST <= (right - left) * (bottom - top) <= _LARGEST:
         return None
-    width, height = camera.size
-    if surface != "wall" and camera.found and bottom * height <= camera.horizon:
-        return None
+    width, height = size
     return (
         max(0, int(left * width)), max(0, int(top * height)),
         min(width, math.ceil(right * width)), min(height, math.ceil(bottom * height)),

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, cast, get_args
 
 from imaging.placement.lexicon import ARTICLES, CONTRACTIONS, PHRASES
 
-Surface = Literal["floor", "wall", "tabletop"]
+Surface = Literal["floor", "rug", "wall", "tabletop", "ceiling"]
 Side = Literal["left", "right", "center"]
 Depth = Literal["front", "back"]
 

@@ -100,6 +100,11 @@ class Qwen:
         return qualities(self._parts.edit)
 
     @property
+    def products_per_pass(self) -> int:
+        """As many as the checkpoint takes references beside the room."""
+        return max(1, self._parts.edit.profile.references - 1)
+
+    @property
     def plan(self) -> dict[str, Any]:
         return self._parts.plan
 
@@ -111,19 +116,22 @@ class Qwen:
         left, top, right, bottom = part
         shown = (task.room if task.by_words else task.guide).pixels[top:bottom, left:right]
         canvas = in_profile(Picture(shown, icc=icc), None).pixels
-        product = in_profile(Picture(task.cut_out.color, icc=icc), None).pixels
+        first = task.products[0]
+        cut_outs = [
+            replace(each.cut_out, color=in_profile(Picture(each.cut_out.color, icc=icc), None).pixels)
+            for each in task.products
+        ]
 
         def prompt(words: str) -> str:
             if task.by_words:
-                return words_prompt(words, task.product_height_cm)
-            return edit_prompt(words, task.placement.surface)
+                return words_prompt(words, first.name, first.height_cm)
+            return edit_prompt([(each.name, each.placement.surface) for each in task.products], words, task.replaces)
 
         words = fitted(self._parts, task.instructions, prompt)
 
         def sketch(area: float) -> Canvas:
             grid = fit((right - left, bottom - top), int(area), profile.multiple)
-            reference = self._product(CutOut(product, task.cut_out.alpha, task.cut_out.confidence))
-            return Canvas(prompt(words), [grid.enter(canvas), reference], grid)
+            return Canvas(prompt(words), [grid.enter(canvas), *map(self._product, cut_outs)], grid)
 
         painted = self._paint(self._parts.edit, sketch, task.sampling, control.showing(task.room.pixels, part))
         return replace(
@@ -138,7 +146,7 @@ class Qwen:
         place = cut(self._parts, task.environment, MOST_TOKENS // 2)
 
         def prompt(words: str) -> str:
-            return generate_prompt(place, words, task.product_height_cm)
+            return generate_prompt(place, words, task.product_height_cm, task.name, task.surface)
 
         words = fitted(self._parts, task.instructions, prompt)
         multiple = self._parts.edit.profile.multiple

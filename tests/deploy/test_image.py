@@ -17,11 +17,11 @@ from models.checkpoints.profiles import find_profile
 from models.checkpoints.weights import PLATFORM_CACHE, CheckpointLocator
 from schemas.settings import Settings, SettingsError
 from schemas.version import SERVICE
+from testing.patience import wait_until
 from testing.pictures import picture
+from testing.processes import environment, free_port, is_ready
 from tests.deploy.dockerfile import ROOT, arguments, copied, copy_to, every, instructions, variables
 from tests.deploy.names import KNOWN
-from tests.test_process import environment, free_port
-from tests.test_server_process import wait_for
 
 PROFILE = find_profile(Settings.model_fields["model_profile"].default)
 LORAS = [schedule.lora for schedule in PROFILE.schedules.values() if schedule.lora]
@@ -57,7 +57,7 @@ def http_role(app: Path, **settings: str) -> Iterator[int]:
     env = environment(app, HOST="127.0.0.1", PORT=str(port), **settings)
     process = subprocess.Popen([sys.executable, "server.py"], cwd=app, env=env, stderr=subprocess.DEVNULL)
     try:
-        wait_for(f"http://127.0.0.1:{port}/ready")
+        wait_until(lambda: is_ready(f"http://127.0.0.1:{port}"))
         yield port
     finally:
         process.kill()

@@ -21,11 +21,11 @@ from models.resident import Resident
 from schemas.settings import Settings
 from schemas.version import SERVICE, VERSION
 from server import create_app
+from testing.patience import wait_until
+from testing.processes import environment, free_port, is_ready
 from tests.deploy.dockerfile import ROOT, arguments, copy_to, every
 from tests.deploy.helm import CHART, helm, rendered
 from tests.deploy.names import KNOWN
-from tests.test_process import environment, free_port
-from tests.test_server_process import wait_for
 from web.front import OPEN
 
 COMPOSE_FILE = ROOT / "deploy" / "compose.yaml"
@@ -238,7 +238,7 @@ def test_it_serves_as_somebody_who_may_write_nowhere(everybodys: Path) -> None:
     env = environment(everybodys, HOST="127.0.0.1", PORT=str(port), HOME="/nowhere", TMPDIR="/nowhere")
     process = subprocess.Popen([sys.executable, "server.py"], cwd=app, env=env, user=UID, group=UID, extra_groups=[])
     try:
-        wait_for(f"http://127.0.0.1:{port}/ready")
+        wait_until(lambda: is_ready(f"http://127.0.0.1:{port}"))
         assert httpx2.get(f"http://127.0.0.1:{port}/").status_code == 200
     finally:
         process.kill()

@@ -19,8 +19,8 @@ import pytest
 from deploy.ray_options import Options
 from testing.patience import WAIT_SECONDS, wait_until
 from testing.pictures import as_base64, file_of, picture, plain_room, red_vase
+from testing.processes import ROOT, environment, free_port, is_ready
 from testing.ray_load import REPLICAS, Load, answers, job, replicas
-from tests.test_process import ROOT, environment, free_port
 
 pytest.importorskip("ray", reason="Ray is not installed: deploy/requirements-ray.txt")
 yaml = pytest.importorskip("yaml")
@@ -71,12 +71,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.terminate()
         process.wait(WAIT_SECONDS)
     wait_until(lambda: not replicas())
-
-
-def is_ready(url: str) -> bool:
-    with suppress(httpx2.TransportError):
-        return httpx2.get(url + "/ready").status_code == 200
-    return False
 
 
 def long_job(variants: int) -> dict[str, Any]:

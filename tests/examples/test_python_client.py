@@ -11,7 +11,6 @@ import queue
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -57,6 +56,7 @@ from testing.gate import Gate, gate
 from testing.live import Echo, Live, serving
 from testing.patience import PATIENCE, WAIT_SECONDS, wait_until
 from testing.pictures import file_of, plain_room, red_vase
+from testing.processes import free_port
 from testing.rehearsal import Platform
 from testing.unkind_worker import Unkind
 
@@ -824,11 +824,6 @@ def interrupted(is_time: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as line:
-        return int(line.getsockname()[1])
 
 
 @contextmanager

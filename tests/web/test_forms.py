@@ -49,7 +49,7 @@ FILES = st.tuples(
     st.sampled_from([ROOM, PRODUCT, DOT, b"", ROOM[:40]]) | st.binary(max_size=20),
 )
 
-few = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+few = settings(max_examples=60, derandomize=True, database=None)
 
 
 @pytest.fixture(scope="module")

@@ -30,35 +30,58 @@ export type ErrorCode =
 
 export interface EditJob {
   /**
-   * the product's real height
+   * several products in one photo, instead of the fields of one
    */
-  product_height_cm?: number | null;
+  products?:
+    | [Product]
+    | [Product, Product]
+    | [Product, Product, Product]
+    | [Product, Product, Product, Product]
+    | [Product, Product, Product, Product, Product]
+    | [Product, Product, Product, Product, Product, Product]
+    | null;
   /**
-   * the height the photo was taken from; estimated from the photo if absent
-   */
-  camera_height_cm?: number | null;
-  /**
-   * 0 keeps the product's pixels, in the room's light; 1 frees the model; the engine's own if absent
-   */
-  harmonize?: number | null;
-  /**
-   * [x, y] where the product's base stands
+   * [x, y]: bottom center of what stands, center on a wall, near edge of a rug, top at a ceiling
    */
   placement_coordinates?: [number, number] | null;
   /**
-   * [left, top, right, bottom] to stand in; wins over coordinates
+   * [left, top, right, bottom] to fit into; overrides placement_coordinates
    */
   placement_box?: [number, number, number, number] | null;
-  /**
-   * what the product stands on or hangs at
-   */
-  placement_surface?: "auto" | "floor" | "wall" | "tabletop";
   /**
    * product height as a share of the photo's height
    */
   product_scale?: number | null;
   /**
-   * outside the product and its light the photo stays as it is
+   * turns a rug counterclockwise from the room's main direction
+   */
+  rotation_degrees?: number | null;
+  /**
+   * the shop's title of the product: tells its kind, and is shown to the model
+   */
+  product_name?: string;
+  /**
+   * real height; of a rug its extent along the photo's vertical
+   */
+  product_height_cm?: number | null;
+  /**
+   * real width
+   */
+  product_width_cm?: number | null;
+  /**
+   * what the product stands on, lies on or hangs from; auto decides by words, then by shape
+   */
+  placement_surface?: "auto" | "floor" | "rug" | "wall" | "tabletop" | "ceiling";
+  /**
+   * height from which the photo was taken; default: estimated from the photo
+   */
+  camera_height_cm?: number | null;
+  /**
+   * 0 keeps the product's pixels in the room's light, 1 frees the model; default: the engine's own
+   */
+  harmonize?: number | null;
+  /**
+   * keeps the photo unchanged outside the product, its shadow and its light
    */
   preserve_background?: boolean;
   /**
@@ -66,11 +89,11 @@ export interface EditJob {
    */
   negative_prompt?: string;
   /**
-   * denoising steps; the quality's own if absent
+   * denoising steps; default: those of the quality
    */
   num_inference_steps?: number | null;
   /**
-   * classifier-free guidance, 1 = off; the quality's own if absent
+   * classifier-free guidance, 1 = off; default: that of the quality
    */
   true_cfg_scale?: number | null;
   /**
@@ -78,13 +101,9 @@ export interface EditJob {
    */
   guidance_scale?: number | null;
   /**
-   * random and reported if absent or -1
+   * default and -1: random, and reported
    */
   seed?: number | null;
-  /**
-   * the product: a cut-out with alpha, or a photo on a plain background
-   */
-  product_image: string;
   /**
    * what the caller wants, in any language
    */
@@ -94,11 +113,11 @@ export interface EditJob {
    */
   quality?: "fast" | "balanced" | "best";
   /**
-   * variants, with the seeds seed, seed+1, ...
+   * number of variants, with the seeds seed, seed+1, ...
    */
   n?: number;
   /**
-   * auto: PNG where it fits, else the best lossy one that does
+   * auto: PNG if it fits the limit, else the best lossy one
    */
   output_format?: "auto" | "png" | "jpeg" | "webp";
   /**
@@ -110,7 +129,7 @@ export interface EditJob {
    */
   response_format?: "b64" | "data_url" | "url";
   /**
-   * answer with the preview when the model fails, and say so
+   * if the model fails, answer with the preview and say so
    */
   fallback?: boolean;
   /**
@@ -122,25 +141,90 @@ export interface EditJob {
    */
   action?: "edit";
   /**
+   * required without products: a cut-out with alpha, or a photo on a plain background
+   */
+  product_image?: string | null;
+  /**
    * the room photo, on white where it is transparent; the answer has exactly its upright size
    */
   room_image: string;
   /**
-   * where the photo may change: transparent, or white without alpha
+   * where the photo may change: transparent, or white in an opaque picture
    */
   mask?: string | null;
-}
-export interface GenerateJob {
   /**
-   * the product's real height
+   * what in the photo the product replaces, in words or as [left, top, right, bottom]
+   */
+  replace?: string | [number, number, number, number] | null;
+}
+/**
+ * One of several products of an edit.
+ */
+export interface Product {
+  /**
+   * [x, y]: bottom center of what stands, center on a wall, near edge of a rug, top at a ceiling
+   */
+  placement_coordinates?: [number, number] | null;
+  /**
+   * [left, top, right, bottom] to fit into; overrides placement_coordinates
+   */
+  placement_box?: [number, number, number, number] | null;
+  /**
+   * product height as a share of the photo's height
+   */
+  product_scale?: number | null;
+  /**
+   * turns a rug counterclockwise from the room's main direction
+   */
+  rotation_degrees?: number | null;
+  /**
+   * the shop's title of the product: tells its kind, and is shown to the model
+   */
+  product_name?: string;
+  /**
+   * real height; of a rug its extent along the photo's vertical
    */
   product_height_cm?: number | null;
   /**
-   * the height the photo was taken from; estimated from the photo if absent
+   * real width
+   */
+  product_width_cm?: number | null;
+  /**
+   * what the product stands on, lies on or hangs from; auto decides by words, then by shape
+   */
+  placement_surface?: "auto" | "floor" | "rug" | "wall" | "tabletop" | "ceiling";
+  /**
+   * a cut-out with alpha, or a photo on a plain background
+   */
+  product_image: string;
+  /**
+   * where this product goes, in any language
+   */
+  instructions?: string;
+}
+export interface GenerateJob {
+  /**
+   * the shop's title of the product: tells its kind, and is shown to the model
+   */
+  product_name?: string;
+  /**
+   * real height; of a rug its extent along the photo's vertical
+   */
+  product_height_cm?: number | null;
+  /**
+   * real width
+   */
+  product_width_cm?: number | null;
+  /**
+   * what the product stands on, lies on or hangs from; auto decides by words, then by shape
+   */
+  placement_surface?: "auto" | "floor" | "rug" | "wall" | "tabletop" | "ceiling";
+  /**
+   * height from which the photo was taken; default: estimated from the photo
    */
   camera_height_cm?: number | null;
   /**
-   * 0 keeps the product's pixels, in the room's light; 1 frees the model; the engine's own if absent
+   * 0 keeps the product's pixels in the room's light, 1 frees the model; default: the engine's own
    */
   harmonize?: number | null;
   /**
@@ -148,11 +232,11 @@ export interface GenerateJob {
    */
   negative_prompt?: string;
   /**
-   * denoising steps; the quality's own if absent
+   * denoising steps; default: those of the quality
    */
   num_inference_steps?: number | null;
   /**
-   * classifier-free guidance, 1 = off; the quality's own if absent
+   * classifier-free guidance, 1 = off; default: that of the quality
    */
   true_cfg_scale?: number | null;
   /**
@@ -160,13 +244,9 @@ export interface GenerateJob {
    */
   guidance_scale?: number | null;
   /**
-   * random and reported if absent or -1
+   * default and -1: random, and reported
    */
   seed?: number | null;
-  /**
-   * the product: a cut-out with alpha, or a photo on a plain background
-   */
-  product_image: string;
   /**
    * what the caller wants, in any language
    */
@@ -176,11 +256,11 @@ export interface GenerateJob {
    */
   quality?: "fast" | "balanced" | "best";
   /**
-   * variants, with the seeds seed, seed+1, ...
+   * number of variants, with the seeds seed, seed+1, ...
    */
   n?: number;
   /**
-   * auto: PNG where it fits, else the best lossy one that does
+   * auto: PNG if it fits the limit, else the best lossy one
    */
   output_format?: "auto" | "png" | "jpeg" | "webp";
   /**
@@ -192,7 +272,7 @@ export interface GenerateJob {
    */
   response_format?: "b64" | "data_url" | "url";
   /**
-   * answer with the preview when the model fails, and say so
+   * if the model fails, answer with the preview and say so
    */
   fallback?: boolean;
   /**
@@ -204,7 +284,11 @@ export interface GenerateJob {
    */
   action: "generate";
   /**
-   * a known room type or any free text
+   * a cut-out with alpha, or a photo on a plain background
+   */
+  product_image: string;
+  /**
+   * a known room type, or any free text
    */
   environment_type?: string;
   /**
@@ -229,11 +313,11 @@ export interface GenerationBody {
    */
   negative_prompt?: string;
   /**
-   * denoising steps; the quality's own if absent
+   * denoising steps; default: those of the quality
    */
   num_inference_steps?: number | null;
   /**
-   * classifier-free guidance, 1 = off; the quality's own if absent
+   * classifier-free guidance, 1 = off; default: that of the quality
    */
   true_cfg_scale?: number | null;
   /**
@@ -241,7 +325,7 @@ export interface GenerationBody {
    */
   guidance_scale?: number | null;
   /**
-   * random and reported if absent or -1
+   * default and -1: random, and reported
    */
   seed?: number | null;
   /**
@@ -343,6 +427,10 @@ export interface PictureAnswer {
    */
   images?: Variant[];
   placement_info?: PlacementInfo;
+  /**
+   * where each of `products` is, in their order
+   */
+  placements?: PlacedAnswer[];
   generation_info?: GenerationInfo;
   /**
    * what could not be obeyed, and what was done in its place
@@ -368,7 +456,7 @@ export interface Variant {
   seed: number;
 }
 /**
- * `coordinates` and `box` say where the product stands in the answer, in pixels of the room photo.
+ * The whole picture; with one product also where it is, in pixels of the room photo.
  */
 export interface PlacementInfo {
   /**
@@ -408,22 +496,22 @@ export interface PlacementInfo {
    */
   processing_time: number;
   /**
-   * where the product's base stands; on a wall its center
+   * bottom center; of a rug the middle of its near edge, on a wall the center, at a ceiling the top center
    *
    * @minItems 2
    */
-  coordinates: [number, number];
+  coordinates?: [number, number];
   /**
    * left, top, right, bottom of the product
    *
    * @minItems 4
    */
-  box: [number, number, number, number];
+  box?: [number, number, number, number];
   /**
-   * `floor`, `wall` or `tabletop`
+   * `floor`, `rug`, `wall`, `tabletop` or `ceiling`
    */
-  surface: string;
-  scale: Scale;
+  surface?: string;
+  scale?: Scale;
   /**
    * width and height of the upright photo, and of the answer
    *
@@ -445,6 +533,51 @@ export interface PlacementInfo {
  * how the size was found: `source` and `error_percent`
  */
 export interface Scale {
+  /**
+   * from the photo's perspective, an object of usual size in it, the usual height of such products, or a box, a mask or a scale that was asked for
+   */
+  source: "camera" | "object" | "usual_height" | "asked";
+  /**
+   * one standard deviation of the size; 0 where it was asked for
+   */
+  error_percent: number;
+}
+/**
+ * Where one of several products is in the answer, in pixels of the room photo.
+ */
+export interface PlacedAnswer {
+  /**
+   * bottom center; of a rug the middle of its near edge, on a wall the center, at a ceiling the top center
+   *
+   * @minItems 2
+   */
+  coordinates: [number, number];
+  /**
+   * left, top, right, bottom of the product
+   *
+   * @minItems 4
+   */
+  box: [number, number, number, number];
+  /**
+   * `floor`, `rug`, `wall`, `tabletop` or `ceiling`
+   */
+  surface: string;
+  scale: Scale1;
+  /**
+   * how clearly this product stood out from its background, 0 to 1
+   */
+  cutout_confidence: number;
+  /**
+   * measurements of this product, and in `failed` the checks it fails
+   */
+  checks: {
+    [k: string]: unknown;
+  };
+}
+/**
+ * how the size was found: `source` and `error_percent`
+ */
+export interface Scale1 {
   /**
    * from the photo's perspective, an object of usual size in it, the usual height of such products, or a box, a mask or a scale that was asked for
    */
@@ -660,7 +793,7 @@ export interface InputTokens {
   image_tokens: number;
 }
 /**
- * `coordinates` and `box` say where the product stands in the answer, in pixels of the room photo.
+ * The whole picture; with one product also where it is, in pixels of the room photo.
  */
 export interface PlacementInfo1 {
   /**
@@ -700,22 +833,22 @@ export interface PlacementInfo1 {
    */
   processing_time: number;
   /**
-   * where the product's base stands; on a wall its center
+   * bottom center; of a rug the middle of its near edge, on a wall the center, at a ceiling the top center
    *
    * @minItems 2
    */
-  coordinates: [number, number];
+  coordinates?: [number, number];
   /**
    * left, top, right, bottom of the product
    *
    * @minItems 4
    */
-  box: [number, number, number, number];
+  box?: [number, number, number, number];
   /**
-   * `floor`, `wall` or `tabletop`
+   * `floor`, `rug`, `wall`, `tabletop` or `ceiling`
    */
-  surface: string;
-  scale: Scale;
+  surface?: string;
+  scale?: Scale;
   /**
    * width and height of the upright photo, and of the answer
    *

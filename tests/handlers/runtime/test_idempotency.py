@@ -74,9 +74,9 @@ def test_who_waited_for_a_job_that_failed_works_itself() -> None:
         started.wait(WAIT_SECONDS)
         second = pool.submit(idempotency.run, "key", {}, Control(), lambda: {"n": 2})
         may_fail.set()
-        assert second.result(5) == {"n": 2}
+        assert second.result(WAIT_SECONDS) == {"n": 2}
         with pytest.raises(JobError):
-            first.result(5)
+            first.result(WAIT_SECONDS)
 
 
 def test_an_answer_is_forgotten_after_its_time() -> None:

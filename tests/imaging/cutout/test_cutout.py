@@ -161,6 +161,33 @@ def test_a_tightly_cropped_box_seen_from_above_is_all_product():
     assert agreement(cut, alpha) > 0.99
 
 
+def rounded_card(picture: Picture, corner: int = 20) -> Picture:
+    """The picture with an alpha that clears its corners alone; what lies under them is black."""
+    inner = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.rectangle(inner, (corner, 0), (SIDE - 1 - corner, SIDE - 1), 255, -1)
+    cv2.rectangle(inner, (0, corner), (SIDE - 1, SIDE - 1 - corner), 255, -1)
+    for x in (corner, SIDE - 1 - corner):
+        for y in (corner, SIDE - 1 - corner):
+            cv2.circle(inner, (x, y), corner, 255, -1)
+    return Picture(np.where(inner[..., None] > 0, picture.pixels, 0).astype(np.uint8), inner)
+
+
+@pytest.mark.parametrize("margin", [0, 30])
+def test_an_opaque_white_card_stays_behind(margin):
+    picture, alpha = chair().taken()
+    card = rounded_card(picture)
+    edges = ((margin, margin),) * 2
+    wide = Picture(np.pad(card.pixels, (*edges, (0, 0))), np.pad(card.alpha, edges))
+    assert agreement(cut_out(wide), alpha) > 0.98
+
+
+def test_a_white_product_with_an_alpha_of_its_own_stays_as_it_is():
+    picture, alpha = Sketch().disc(160, 200, 90, (252, 252, 252)).box(130, 20, 190, 150, (252, 252, 252)).taken()
+    cut = cut_out(Picture(picture.pixels, np.rint(255 * alpha).astype(np.uint8)))
+    assert agreement(cut, alpha) > 0.99
+    assert cut.confidence == 1
+
+
 def test_stray_faint_pixels_are_no_product():
     picture, alpha = chair().taken()
     truth = alpha.copy()
@@ -400,6 +427,49 @@ def test_equal_photos_give_equal_bytes():
     assert first.alpha.tobytes() == second.alpha.tobytes()
 
 
+def test_a_hole_shows_a_colored_background_however_thick_the_walls_around_it():
+    picture, alpha = Sketch().box(40, 40, 280, 280, WOOD).box(130, 130, 190, 190, None).taken((110, 160, 190), noise=1)
+    assert agreement(cut_out(picture), alpha) > 0.98
+
+
+def test_a_light_pattern_is_no_hole():
+    tile = Sketch().box(60, 60, 260, 260, (150, 150, 150))
+    rng = np.random.default_rng(3)
+    for x, y in rng.integers(80, 240, (40, 2)):
+        tile.disc(int(x), int(y), 7, tuple(int(level) for level in rng.integers(205, 230, 3)))
+    picture, alpha = tile.taken((240, 240, 240), noise=1)
+    assert agreement(cut_out(picture), alpha) > 0.98
+
+
+def test_gray_metal_is_told_from_its_deep_shadow():
+    ball = Sketch().disc(150, 150, 70, (120, 118, 116))
+    grain = np.random.default_rng(2).normal(0, 30, (SIDE, SIDE, 1)).astype(np.float32)
+    ball.color += cv2.resize(grain, None, fx=FINE, fy=FINE)[..., None] * (ball.cover[..., None] > 0)
+    ball.color = ball.color.clip(0, 255)
+    picture, alpha = ball.taken((238, 238, 240), soft_shadow(x=210, y=205, width=90, depth=0.45), noise=1)
+    assert agreement(cut_out(picture), alpha) > 0.97
+
+
+def test_a_shadow_may_take_on_the_color_of_a_product_on_colored_paper():
+    shadow = soft_shadow(y=285, width=110, depth=0.18)[..., None] ** (0.4, 1.0, 1.9)
+    pot = Sketch().box(100, 120, 220, 280, (200, 80, 30))
+    picture, alpha = pot.taken(np.array((212, 178, 134)) * shadow, noise=1)
+    assert agreement(cut_out(picture), alpha) > 0.97
+
+
+@pytest.mark.parametrize("sides", [(40, 40, 0, 0), (0, 0, 50, 50), (30, 30, 30, 30)])
+def test_bars_around_a_studio_shot_are_no_part_of_the_product(sides):
+    picture, alpha = chair().taken(sweep(), noise=1)
+    barred = cv2.copyMakeBorder(picture.pixels, *sides, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+    assert agreement(cut_out(Picture(barred)), alpha) > 0.97
+
+
+def test_a_poster_on_white_is_the_product_to_its_straight_edges():
+    poster = Sketch().box(40, 30, 280, 290, (232, 224, 205)).disc(160, 150, 70, RED).box(90, 220, 230, 260, GRAY)
+    picture, alpha = poster.taken()
+    assert agreement(cut_out(picture), alpha) > 0.99
+
+
 # Out of a scene, or not at all
 
 
@@ -432,7 +502,7 @@ def test_where_nothing_comes_apart_the_whole_picture_is_the_answer_and_not_trust
     cut = cut_out(Picture(pixels))
     assert np.array_equal(cut.color, pixels)
     assert cut.alpha.min() == 1
-    assert cut.confidence < 0.1
+    assert cut.confidence < 0.5
 
 
 @pytest.mark.parametrize(
@@ -457,3 +527,43 @@ def test_a_picture_of_any_size_gets_an_answer_or_a_reason(width, height):
     with contextlib.suppress(NoProductError):
         cut = cut_out(Picture(pixels))
         assert cut.color.shape[:2] == cut.alpha.shape
+
+
+# With a learned prior
+
+
+def test_a_prior_finds_the_product_in_a_scene_and_the_picture_says_where_it_ends():
+    picture, alpha = scene()
+    coarse = cv2.resize(cv2.resize(alpha, (160, 160), interpolation=cv2.INTER_AREA), (SIDE, SIDE))
+    cut = cut_out(picture, prior=lambda _: coarse)
+    assert agreement(cut, alpha) > 0.9
+    assert cut.confidence >= 0.5
+
+
+def test_an_undecided_prior_is_not_trusted():
+    picture, alpha = scene()
+    assert cut_out(picture, prior=lambda _: cv2.GaussianBlur(alpha, (0, 0), 15)).confidence < 0.5
+
+
+def test_a_print_in_a_frame_is_not_trusted_to_be_the_product():
+    wall = np.where(np.arange(SIDE)[:, None, None] < 250, (200, 190, 180), (120, 80, 60))
+    picture, _alpha = Sketch().box(60, 30, 260, 290, (30, 30, 30)).box(75, 45, 245, 275, WHITE).taken(wall, noise=3)
+    spot, _ = Sketch().disc(160, 160, 45, RED).taken()
+    pixels = np.where((spot.pixels < 250).any(axis=2, keepdims=True), spot.pixels, picture.pixels)
+    likely = (spot.pixels[..., 1] < 128).astype(np.float32)
+    assert cut_out(Picture(pixels), prior=lambda _: likely).confidence < 0.5
+
+
+def test_a_prior_that_sees_no_single_thing_confirms_that_the_picture_is_the_product():
+    pixels = cv2.resize(np.random.default_rng(4).integers(0, 256, (40, 60, 3), np.uint8), (600, 400))
+    nothing = np.zeros((400, 600), np.float32)
+    alone, confirmed = cut_out(Picture(pixels)), cut_out(Picture(pixels), prior=lambda _: nothing)
+    assert alone.alpha.min() == confirmed.alpha.min() == 1
+    assert alone.confidence < 0.5 <= confirmed.confidence
+
+
+def test_no_prior_is_asked_about_a_product_on_a_plain_background():
+    def asked(_: np.ndarray) -> np.ndarray:
+        raise AssertionError
+
+    assert cut_out(chair().taken()[0], prior=asked).confidence > 0.8

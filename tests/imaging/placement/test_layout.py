@@ -8,7 +8,6 @@ from imaging.picture import Box
 from imaging.placement.layout import Placement, Scale, Wish, lay_out
 from imaging.placement.perspective import TABLE_CM
 from tests.imaging import drawn
-from tests.imaging.geometry.test_raised import room_with_table, seen_at
 
 CAMERA = drawn.camera()
 ROOM = drawn.room(CAMERA)
@@ -216,20 +215,6 @@ def test_it_is_said_how_the_size_was_found() -> None:
     guessed = placed(Wish(coordinates=(400, 500))).scale
     assert guessed.source == "usual_height"
     assert guessed.error_percent >= 25
-
-
-def test_a_tap_on_a_table_stands_the_product_on_it_and_says_so() -> None:
-    tap = Wish(coordinates=seen_at(0, 75, 280), product_height_cm=30)
-    on_table = lay_out(room_with_table(), drawn.block(60, 100), CAMERA, tap)
-    assert on_table.surface == "tabletop"
-    assert on_table.warnings[0].startswith("placement_coordinates seem to lie on a table")
-    asked = lay_out(room_with_table(), drawn.block(60, 100), CAMERA, replace(tap, surface="floor"))
-    assert asked.surface == "floor"
-
-
-def test_what_hangs_is_never_sure_of_its_size() -> None:
-    hung = placed(Wish(coordinates=(400, 180), surface="wall", product_height_cm=80))
-    assert any("the distance of the wall" in warning for warning in hung.warnings)
 
 
 def test_a_tilted_photo_has_the_scale_of_the_column() -> None:

@@ -1,0 +1,158 @@
+"""Flat products in the plane that carries them: rugs in the floor, pictures and mirrors in a wall."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.arrays import square
+from imaging.cutout import CutOut
+from imaging.geometry.camera import Camera
+from imaging.geometry.floor import find_floor
+from imaging.geometry.planes import Corners, room_angle, rug_corners, wall_at, wall_corners
+from imaging.picture import Box, Pixels, Point, Size, Weights
+
+CEILING_CM = 250.0
+"""The usual height of a ceiling."""
+
+RUG_WIDTH_CM = 230.0
+"""The usual width of a rug in a living room; its depth follows from the photo's shape."""
+
+_NEAREST_CM = 60.0
+_FLOOR_VIEW = 480  # pixels of the longer side in which the floor is looked for
+_LOWEST_EDGE = 0.97  # of the photo's height: a rug whose place is ours to choose is whole in the photo
+_JOINTS = 0.05  # of the photo's longer side: what is narrower on the floor is a pattern or a reflection, no furniture
+_LEAST_FLOOR = 0.8  # of a rug's visible area: if less of it is floor, the floor was not found well enough to hide it
+_FEATHER = 1.5  # pixels
+_LEAST_ALPHA = 1e-4
+_SOLID = 0.5  # the alpha or the share of floor from which a pixel counts
+
+
+def flat_size(
+    product: CutOut, width_cm: float | None, height_cm: float | None, usual_width_cm: float
+) -> tuple[float, float]:
+    """Return width and height in cm; what is not given follows from the photo's shape or from the usual width."""
+    shape = product.alpha.shape[1] / product.alpha.shape[0]
+    width = width_cm or (height_cm * shape if height_cm else usual_width_cm)
+    return width, height_cm or width / shape
+
+
+def lay_rug(
+    room: Pixels, camera: Camera, near: Point, size_cm: tuple[float, float], rotation: float, centered: bool
+) -> Corners | None:
+    """Return the corners of a rug at a pixel, aligned with the room and then turned by `rotation` degrees.
+
+    `near` is the middle of its near edge or, with `centered`, of the rug.
+    """
+    angle = room_angle(room, camera) + np.radians(rotation)
+    if centered:
+        near = _near_edge(camera, near, size_cm[1], angle)
+    return rug_corners(camera, near, *size_cm, angle)
+
+
+def hang(room: Pixels, camera: Camera, center: Point, size_cm: tuple[float, float]) -> Corners | None:
+    """Return the corners of a product in the plane of the wall at a pixel."""
+    return wall_corners(camera, center, *size_cm, wall_at(room, camera, center))
+
+
+def ceiling_distance(camera: Camera, row: int, farthest_cm: float) -> float:
+    """Return how far away in cm a ceiling of usual height is that is seen in a pixel row."""
+    rise = camera.slants(0, row + 0.5)[1]
+    if rise <= 0:
+        return farthest_cm
+    return float(np.clip((CEILING_CM - camera.height_cm) / rise, _NEAREST_CM, farthest_cm))
+
+
+def corners_in_box(corners: Corners, box: Box) -> Corners:
+    """Return the corners scaled and moved so that their bounds fit into `box`, centered at its bottom."""
+    points = np.array(corners)
+    low, reach = points.min(axis=0), np.ptp(points, axis=0)
+    scale = min((box[2] - box[0]) / reach[0], (box[3] - box[1]) / reach[1])
+    size = reach * scale
+    start = np.array([(box[0] + box[2] - size[0]) / 2, box[3] - size[1]])
+    return _as_corners((points - low) * scale + start)
+
+
+def bounds_of(corners: Corners) -> Box:
+    points = np.array(corners)
+    left, top = np.floor(points.min(axis=0)).astype(int)
+    right, bottom = np.ceil(points.max(axis=0)).astype(int)
+    return int(left), int(top), int(right), int(bottom)
+
+
+def in_plane(product: CutOut, corners: Corners, part: Box) -> CutOut:
+    """Return the product warped so that its photo's corners lie at `corners`: a cut-out of the size of `part`,
+    a box of the photo."""
+    product = _reduced(product, _size_of(corners))
+    height, width = product.alpha.shape
+    source = np.array([(0, 0), (width, 0), (width, height), (0, height)])
+    target = np.array(corners) - np.array(part[:2])
+    warp = cv2.getPerspectiveTransform((source + 0.5).astype(np.float32), (target - 0.5).astype(np.float32))
+    size = part[2] - part[0], part[3] - part[1]
+    alpha, weighted = (
+        np.asarray(cv2.warpPerspective(_padded(each), warp, size, flags=cv2.INTER_LINEAR), np.float32)
+        for each in (product.alpha, product.color * product.alpha[..., None])
+    )
+    return _straight(weighted, alpha, product.confidence)
+
+
+def under_furniture(room: Pixels, camera: Camera, rug: CutOut, part: Box) -> CutOut:
+    """Return the rug without what is hidden by things that stand on the floor, where the floor is found well enough."""
+    shrink = min(1.0, _FLOOR_VIEW / max(camera.size))
+    reduced = camera.scaled(shrink)
+    small = np.asarray(cv2.resize(room, reduced.size, interpolation=cv2.INTER_AREA), np.uint8)
+    floor = find_floor(small, reduced).free.astype(np.uint8)
+    closed = cv2.morphologyEx(floor, cv2.MORPH_CLOSE, square(round(_JOINTS * max(reduced.size)) | 1))
+    free = closed.astype(np.float32)
+    left, top, right, bottom = part
+    free = np.asarray(cv2.resize(free, camera.size, interpolation=cv2.INTER_LINEAR), np.float32)[top:bottom, left:right]
+    covered = rug.alpha > _SOLID
+    if not covered.any() or float(free[covered].mean()) < _LEAST_FLOOR:
+        return rug
+    shown = cv2.GaussianBlur((free > _SOLID).astype(np.float32), (0, 0), _FEATHER)
+    return CutOut(rug.color, np.asarray(rug.alpha * shown, np.float32), rug.confidence)
+
+
+def _near_edge(camera: Camera, center: Point, depth_cm: float, angle: float) -> Point:
+    x, z = camera.on_floor(np.array([center[0] + 0.5]), np.array([center[1] + 0.5]))
+    step = depth_cm / 2
+    x, z = x + np.sin(angle) * step, np.maximum(z - np.cos(angle) * step, _NEAREST_CM)
+    column, row = camera.project(x, np.zeros(1), z)
+    return int(column[0]), min(int(row[0]), round(_LOWEST_EDGE * camera.size[1]))
+
+
+def _reduced(product: CutOut, size: Size) -> CutOut:
+    """Return the product no larger than twice the size at which it will be seen: warping alone would alias."""
+    height, width = product.alpha.shape
+    target = min(width, max(2, 2 * size[0])), min(height, max(2, 2 * size[1]))
+    if target == (width, height):
+        return product
+    alpha, weighted = (
+        np.asarray(cv2.resize(each, target, interpolation=cv2.INTER_AREA), np.float32)
+        for each in (product.alpha, product.color * product.alpha[..., None])
+    )
+    return _straight(weighted, alpha, product.confidence)
+
+
+def _straight(weighted: NDArray[np.float32], alpha: Weights, confidence: float) -> CutOut:
+    """Return the cut-out of colors that were multiplied by alpha."""
+    color = np.rint(weighted / np.maximum(alpha, _LEAST_ALPHA)[..., None]).clip(0, 255).astype(np.uint8)
+    return CutOut(color, alpha.clip(0, 1), confidence)
+
+
+def _size_of(corners: Corners) -> Size:
+    """Return the largest width and height of the quadrilateral in pixels."""
+    points = np.array(corners)
+    sides = np.linalg.norm(points - np.roll(points, -1, axis=0), axis=1)
+    return int(np.ceil(max(sides[0], sides[2]))), int(np.ceil(max(sides[1], sides[3])))
+
+
+def _padded(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the values with a border of zeros, so that the outline is antialiased."""
+    return cv2.copyMakeBorder(values, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
+
+
+def _as_corners(points: NDArray[Any]) -> Corners:
+    a, b, c, d = ((float(x), float(y)) for x, y in points)
+    return a, b, c, d
