@@ -1,9 +1,10 @@
 PYTHON ?= python3
 IN = .venv/bin
 PIP = $(IN)/python -m pip install --quiet --disable-pip-version-check
-# A lock is a list: nothing is resolved anew, whatever was published since.
-UV = $(IN)/uv pip install --quiet --python $(IN)/python
-
+# A lock is installed as a list: nothing is resolved anew, and nothing is compiled.
+LOCKED = $(IN)/uv pip install --quiet --python $(IN)/python --only-binary :all: --no-deps --require-hashes
+COMPILE = $(IN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --no-strip-extras --no-emit-index-url --custom-compile-command "make lock"
 VERSION = $(shell sed -n 's/^VERSION = "\(.*\)"/\1/p' schemas/version.py)
 IMAGE = qwen-edit-generate-api
 
@@ -16,10 +17,11 @@ run: .venv/.preview  ## put a chair into a room and a new room around it; the pi
 test: .venv/.dev  ## everything that can be tested on this machine
 	$(IN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-check: .venv/.dev  ## format, lint, types
+check: .venv/.dev  ## format, lint, types, and whether the locks are complete
 	$(IN)/ruff format --check .
 	$(IN)/ruff check .
 	$(IN)/mypy
+	$(IN)/python -m deploy.locks
 
 fix: .venv/.dev  ## format, and mend what ruff can
 	$(IN)/ruff format .
@@ -55,17 +57,22 @@ soak: .venv/.dev  ## 2,000 mixed jobs through the real SDK loop: is every one an
 fuzz: .venv/.dev  ## 20,000 malformed inputs; what fails is kept in tests/seeds
 	FUZZ_EXAMPLES=10000 $(IN)/python -m pytest tests/test_fuzz.py --timeout 7200
 
-lock: .venv/bin/uv  ## pins and hashes of all that the requirements need; UPGRADE=--upgrade takes the newest
-	for name in requirements-uv requirements-preview requirements; do \
-	  $(IN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
-	    --no-strip-extras --no-emit-index-url --custom-compile-command "make lock" $$name.txt -o $$name.lock || exit 1; \
-	done
+lock: .venv/.dev  ## pins and hashes of all that the requirements need; UPGRADE=--upgrade takes the newest
+	$(COMPILE) requirements-uv.txt -o requirements-uv.lock
+	$(COMPILE) requirements.txt -o requirements.lock --excludes deploy/lock_exclusions.txt
+	$(COMPILE) requirements-preview.txt -o requirements-preview.lock --excludes deploy/lock_exclusions.txt \
+	  --constraints requirements.lock
+	$(COMPILE) requirements-dev.txt -o requirements-dev.lock --excludes deploy/lock_exclusions_dev.txt \
+	  --constraints requirements.lock --no-emit-package torch
+	$(COMPILE) deploy/requirements-ray.txt -o deploy/requirements-ray.lock --constraints requirements-dev.lock
+	$(IN)/python -m deploy.lock_metadata
 
 image:  ## the worker for a GPU
-	docker build --platform linux/amd64 --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+	docker build --platform linux/amd64 --build-arg VERSION=$(VERSION) -t $(IMAGE) -t $(IMAGE):$(VERSION) .
 
 preview-image:  ## the worker without torch, for a CPU
-	docker build --build-arg VERSION=$(VERSION) --build-arg REQUIREMENTS=requirements-preview -t $(IMAGE):preview .
+	docker build --build-arg VERSION=$(VERSION) --build-arg REQUIREMENTS=requirements-preview \
+	  -t $(IMAGE):preview -t $(IMAGE):$(VERSION)-preview .
 
 version:
 	@echo $(VERSION)
@@ -79,9 +86,11 @@ clean:
 	@touch $@
 
 .venv/.preview: requirements-preview.lock | .venv/bin/uv
-	$(UV) --no-deps --require-hashes -r requirements-preview.lock
+	$(LOCKED) -r requirements-preview.lock
 	@touch $@
 
-.venv/.dev: requirements-dev.txt requirements.txt requirements-preview.txt deploy/requirements-ray.txt | .venv/bin/uv
-	$(PIP) -r requirements-dev.txt
+# torch by pip, which knows where this machine keeps a build for the CPU; else PyTorch's, else the registry's with CUDA.
+.venv/.dev: requirements-dev.lock requirements.txt | .venv/bin/uv
+	$(LOCKED) -r requirements-dev.lock
+	$(PIP) --retries 1 --timeout 30 --extra-index-url https://download.pytorch.org/whl/cpu $$(grep ^torch== requirements.txt)
 	@touch $@ .venv/.preview
