@@ -9,14 +9,11 @@ from handlers.requests import EditRequest, ProductRequest, shape_warnings
 from handlers.restoration import CheckedEdit
 from handlers.runtime.engine_runner import Outcome
 from handlers.scene import Scene
-from imaging.cutout import CutOut
+from imaging.cutout import TRUSTED, CutOut
 from imaging.picture import Pixels
 from imaging.placement.layout import NOT_FOUND
 from imaging.placement.surface_words import surface_by_words
 from imaging.placement.text_placement import Words, read
-
-TRUSTED_CUT_OUT = 0.5
-"""Below this confidence of the cut-out the caller is warned."""
 
 PLACED_BY_ENGINE = "The place was not found in the photo: the model chose it by the instructions"
 WORDS_NOT_NEEDED = "The instructions have no effect: they only choose a place here, and one was given"
@@ -26,7 +23,7 @@ ALL_ALIKE = "The variants are all alike: this engine has one picture for one pla
 
 
 def cutout_warnings(product: CutOut) -> list[str]:
-    if product.confidence >= TRUSTED_CUT_OUT:
+    if product.confidence >= TRUSTED:
         return []
     return [
         f"The product could not be told from its background with confidence ({product.confidence:.2f}): "

@@ -32,14 +32,16 @@ DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 """ImageNet's, with which these models were trained."""
 
 
-def load_prior(model: str) -> Prior | None:
+def load_prior(model: str, source: str = DOWNLOAD_URL, cache: Path = CACHE) -> Prior | None:
     """Return the prior that `CUTOUT_MODEL` names: "none", "download" for U²-Netp, or the path of an ONNX file.
+
+    U²-Netp is read from the address `source` once and kept in `cache`.
 
     Raises SettingsError if onnxruntime is not installed or the file is missing, damaged, or not such a model.
     """
     if model == "none":
         return None
-    path = _downloaded(CACHE / "u2netp.onnx") if model == "download" else Path(model)
+    path = _downloaded(source, cache / "u2netp.onnx") if model == "download" else Path(model)
     if not path.is_file():
         raise SettingsError(f"CUTOUT_MODEL: there is no file {path}")
     try:
@@ -73,17 +75,17 @@ class OnnxPrior:
         return cast(Weights, cv2.resize(plane, size_of(pixels), interpolation=cv2.INTER_LINEAR))
 
 
-def _downloaded(path: Path) -> Path:
+def _downloaded(source: str, path: Path) -> Path:
     """Return `path` after making sure that it holds U²-Netp as its hash says."""
     if path.is_file() and _sha256(path.read_bytes()) == U2NETP_SHA256:
         return path
     try:
-        with urllib.request.urlopen(DOWNLOAD_URL, timeout=DOWNLOAD_SECONDS) as answer:
+        with urllib.request.urlopen(source, timeout=DOWNLOAD_SECONDS) as answer:  # noqa: S310  not a caller's address
             data = answer.read(U2NETP_BYTES + 1)
     except OSError as problem:
-        raise SettingsError(f"CUTOUT_MODEL=download: {DOWNLOAD_URL} cannot be read: {problem}") from problem
+        raise SettingsError(f"CUTOUT_MODEL=download: {source} cannot be read: {problem}") from problem
     if _sha256(data) != U2NETP_SHA256:
-        raise SettingsError(f"CUTOUT_MODEL=download: {DOWNLOAD_URL} is not the expected file")
+        raise SettingsError(f"CUTOUT_MODEL=download: {source} is not the expected file")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.write_bytes(data)

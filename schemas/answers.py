@@ -22,7 +22,9 @@ class PaintedInfo(AnswerPart):
     seed: int = Field(description="of the first picture; sent again, it gives the same pixels on the same machine")
     steps: int = Field(description="denoising steps; 0 where nothing was denoised")
     true_cfg_scale: float = Field(description="classifier-free guidance; 1 is none")
-    cutout_confidence: float = Field(description="how clearly the product stood out from its ground, 0 to 1")
+    cutout_confidence: float = Field(
+        description="how far to trust the outline of the cut-out, 0 to 1; below 0.5 comes with a warning"
+    )
     fallback_used: Literal[True] | None = Field(None, description="the model failed and the preview stepped in")
     fallback_reason: str | None = Field(None, description="why it failed")
     processing_time: float = Field(description="seconds without waiting for the model, reading and writing")
@@ -49,7 +51,9 @@ class PlacedAnswer(AnswerPart):
     box: tuple[int, int, int, int] = Field(description="left, top, right, bottom of the product")
     surface: str = Field(description=SURFACE)
     scale: Scale = Field(description="how the size was found: `source` and `error_percent`")
-    cutout_confidence: float = Field(description="how clearly this product stood out from its background, 0 to 1")
+    cutout_confidence: float = Field(
+        description="how far to trust the outline of the cut-out, 0 to 1; below 0.5 comes with a warning"
+    )
     checks: dict[str, Any] = Field(description="measurements of this product, and in `failed` the checks it fails")
 
 

@@ -41,7 +41,7 @@ class CutOutCache:
 
 
 def _size(made: CutOut) -> int:
-    return made.color.nbytes + made.alpha.nbytes
+    return made.color.nbytes + made.alpha.nbytes + (0 if made.photo is None else made.photo.nbytes)
 
 
 def _digest(product: Picture) -> bytes:

@@ -6,13 +6,15 @@ scenes are cut by color and not trusted. White that left no trace on white stays
 of the product, and clear glass comes out opaque or not at all.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from imaging.cutout.background import find_background, is_drawn, is_full_bleed, plain_share
 from imaging.cutout.frame import card, inside_bars
 from imaging.cutout.own_alpha import by_alpha, is_outline
 from imaging.cutout.plain import off_background
-from imaging.cutout.product import CutOut, NoProductError, cropped, reduced
+from imaging.cutout.product import TRUSTED, CutOut, NoProductError, cropped, reduced
 from imaging.cutout.scene import Prior, by_color, by_prior, whole
 from imaging.picture import Picture, Pixels
 
@@ -36,7 +38,9 @@ def cut_out(product: Picture, prior: Prior | None = None) -> CutOut:
         box = card(product.pixels, product.alpha)
         on_card = _on_card(reduced(cropped(product.on_white().pixels, box))) if box else None
         return on_card or by_alpha(product.pixels, product.alpha)
-    return _by_pixels(reduced(product.on_white().pixels), prior)
+    pixels = reduced(product.on_white().pixels)
+    made = _by_pixels(pixels, prior)
+    return made if made.confidence >= TRUSTED else replace(made, photo=pixels)
 
 
 def _by_pixels(pixels: Pixels, prior: Prior | None) -> CutOut:

@@ -13,6 +13,7 @@ from imaging.arrays import Chosen, Field, Labels, connected, dilated, opened, sq
 from imaging.cutout.background import settled
 from imaging.cutout.matte import matte, nearest_in
 from imaging.cutout.product import Channel, CutOut, box_around, cropped
+from imaging.cutout.traces import leaves_traces
 from imaging.picture import Box, Mask, Pixels, strongest
 
 # Confidence
@@ -68,8 +69,8 @@ DEEPEST_SHADOW = 0.75
 SHADOW_TINT, SHADOW_TINT_RISE, SHADOW_TINT_MOST = 10, 0.6, 20
 """Units of `LIT` by which the channels of a shadow may differ, how this rises with the light lost, and its limit."""
 
-DEEPEST_GLOW, GLOW_TINT = 0.2, 50
-"""Share of the light, and units of `LIT`: in a faint shadow the color of the product may shine back, up to this."""
+DEEPEST_GLOW, GLOW_TINT = 0.3, 64
+"""Share of the light, and units of `LIT`: colored paper in faint shadow takes on the product's color, up to this."""
 
 SHADOW_OPENING = 5
 """Pixels. Narrower strips of dimmed background are the product's own shading."""
@@ -140,20 +141,23 @@ BURNT_OUT = 254
 def off_background(pixels: Pixels, background: Pixels) -> CutOut:
     """Return the product as what differs from a plain `background`.
 
-    Confidence is 0.95 if the whole outline stands out, falls to 0.38 with the share that hardly does, and is halved
-    where white may be lost in white and where the product runs out of the picture on three sides.
+    Confidence is 0.95 if the whole outline stands out and falls to 0.38 with the share that hardly does. It is halved
+    where white may be lost in white, where traces of glass are left behind, and where the product runs out of the
+    picture on three sides.
     """
     background = settled(pixels, background)
     like, noise = _like_background(pixels, background)
     box = box_around(~like)
     framed = _sides_touched(box, like.shape) < 3
-    pixels, background, like = (cropped(field, box, RIM_MARGIN) for field in (pixels, background, like))
-    product = _product(pixels, background, like, noise)
-    color, alpha, clear = matte(pixels, product)
+    inner, behind = cropped(pixels, box, RIM_MARGIN), cropped(background, box, RIM_MARGIN)
+    product = _product(inner, behind, cropped(like, box, RIM_MARGIN), noise)
+    found = np.zeros_like(like)
+    cropped(found, box, RIM_MARGIN)[:] = product
+    traces = leaves_traces(pixels, background, found)
+    color, alpha, clear = matte(inner, product)
     box = box_around(alpha > 0.02)
-    confidence = MOST_CONFIDENT * (LEAST_CLEAR + (1 - LEAST_CLEAR) * clear)
-    confidence *= 0.5 if _white_may_be_lost(product, background, box) else 1
-    confidence *= 1 if framed else 0.5
+    lost = _white_may_be_lost(product, behind, box)
+    confidence = MOST_CONFIDENT * (LEAST_CLEAR + (1 - LEAST_CLEAR) * clear) * 0.5 ** (lost + traces + (not framed))
     return CutOut(cropped(color, box), cropped(alpha, box), confidence)
 
 
@@ -191,7 +195,9 @@ def _product(pixels: Pixels, background: Pixels, like: Mask, noise: float) -> Ma
     outer[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
     outer[0] = False
     evidence = _evidence(pixels, smooth, background, like, dimmed, noise)
-    free = (outer | _holes(labels, outer, edge, evidence))[labels]
+    holes = _holes(labels, outer, edge, evidence)
+    free = (outer | holes)[labels]
+    like |= holes[labels]
     shade = _outside(smooth, edge, free & like, ~free) & ~like
     light = cv2.cvtColor(smooth, cv2.COLOR_RGB2GRAY)
     return _without_dust(~(free & like | _shadow(light, shade, ~(free & like | shade), like, edge)), shade)
@@ -226,7 +232,8 @@ def _dimmed(smooth: MatLike, background: Pixels) -> Mask:
     most, least = strongest(ratio), 255 - strongest(cv2.bitwise_not(ratio))
     loss = LIT - most.astype(np.float32)
     tint = SHADOW_TINT + (SHADOW_TINT_RISE * loss).clip(0, SHADOW_TINT_MOST)
-    glow = (loss < DEEPEST_GLOW * LIT) & (loss > 0) & (most - least < GLOW_TINT)
+    colored = strongest(background) - (255 - strongest(cv2.bitwise_not(background))) > COLORED
+    glow = colored & (loss < DEEPEST_GLOW * LIT) & (loss > 0) & (most - least < GLOW_TINT)
     return (loss < DEEPEST_SHADOW * LIT) & (most - least < tint) | glow
 
 

@@ -34,7 +34,7 @@ def room_shown(room: Picture) -> Picture:
 
 def product_shown(product: CutOut, room: Picture) -> Picture:
     """Return the product as a language model sees it, in the room's color profile."""
-    return Picture(_in_cells(product.on_white, _PRODUCT_AREA), icc=room.icc)
+    return Picture(_in_cells(product.reference, _PRODUCT_AREA), icc=room.icc)
 
 
 def sensible(reply: Reply, seen: Size, camera: Camera, surface: Surface) -> Suggestion:

@@ -16,7 +16,6 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 
 from imaging.codec.color_profile import in_profile
-from imaging.cutout import CutOut
 from imaging.picture import Picture, Pixels, scaled_size, size_of
 from models.checkpoints import lora
 from models.checkpoints.components import Checkpoint, Components
@@ -117,10 +116,7 @@ class Qwen:
         shown = (task.room if task.by_words else task.guide).pixels[top:bottom, left:right]
         canvas = in_profile(Picture(shown, icc=icc), None).pixels
         first = task.products[0]
-        cut_outs = [
-            replace(each.cut_out, color=in_profile(Picture(each.cut_out.color, icc=icc), None).pixels)
-            for each in task.products
-        ]
+        products = [in_profile(Picture(each.cut_out.reference, icc=icc), None).pixels for each in task.products]
 
         def prompt(words: str) -> str:
             if task.by_words:
@@ -131,7 +127,7 @@ class Qwen:
 
         def sketch(area: float) -> Canvas:
             grid = fit((right - left, bottom - top), int(area), profile.multiple)
-            return Canvas(prompt(words), [grid.enter(canvas), *map(self._product, cut_outs)], grid)
+            return Canvas(prompt(words), [grid.enter(canvas), *map(self._product, products)], grid)
 
         painted = self._paint(self._parts.edit, sketch, task.sampling, control.showing(task.room.pixels, part))
         return replace(
@@ -152,7 +148,7 @@ class Qwen:
         multiple = self._parts.edit.profile.multiple
 
         def sketch(area: float) -> Canvas:
-            return Canvas(prompt(words), [self._product(task.cut_out)], fit(task.size, int(area), multiple))
+            return Canvas(prompt(words), [self._product(task.cut_out.reference)], fit(task.size, int(area), multiple))
 
         painted = self._paint(self._parts.edit, sketch, task.sampling, control)
         unheard = [
@@ -196,12 +192,12 @@ class Qwen:
     def ask(self, question: Question, control: Control) -> str:
         return self._in_turn(lambda: ask(self._parts, question, control), control)
 
-    def _product(self, cut_out: CutOut) -> Pixels:
-        """The product on white, filling its reference: small pictures are not blown up, shapes are kept."""
+    def _product(self, product: Pixels) -> Pixels:
+        """Return the product's picture reduced to its reference's area and padded with white to whole cells."""
         profile = self._parts.edit.profile
-        scale = min(1.0, math.sqrt(profile.product_area / cut_out.alpha.size))
-        size = scaled_size(size_of(cut_out.alpha), scale)
-        small = cv2.resize(cut_out.on_white, size, interpolation=cv2.INTER_AREA)
+        scale = min(1.0, math.sqrt(profile.product_area / (product.shape[0] * product.shape[1])))
+        size = scaled_size(size_of(product), scale)
+        small = cv2.resize(product, size, interpolation=cv2.INTER_AREA)
         right, below = (-size[0]) % profile.multiple, (-size[1]) % profile.multiple
         sides = below // 2, below - below // 2, right // 2, right - right // 2
         return cast(Pixels, cv2.copyMakeBorder(small, *sides, cv2.BORDER_CONSTANT, value=(255, 255, 255)))

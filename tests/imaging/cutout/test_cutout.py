@@ -567,3 +567,20 @@ def test_no_prior_is_asked_about_a_product_on_a_plain_background():
         raise AssertionError
 
     assert cut_out(chair().taken()[0], prior=asked).confidence > 0.8
+
+
+def test_an_outline_that_is_not_trusted_is_not_shown_to_a_model():
+    picture, _ = scene()
+    assert np.array_equal(cut_out(picture).reference, picture.pixels)
+    trusted = cut_out(chair().taken()[0])
+    assert np.array_equal(trusted.reference, trusted.on_white)
+
+
+def test_clear_glass_under_a_lid_is_not_trusted():
+    lid = Sketch().box(90, 60, 230, 100, WOOD)
+    picture, _ = lid.taken((232, 232, 234), noise=1.5)
+    glass = picture.pixels.astype(np.int16)
+    for left, top, right, bottom in ((100, 100, 102, 280), (218, 100, 220, 280), (100, 278, 220, 280)):
+        glass[top:bottom, left:right] -= 6
+    assert cut_out(picture).confidence > 0.8
+    assert cut_out(Picture(glass.astype(np.uint8))).confidence < 0.5

@@ -1,0 +1,60 @@
+"""Finds products that a plain background shows through: clear glass and acrylic leave little but faint, sharp lines."""
+
+import cv2
+import numpy as np
+
+from imaging.arrays import connected, dilated
+from imaging.cutout.product import reduced
+from imaging.picture import Mask, Pixels, size_of
+
+SIDE = 500
+"""Pixels of the longer side on which lines are looked for."""
+
+FINE, BROAD = 1.5, 4.0
+"""Pixels. Standard deviations of two blurs: across a line the finer one has the steeper slope, across a shadow's edge
+both have the same."""
+
+LEAST_SLOPE, NOISE_FACTOR, SHARPNESS = 0.8, 4, 2
+"""A line's slope, at least: levels per pixel, times the background's median slope, times the broad blur's slope."""
+
+AWAY = 15
+"""Pixels across. The product's own edges are not looked at."""
+
+LEAST_LINE, LEAST_RISE = 0.04, 0.02
+"""Shares of the longer side: pixels of a line at least, and its height at least, as floors end in level lines."""
+
+MOST_TRACES = 0.2
+"""Pixels of lines per pixel of the product's outline. On the real photos 0.4 and more for glass and acrylic, at most
+0.04 for all others."""
+
+
+def leaves_traces(pixels: Pixels, background: Pixels, product: Mask) -> bool:
+    """Return True if lines in the background show that the product goes on beyond what was found of it."""
+    seen = reduced(pixels, SIDE)
+    found = cv2.resize(product.astype(np.uint8), size_of(seen), interpolation=cv2.INTER_AREA) > 0
+    plain = cv2.cvtColor(reduced(background, SIDE), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    light = cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY).astype(np.float32) - plain
+    fine, broad = (_slope(cv2.GaussianBlur(light, (0, 0), sigma)) for sigma in (FINE, BROAD))
+    away = ~dilated(found, AWAY)
+    if not away.any():
+        return False
+    limit = max(LEAST_SLOPE, NOISE_FACTOR * float(np.median(fine[away])))
+    lines = _long_lines((fine > limit) & (fine > SHARPNESS * broad) & away)
+    outline = dilated(found, 3) & ~found
+    return bool(lines > MOST_TRACES * outline.sum())
+
+
+def _slope(light: np.ndarray) -> np.ndarray:
+    """Return the steepness in levels per pixel; Sobel's kernel sums to 8."""
+    return np.hypot(cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1)) / 8
+
+
+def _long_lines(mask: Mask) -> int:
+    """Return the number of pixels of all lines that are long enough and not level."""
+    labels, area = connected(mask, 8)
+    rows = np.nonzero(mask)[0]
+    first, last = np.full(area.size, mask.shape[0]), np.full(area.size, -1)
+    np.minimum.at(first, labels[mask], rows)
+    np.maximum.at(last, labels[mask], rows)
+    side = max(mask.shape)
+    return int(area[(area >= LEAST_LINE * side) & (last - first >= LEAST_RISE * side)].sum())
