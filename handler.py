@@ -1,6 +1,7 @@
-"""The name that RunPod's hub asks a repository for; the worker is `rp_handler.py`."""
+"""The file name that RunPod's hub expects; the worker is `rp_handler.py`."""
 
-from rp_handler import main
+import runpy
+from pathlib import Path
 
 if __name__ == "__main__":
-    main()
+    runpy.run_path(str(Path(__file__).with_name("rp_handler.py")), run_name="__main__")

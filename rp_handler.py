@@ -1,19 +1,31 @@
-"""The RunPod door: `python rp_handler.py` serves the platform's queue, with `--rp_serve_api` a local stand-in of it,
-and elsewhere runs one job, `test_input.json` or `--test_input`, and leaves its picture in `outputs/`."""
+"""The RunPod door.
+
+`python rp_handler.py` serves the platform's queue, with `--rp_serve_api` the SDK's local stand-in of it. Elsewhere it
+runs one job, `test_input.json` or `--test_input`, and leaves its picture in `outputs/`.
+"""
+
+import os
+import signal
+
+if __name__ == "__main__":
+    # The imports below take seconds, and a container's first process ignores signals that it does not handle.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 import asyncio
+import ctypes
+import json
 import logging
-import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from handlers.deliver import NO_LIMIT
 from handlers.router import Call, Router, action_label, build_router
+from handlers.runtime.log_levels import set_levels
 from handlers.runtime.memory_watch import share_arenas
 from handlers.runtime.shutdown import exit_soon
 from models.build import build
@@ -22,6 +34,7 @@ from schemas.answers import ErrorAnswer
 from schemas.errors import ErrorCode, JobError
 from schemas.settings import MEGA, Settings, SettingsError, read_settings
 from transport.folder import Folder
+from transport.job_loop import AskError, JobLoop, SendError
 from transport.progress import ProgressSender
 
 log = logging.getLogger(__name__)
@@ -29,17 +42,20 @@ log = logging.getLogger(__name__)
 Job = Mapping[str, Any]
 
 SYNC_JOB = "sync-"
-"""How the ids of /runsync jobs begin; their answers may be larger."""
+"""Prefix of the ids of /runsync jobs, whose answers may be larger."""
 
-TAKE_PAUSE_SECONDS = 1.0
-"""After the platform could not be asked for jobs."""
+WORTH_ANOTHER_TRY = frozenset({408, 425, 429})
+"""Statuses below 500 after which a result is sent again."""
+
+PDEATHSIG = 1
+"""The option's number in Linux's prctl.h."""
 
 BAR_WIDTH = 24
 
 
 @dataclass(frozen=True)
 class Run:
-    """A job at work on a thread, and what stops it."""
+    """A job that is running on a thread, and its control."""
 
     work: "asyncio.Task[dict[str, Any]]"
     control: Control
@@ -47,25 +63,26 @@ class Run:
 
 @dataclass(frozen=True)
 class Door:
-    """One job in, one JSON object out. No exception of ours reaches the SDK: it would show the caller a traceback."""
+    """Answers jobs with JSON objects. It raises nothing: the SDK would show the caller a traceback."""
 
     settings: Settings
     router: Router
     running: dict[str, Run] = field(default_factory=dict)
-    """By job id: the platform may deliver a job twice."""
+    """Running jobs by id: the platform may deliver a job twice."""
 
     async def queued(self, job: Job) -> dict[str, Any]:
-        """A job of the platform's queue: pictures inline, inside the platform's limit."""
-        if not self.settings.platform_queue:
+        """Answer a job of the platform's queue, with pictures inline and within the platform's limit."""
+        platform = _platform()
+        if platform is None:
             return await self._answer(job, self._call(job, Control().report, self._limit(job)))
-        async with _platform_progress(job) as report:
+        async with platform.progress(job) as report:
             return await self._answer(job, self._call(job, report, self._limit(job)))
 
     async def local(self, job: Job) -> dict[str, Any]:
-        """A job of a person at a terminal: pictures as files."""
+        """Answer a job that is run from a terminal, with pictures as files."""
         answer = await self._answer(job, self._call(job, _bar, NO_LIMIT, Folder(self.settings.output_dir)))
-        if "error" not in answer:  # which the SDK prints itself
-            print(_summary(answer))  # noqa: T201 a person reads it
+        if "error" not in answer:  # the SDK prints errors itself
+            print(_summary(answer))  # noqa: T201  terminal output
         return answer
 
     def _call(self, job: Job, report: Report, limit: int, folder: Folder | None = None) -> Call:
@@ -78,8 +95,7 @@ class Door:
         return int(megabytes * MEGA)
 
     async def _answer(self, job: Job, call: Call) -> dict[str, Any]:
-        """Blocking work stays off the event loop. A cancelled job is over only when its thread is: until then the GPU
-        is not free for the next one."""
+        """Run the job on a thread. A cancelled job ends only when its thread does: until then the GPU is not free."""
         run = self._run(job, call)
         try:
             async with asyncio.timeout(run.control.deadline - time.monotonic() + self.settings.stuck_seconds):
@@ -95,12 +111,12 @@ class Door:
                 exit_soon(call.job_id)
             raise
         except Exception:
-            log.exception("%s failed for a reason nobody foresaw", call.job_id)
+            log.exception("%s failed unexpectedly", call.job_id)
             problem = JobError(ErrorCode.INTERNAL_ERROR, "Something went wrong inside the worker")
             return ErrorAnswer.of(action_label(job.get("input")), problem).as_json()
 
     def _run(self, job: Job, call: Call) -> Run:
-        """That of the same job where it is running already."""
+        """Start the job, or return the run of an earlier delivery."""
         if call.job_id not in self.running:
             work = asyncio.create_task(asyncio.to_thread(self.router.answer, job.get("input"), call))
             self.running[call.job_id] = Run(work, call.control)
@@ -108,22 +124,115 @@ class Door:
         return self.running[call.job_id]
 
 
-@asynccontextmanager
-async def _platform_progress(job: Job) -> AsyncIterator[Report]:
-    """The SDK's own progress_update starts a thread a message, and messages overtake each other and the result."""
-    from runpod.http_client import AsyncClientSession
-    from runpod.serverless.modules.rp_http import send_result
+class SdkPlatform:
+    """The platform's API at the addresses that the SDK knows, for jobs that the SDK's `run_job` runs."""
 
-    async with AsyncClientSession() as session:
+    def __init__(self, session: Any, config: Mapping[str, Any]) -> None:
+        self._session = session
+        self._handler = config["handler"]
+
+    async def take(self, count: int) -> object:
+        from aiohttp import ClientError
+        from runpod.serverless.modules.rp_job import _job_get_url
+
+        try:
+            async with self._session.get(_job_get_url(count)) as answer:
+                if answer.status in (204, 400):  # 400 is what FlashBoot answers when there is nothing to do
+                    return None
+                answer.raise_for_status()
+                return await answer.json()  # raises for another content type
+        except (ClientError, OSError, ValueError) as problem:
+            raise AskError(f"{type(problem).__name__}: {getattr(problem, 'message', problem)}") from problem
+
+    async def stops(self) -> list[str]:
+        from aiohttp import ClientError
+        from runpod.serverless.modules.rp_job import get_stop_signals
+
+        try:
+            return list(await get_stop_signals(self._session))
+        except (ClientError, OSError, ValueError) as problem:
+            raise AskError(type(problem).__name__) from problem
+
+    @contextmanager
+    def holding(self, job: Job) -> Iterator[None]:
+        """Name the job in the worker's pings."""
+        from runpod.serverless.modules.worker_state import JobsProgress
+
+        JobsProgress().add(job["id"])
+        try:
+            yield
+        finally:
+            JobsProgress().remove(job["id"])
+
+    async def run(self, job: dict[str, Any]) -> dict[str, Any]:
+        from runpod.serverless.modules.rp_job import run_job
+
+        return dict(await run_job(self._handler, job))
+
+    async def send(self, job: Job, result: dict[str, Any]) -> None:
+        """Post a result or a progress message once."""
+        from aiohttp import ClientError
+        from runpod.serverless.modules.rp_http import JOB_DONE_URL
+
+        url = JOB_DONE_URL.replace("$ID", job["id"]) + "&isStream=false"
+        headers = {
+            "charset": "utf-8",
+            "Content-Type": "application/x-www-form-urlencoded",  # as the SDK sends it
+            "X-Request-ID": job["id"],
+        }
+        data = json.dumps(result, ensure_ascii=False).encode("utf-8", "replace")
+        try:
+            async with self._session.post(url, data=data, headers=headers) as answer:
+                status = answer.status
+        except (ClientError, OSError) as problem:
+            raise SendError(type(problem).__name__) from problem
+        if status >= 300:
+            raise SendError(f"status {status}", is_final=status < 500 and status not in WORTH_ANOTHER_TRY)
+
+    @asynccontextmanager
+    async def progress(self, job: Job) -> AsyncIterator[Report]:
+        """Send progress while the job runs. The SDK's progress_update starts a thread for each message, and messages
+        overtake each other and the result."""
 
         async def send(progress: dict[str, Any]) -> None:
-            await send_result(session, {"status": "IN_PROGRESS", "output": progress}, job)
+            with suppress(SendError):
+                await self.send(job, {"status": "IN_PROGRESS", "output": progress})
 
         sender = ProgressSender(send)
         try:
             yield lambda progress: sender.report(asdict(progress))
         finally:
             await sender.close()
+
+
+class Scaler:
+    """Takes the place of the SDK's JobScaler.
+
+    That one starts jobs that arrive after SIGTERM never, sends a result once after a reset connection, asks a failing
+    platform again at once, and forgets the cancellation of a job that has not started.
+    """
+
+    current: SdkPlatform | None = None
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._config = config
+
+    def start(self) -> None:
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        from runpod.http_client import AsyncClientSession
+
+        async with AsyncClientSession() as session:
+            platform = Scaler.current = SdkPlatform(session, self._config)
+            jobs = JobLoop(platform, _settings().worker_concurrency)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, jobs.end)
+            await jobs.run()
+
+
+def _platform() -> SdkPlatform | None:
+    return Scaler.current
 
 
 def _bar(progress: Progress) -> None:
@@ -136,7 +245,7 @@ def _bar(progress: Progress) -> None:
 
 
 def _summary(answer: dict[str, Any]) -> str:
-    """What a person wants to know of an answer, without a line of base64."""
+    """Return the answer as lines for a terminal, without base64."""
     if "processed_image" not in answer:
         return "\n".join(f"{key:>16}: {value}" for key, value in answer.items())
     info = answer.get("placement_info") or answer["generation_info"]
@@ -154,31 +263,26 @@ _settings = cache(read_settings)
 def _door() -> Door:
     settings = _settings()
     logging.basicConfig(format="%(levelname)-7s| %(message)s")
-    logging.getLogger().setLevel(settings.log_level)  # whoever configured logging first
+    set_levels(settings.log_level)
     door = Door(settings, build_router(settings, build(settings)))
     _quiet_sdk(settings, "INFO")
     return door
 
 
 def _quiet_sdk(settings: Settings, level: str) -> None:
-    """The SDK's own default level prints every job's pictures and prompts."""
+    """Set the SDK's log level: its default prints every job's pictures and prompts."""
     from runpod.serverless.modules.rp_logger import RunPodLogger
 
     RunPodLogger().level = settings.runpod_log_level or level
 
 
-def _unhurried(take: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """The SDK asks for jobs again at once where asking failed: a platform that is down would cost a core, and fill the
-    log."""
-
-    async def take_unhurried(*asked: Any) -> Any:
-        try:
-            return await take(*asked)
-        except Exception:
-            await asyncio.sleep(TAKE_PAUSE_SECONDS)
-            raise
-
-    return take_unhurried
+def _ping_beside_parent(ping: Callable[..., None], parent: int, *args: Any) -> None:
+    """Send pings until the parent process ends, however it ends."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with suppress(OSError, AttributeError):  # not Linux
+        ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)
+    if os.getppid() == parent:
+        ping(*args)
 
 
 async def handler(job: Job) -> dict[str, Any]:
@@ -190,12 +294,12 @@ async def local_handler(job: Job) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Ends the process with one sentence where it cannot serve, so that the platform replaces the worker."""
+    """Serve until the process is asked to end. Exits with one sentence where it cannot serve, so that the platform
+    replaces the worker."""
     share_arenas()
     try:
-        if _settings().platform_queue:
-            # A container's first process has no default of its own, and the SDK's begins with its loop.
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        # On the platform: until the loop handles the signal itself.
+        signal.signal(signal.SIGTERM, (lambda *_: os._exit(0)) if _settings().platform_queue else signal.SIG_DFL)
         door = _door()
         import runpod  # while the model loads
 
@@ -208,11 +312,11 @@ def main() -> None:
         _quiet_sdk(door.settings, "WARN")
         runpod.serverless.start({"handler": local_handler})
     else:
-        from runpod.serverless.modules import rp_scale
+        from runpod.serverless.modules import rp_ping, rp_scale
 
-        rp_scale.get_job = _unhurried(rp_scale.get_job)
-        at_once = door.settings.worker_concurrency
-        runpod.serverless.start({"handler": handler, "concurrency_modifier": lambda _now: at_once})
+        rp_scale.JobScaler = Scaler
+        rp_ping.Heartbeat.process_loop = partial(_ping_beside_parent, rp_ping.Heartbeat.process_loop, os.getpid())
+        runpod.serverless.start({"handler": handler})
 
 
 if __name__ == "__main__":

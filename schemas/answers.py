@@ -100,6 +100,7 @@ FAILED = {"edit": "Edit processing failed: ", "generate": "Generate processing f
 class ErrorAnswer(AnswerPart):
     error: str = Field(description="one sentence that ends with the code in brackets")
     error_code: str = Field(description="the code alone")
+    message: str = Field(description="the same sentence, for clients that keep only a failed job's output")
     success: Literal[False] = Field(False, description="true in answers")
     fields: list[str] | None = Field(None, description="the inputs at fault")
     refresh_worker: Literal[True] | None = Field(None, description="asks the platform for a fresh worker")
@@ -107,8 +108,10 @@ class ErrorAnswer(AnswerPart):
     @classmethod
     def of(cls, action: str, problem: JobError, *, refresh: bool = False) -> Self:
         prefix = "" if problem.code is ErrorCode.INVALID_ACTION else FAILED.get(action, "")
+        sentence = f"{prefix}{problem.message} [{problem.code}]"
         return cls(
-            error=f"{prefix}{problem.message} [{problem.code}]",
+            error=sentence,
+            message=sentence,
             error_code=problem.code,
             fields=list(problem.fields) or None,
             refresh_worker=True if refresh or problem.refresh_worker else None,
@@ -145,3 +148,6 @@ class HealthAnswer(AnswerPart):
     jobs: Jobs = Field(description="`done`, `failed`, `fallbacks` and `running`, since this worker started")
     qualities: list[str] = Field(description="what `quality` may be here; empty while the model loads")
     plan: dict[str, Any] = Field(description="precision and memory that the model was loaded with")
+
+
+JobAnswer = PictureAnswer | HealthAnswer | ErrorAnswer
