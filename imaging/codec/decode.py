@@ -1,6 +1,6 @@
 """Decodes picture files to upright 8-bit RGB.
 
-Size limits are checked on the header, before any pixels are allocated.
+Limits are checked on the header, before any pixels are allocated: bytes, pixels, pixels a byte, and scans of a JPEG.
 """
 
 import struct
@@ -36,9 +36,24 @@ JPEG_END = b"\xff\xd9"
 
 BROKEN_FILE = (
     OSError, ValueError, SyntaxError, EOFError, RuntimeError, TypeError, AttributeError,
-    ArithmeticError, LookupError, MemoryError, struct.error, cv2.error, Image.DecompressionBombError,
+    ArithmeticError, LookupError, struct.error, cv2.error, Image.DecompressionBombError,
 )  # fmt: skip
 """Everything that Pillow's parsers raise on damaged or foreign bytes."""
+
+JPEG_SCAN = b"\xff\xda"
+MOST_SCANS = 100
+"""Of a progressive JPEG. Encoders make about ten, and each costs a walk over the whole picture: at 48 megapixels some
+10 ms of CPU where it holds nothing (`tests/imaging/codec/test_decode.py`)."""
+
+SPARSE_PIXELS, MOST_PIXELS_A_BYTE = 16_000_000, 20_000
+"""Above so many pixels a file must not claim more than this a byte. PNG cannot exceed 8,300; WebP can claim
+49 megapixels in 92 bytes, and decoding takes twenty bytes a pixel."""
+
+BAND_ROWS = 256
+"""Rows that are converted at a time."""
+
+NO_MEMORY = -4
+"""OpenCV's code StsNoMem."""
 
 DEEP_TO_8_BIT = 257
 """65,535 / 255: divisor from 16-bit to 8-bit values."""
@@ -62,8 +77,13 @@ def decode(data: bytes, field: str, limits: ImageLimits) -> Picture:
             if image.width * image.height > limits.max_pixels:
                 pixels = image.width * image.height / 1e6
                 raise too_large(field, f"{pixels:g} megapixels, the limit is {limits.max_pixels / 1e6:g}")
+            _check_cost(image, data, field)
             return _upright(image, data)
+    except MemoryError as problem:
+        raise _out_of_memory(field) from problem
     except BROKEN_FILE as problem:
+        if getattr(problem, "code", None) == NO_MEMORY:
+            raise _out_of_memory(field) from problem
         raise undecodable(field, _reason(problem)) from problem
 
 
@@ -73,6 +93,21 @@ def too_large(field: str, how: str) -> JobError:
 
 def undecodable(field: str, reason: str) -> JobError:
     return JobError(ErrorCode.INVALID_INPUT, f"Invalid {field}: Failed to decode image: {reason}", (field,))
+
+
+def _check_cost(image: Image.Image, data: bytes, field: str) -> None:
+    """Raise JobError for a file that would cost far more to decode than its pixels are worth."""
+    scans = data.count(JPEG_SCAN) if image.format in ("JPEG", "MPO") else 0
+    if scans > MOST_SCANS:
+        raise undecodable(field, f"it has {scans} scans, and no more than {MOST_SCANS} are read")
+    pixels = image.width * image.height
+    if pixels > SPARSE_PIXELS and pixels > MOST_PIXELS_A_BYTE * len(data):
+        raise undecodable(field, f"its {len(data)} bytes claim to hold {pixels / 1e6:g} megapixels")
+
+
+def _out_of_memory(field: str) -> JobError:
+    message = f"Invalid {field}: decoding the picture needs more memory than this worker has; send it smaller"
+    return JobError(ErrorCode.OUT_OF_MEMORY, message, (field,))
 
 
 @cache
@@ -158,9 +193,16 @@ def _deep_gray(image: Image.Image) -> Image.Image:
     Integers range to 65,535, or to 255 if none is larger in a 32-bit image. Floats range to 1, or to 255 if any is
     larger than 1.
     """
-    values = np.nan_to_num(np.asarray(image, np.float64))
+    deep = np.asarray(image)
+    bands = [slice(top, top + BAND_ROWS) for top in range(0, deep.shape[0], BAND_ROWS)]
+    largest = max((float(np.nan_to_num(deep[rows].astype(np.float64)).max(initial=0)) for rows in bands), default=0.0)
     if image.mode == "F":
-        values = values * (255 if values.max(initial=0) <= 1 else 1)
-    elif image.mode != "I" or values.max(initial=0) > 255:
-        values = values / DEEP_TO_8_BIT
-    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+        factor = 255.0 if largest <= 1 else 1.0
+    else:
+        factor = 1 / DEEP_TO_8_BIT if image.mode != "I" or largest > 255 else 1.0
+    gray = np.empty(deep.shape, np.uint8)
+    for rows in bands:
+        values = np.nan_to_num(deep[rows].astype(np.float64))
+        scaled = values / DEEP_TO_8_BIT if factor < 1 else values * factor
+        gray[rows] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return Image.fromarray(gray)

@@ -2,13 +2,14 @@ import io
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from imaging.codec.decode import ImageLimits, decode
+from imaging.codec.decode import MOST_SCANS, NO_MEMORY, ImageLimits, decode
 from imaging.picture import Picture
 from schemas.errors import ErrorCode, JobError
 from testing.pictures import file_of, plain_room, red_vase
@@ -35,7 +36,7 @@ def test_every_format_is_read(file_format: str) -> None:
 WITHOUT_HEIF = """
 import sys
 sys.modules["pillow_heif"] = None
-from imaging.codec.decode import ImageLimits, decode
+from imaging.codec.decode import MOST_SCANS, NO_MEMORY, ImageLimits, decode
 from schemas.errors import JobError
 try:
     decode(sys.stdin.buffer.read(), "room_image", ImageLimits(1_000_000, 1_000_000))
@@ -194,3 +195,60 @@ def test_a_jpeg_has_the_very_pixels_that_pillow_reads(
     noise = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
     data = file_of(Image.fromarray(noise), "JPEG", subsampling=subsampling, progressive=progressive)
     assert np.array_equal(read(data).pixels, np.asarray(Image.open(io.BytesIO(data))))
+
+
+LARGE = ImageLimits(max_bytes=10_000_000, max_pixels=50_000_000)
+
+
+def progressive(scans: int) -> bytes:
+    """A progressive JPEG whose last scan, a refinement without any bits set, comes again and again."""
+    out = io.BytesIO()
+    Image.new("L", (64, 64), 128).save(out, "JPEG", progressive=True, quality=50)
+    start = out.getvalue().removesuffix(b"\xff\xd9")
+    last = start[start.rindex(b"\xff\xda") :]
+    return start + last * (scans - start.count(b"\xff\xda")) + b"\xff\xd9"
+
+
+def test_a_jpeg_of_very_many_scans_is_refused_before_it_is_decoded() -> None:
+    with pytest.raises(JobError, match=f"it has {MOST_SCANS + 1} scans"):
+        decode(progressive(MOST_SCANS + 1), "room_image", LARGE)
+
+
+def test_an_honest_progressive_jpeg_is_read() -> None:
+    out = io.BytesIO()
+    Image.effect_noise((640, 480), 60).convert("RGB").save(out, "JPEG", progressive=True, quality=95)
+    assert decode(out.getvalue(), "room_image", LARGE).size == (640, 480)
+
+
+def test_a_file_that_claims_far_more_pixels_than_its_bytes_can_hold_is_refused() -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (7000, 7000)).save(out, "WEBP", lossless=True)
+    with pytest.raises(JobError, match="bytes claim to hold 49 megapixels"):
+        decode(out.getvalue(), "room_image", LARGE)
+
+
+def test_a_plain_mask_of_a_photo_is_read() -> None:
+    out = io.BytesIO()
+    Image.new("L", (4000, 3000), 255).save(out, "PNG")
+    assert decode(out.getvalue(), "mask", LARGE).size == (4000, 3000)
+
+
+@pytest.mark.parametrize("problem", [MemoryError(), cv2.error("Insufficient memory")])
+def test_too_little_memory_is_no_damaged_file(problem: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    if isinstance(problem, cv2.error):
+        problem.code = NO_MEMORY
+
+    def fails(*_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr("imaging.codec.decode._upright", fails)
+    with pytest.raises(JobError) as caught:
+        decode(progressive(10), "room_image", LARGE)
+    assert caught.value.code is ErrorCode.OUT_OF_MEMORY
+
+
+def test_deep_gray_is_converted_in_bands_to_the_same_values() -> None:
+    deep = np.arange(700 * 90, dtype=np.uint16).reshape(700, 90)
+    out = io.BytesIO()
+    Image.fromarray(deep).save(out, "PNG")
+    assert np.array_equal(decode(out.getvalue(), "x", LARGE).pixels[..., 0], np.rint(deep / 257).astype(np.uint8))
