@@ -1,4 +1,4 @@
-"""The endpoint over HTTP: /v2/{endpoint}/..., as api.runpod.ai has it, with what workers ask beside it."""
+"""The endpoint over HTTP: the routes of api.runpod.ai below /v2/{endpoint}, and those that workers poll."""
 
 import asyncio
 import contextlib
@@ -9,24 +9,29 @@ from typing import Any
 
 import aiohttp
 from fastapi import APIRouter, FastAPI, HTTPException, Request
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
 
-from local_platform.endpoint import RUN_LIMIT, SYNC_LIMIT, Endpoint, Job, Manners
+from local_platform.endpoint import RUN_LIMIT, SYNC_LIMIT, Endpoint, Manners, QueuedJob
 
 SYNC_WAIT_MS, MOST_SYNC_WAIT_MS = 90_000, 300_000
 TICK_SECONDS = 0.1
 WEBHOOK_TRIES = 3
 POLICIES = ("executionTimeout", "ttl")
+LOCAL_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
+"""Pages under development on this machine may call."""
 
 
 Keep = Callable[[Endpoint], Coroutine[Any, Any, None]]
-"""Runs as long as the endpoint does."""
+"""A task that runs as long as the endpoint does."""
 
 
 def create_app(manners: Manners, *keep: Keep) -> FastAPI:
-    """`app.state.endpoint` is the endpoint, made on the event loop."""
+    """Return the application. `app.state.endpoint` is the endpoint, created on the event loop."""
     app = FastAPI(title="A local double of RunPod's job API", lifespan=lambda app: _life(app, manners, keep))
     app.include_router(clients, prefix="/v2/{endpoint_id}")
+    app.add_api_route("/", bare, methods=["POST"])
+    app.add_middleware(CORSMiddleware, allow_origin_regex=LOCAL_ORIGIN, allow_methods=["*"], allow_headers=["*"])
     app.include_router(workers, prefix="/v2/{endpoint_id}")
     return app
 
@@ -51,14 +56,14 @@ async def _tick(endpoint: Endpoint) -> None:
 async def _call_back(endpoint: Endpoint, tasks: asyncio.TaskGroup) -> None:
     while True:
         job = await endpoint.finished.get()
-        if job.told.get("webhook"):
+        if job.payload.get("webhook"):
             tasks.create_task(_webhook(job, endpoint.manners.webhook_retry_seconds))
 
 
-async def _webhook(job: Job, retry_seconds: float) -> None:
-    """It must answer 200, and has three tries; the input is echoed."""
-    url = job.told["webhook"]
-    body = job.as_status() | {"input": job.told["input"], "webhook": url}
+async def _webhook(job: QueuedJob, retry_seconds: float) -> None:
+    """Call a job's webhook with its result and input, up to three times until it answers 200."""
+    url = job.payload["webhook"]
+    body = job.as_status() | {"input": job.payload["input"], "webhook": url}
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as session:
         for attempt in range(WEBHOOK_TRIES):
             with contextlib.suppress(aiohttp.ClientError, TimeoutError, ValueError):
@@ -74,7 +79,7 @@ def _endpoint(request: Request) -> Endpoint:
     return endpoint
 
 
-def _job(request: Request) -> Job:
+def _job(request: Request) -> QueuedJob:
     job = _endpoint(request).jobs.get(request.path_params["job_id"])
     if job is None:
         raise HTTPException(404, "job not found")
@@ -98,25 +103,33 @@ async def runsync(request: Request) -> Any:
     return await _awaited(job, min(int(wait), MOST_SYNC_WAIT_MS) / 1000)
 
 
-async def _submitted(request: Request, limit: int, *, sync: bool) -> Job:
+async def bare(request: Request) -> Any:
+    """Return the job's answer alone, as the Qwen Edit & Generate API does at its one URL."""
+    job = await _submitted(request, SYNC_LIMIT, sync=True)
+    await _awaited(job, MOST_SYNC_WAIT_MS / 1000)
+    answer = job.output if isinstance(job.output, dict) else {"success": False}
+    return answer if job.error is None else {"error": job.error} | answer
+
+
+async def _submitted(request: Request, limit: int, *, sync: bool) -> QueuedJob:
     body = await request.body()
     if len(body) > limit:
         raise HTTPException(413, f"exceeded max body size of {limit // 1_000_000}MiB")
     try:
-        told = json.loads(body)
+        payload = json.loads(body)
     except ValueError:
-        raise HTTPException(400, "body is no JSON") from None
-    if not isinstance(told, dict) or not isinstance(told.get("input"), dict):
+        raise HTTPException(400, "body is not JSON") from None
+    if not isinstance(payload, dict) or not isinstance(payload.get("input"), dict):
         raise HTTPException(400, "input must be an object")
-    if not isinstance(told.get("webhook") or "", str):
+    if not isinstance(payload.get("webhook") or "", str):
         raise HTTPException(400, "webhook must be a URL")
-    policy = told.get("policy") or {}
+    policy = payload.get("policy") or {}
     if not isinstance(policy, dict) or not all(type(policy.get(name, 0)) in (int, float) for name in POLICIES):
         raise HTTPException(400, f"policy must be an object with milliseconds in {' and '.join(POLICIES)}")
-    return _endpoint(request).submit(told, sync=sync)
+    return _endpoint(request).submit(payload, sync=sync)
 
 
-async def _awaited(job: Job, seconds: float) -> dict[str, Any]:
+async def _awaited(job: QueuedJob, seconds: float) -> dict[str, Any]:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await job.news.wait()
@@ -162,14 +175,14 @@ async def health(request: Request) -> Any:
 
 @clients.api_route("/openai/{path:path}", methods=["GET", "POST"])
 async def openai(request: Request, path: str) -> Any:
-    """The worker's answer under 200, whatever happened: the platform knows no better."""
-    told: dict[str, Any] = {"openai_route": f"/{path}"}
+    """Return the worker's answer under 200, also for errors, as the platform does."""
+    call: dict[str, Any] = {"openai_route": f"/{path}"}
     if request.method == "POST":
         try:
-            told["openai_input"] = await request.json()
+            call["openai_input"] = await request.json()
         except ValueError:
-            raise HTTPException(400, "body is no JSON") from None
-    job = _endpoint(request).submit({"input": told}, sync=True)
+            raise HTTPException(400, "body is not JSON") from None
+    job = _endpoint(request).submit({"input": call}, sync=True)
     done = await _awaited(job, MOST_SYNC_WAIT_MS / 1000)
     return JSONResponse(done["output"] if job.status == "COMPLETED" and "output" in done else {"error": job.error})
 

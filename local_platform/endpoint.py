@@ -1,4 +1,4 @@
-"""One endpoint: its queue, its jobs and the workers that take them. Lives on one event loop."""
+"""One endpoint: its queue, its jobs and the workers that take them. All of it is used on one event loop."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ Status = Literal["IN_QUEUE", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED", 
 FINAL: frozenset[Status] = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
 
 RUN_LIMIT, SYNC_LIMIT = 10_000_000, 20_000_000
-"""Bytes of a request, and of a result, of /run and of /runsync."""
+"""Limits of a request and of a result, in bytes, for /run and /runsync."""
 
 KEPT_SECONDS, KEPT_SYNC_SECONDS = 1800.0, 60.0
 EXECUTION_SECONDS, TTL_SECONDS = 600.0, 86_400.0
@@ -26,24 +26,27 @@ FORWARDED = ("input", "webhook", "policy", "s3Config")
 
 @dataclass(frozen=True)
 class Manners:
-    """What RunPod is seen to do, and a test may want more or less of. `twice`: every job is delivered twice, maybe to
-    the same worker. A worker that is silent for `lost_seconds` is lost, and its jobs go back into the queue once."""
+    """RunPod's observed behavior, which tests may turn up or down.
+
+    `twice`: every job is delivered twice, possibly to the same worker. A worker that is silent for `lost_seconds` is
+    lost, and its jobs go back into the queue once.
+    """
 
     drops_oversized: bool = True
     late_progress_wins: bool = True
     twice: bool = False
     deaf_for: int = 0
-    """So many results are answered with 500 first."""
+    """Number of results that are answered with 500 first."""
     lost_seconds: float = 60.0
     webhook_retry_seconds: float = 10.0
     poll_seconds: float = 5.0
-    """How long a worker's question for jobs or for stop signals is held open."""
+    """How long a worker's poll for jobs or stop signals is held open."""
 
 
 @dataclass(eq=False)
-class Job:
+class QueuedJob:
     id: str
-    told: dict[str, Any]
+    payload: dict[str, Any]
     status: Status = "IN_QUEUE"
     output: Any = None
     error: str | None = None
@@ -66,24 +69,24 @@ class Job:
         return SYNC_LIMIT if self.is_sync else RUN_LIMIT
 
     def policy(self, name: str, default: float) -> float:
-        """In seconds; policies come in milliseconds."""
-        return float((self.told.get("policy") or {}).get(name, default * 1000)) / 1000
+        """Return a policy in seconds; requests have them in milliseconds."""
+        return float((self.payload.get("policy") or {}).get(name, default * 1000)) / 1000
 
     def as_taken(self) -> dict[str, Any]:
-        return {"id": self.id} | {name: self.told[name] for name in FORWARDED if name in self.told}
+        return {"id": self.id} | {name: self.payload[name] for name in FORWARDED if name in self.payload}
 
     def as_status(self) -> dict[str, Any]:
         now = time.monotonic()
-        told: dict[str, Any] = {"id": self.id, "status": self.status}
+        answer: dict[str, Any] = {"id": self.id, "status": self.status}
         if self.taken:
-            told |= {"delayTime": _ms(self.taken - self.created), "workerId": self.worker}
+            answer |= {"delayTime": _ms(self.taken - self.created), "workerId": self.worker}
         if self.taken and self.finished:
-            told["executionTime"] = _ms(min(now, self.finished) - self.taken)
+            answer["executionTime"] = _ms(min(now, self.finished) - self.taken)
         if self.output is not None:
-            told["output"] = self.output
+            answer["output"] = self.output
         if self.error is not None:
-            told["error"] = self.error
-        return told
+            answer["error"] = self.error
+        return answer
 
 
 @dataclass(eq=False)
@@ -93,36 +96,36 @@ class Worker:
     stops: list[str] = field(default_factory=list)
     asked_to_stop: asyncio.Event = field(default_factory=asyncio.Event)
     stopped: bool = False
-    """It asked to be replaced."""
+    """True once it asked to be replaced."""
 
 
 class Endpoint:
     def __init__(self, manners: Manners) -> None:
         self.manners = manners
-        self.jobs: dict[str, Job] = {}
+        self.jobs: dict[str, QueuedJob] = {}
         self.workers: dict[str, Worker] = {}
-        self.finished: asyncio.Queue[Job] = asyncio.Queue()
-        self._waiting: deque[Job] = deque()
+        self.finished: asyncio.Queue[QueuedJob] = asyncio.Queue()
+        self._waiting: deque[QueuedJob] = deque()
         self._arrived = asyncio.Event()
         self._deaf = manners.deaf_for
 
     # What clients ask.
 
-    def submit(self, told: dict[str, Any], *, sync: bool) -> Job:
-        job = Job(("sync-" if sync else "") + f"{uuid4()}-u1", told)
+    def submit(self, payload: dict[str, Any], *, sync: bool) -> QueuedJob:
+        job = QueuedJob(("sync-" if sync else "") + f"{uuid4()}-u1", payload)
         self.jobs[job.id] = job
         self._queue(job)
         return job
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: QueuedJob) -> None:
         if job.status in FINAL:
             return
         if job.status == "IN_QUEUE":
             self._waiting.remove(job)
         self._stop(job, "CANCELLED")
 
-    def retry(self, job: Job) -> bool:
-        """Only what failed or ran out of time."""
+    def retry(self, job: QueuedJob) -> bool:
+        """Queue a job again if it failed or timed out; return False for others."""
         if job.status not in ("FAILED", "TIMED_OUT"):
             return False
         self._again(job)
@@ -153,7 +156,7 @@ class Endpoint:
     # What workers ask.
 
     async def take(self, worker_id: str, most: int, is_gone: IsGone) -> list[dict[str, Any]]:
-        """At most so many jobs; none when none came in time. One who hung up gets none."""
+        """Return up to `most` jobs, none if none came in time or the worker hung up."""
         worker = self.see(worker_id)
         await self._poll(self._arrived)
         if await is_gone():
@@ -177,7 +180,7 @@ class Endpoint:
         return stops
 
     def result(self, worker_id: str, job_id: str, body: bytes) -> int:
-        """The HTTP status that the worker gets. What the platform refuses is lost: nobody tells the caller."""
+        """Take a result and return the HTTP status for the worker. Refused results are lost without notice."""
         worker, job = self.see(worker_id), self.jobs.get(job_id)
         if job is None:
             return 404
@@ -187,28 +190,28 @@ class Endpoint:
         if self.manners.drops_oversized and len(body) > job.limit:
             self._end(job, "COMPLETED")
             return 400
-        told = _parsed(body)
-        if told is None:
+        parsed = _parsed(body)
+        if parsed is None:
             return 400
-        if told.get("status") == "IN_PROGRESS":
-            self._progress(job, told.get("output"))
+        if parsed.get("status") == "IN_PROGRESS":
+            self._progress(job, parsed.get("output"))
             return 200
         job.results += 1
-        worker.stopped |= bool(told.get("stopPod"))
+        worker.stopped |= bool(parsed.get("stopPod"))
         if job.status in FINAL:
             return 200
-        error = told.get("error")
-        job.output = told.get("output")
+        error = parsed.get("error")
+        job.output = parsed.get("output")
         job.error = error if isinstance(error, str) else None  # others vanish
         self._end(job, "FAILED" if job.error else "COMPLETED")
         return 200
 
     def streamed(self, worker_id: str, job_id: str, body: bytes) -> int:
         self.see(worker_id)
-        told, job = _parsed(body), self.jobs.get(job_id)
-        if job is None or told is None or len(body) > 1_000_000:
+        parsed, job = _parsed(body), self.jobs.get(job_id)
+        if job is None or parsed is None or len(body) > 1_000_000:
             return 400
-        job.stream.append(told)
+        job.stream.append(parsed)
         return 200
 
     def see(self, worker_id: str) -> Worker:
@@ -229,7 +232,7 @@ class Endpoint:
                 self._time(job, now)
 
     def lose(self, worker_id: str) -> None:
-        """The worker is gone; its jobs get one more chance."""
+        """Forget a worker and give its jobs one more chance."""
         self.workers.pop(worker_id, None)
         for job in self.jobs.values():
             if job.worker != worker_id or job.status != "IN_PROGRESS":
@@ -245,7 +248,7 @@ class Endpoint:
             async with asyncio.timeout(self.manners.poll_seconds):
                 await news.wait()
 
-    def _time(self, job: Job, now: float) -> None:
+    def _time(self, job: QueuedJob, now: float) -> None:
         if now - job.created > job.policy("ttl", TTL_SECONDS):
             self.cancel(job)
             del self.jobs[job.id]
@@ -253,42 +256,42 @@ class Endpoint:
             job.error = "job timed out"
             self._stop(job, "TIMED_OUT")
 
-    def _again(self, job: Job) -> None:
+    def _again(self, job: QueuedJob) -> None:
         job.status, job.worker, job.taken, job.finished, job.error = "IN_QUEUE", None, None, None, None
         job.retries += 1
         job.news.clear()
         self._queue(job)
 
-    def _queue(self, job: Job) -> None:
+    def _queue(self, job: QueuedJob) -> None:
         self._waiting.append(job)
         self._arrived.set()
 
-    def _stop(self, job: Job, status: Status) -> None:
+    def _stop(self, job: QueuedJob, status: Status) -> None:
         worker = self.workers.get(job.worker or "")
         if worker:
             worker.stops.append(job.id)
             worker.asked_to_stop.set()
         self._end(job, status)
 
-    def _progress(self, job: Job, output: object) -> None:
+    def _progress(self, job: QueuedJob, output: object) -> None:
         if job.status == "IN_PROGRESS":
             job.output = output
         elif self.manners.late_progress_wins and job.status in ("COMPLETED", "FAILED"):
             job.status, job.output = "IN_PROGRESS", output
 
-    def _end(self, job: Job, status: Status) -> None:
+    def _end(self, job: QueuedJob, status: Status) -> None:
         job.status, job.finished = status, time.monotonic()
         job.news.set()
         self.finished.put_nowait(job)
 
 
 def _parsed(body: bytes) -> dict[str, Any] | None:
-    """NaN is no JSON."""
+    """Return a JSON object, or None for anything else. NaN is not JSON."""
     try:
-        told = json.loads(body, parse_constant=lambda _: 1 / 0)
+        parsed = json.loads(body, parse_constant=lambda _: 1 / 0)
     except (ValueError, ZeroDivisionError, RecursionError):
         return None
-    return told if isinstance(told, dict) else None
+    return parsed if isinstance(parsed, dict) else None
 
 
 def _ms(seconds: float) -> int:

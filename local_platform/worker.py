@@ -12,7 +12,7 @@ ENDPOINT = "local"
 
 
 def environment(url: str, worker_id: str) -> dict[str, str]:
-    """What the platform at `url` tells its workers."""
+    """Return the environment variables that the platform at `url` sets for a worker."""
     base = f"{url}/v2/{ENDPOINT}"
     return {
         "RUNPOD_WEBHOOK_GET_JOB": f"{base}/job-take/$ID?gpu=none",

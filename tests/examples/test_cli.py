@@ -178,7 +178,7 @@ class TestPlatform:
         port = shop.url.rpartition(":")[2]
         done = subprocess.run([sys.executable, "-m", "local_platform", "--port", port], capture_output=True, text=True)
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr == f"Port {port} cannot be had: Address already in use\n"
+        assert done.stderr == f"Port {port} is not available: Address already in use\n"
         assert set(shop.endpoint.workers) == before
 
     @pytest.mark.long

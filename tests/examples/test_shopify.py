@@ -117,7 +117,7 @@ def test_a_customer_on_a_phone_sees_the_product_where_the_photo_was_tapped(
 def _last_place(at: Platform) -> list[int]:
     """What the worker was told."""
     *_, job = at.endpoint.jobs.values()
-    place: list[int] = job.told["input"]["placement_coordinates"]
+    place: list[int] = job.payload["input"]["placement_coordinates"]
     return place
 
 
