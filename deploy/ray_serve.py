@@ -9,7 +9,7 @@ from handlers.router import build_router
 from handlers.runtime.memory_watch import share_arenas
 from models.build import build
 from schemas.settings import read_settings
-from server import create_app
+from web.app import create_app
 from web.logs import set_up
 
 

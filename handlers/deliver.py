@@ -12,7 +12,6 @@ from models.engine import Control
 from schemas.answers import GenerationInfo, PlacedAnswer, PlacementInfo, Variant
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import EditJob, GenerateJob, OutputFormat, ResponseFormat
-from transport.bucket import Bucket
 from transport.folder import Folder
 
 TEXT_BYTES = 65_536
@@ -24,6 +23,12 @@ SMALLER = (
     "ask for output_format auto, for jpeg or webp at a lower quality, or for a smaller n, "
     "or use response_format url with a bucket"
 )
+
+
+class Store(Protocol):
+    """Takes files and answers with their URLs: a bucket, or a server's own memory."""
+
+    def put(self, data: bytes, mime_type: str, name: str) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -52,13 +57,13 @@ class Delivery:
     """How one answer may leave: as at most `limit` bytes of JSON, or by way of the bucket; locally as files."""
 
     limit: int = NO_LIMIT
-    bucket: Bucket | None = None
+    bucket: Store | None = None
     folder: Folder | None = None
     control: Control = field(default_factory=Control)
 
-    def require_bucket(self) -> Bucket:
+    def require_bucket(self) -> Store:
         if self.bucket is None:
-            message = "Invalid response_format: url needs a bucket, and none is configured"
+            message = "Invalid response_format: through the queue url needs a bucket, and none is configured"
             raise JobError(ErrorCode.UPLOAD_FAILED, message, ("response_format",))
         return self.bucket
 

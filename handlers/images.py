@@ -3,9 +3,11 @@
 import base64
 import binascii
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from pydantic import BaseModel
 
 from handlers.parse import shown
 from imaging.codec.decode import ImageLimits, decode, too_large, undecodable
@@ -23,6 +25,7 @@ OTHER_SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]{0,19}):", re.IGNORECASE)
 PLAIN_ALPHABET = bytes.maketrans(b"-_", b"+/")
 LINE_BREAKS = re.compile(rb"[ \t]*[\r\n]+[ \t]*")
 ESCAPES = {b"%2B": b"+", b"%2b": b"+", b"%2F": b"/", b"%2f": b"/", b"%3D": b"=", b"%3d": b"=", b"%20": b" "}
+PICTURE_FIELDS = frozenset({"product_image", "room_image", "mask", "image", "images"})
 LINE_LENGTHS = (60, 64, 72, 76, 80)
 """Line lengths at which programs wrap base64."""
 
@@ -35,6 +38,8 @@ class PictureReader:
     fetcher: Fetcher
     control: Control = field(default_factory=Control)
     """Of the job whose pictures are read: fetching takes time."""
+    fetched: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Bodies of URLs that were fetched before."""
 
     def picture(self, text: str, field: str) -> Picture:
         return decode(self._bytes(text, field), field, self.limits)
@@ -59,7 +64,7 @@ class PictureReader:
     def _bytes(self, text: str, field: str) -> bytes:
         self.control.check()
         if (url := url_in(text)) is not None:
-            return self.fetcher.fetch(url, field, self.control.check)
+            return self.fetched[url] if url in self.fetched else self.fetcher.fetch(url, field, self.control.check)
         if (scheme := OTHER_SCHEME.match(text)) and not DATA_URL.match(text, 0, 300):
             reason = f"{shown(scheme[1].lower())}: is not read here; send base64, a data: URL or an https:// URL"
             raise undecodable(field, reason)
@@ -71,6 +76,26 @@ def url_in(text: str) -> str | None:
     if HOST_AND_PATH.match(text):
         return "https:" + text.strip()
     return text.strip() if HTTP_URL.match(text) else None
+
+
+def urls_of(body: BaseModel, prefix: str = "") -> dict[str, str]:
+    """Return the URLs among a validated body's pictures, each with the name of its field."""
+    urls: dict[str, str] = {}
+    for name, text in _picture_texts(body, prefix):
+        if (url := url_in(text)) is not None:
+            urls.setdefault(url, name)
+    return urls
+
+
+def _picture_texts(body: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
+    for name, value in body:
+        entries = value if isinstance(value, list) else [value]
+        for index, entry in enumerate(entries):
+            full_name = f"{prefix}{name}[{index}]" if len(entries) > 1 else prefix + name
+            if isinstance(entry, str) and name in PICTURE_FIELDS:
+                yield full_name, entry
+            elif isinstance(entry, BaseModel):
+                yield from _picture_texts(entry, f"{prefix}{name}[{index}].")
 
 
 def as_base64(data: bytes) -> str:

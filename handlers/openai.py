@@ -1,8 +1,8 @@
-"""OpenAI's images API in our verbs: its bodies to requests, what was made to its answers."""
+"""OpenAI's images API: its bodies become requests for our verbs, and their results its answers."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -45,7 +45,7 @@ from schemas.version import SERVICE
 
 MODELS = "/v1/models"
 MODEL = MODELS + "/{name}"
-"""Any: there is one."""
+"""Any name: one model paints."""
 
 GENERATIONS, EDITS = "/v1/images/generations", "/v1/images/edits"
 
@@ -60,11 +60,22 @@ WITHOUT_EFFECT = {
     "user": "callers are not told apart",
     "safety_identifier": "callers are not told apart",
 }
-"""Fields that are understood and change nothing, and why."""
+"""Fields that are understood but change nothing, and why."""
+
+SHOWN_UNKNOWN = 10
+
+JOB_FIELDS = frozenset({"action", "openai_route", "product_image", "room_image", "products"})
+"""Fields of which a job has at least one, unless it is an image model's input."""
+
+MOST_PLACED = 7
+"""Pictures of a placement: the room and up to six products."""
+
+MOST_INSTRUCTIONS = 4_000
+"""Of a prompt as the instructions of a placement."""
 
 
 def openai_route(asked: object) -> str:
-    """One of ours, whatever stands before its /v1. Raises JobError."""
+    """Return the route that a path names, whatever stands before its /v1. Raises JobError."""
     text = str(asked)
     route = text[text.find("/v1/") :] if "/v1/" in text else text
     if route.startswith(MODELS + "/"):
@@ -76,7 +87,7 @@ def openai_route(asked: object) -> str:
 
 
 def read_body(route: str, raw: object, *, is_form: bool = False) -> GenerationBody | EditBody:
-    """A form's values are strings. Raises JobError INVALID_INPUT with every field at fault."""
+    """Validate a body; a form's values are strings. Raises JobError INVALID_INPUT with every field at fault."""
     if not isinstance(raw, dict):
         raise JobError(ErrorCode.INVALID_INPUT, "Invalid body: it must be a JSON object", ("body",))
     check_length(raw, "body")
@@ -84,8 +95,6 @@ def read_body(route: str, raw: object, *, is_form: bool = False) -> GenerationBo
         body = BODIES[route].model_validate(raw, strict=False if is_form else None)
     except ValidationError as problem:
         raise in_words(problem) from None
-    if body.background == "transparent":
-        raise _not_supported("background", "this model paints no transparency")
     if isinstance(body, EditBody):
         _check_pictures(body)
     return body
@@ -98,7 +107,7 @@ def _check_pictures(body: EditBody) -> None:
         message = "Invalid images: send image (one edit that sees all pictures) or images (each on its own), not both"
         raise JobError(ErrorCode.INVALID_INPUT, message, ("images",))
     if body.output_type == "pt":
-        raise _not_supported("output_type", "tensors do not travel as JSON: pil answers with pictures")
+        raise _not_supported("output_type", "tensors cannot be sent as JSON: pil answers with pictures")
     if body.is_placed and len(body.image) != 2:
         field = next(name for name in PlacedJob.model_fields if name in body.model_fields_set)
         message = f"Invalid {field}: placing needs two pictures in image, the room and then the product"
@@ -109,6 +118,36 @@ def _not_supported(field: str, reason: str) -> JobError:
     return JobError(ErrorCode.NOT_SUPPORTED, f"Invalid {field}: {reason}", (field,))
 
 
+def is_image_input(raw: object) -> bool:
+    """Return True for a job's input as RunPod's public image endpoints take it, which the AI SDK's provider sends."""
+    return isinstance(raw, Mapping) and "prompt" in raw and not raw.keys() & JOB_FIELDS
+
+
+def read_image_input(raw: Mapping[str, Any]) -> GenerationBody | EditBody:
+    """Validate such an input: pictures in `images` or `image` are one edit, `size` may be `W*H`. Raises JobError."""
+    fields = {name: value for name, value in raw.items() if name not in ("images", "image")}
+    given = [raw[name] for name in ("images", "image") if raw.get(name)]
+    pictures = [picture for entry in given for picture in (entry if isinstance(entry, list) else [entry])]
+    if isinstance(fields.get("size"), str):
+        fields["size"] = fields["size"].replace("*", "x")
+    if pictures:
+        # Size is for the words alone: an edit has that of its first picture.
+        return read_body(EDITS, fields | {"image": pictures, "size": "auto"})
+    return read_body(GENERATIONS, fields)
+
+
+def as_image_output(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer as the AI SDK's provider reads it: `image_url` is the first picture's URL or data URL."""
+    urls = [each.get("url") or _data_url(each) for each in answer["data"]]
+    output: dict[str, Any] = {"success": True, "image_url": urls[0]}
+    output |= {name: answer[name] for name in ("model", "usage", "warnings") if name in answer}
+    return output | {"images": urls} if len(urls) > 1 else output
+
+
+def _data_url(picture: Mapping[str, Any]) -> str:
+    return f"data:image/{picture['output_format']};base64,{picture['b64_json']}"
+
+
 def models(resident: Resident) -> dict[str, Any]:
     name = resident.loaded.name if resident.loaded else resident.engine
     return Models(data=[Model(id=name, created=0, owned_by=SERVICE)]).as_json()
@@ -116,7 +155,7 @@ def models(resident: Resident) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """How the pictures of a body are to be sent."""
+    """How the pictures of an answer are sent."""
 
     action: str
     output_format: OutputFormat
@@ -126,7 +165,7 @@ class _Wanted:
 
 @dataclass(frozen=True)
 class ImagesApi:
-    """`max_pixels` of the largest picture that is painted to an asked size."""
+    """Answers OpenAI's bodies. `max_pixels` bounds pictures whose size is asked for."""
 
     worker: WorkerState
     reader: PictureReader
@@ -137,6 +176,7 @@ class ImagesApi:
         started = time.monotonic()
         if body.response_format == "url":
             self.delivery.require_bucket()
+        as_urls = body.wants_url and self.delivery.bucket is not None
         control.progress("decode", 0, 1)
         batch = [[picture] for picture in body.images] if isinstance(body, EditBody) and body.images else [None]
         within = control.between(0.05, 0.95)
@@ -148,7 +188,7 @@ class ImagesApi:
             ]
         )
         control.progress("encode", 95, 100)
-        parcel = send(made, _wanted(body), self.delivery, len(made.pictures))
+        parcel = send(made, _wanted(body, as_urls), self.delivery, len(made.pictures))
         return _answer(body, made, parcel, time.monotonic() - started)
 
     def _made(self, body: GenerationBody | EditBody, batched: list[str] | None, seed: int, control: Control) -> Result:
@@ -157,7 +197,15 @@ class ImagesApi:
         pictures = batched or body.image
         if body.is_placed or (body.mask is not None and len(pictures) == 2):
             return edit(self._placement(body), self.worker, control)
-        return paint(self._edit(body, pictures, seed), self.worker.runner, control)
+        try:
+            return paint(self._edit(body, pictures, seed), self.worker.runner, control)
+        except JobError as problem:
+            if problem.code is not ErrorCode.NOT_SUPPORTED or batched or not 2 <= len(pictures) <= MOST_PLACED:
+                raise
+            placed = edit(self._placement(body), self.worker, control)
+            which = "image[1] was" if len(pictures) == 2 else f"image[1] to image[{len(pictures) - 1}] were"
+            warning = f"This engine does not edit by words: {which} placed into image[0]"
+            return replace(placed, warnings=[*placed.warnings, warning])
 
     def _generation(self, body: GenerationBody, seed: int) -> PaintRequest:
         fields = tuple(side for side in ("width", "height") if getattr(body, side)) or ("size",)
@@ -182,13 +230,16 @@ class ImagesApi:
         )
 
     def _placement(self, body: EditBody) -> EditRequest:
-        room, product = body.image
+        room, *products = body.image
         placing = {name: getattr(body, name) for name in PlacedJob.model_fields if name in body.model_fields_set}
+        words = body.prompt[:MOST_INSTRUCTIONS]
+        if len(products) == 1:
+            placing |= {"product_image": products[0], "instructions": words}
+        else:
+            placing["products"] = [{"product_image": product, "instructions": words} for product in products]
         job = EditJob(
             room_image=room,
-            product_image=product,
             mask=body.mask,
-            instructions=body.prompt,
             negative_prompt=body.negative_prompt,
             num_inference_steps=body.num_inference_steps,
             true_cfg_scale=body.true_cfg_scale,
@@ -202,7 +253,7 @@ class ImagesApi:
 
 
 def _field_of(body: EditBody, text: str) -> str:
-    """The name of one of its pictures."""
+    """Return the name of one of the body's pictures."""
     name, pictures = ("images", body.images) if body.images else ("image", body.image)
     return f"{name}[{pictures.index(text)}]" if len(pictures) > 1 else name
 
@@ -211,17 +262,17 @@ def _sampling(body: PaintBody, seed: int) -> Sampling:
     return sampling_of(body, OUR_QUALITIES[body.quality], seed)
 
 
-def _wanted(body: PaintBody) -> _Wanted:
+def _wanted(body: PaintBody, as_urls: bool) -> _Wanted:
     return _Wanted(
         action="paint",
         output_format=body.output_format,
         output_quality=max(1, body.output_compression),
-        response_format="url" if body.response_format == "url" else "b64",
+        response_format="url" if as_urls else "b64",
     )
 
 
 def _joined(batch: list[Result]) -> Result:
-    """The pictures of all, in order; of what is said of them the first's."""
+    """Return the pictures of all results in order, with the details of the first."""
     return Result(
         pictures=[picture for made in batch for picture in made.pictures],
         seeds=[seed for made in batch for seed in made.seeds],
@@ -256,6 +307,14 @@ def _answer(body: GenerationBody | EditBody, made: Result, parcel: Parcel, secon
 
 
 def _ignored_field_warnings(body: GenerationBody | EditBody, made: Result, parcel: Parcel) -> Iterator[str]:
+    for name in body.unknown[:SHOWN_UNKNOWN]:
+        yield f"{shown(name)} is not a field of this route and was ignored"
+    if len(body.unknown) > SHOWN_UNKNOWN:
+        yield f"{len(body.unknown) - SHOWN_UNKNOWN} more unknown fields were ignored"
+    if body.background == "transparent":
+        yield "background transparent has no effect: pictures are painted opaque"
+    if isinstance(made.info, PlacementInfo) and len(body.prompt) > MOST_INSTRUCTIONS:
+        yield f"Only the first {MOST_INSTRUCTIONS:,} characters of prompt were used: a placement reads no more"
     for field in (name for name in WITHOUT_EFFECT if name in body.model_fields_set):
         yield f"{field} has no effect: {WITHOUT_EFFECT[field]}"
     if "output_compression" in body.model_fields_set and parcel.pictures[0].file.lossless:

@@ -7,12 +7,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from handlers.deliver import NO_LIMIT, Delivery, deliver
+from handlers.deliver import NO_LIMIT, Delivery, Store, deliver
 from handlers.edit import edit
 from handlers.generate import generate
 from handlers.health import health
 from handlers.images import PictureReader
-from handlers.openai import MODEL, MODELS, ImagesApi, models, openai_route, read_body
+from handlers.openai import (
+    MODEL,
+    MODELS,
+    ImagesApi,
+    as_image_output,
+    is_image_input,
+    models,
+    openai_route,
+    read_body,
+    read_image_input,
+)
 from handlers.parse import action_of, parse
 from handlers.requests import edit_request, generate_request
 from handlers.runtime.worker_state import Status, WorkerState
@@ -42,6 +52,10 @@ class Call:
     folder: Folder | None = None
     caller: str = ""
     """Whose job it is: idempotency keys of different callers do not meet. The queue has one caller."""
+    fetched: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Bodies of the job's picture URLs, where they were fetched before."""
+    store: Store | None = None
+    """Where pictures go that are asked for as URLs, if there is no bucket."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,8 @@ class Router:
         try:
             if isinstance(raw, Mapping) and "openai_route" in raw:
                 answer = self._openai(raw, call)
+            elif isinstance(raw, Mapping) and is_image_input(raw):
+                answer = as_image_output(self.paint(read_image_input(raw), call))
             else:
                 answer = self.work(parse(raw), call)
             if self.is_worn_out:
@@ -99,7 +115,7 @@ class Router:
         """Return the answer of OpenAI's images API. Raises JobError."""
         with self._counted():
             delivery = self._delivery(call)
-            reader = replace(self.reader, control=call.control)
+            reader = replace(self.reader, control=call.control, fetched=call.fetched)
             answer = ImagesApi(self.worker, reader, delivery, self._max_pixels).answer(body, call.control)
             delivery.check(answer)
             return answer
@@ -135,22 +151,23 @@ class Router:
     def _once(self, job: EditJob | GenerateJob, delivery: Delivery, call: Call) -> dict[str, Any]:
         """Return the job's answer; a repeat under the same idempotency key gets the first one's."""
         if job.idempotency_key is None:
-            return self._painted(job, delivery)
+            return self._painted(job, delivery, call)
         body = [job.model_dump(), call.s3_config]
         answer = self.worker.idempotency.run(
-            job.idempotency_key, body, call.control, lambda: self._painted(job, delivery), caller=call.caller
+            job.idempotency_key, body, call.control, lambda: self._painted(job, delivery, call), caller=call.caller
         )
         if delivery.holds(answer):
             return answer
         # It was made for a caller with a higher limit: same seed, smaller file.
         same = {"seed": (answer.get("placement_info") or answer["generation_info"])["seed"]}
-        return self._painted(job.model_copy(update=same), delivery)
+        return self._painted(job.model_copy(update=same), delivery, call)
 
-    def _painted(self, job: EditJob | GenerateJob, delivery: Delivery) -> dict[str, Any]:
+    def _painted(self, job: EditJob | GenerateJob, delivery: Delivery, call: Call) -> dict[str, Any]:
         """Read the pictures, run the verb and encode the result."""
         started, control = time.monotonic(), delivery.control
         control.progress("decode", 0, 1)
-        within, reader = control.between(0.05, 0.95), replace(self.reader, control=control)
+        within = control.between(0.05, 0.95)
+        reader = replace(self.reader, control=control, fetched=call.fetched)
         match job:
             case EditJob():
                 result = edit(edit_request(job, reader), self.worker, within)
@@ -172,7 +189,7 @@ class Router:
         return int(self.settings.max_output_megapixels * MEGA)
 
     def _delivery(self, call: Call) -> Delivery:
-        return Delivery(call.response_limit, self._bucket(call.s3_config), call.folder, call.control)
+        return Delivery(call.response_limit, self._bucket(call.s3_config) or call.store, call.folder, call.control)
 
     def _bucket(self, s3_config: object) -> Bucket | None:
         if s3_config is None:

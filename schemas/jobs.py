@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 Quality = Literal["fast", "balanced", "best"]
@@ -29,6 +29,11 @@ class Job(BaseModel):
     """A strict model: unknown fields, numbers in strings, booleans as numbers, NaN and infinity are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, job: Any) -> Any:
+        return {name: value for name, value in job.items() if value is not None} if isinstance(job, dict) else job
 
     @field_validator("*", mode="before")
     @classmethod

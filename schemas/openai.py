@@ -1,9 +1,9 @@
-"""OpenAI's images API: bodies as its clients send them, answers and events as they read them."""
+"""OpenAI's images API: the bodies that its clients send, and the answers and events that they read."""
 
 import re
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, PrivateAttr, field_validator, model_validator
 
 from schemas.answers import AnswerPart, PlacementInfo
 from schemas.jobs import (
@@ -28,16 +28,25 @@ OUR_QUALITIES: dict[AskedQuality, Quality] = {
 }  # fmt: skip
 THEIR_QUALITIES: dict[Quality, OpenAIQuality] = {"fast": "low", "balanced": "medium", "best": "high"}
 
+SYNONYMS = {"steps": "num_inference_steps", "cfg": "true_cfg_scale", "cfg_scale": "true_cfg_scale"}
+URL_MODELS = ("dall-e-2", "dall-e-3")
+"""Models that answer with URLs at OpenAI unless asked otherwise; their clients read nothing else."""
+
+MOST_PROMPT = 32_000
+"""OpenAI's limit, in characters."""
+
 DEFAULT_SIZE = (1664, 928)
 SIZE = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
 IN_RANGE = "(25[6-9]|2[6-9][0-9]|[3-9][0-9]{2}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-6])"
-"""The sides, for those who read the schema alone."""
+"""A side in pixels, as a pattern for readers of the schema."""
 
 
 class PaintBody(SampledJob):
-    """What both routes share. Null means absent."""
+    """Fields of both routes. Null means absent; unknown fields are ignored and named in the answer's warnings."""
 
-    prompt: str = Field(min_length=1, max_length=4000, description="what to paint, in any language")
+    model_config = ConfigDict(extra="ignore")
+
+    prompt: str = Field(min_length=1, max_length=MOST_PROMPT, description="what to paint, in any language")
     n: int = Field(1, ge=1, le=10, description="variants of each picture, with the seeds seed, seed+1, ...")
     size: str = Field(
         "auto",
@@ -45,11 +54,14 @@ class PaintBody(SampledJob):
         json_schema_extra={"pattern": f"^(auto|{IN_RANGE}x{IN_RANGE})$"},
     )
     quality: AskedQuality = Field("auto", description="low, medium, high; auto is low")
-    response_format: Literal["b64_json", "url"] = Field("b64_json", description="url uploads to the bucket")
+    response_format: Literal["b64_json", "url"] | None = Field(
+        None,
+        description="url: in the bucket, or for a while on this server; b64_json unless the model is dall-e-2 or -3",
+    )
     output_format: OutputFormat = Field("auto", description="auto: PNG, through a queue the best that fits")
     output_compression: int = Field(95, ge=0, le=100, description="quality of jpeg and webp")
     background: Literal["auto", "opaque", "transparent"] = Field(
-        "auto", description="transparent is refused", json_schema_extra={"enum": ["auto", "opaque"]}
+        "auto", description="transparent paints opaque, with a warning"
     )
     stream: bool = Field(False, description="answer with server-sent events")
     partial_images: int = Field(0, ge=0, le=3, description="how many unfinished pictures a stream shows")
@@ -60,10 +72,26 @@ class PaintBody(SampledJob):
     moderation: Literal["low", "auto"] | None = Field(None, description="accepted, without effect")
     max_sequence_length: int | None = Field(None, ge=1, le=4096, description="accepted, without effect")
 
-    @model_validator(mode="before")
+    _unknown: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Names of fields that the caller sent and nobody reads."""
+        return self._unknown
+
+    @model_validator(mode="wrap")
     @classmethod
-    def _null_is_absent(cls, body: Any) -> Any:
-        return {name: value for name, value in body.items() if value is not None} if isinstance(body, dict) else body
+    def _read_leniently(cls, body: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(body, dict):
+            return validate(body)
+        fields = {SYNONYMS.get(name, name): value for name, value in body.items() if value is not None}
+        read = validate(fields)
+        read._unknown = tuple(str(name) for name in fields if name not in cls.model_fields)
+        return read
+
+    @property
+    def wants_url(self) -> bool:
+        return self.response_format == "url" or (self.response_format is None and self.model in URL_MODELS)
 
     @field_validator("size")
     @classmethod
@@ -92,8 +120,12 @@ class GenerationBody(PaintBody):
 class EditBody(PaintBody, PlacedJob):
     """POST /v1/images/edits, as JSON; as a form the pictures are files, and lists may be flattened."""
 
+    model_config = ConfigDict(extra="ignore")
+
     image: list[ImageText] = Field([], max_length=16, description="one edit that sees all of them; the first is kept")
-    images: list[ImageText] = Field([], max_length=16, description="a batch: each is edited on its own")
+    images: list[ImageText] = Field(
+        [], max_length=16, description="a batch of edits, one for each; objects with image_url are one edit, like image"
+    )
     mask: ImageText | None = Field(
         None, description="where the first picture may change: transparent, or white without alpha"
     )
@@ -101,18 +133,52 @@ class EditBody(PaintBody, PlacedJob):
     input_fidelity: Literal["low", "high"] | None = Field(None, description="accepted, without effect")
     fallback: bool = Field(True, description="place with the preview when the model fails, and say so")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_objects(cls, body: Any) -> Any:
+        """Read OpenAI's `{"image_url": ...}`: such `images` are one edit that sees all of them."""
+        if not isinstance(body, dict):
+            return body
+        fields = dict(body)
+        if isinstance(fields.get("images"), list) and any(isinstance(entry, dict) for entry in fields["images"]):
+            fields["image"] = [*_listed(fields.get("image")), *fields.pop("images")]
+        if isinstance(fields.get("image"), dict | list):
+            fields["image"] = [_text_of(entry) for entry in _listed(fields["image"])]
+        if isinstance(fields.get("mask"), dict):
+            fields["mask"] = _text_of(fields["mask"])
+        return fields
+
     @field_validator("image", "images", mode="before")
     @classmethod
     def _one_is_a_list_of_one(cls, pictures: Any) -> Any:
         return [pictures] if isinstance(pictures, str) else pictures
+
+    @field_validator("image", "images", "mask", mode="before")
+    @classmethod
+    def _has_no_file_id(cls, pictures: Any) -> Any:
+        if any(isinstance(picture, dict) and "file_id" in picture for picture in _listed(pictures)):
+            raise ValueError("must have image_url in place of file_id: no files are stored here")
+        return pictures
 
     @property
     def is_placed(self) -> bool:
         return bool(self.model_fields_set & PlacedJob.model_fields.keys())
 
 
+def _listed(pictures: Any) -> list[Any]:
+    return pictures if isinstance(pictures, list) else [] if pictures is None else [pictures]
+
+
+def _text_of(picture: Any) -> Any:
+    """Return the text of a picture that is an object with an `image_url`."""
+    if not isinstance(picture, dict) or "image_url" not in picture:
+        return picture
+    url = picture["image_url"]
+    return url.get("url") if isinstance(url, dict) else url
+
+
 def sides_of(size: str) -> tuple[int, int] | None:
-    """Width and height of WxH; None for what is none."""
+    """Return width and height of WxH, or None for another text."""
     sides = SIZE.fullmatch(size)
     return (int(sides[1]), int(sides[2])) if sides else None
 
@@ -123,7 +189,7 @@ class InputTokens(AnswerPart):
 
 
 class Usage(AnswerPart):
-    """Nothing here is paid by the token: the keys are there for clients that read them."""
+    """What an answer cost. Nothing is paid by the token: those keys are for clients that require them."""
 
     processing_time_seconds: float
     input_images: int
@@ -135,7 +201,7 @@ class Usage(AnswerPart):
 
 
 class PaintedImage(AnswerPart):
-    """`b64_json` or `url`, as response_format asked; in a batch sizes and formats differ."""
+    """One picture, as `b64_json` or `url`. In a batch sizes and formats may differ."""
 
     b64_json: str | None = None
     url: str | None = None
@@ -145,7 +211,7 @@ class PaintedImage(AnswerPart):
 
 
 class PaintedAs(AnswerPart):
-    """OpenAI's words for how pictures were painted."""
+    """How pictures were painted, in OpenAI's terms."""
 
     background: Literal["opaque"] = "opaque"
     output_format: str
@@ -153,8 +219,8 @@ class PaintedAs(AnswerPart):
     size: str
 
 
-class Painted(PaintedAs):
-    """`model` is what painted, in so many `steps` with guidance of `true_cfg_scale`."""
+class PaintedAnswer(PaintedAs):
+    """Fields of all answers with pictures. `model` is the checkpoint or engine that painted."""
 
     model: str
     steps: int
@@ -164,7 +230,7 @@ class Painted(PaintedAs):
     warnings: list[str] | None = None
 
 
-class ImagesAnswer(Painted):
+class ImagesAnswer(PaintedAnswer):
     created: int
     data: list[PaintedImage]
 
@@ -176,7 +242,7 @@ class PartialImageEvent(PaintedAs):
     created_at: int
 
 
-class CompletedEvent(Painted, PaintedImage):
+class CompletedEvent(PaintedAnswer, PaintedImage):
     type: Literal["image_generation.completed", "image_edit.completed"]
     created_at: int
 
@@ -194,7 +260,7 @@ class OpenAIErrorBody(AnswerPart):
 
 
 class OpenAIError(AnswerPart):
-    """`error` is what OpenAI's clients parse, `detail` what those of the Qwen Image Edit API read."""
+    """An error. OpenAI's clients parse `error`, those of the Qwen Image Edit API read `detail`."""
 
     error: OpenAIErrorBody
     detail: ErrorDetail

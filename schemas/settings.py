@@ -1,10 +1,14 @@
 """The worker's settings: environment variables and `.env`, read once at start."""
 
+import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
+from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Engine = Literal["auto", "qwen", "preview", "tiny", "replay"]
@@ -14,9 +18,17 @@ Qualities = Literal["all", "fast"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 SdkLogLevel = Literal["NOTSET", "TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
 
+ORIGIN = re.compile(r"https?://[^/\s?#@]+")
 HOST = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|[0-9a-f:]+")
 
 MEGA = 1_000_000
+
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""Comma-separated in the environment."""
+
+SHOWN_VALUE = 60
+"""Characters of a wrong value that are shown."""
 
 
 class SettingsError(Exception):
@@ -93,7 +105,7 @@ class Settings(BaseSettings):
     )
 
     fetch_seconds: PositiveFloat = Field(20, description="time limit for a picture by URL")
-    allowed_image_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    allowed_image_hosts: Names = Field(
         (),
         description="comma-separated hosts that pictures may come from, like *.myshopify.com; empty: any public one",
     )
@@ -125,9 +137,25 @@ class Settings(BaseSettings):
     host: str = Field("0.0.0.0", description="HTTP: address to listen at")  # noqa: S104  it serves from containers
     port: int = Field(8000, ge=0, le=65535, description="HTTP: port to listen at")
     port_health: int | None = Field(None, ge=0, le=65535, description="HTTP: a second port for the probes alone")
+    keep_alive_seconds: PositiveInt = Field(
+        75, description="HTTP: how long an idle connection is kept; longer than the proxy before this server keeps it"
+    )
+    allowed_hosts: Names = Field(
+        (), description="HTTP: comma-separated names that callers may use for this server; empty: any"
+    )
+    cors_origins: Names = Field(
+        (), description="HTTP: comma-separated origins whose pages may call, like https://shop.example.com; *: all"
+    )
+    public_url: str | None = Field(
+        None, pattern=r"^https?://[^\s?#]+$", description="HTTP: how callers reach this server, for URLs of pictures"
+    )
+    url_seconds: PositiveFloat = Field(3600, description="HTTP: how long a picture's URL works without a bucket")
+    url_mb: PositiveFloat = Field(512, description="HTTP: how much memory such pictures take at most, the last first")
     api_key: SecretStr | None = Field(None, description="HTTP: what callers must send, as Bearer or Basic password")
     queue_limit: PositiveInt = Field(32, description="HTTP: how many jobs may wait; the next is answered 429")
     max_request_mb: PositiveFloat = Field(64, description="HTTP: largest request, in MB")
+    max_uploads_mb: PositiveFloat = Field(512, description="HTTP: all requests in memory; the next is answered 429")
+    fetches_at_once: PositiveInt = Field(16, description="HTTP: callers whose pictures are fetched at the same time")
     studio: bool = Field(True, description="HTTP: 0 turns the page at / off")
     reload: bool = Field(False, description="HTTP: 1 restarts the server when its code changes: for development")
     log_format: Literal["human", "json"] = Field("human", description="HTTP: how the log is written")
@@ -141,7 +169,26 @@ class Settings(BaseSettings):
     platform_queue: str | None = Field(None, validation_alias=AliasChoices("RUNPOD_WEBHOOK_GET_JOB"), exclude=True)
     platform_pod: str | None = Field(None, validation_alias=AliasChoices("RUNPOD_POD_ID"), exclude=True)
 
-    @field_validator("allowed_image_hosts", mode="before")
+    @field_validator("api_key", mode="before")
+    @classmethod
+    def _without_wrapping(cls, key: object) -> object:
+        """Drop blanks, line ends and matching quotes around a key: secrets and env files add them. Empty is None."""
+        if not isinstance(key, str):
+            return key
+        key = key.strip()
+        if len(key) >= 2 and key[0] == key[-1] and key[0] in "\"'":
+            key = key[1:-1].strip()
+        return key or None
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and not ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin} is not an origin like https://shop.example.com or *")
+        return origins
+
+    @field_validator("allowed_image_hosts", "allowed_hosts", "cors_origins", mode="before")
     @classmethod
     def _split_at_commas(cls, hosts: str | tuple[str, ...]) -> tuple[str, ...]:
         return (
@@ -164,15 +211,40 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """Settings of this process; raises SettingsError where one is wrong."""
+    """Return the settings of this process. Raises SettingsError if one is wrong or `.env` cannot be read."""
     try:
         return Settings()
+    except UnicodeError:
+        raise SettingsError("Wrong settings: .env is not UTF-8 text") from None
+    except OSError as problem:
+        raise SettingsError(f"Wrong settings: .env cannot be read: {problem.strerror}") from None
     except ValidationError as problem:
-        wrong = problem.errors(include_input=False, include_url=False)
-        reasons = "; ".join(
-            f"{str(error['loc'][0]).upper()}: {error['msg'].removeprefix('Value error, ')}" for error in wrong
-        )
+        reasons = "; ".join(map(_wrong, problem.errors(include_url=False)))
         raise SettingsError(f"Wrong settings: {reasons}") from None
+
+
+def misspelt() -> list[str]:
+    """Return a sentence for each variable of the environment and `.env` that differs from a setting by its underscores,
+    such as APIKEY."""
+    known = {_letters(name): name.upper() for name in Settings.model_fields}
+    with suppress(OSError, UnicodeError):
+        given = {**os.environ, **dotenv_values(".env")}
+        names = sorted(name for name in given if name.upper() not in known.values() and _letters(name) in known)
+        return [f"{name} is not a setting; {known[_letters(name)]} is" for name in names]
+    return []
+
+
+def _letters(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def _wrong(error: ErrorDetails) -> str:
+    """Return what is wrong with a setting, with its value unless that is a secret."""
+    name = str(error["loc"][0])
+    field = Settings.model_fields.get(name)
+    is_secret = field is None or "Secret" in str(field.annotation)
+    value = "" if is_secret else f"{str(error['input'])[:SHOWN_VALUE]!r}: "
+    return f"{name.upper()}: {value}{error['msg'].removeprefix('Value error, ')}"
 
 
 def example() -> str:

@@ -19,9 +19,9 @@ from handlers.router import build_router
 from models.engine import Control, ImageModel, Painted, PaintTask
 from models.resident import Resident
 from schemas.settings import Settings
-from server import create_app
 from testing.fakes import Paced
 from testing.patience import WAIT_SECONDS, wait_until
+from web.app import config, create_app
 
 
 class Echo(Paced):
@@ -77,7 +77,7 @@ def serving(load: Callable[[], ImageModel] = Echo, **settings: Any) -> Iterator[
     chosen = Settings(_env_file=None, **settings)
     app = create_app(chosen, build_router(chosen, Resident("test", load, chosen.ready_wait_seconds)))
     line = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    server = uvicorn.Server(config(app, chosen))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [line]}, daemon=True)
     thread.start()
     wait_until(lambda: server.started)

@@ -39,14 +39,16 @@ def test_a_key_is_asked_for_where_there_is_one(key: str | None) -> None:
 def test_a_client_can_be_made_from_it() -> None:
     """Short names for its verbs, words for its fields, and pictures in forms as files."""
     with serving(Gray) as live:
-        paths = httpx2.get(live.url + "/openapi.json").json()["paths"]
+        document = httpx2.get(live.url + "/openapi.json").json()
+    paths, components = document["paths"], document["components"]["schemas"]
     names = [operation["operationId"] for verbs in paths.values() for operation in verbs.values()]
-    assert names[:6] == ["generations", "edits", "edit", "generate", "models", "model"]
+    assert names[:6] == ["generations", "edits", "edit", "generate", "job", "models"]
     bodies = [paths[path]["post"]["requestBody"]["content"] for path in list(paths)[:4]]
-    schemas = [kind["schema"] for body in bodies for kind in body.values()]
-    assert len(schemas) == 5
+    references = [kind["schema"]["$ref"].rpartition("/")[2] for body in bodies for kind in body.values()]
+    assert references == ["GenerationBody", "EditBody", "EditForm", "EditJob", "GenerateJob"]
+    schemas = [components[name] for name in references]
     for field in (field for schema in schemas for field in schema["properties"].items()):
         assert field[1].keys() >= {"title", "description"} or field[0] == "action", field
-    form = bodies[1]["multipart/form-data"]["schema"]["properties"]
+    form = components["EditForm"]["properties"]
     assert [form[name]["items"]["format"] for name in ("image", "images")] == ["binary", "binary"]
     assert not {"null", "None"} & set(re.findall(r"\w+", str(form.values())))

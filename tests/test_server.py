@@ -23,7 +23,7 @@ from testing.live import Echo, Live, mean_color, painted, serving
 from testing.patience import PATIENCE, WAIT_SECONDS
 from testing.pictures import as_base64, file_of, plain_room, red_vase
 from testing.shop import answer, door, failure, small_edit, small_generate
-from web import front
+from web import uploads
 
 RED = file_of(Image.new("RGB", (320, 256), (200, 10, 10)))
 BLUE = file_of(Image.new("RGB", (300, 260), (10, 10, 200)))
@@ -181,16 +181,14 @@ class TestErrors:
         assert refused.value.code == "INVALID_INPUT"
         assert refused.value.type == "invalid_request_error"
 
-    def test_an_unknown_field_is_refused_by_name(self, client: openai.OpenAI) -> None:
-        with pytest.raises(openai.BadRequestError, match="Unknown field sede"):
-            client.images.generate(prompt="1,2,3", extra_body={"sede": 1})
+    def test_an_unknown_field_is_ignored_and_named(self, client: openai.OpenAI) -> None:
+        made = client.images.generate(prompt="1,2,3", extra_body=SMALL | {"sede": 1})
+        assert made.warnings == ["sede is not a field of this route and was ignored"]
 
     @pytest.mark.parametrize(
         ("field", "value"),
         [
-            ("background", "transparent"),
             ("output_type", "pt"),
-            ("response_format", "url"),
             ("mask", "!"),
             ("size", "9x9"),
         ],
@@ -221,7 +219,7 @@ class TestErrors:
 
     def test_a_bug_is_an_error_with_the_requests_id(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with serving() as server:
-            monkeypatch.setattr("server.read_json", lambda _: 1 / 0)
+            monkeypatch.setattr("web.desk.read_json", lambda _: 1 / 0)
             answer = httpx2.post(server.url + "/v1/edit", json={}, headers={"X-Request-ID": "mine"})
         assert (answer.status_code, answer.headers["X-Request-ID"]) == (500, "mine")
         assert answer.json()["error_code"] == "INTERNAL_ERROR"
@@ -250,6 +248,7 @@ class TestErrors:
                 {
                     "success": False,
                     "error": "Edit processing failed: Missing or wrong API key [UNAUTHORIZED]",
+                    "message": "Edit processing failed: Missing or wrong API key [UNAUTHORIZED]",
                     "error_code": "UNAUTHORIZED",
                 },
             )
@@ -267,12 +266,12 @@ class TestErrors:
     def test_a_file_in_the_place_of_words_is_named(self, live: Live) -> None:
         files = [("image", ("r.png", RED)), ("prompt", ("prompt.png", RED))]
         error = httpx2.post(live.url + "/v1/images/edits", files=files).json()["error"]
-        assert (error["param"], error["message"]) == ("prompt", "Invalid prompt: it is no text")
+        assert (error["param"], error["message"]) == ("prompt", "Invalid prompt: it is not text")
 
-    def test_a_file_for_a_field_that_there_is_not_is_unknown(self, live: Live) -> None:
+    def test_a_file_for_a_field_that_there_is_not_is_ignored_and_named(self, live: Live) -> None:
         files = [("image", ("r.png", RED)), ("product_image", ("p.png", RED))]
-        error = httpx2.post(live.url + "/v1/images/edits", data={"prompt": "x"}, files=files).json()["error"]
-        assert (error["param"], error["message"]) == ("product_image", "Unknown field product_image")
+        answer = httpx2.post(live.url + "/v1/images/edits", data={"prompt": "x"}, files=files).json()
+        assert answer["warnings"] == ["product_image is not a field of this route and was ignored"]
 
     def test_each_picture_of_a_batch_says_its_own_size(self, live: Live) -> None:
         sizes = [(320, 256), (400, 300)]
@@ -383,7 +382,7 @@ class TestErrors:
     def test_a_caller_that_vanishes_within_its_request_is_not_waited_for(
         self, sent: bytes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(front, "UPLOAD_PAUSE_SECONDS", 0.3)
+        monkeypatch.setattr(uploads, "GRACE_SECONDS", 0.3)
         head = b"POST /v1/edit HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1000000\r\n\r\n"
         with (
             serving(max_request_mb=0.1) as live,
@@ -391,7 +390,7 @@ class TestErrors:
         ):
             line.sendall(head + sent)
             told = b"".join(iter(functools.partial(line.recv, 4096), b""))
-        assert b"Nothing of the request came for 0.3 s" in told
+        assert b"The request was sent too slowly" in told
 
     @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"NaN", b"[" * 100_000, b"\xff", b'{"prompt": "\\ud800"}'])
     @pytest.mark.parametrize("route", ["images/generations", "images/edits", "edit", "generate"])
@@ -417,12 +416,23 @@ class TestErrors:
         assert f"Invalid {name}: it has 500" in refused.text
         assert len(refused.text) < 1000
 
-    def test_a_slash_too_many_leads_nowhere(self, live: Live) -> None:
-        assert httpx2.post(live.url + "/v1/edit/", json={}).status_code == 404
+    @pytest.mark.parametrize("path", ["/v1/edit/", "//v1//edit", "/v1/edit//"])
+    def test_a_slash_too_many_is_overlooked(self, live: Live, path: str) -> None:
+        answer = httpx2.post(live.url + path, json={})
+        assert (answer.status_code, answer.json()["fields"]) == (400, ["product_image", "room_image"])
+
+    @pytest.mark.parametrize("path", ["/health", "/ready", "/ping", "/v1/models", "/docs", "/", "/openapi.json"])
+    def test_head_is_answered_like_get_without_a_body(self, live: Live, path: str) -> None:
+        answer, full = httpx2.head(live.url + path), httpx2.get(live.url + path)
+        assert (answer.status_code, answer.content) == (full.status_code, b"")
+        assert answer.headers["content-length"] == full.headers["content-length"]
 
     def test_a_route_that_does_not_exist_is_said_in_the_same_shape(self, live: Live) -> None:
-        assert get(live, "/v1/nothing").json()["error"]["type"] == "invalid_request_error"
+        missing = get(live, "/images/nothing").json()["error"]
+        assert missing["type"] == "invalid_request_error"
+        assert "/v1/images/edits" in missing["message"]
         wrong = get(live, "/v1/edit")
+        assert "takes POST, not GET" in wrong.json()["error"]
         assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
 
 

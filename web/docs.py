@@ -1,20 +1,27 @@
-"""What FastAPI cannot see of routes that read their bodies themselves."""
+"""The OpenAPI document of routes that read their bodies themselves, and the page that shows it."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
+from starlette.responses import FileResponse, Response
 
 from schemas.answers import ErrorAnswer
-from schemas.openai import CompletedEvent, EditBody, OpenAIError, PaintBody, PartialImageEvent
+from schemas.jobs import EditJob, GenerateJob, HealthJob
+from schemas.openai import CompletedEvent, EditBody, GenerationBody, OpenAIError, PartialImageEvent
+from web.studio import HEADERS
 
 ABOUT = """Puts a shop's product into the photo of a room, at its true height and in the light of the room.
 
-The routes under *OpenAI* are its images API, for its clients as they are; those under *jobs* take and answer what the
-worker's queue does. Pictures are base64, data URLs or https URLs; in forms, files."""
+The routes under *OpenAI* are OpenAI's images API, for its unmodified clients; those under *jobs* take and answer what
+the worker's queue does. Pictures are base64, data URLs or https URLs; in forms, files."""
 
 FILES = ("image", "images")
+BODIES: tuple[type[BaseModel], ...] = (GenerationBody, EditBody, EditJob, GenerateJob, HealthJob)
+EDIT_FORM = "EditForm"
+COMPONENT = "#/components/schemas/{model}"
 
 OPENAI_ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": OpenAIError} for status in (400, 401, 413, 429, 500, 503)
@@ -33,12 +40,16 @@ VASE = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAABgAAAAYCAQAAABKfvVzAAAAW0lEQVR42uWQwQ4AEAxD6T/6Sh/JwQXrmiySXexC2leplRKcysQ2"
     "1tmJCx/fbyJwQjYChTMFGrcqolt6CfBCt5Na6ctArx60O8l/4KVOFcpkCjRgH4Cq4O8tMBOcmRYsbpfQ9AAAAABJRU5ErkJggg=="
 )
-"""A wall over a floor, and a cut-out: the smallest pictures that make examples."""
+"""A wall above a floor, and a cut-out: the smallest pictures for examples."""
 
 A_GENERATION = {"prompt": "a bright living room with oak floors", "size": "1024x768", "seed": 7}
 AN_EDIT = {"image": [ROOM, VASE], "prompt": "a vase on the floor", "product_scale": 0.3, "seed": 7}
 AN_EDIT_JOB = {"room_image": ROOM, "product_image": VASE, "product_scale": 0.3, "seed": 7}
 A_GENERATE_JOB = {"product_image": VASE, "environment_type": "bedroom", "output_size": [640, 512], "seed": 7}
+
+A_JOB = {"input": {"action": "edit"} | AN_EDIT_JOB}
+
+HERE = Path(__file__).resolve().parent / "page"
 
 
 def image_events(family: str) -> Schema:
@@ -50,71 +61,108 @@ def job_events() -> Schema:
     return _or_events(("progress", "partial_image", "answer", "error"))
 
 
-def _or_events(names: Iterable[str], *told: Schema) -> Schema:
-    """Of a 200 that may be a stream: what one of its events is, and what its data may be."""
-    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": {"anyOf": told} if told else {}}
+def _or_events(names: Iterable[str], *data_schemas: Schema) -> Schema:
+    """Return the response of a 200 that may be a stream: the schema of an event and of its data."""
+    content_schema = {"anyOf": data_schemas} if data_schemas else {}
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": content_schema}
     event = {"type": "object", "properties": {"event": {"enum": [*names]}, "data": data}, "required": ["event", "data"]}
     content = {"text/event-stream": {"schema": event}}
-    return {"description": "The pictures; as a stream of events where it was asked for", "content": content}
+    return {"description": "The pictures, as a stream of events where that was asked for", "content": content}
 
 
 def _alone(model: type[BaseModel]) -> Schema:
-    """Its parts are among the document's own: answers without events have them too."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    """Return the model's schema; its parts are among the document's components already."""
+    schema = model.model_json_schema(ref_template=COMPONENT)
     return {name: value for name, value in schema.items() if name != "$defs"}
 
 
 def json_body(model: type[BaseModel], example: Schema) -> Schema:
-    content = {"schema": _schema(model), "example": example}
-    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+    return _body({"application/json": {"schema": _reference(model.__name__), "example": example}})
 
 
 def edit_body(example: Schema) -> Schema:
-    """As JSON and as a form, where pictures are files and nothing is null."""
+    """Return the body of the route that takes JSON and forms."""
     body = json_body(EditBody, example)
-    form = EditBody.model_json_schema()
+    body["requestBody"]["content"]["multipart/form-data"] = {"schema": _reference(EDIT_FORM)}
+    return body
+
+
+def job_body(example: Schema) -> Schema:
+    kinds = [_reference(model.__name__) for model in (EditJob, GenerateJob, HealthJob)]
+    wrapper = {"type": "object", "properties": {"input": {"anyOf": kinds}}, "required": ["input"]}
+    return _body({"application/json": {"schema": wrapper, "example": example}})
+
+
+def _body(content: Schema) -> Schema:
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _reference(name: str) -> Schema:
+    return {"$ref": COMPONENT.format(model=name)}
+
+
+def complete_document(app: FastAPI, open_paths: Iterable[str] | None) -> None:
+    """Add the schemas of bodies to the app's document, and where there are `open_paths` a key for all other routes."""
+    document = app.openapi()
+    components = document["components"]
+    for model in BODIES:
+        schema = _schema(model)
+        components["schemas"] |= schema.pop("$defs", {}) | {model.__name__: schema}
+    components["schemas"][EDIT_FORM] = _form_schema()
+    if open_paths is not None:
+        components["securitySchemes"] = KEYS
+        document["security"] = [{name: []} for name in KEYS]
+        for path in open_paths:
+            document["paths"][path]["get"]["security"] = []
+
+
+def add_docs_page(app: FastAPI) -> None:
+    """Add `/docs`, which shows the document without asking other servers for scripts."""
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return FileResponse(HERE / "docs.html", headers=HEADERS)
+
+    @app.get("/docs/docs.js", include_in_schema=False)
+    async def script() -> Response:
+        return FileResponse(HERE / "docs.js", headers=HEADERS)
+
+
+def _form_schema() -> Schema:
+    """Return the edit body as a form, where pictures are files and nothing is null."""
+    form = EditBody.model_json_schema(ref_template=COMPONENT)
+    form.pop("$defs", None)
     for name, field in form["properties"].items():
         form["properties"][name] = _without_null(field)
     file = {"type": "string", "format": "binary"}
     for name in FILES:
         form["properties"][name] |= {"items": file}
     form["properties"]["mask"] |= file
-    body["requestBody"]["content"]["multipart/form-data"] = {"schema": form}
-    return body
-
-
-def ask_for_keys(app: FastAPI, but: Iterable[str]) -> None:
-    """One of KEYS opens every route but those."""
-    document = app.openapi()
-    document["components"]["securitySchemes"] = KEYS
-    document["security"] = [{name: []} for name in KEYS]
-    for path in but:
-        document["paths"][path]["get"]["security"] = []
+    return form
 
 
 def _schema(model: type[BaseModel]) -> Schema:
-    """`action` is the route's to say; in OpenAI's bodies null is as good as nothing."""
-    schema = model.model_json_schema()
+    """Return a body's schema. The route names the action, and OpenAI's clients send null for absent fields."""
+    schema = model.model_json_schema(ref_template=COMPONENT)
     required = schema["required"] = [name for name in schema.get("required", []) if name != "action"]
-    if issubclass(model, PaintBody):
-        for name, field in schema["properties"].items():
-            if name not in required and "anyOf" not in field:
-                schema["properties"][name] = _or_null(field)
+    for name, field in schema["properties"].items():
+        if name not in required and "anyOf" not in field and name != "action":
+            schema["properties"][name] = _or_null(field)
     return schema
 
 
 def _or_null(field: Schema) -> Schema:
-    told, kind = _split(field)
-    return told | {"anyOf": [kind, {"type": "null"}]}
+    notes, kind = _split(field)
+    return notes | {"anyOf": [kind, {"type": "null"}]}
 
 
 def _without_null(field: Schema) -> Schema:
-    told, kind = _split(field)
+    notes, kind = _split(field)
     [only] = [each for each in kind.get("anyOf", [kind]) if each != {"type": "null"}]
-    return {name: value for name, value in (told | only).items() if name != "default" or value is not None}
+    return {name: value for name, value in (notes | only).items() if name != "default" or value is not None}
 
 
 def _split(field: Schema) -> tuple[Schema, Schema]:
-    """What is said of a field, and what it may be."""
-    told = {name: value for name, value in field.items() if name in ("title", "description", "default")}
-    return told, {name: value for name, value in field.items() if name not in told}
+    """Return a field's notes and its type."""
+    notes = {name: value for name, value in field.items() if name in ("title", "description", "default")}
+    return notes, {name: value for name, value in field.items() if name not in notes}

@@ -21,7 +21,7 @@ STATUS: dict[ErrorCode, int] = {
     ErrorCode.GENERATION_ERROR: 500,
     ErrorCode.UPLOAD_FAILED: 500,
     ErrorCode.NOT_SUPPORTED: 400,
-    ErrorCode.CANCELLED: 499,  # nobody reads it: the caller is gone
+    ErrorCode.CANCELLED: 499,  # for the log: the caller is gone
     ErrorCode.TIMEOUT: 500,
     ErrorCode.INTERNAL_ERROR: 500,
     ErrorCode.UNAUTHORIZED: 401,
@@ -31,22 +31,21 @@ STATUS: dict[ErrorCode, int] = {
 TYPES = {401: "authentication_error", 429: "rate_limit_error", 500: "server_error", 503: "server_error"}
 
 LOADING_SECONDS = 5
-"""After which to ask again for a model that loads."""
+"""Sent as Retry-After while the model loads."""
 
-
-EDIT, GENERATE = "/v1/edit", "/v1/generate"
+ROOT, EDIT, GENERATE = "/", "/v1/edit", "/v1/generate"
 
 ACTIONS = {EDIT: "edit", GENERATE: "generate"}
-"""Of the routes that answer as jobs do."""
+"""Routes with one action each, answered like jobs."""
 
 
 def status_of(problem: JobError) -> int:
-    """An upload that was asked for where there is no bucket is the caller's mistake."""
+    """Return the HTTP status. An upload that was asked for although there is no bucket is the caller's mistake."""
     return 400 if problem.code is ErrorCode.UPLOAD_FAILED and problem.fields else STATUS[problem.code]
 
 
 def error_body(problem: JobError, status: int | None = None) -> dict[str, Any]:
-    """`param` is there also where it is null."""
+    """Return the body of an error, with `param` also where it is null."""
     status = status or status_of(problem)
     return OpenAIError(
         error=OpenAIErrorBody(
@@ -60,21 +59,24 @@ def error_body(problem: JobError, status: int | None = None) -> dict[str, Any]:
 
 
 def error_response(problem: JobError, *, retry_seconds: int = 1, beside: Mapping[str, Any] | None = None) -> Response:
-    """`retry_seconds` after which a full line should have moved on; `beside` stands in the body beside the error."""
+    """Return an error as OpenAI's clients parse it.
+
+    `retry_seconds` is sent as Retry-After where the queue is full; `beside` is added to the body.
+    """
     body = error_body(problem) | dict(beside or {})
     return _response(body, status_of(problem), retry_seconds)
 
 
 def job_error_response(answer: Mapping[str, Any], problem: JobError, retry_seconds: int) -> Response:
-    """The `answer` of a job that failed, under the status that fits."""
+    """Return the error answer of a job under the status that fits."""
     return _response(answer, status_of(problem), retry_seconds)
 
 
 def refusal_response(problem: JobError, path: str, *, status: int | None = None, retry_seconds: int = 1) -> Response:
-    """Of a request that never came to its route, in the shape of what that answers."""
+    """Return the answer to a request that did not get to its route, in the shape of that route's errors."""
     status = status or status_of(problem)
-    action = ACTIONS.get(path)
-    body = ErrorAnswer.of(action, problem).as_json() if action else error_body(problem, status)
+    is_job = path == ROOT or path in ACTIONS
+    body = ErrorAnswer.of(ACTIONS.get(path, ""), problem).as_json() if is_job else error_body(problem, status)
     return _response(body, status, retry_seconds)
 
 
@@ -93,7 +95,7 @@ def _retry_headers(status: int, retry_seconds: int) -> dict[str, str]:
         case 429:
             return {"Retry-After": str(retry_seconds)}
         case 500:
-            return {"x-should-retry": "false"}  # it has cost the GPU's time, and would again
+            return {"x-should-retry": "false"}  # another attempt would cost the GPU's time again
         case 503:
             return {"Retry-After": str(LOADING_SECONDS)}
         case _:

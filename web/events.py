@@ -1,4 +1,4 @@
-"""A job's way to the caller as server-sent events, with the names that OpenAI's clients know."""
+"""A job's progress and answer as server-sent events, with the names that OpenAI's clients know."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from typing import Any
+
+from fastapi.sse import format_sse_event
 
 from handlers.images import as_base64
 from imaging.codec.encode import DigitalSource, FileFormat, encode
@@ -27,7 +29,7 @@ from schemas.openai import (
 from web.errors import error_body
 
 LONGEST_SIDE = 512
-"""Of an unfinished picture."""
+"""Of an unfinished picture, in pixels."""
 
 PARTIAL_QUALITY = 80
 
@@ -35,25 +37,25 @@ EDITED: DigitalSource = "compositeWithTrainedAlgorithmicMedia"
 PAINTED: DigitalSource = "trainedAlgorithmicMedia"
 
 QUIET_SECONDS = 15
-"""After which a comment tells proxies that the line is not dead."""
+"""Interval of comments that keep proxies from closing a quiet connection."""
 
 END = b""
 
 
 class Events(ABC):
-    """`report`, `show` and `finish` are called on the job's thread, the rest on the event loop."""
+    """Events of one job. `report`, `show` and `finish` are called on the job's thread, the rest on the event loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: asyncio.Queue[bytes | JobError] = asyncio.Queue()
 
     def report(self, progress: Progress) -> None:
-        """Nothing at 0 percent: a job whose pictures cannot be read has not begun."""
+        """Send progress, except at 0 percent: a job whose pictures cannot be read has not begun."""
         if progress.percent:
-            self.put(self.told(progress))
+            self.put(self.progress_event(progress))
 
     @abstractmethod
-    def told(self, progress: Progress) -> bytes: ...
+    def progress_event(self, progress: Progress) -> bytes: ...
 
     @abstractmethod
     def show(self, pixels: Pixels) -> None: ...
@@ -63,15 +65,15 @@ class Events(ABC):
 
     @abstractmethod
     def failure(self, problem: JobError) -> dict[str, Any]:
-        """What the event `error` says."""
+        """Return the data of the event `error`."""
 
     def end(self, problem: JobError | None) -> None:
-        """On the event loop, after everything else."""
+        """End the stream, with an error if there is one. Called on the event loop after everything else."""
         self._loop.call_soon_threadsafe(self._waiting.put_nowait, problem or END)
 
     async def begun(self, patience: float) -> list[bytes]:
-        """What comes until the job is under way, or until `patience` seconds are over. Raises the JobError of a job
-        that never got there."""
+        """Return the first event of a job, or nothing after `patience` seconds. Raises the JobError of a job that fails
+        before it begins."""
         first = await self._next(patience)
         if isinstance(first, JobError):
             raise first
@@ -91,7 +93,7 @@ class Events(ABC):
             yield came or b": waiting\n\n"
 
     async def _next(self, patience: float) -> bytes | JobError | None:
-        """None when nothing came in so many seconds."""
+        """Return the next event, or None after `patience` seconds without one."""
         try:
             async with asyncio.timeout(patience):
                 return await self._waiting.get()
@@ -104,15 +106,15 @@ class Events(ABC):
 
 
 class ImageEvents(Events):
-    """As OpenAI's clients know them. Progress travels as comments, which these skip."""
+    """Events of OpenAI's API. Progress is sent as comments, which its clients skip."""
 
     def __init__(self, body: GenerationBody | EditBody) -> None:
         super().__init__()
         self._body = body
         self._shown = 0
 
-    def told(self, progress: Progress) -> bytes:
-        return b": " + json.dumps(asdict(progress)).encode() + b"\n\n"
+    def progress_event(self, progress: Progress) -> bytes:
+        return format_sse_event(comment=json.dumps(asdict(progress)))
 
     def show(self, pixels: Pixels) -> None:
         if self._shown < self._body.partial_images:
@@ -158,14 +160,14 @@ class ImageEvents(Events):
 
 
 class JobEvents(Events):
-    """`progress`, `partial_image` and then `answer` or `error`, which are as without events."""
+    """`progress`, `partial_image`, and then `answer` or `error` with the body of an answer without events."""
 
     def __init__(self, action: str, refusal: Callable[[str, JobError], dict[str, Any]]) -> None:
         super().__init__()
         self._action = action
         self._refusal = refusal
 
-    def told(self, progress: Progress) -> bytes:
+    def progress_event(self, progress: Progress) -> bytes:
         return _event("progress", asdict(progress))
 
     def show(self, pixels: Pixels) -> None:
@@ -185,5 +187,5 @@ def _small(pixels: Pixels) -> Pixels:
     return pixels if scale >= 1 else resized(pixels, scaled_size(size_of(pixels), scale))
 
 
-def _event(name: str, told: dict[str, Any]) -> bytes:
-    return f"event: {name}\ndata: {json.dumps(told)}\n\n".encode()
+def _event(name: str, data: dict[str, Any]) -> bytes:
+    return format_sse_event(event=name, data_str=json.dumps(data))

@@ -1,13 +1,15 @@
-"""Request bodies, JSON or form, as one kind of dictionary."""
+"""Request bodies, JSON or form, as one kind of dictionary. All are bounded before they are parsed."""
 
 import asyncio
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
+from urllib.parse import parse_qsl
 
+from pydantic_core import from_json
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from handlers.images import as_base64
@@ -19,40 +21,87 @@ FLATTENED = re.compile(r"(\w+)\[(\d{0,4})\]")
 """`image[]`, `placement_coordinates[0]`."""
 
 LISTS = frozenset({"image", "images", "placement_coordinates", "placement_box"})
-"""What may come as a JSON list. A prompt that looks like one is still a prompt."""
+"""Fields that may be a JSON list. A prompt that looks like one is still a prompt."""
 
 WORDS = EditBody.model_fields.keys() - {"image", "images", "mask"}
-"""What is no picture."""
+"""Fields that are no pictures."""
 
 MOST_FILES, MOST_FIELDS = 32, 200
+
+MOST_COMMAS = 100_000
+"""In a JSON body: about one a value. A prompt has at most 32,000, base64 none."""
+
+MOST_URLENCODED_BYTES = 16_000_000
+"""A picture of 10 MB as base64, and its `+`, `/` and `=` escaped."""
+
+UTF_8_MARK = b"\xef\xbb\xbf"
+
+MULTIPART, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
 
 Part = tuple[str, str | UploadFile]
 
 
 async def read_json(request: Request) -> object:
-    data = await request.body()
-    return await asyncio.to_thread(_parsed, data)
+    return await asyncio.to_thread(_parsed, await _whole_body(request))
 
 
 def is_form(request: Request) -> bool:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind in ("multipart/form-data", "application/x-www-form-urlencoded")
+    return _kind(request) in (MULTIPART, URLENCODED)
 
 
 async def read_form(request: Request, max_part_bytes: int) -> dict[str, Any]:
-    """Values are strings, and lists where a name came more than once; files are base64."""
+    """Return a form's fields: strings, lists where a name came more than once, and files as base64."""
     try:
-        async with request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=max_part_bytes) as form:
-            parts = [(name, await _text(name, part)) for name, part in form.multi_items()]
-    except HTTPException as problem:
-        raise JobError(ErrorCode.INVALID_INPUT, f"Invalid body: {problem.detail}", ("body",)) from None
+        if _kind(request) == URLENCODED:
+            body = await _whole_body(request, MOST_URLENCODED_BYTES)
+            return _fields(await asyncio.to_thread(_urlencoded, body))
+        form = await _InMemory(request.headers, _stream(request), max_part_bytes).parse()
+        try:
+            return _fields([(name, await _text(name, part)) for name, part in form.multi_items()])
+        finally:
+            await form.close()
+    except MultiPartException as problem:
+        raise _invalid(problem.message) from None
     except UnicodeError:
-        raise JobError(ErrorCode.INVALID_INPUT, "Invalid body: it is not in the charset it names", ("body",)) from None
-    return _fields(parts)
+        raise _invalid("it is not in the charset it names") from None
+
+
+class _InMemory(MultiPartParser):
+    """Keeps files in memory, which `Uploads` bounds: no folder has to be writable."""
+
+    def __init__(self, headers: Any, stream: AsyncGenerator[bytes, None], max_part_bytes: int) -> None:
+        super().__init__(headers, stream, max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=max_part_bytes)
+        self.spool_max_size = max_part_bytes
+
+
+async def _whole_body(request: Request, max_bytes: int | None = None) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if max_bytes is not None and len(body) > max_bytes:
+            message = f"A form of this kind may have {max_bytes / 1e6:g} MB; send pictures as {MULTIPART} or JSON"
+            raise JobError(ErrorCode.IMAGE_TOO_LARGE, message, ("body",))
+    return bytes(body)
+
+
+async def _stream(request: Request) -> AsyncGenerator[bytes, None]:
+    async for piece in request.stream():
+        yield piece
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _urlencoded(body: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise _invalid(f"it is no form of at most {MOST_FIELDS} fields") from None
 
 
 async def _text(name: str, part: str | UploadFile) -> str:
-    """Some clients send words as a file, too."""
+    """Return a part's text, also of words that a client sends as a file."""
     if isinstance(part, str):
         return part
     data = await part.read()
@@ -61,11 +110,11 @@ async def _text(name: str, part: str | UploadFile) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise JobError(ErrorCode.INVALID_INPUT, f"Invalid {shown(name)}: it is no text", (shown(name),)) from None
+        raise JobError(ErrorCode.INVALID_INPUT, f"Invalid {shown(name)}: it is not text", (shown(name),)) from None
 
 
 def _fields(parts: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """An empty value is none."""
+    """Return the fields by name. An empty value counts as absent."""
     lists: dict[str, list[tuple[int, str]]] = {}
     flattened = set()
     for place, (name, text) in enumerate(parts):
@@ -83,7 +132,7 @@ def _fields(parts: Iterable[tuple[str, str]]) -> dict[str, Any]:
 
 
 def _value(name: str, text: str) -> object:
-    if name not in LISTS or not text.startswith("["):
+    if name not in LISTS or not text.startswith("[") or text.count(",") > MOST_COMMAS:
         return text
     try:
         return json.loads(text)
@@ -91,8 +140,15 @@ def _value(name: str, text: str) -> object:
         return text
 
 
-def _parsed(data: bytes) -> object:
+def _parsed(body: bytes) -> object:
+    """Return the JSON's value. Values are counted first: each small one takes fifty times its bytes once parsed."""
+    if body.count(b",") > MOST_COMMAS:
+        raise _invalid(f"its JSON has more than {MOST_COMMAS:,} values")
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        raise JobError(ErrorCode.INVALID_INPUT, "Invalid body: it is no JSON", ("body",)) from None
+        return from_json(body.removeprefix(UTF_8_MARK), cache_strings="none")
+    except ValueError:
+        raise _invalid("it is not JSON") from None
+
+
+def _invalid(reason: str) -> JobError:
+    return JobError(ErrorCode.INVALID_INPUT, f"Invalid body: {reason}", ("body",))

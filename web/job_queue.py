@@ -1,4 +1,4 @@
-"""Callers in a line: jobs run in the order in which they came, one at a time, and only so many may wait."""
+"""A queue of jobs: they run one at a time in the order of their arrival, and only so many may wait."""
 
 import asyncio
 import math
@@ -18,9 +18,11 @@ REPLACED = "This server is being replaced"
 
 
 class JobQueue:
-    """To be joined on the event loop; the work runs on a thread of the line's own. Work that takes more than
-    `longest` seconds hangs, and so does work that does not stop `patience` seconds after nobody wants it any more:
-    nothing can run then, everybody is told so, and `stuck` is called."""
+    """Joined on the event loop; the work runs on a thread of the queue's own.
+
+    Work hangs if it takes more than `longest` seconds, or does not stop `patience` seconds after its caller gave up.
+    Nothing can run then: all jobs fail with that reason, and `stuck` is called.
+    """
 
     def __init__(
         self, most_waiting: int, longest: Callable[[], float], patience: float, stuck: Callable[[], None]
@@ -41,12 +43,15 @@ class JobQueue:
 
     @property
     def seconds_a_job(self) -> int:
-        """After which a place should be free: what the last job took."""
+        """Estimate of when a place is free: the seconds that the last job took."""
         return max(1, min(LONGEST_RETRY_SECONDS, math.ceil(self._last_seconds)))
 
     def join(self, work: Callable[[], T]) -> "asyncio.Future[T]":
-        """Raises JobError TOO_MANY_REQUESTS where the line is full, MODEL_NOT_READY where it hangs. Cancelling the
-        result gives up a place in the line; work that runs is not ended by it."""
+        """Return the future result of `work`.
+
+        Raises JobError TOO_MANY_REQUESTS if the queue is full, MODEL_NOT_READY if it hangs. Cancelling the result gives
+        up a place in the queue; it does not end work that runs.
+        """
         if self.hangs:
             raise JobError(ErrorCode.MODEL_NOT_READY, REPLACED)
         if self.length >= self._most:
@@ -70,11 +75,11 @@ class JobQueue:
             return work()
         finally:
             watch.cancel()
-            del watch, give_up  # which lead to the job's future, and so from its exception to all that failed
+            del watch, give_up  # they refer to the future, whose exception would keep this frame's objects alive
             self._last_seconds = time.monotonic() - started
 
     def _watch(self, job: Future[Any]) -> None:
-        """Nobody waits for it any more."""
+        """Give up a running job whose caller has gone if it does not stop."""
         if job.running():
             watch = threading.Timer(self._patience, self._give_up, [job])
             watch.daemon = True
@@ -84,13 +89,13 @@ class JobQueue:
         try:
             job.set_exception(JobError(ErrorCode.TIMEOUT, f"The job does not stop. {REPLACED}"))
         except InvalidStateError:
-            return  # it has just ended
+            return  # the job has just ended
         self.hangs = True
         self.close()
         self._stuck()
 
 
 def _seen(result: "asyncio.Future[Any]") -> None:
-    """Nobody may wait for it any more, and its exception is not to be complained of."""
+    """Retrieve the exception of a job that nobody may be waiting for, so that asyncio does not log it."""
     if not result.cancelled():
         result.exception()

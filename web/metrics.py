@@ -16,7 +16,7 @@ SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 
 
 class Metrics:
-    def __init__(self, worker: WorkerState, line: JobQueue) -> None:
+    def __init__(self, worker: WorkerState, queue: JobQueue) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter("qwen_edit_requests", "Answered requests", ("route", "code"), registry=self._registry)
         self._seconds = Histogram(
@@ -33,7 +33,7 @@ class Metrics:
             registry=self._registry,
             buckets=SECONDS,
         )
-        self._registry.register(_State(worker, line))
+        self._registry.register(_State(worker, queue))
 
     def count(self, route: str, status: int, seconds: float) -> None:
         self._requests.labels(route, status).inc()
@@ -47,7 +47,7 @@ class Metrics:
 
 
 class StageClock:
-    """Tells a job's stages from its progress; the first is the wait for its turn."""
+    """Measures a job's stages from its progress; the first is the wait for its turn."""
 
     def __init__(self, stages: Histogram) -> None:
         self._stages = stages
@@ -60,22 +60,22 @@ class StageClock:
             self._stage = progress.stage
 
     def stop(self) -> None:
-        """The stage is over."""
+        """End the current stage."""
         now = time.monotonic()
         self._stages.labels(self._stage).observe(now - self._since)
         self._since = now
 
 
 class _State(Collector):
-    """What others count, read when asked."""
+    """Collects values that other objects count, when Prometheus asks."""
 
-    def __init__(self, worker: WorkerState, line: JobQueue) -> None:
+    def __init__(self, worker: WorkerState, queue: JobQueue) -> None:
         self._worker = worker
-        self._line = line
+        self._queue = queue
 
     def collect(self) -> Iterator[Metric]:
         jobs, cards = self._worker.stats.jobs(), graphics()
-        yield GaugeMetricFamily("qwen_edit_queue_depth", "Jobs that run or wait", value=self._line.length)
+        yield GaugeMetricFamily("qwen_edit_queue_depth", "Jobs that run or wait", value=self._queue.length)
         ended = CounterMetricFamily("qwen_edit_jobs", "Jobs that ended, by outcome", labels=["outcome"])
         for outcome in ("done", "failed"):
             ended.add_metric([outcome], jobs[outcome])

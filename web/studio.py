@@ -1,4 +1,4 @@
-"""The page at /, to try the worker in a browser: plain files, nothing from elsewhere."""
+"""The page at / for trying the worker in a browser: plain files, nothing from other servers."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -31,7 +31,7 @@ HEADERS = {
 
 
 def add_studio(app: FastAPI) -> None:
-    """Examples are there where the project is, and the page hides what is not."""
+    """Add the page and its files. The page hides examples that are not installed."""
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
@@ -39,7 +39,7 @@ def add_studio(app: FastAPI) -> None:
 
     for name, path in FILES.items():
         if path.is_file():
-            app.add_api_route(f"/studio/{name}", _sender(path), methods=["GET", "HEAD"], include_in_schema=False)
+            app.add_api_route(f"/studio/{name}", _sender(path), methods=["GET"], include_in_schema=False)
 
 
 def _sender(path: Path) -> Callable[[], Awaitable[Response]]:

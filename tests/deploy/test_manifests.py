@@ -20,13 +20,13 @@ from models.preview import Preview
 from models.resident import Resident
 from schemas.settings import Settings
 from schemas.version import SERVICE, VERSION
-from server import create_app
 from testing.patience import wait_until
 from testing.processes import environment, free_port, is_ready
 from tests.deploy.dockerfile import ROOT, arguments, copy_to, every
 from tests.deploy.helm import CHART, helm, rendered
 from tests.deploy.names import KNOWN
-from web.front import OPEN
+from web.access import OPEN
+from web.app import create_app
 
 COMPOSE_FILE = ROOT / "deploy" / "compose.yaml"
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text())

@@ -118,3 +118,20 @@ def test_no_json_breaks_the_server(live: Live, route: str, whole: dict[str, Any]
         expect_no_fault(httpx2.post(live.url + route, content=json.dumps(body).encode()))
 
     sent()
+
+
+BOMBS = {
+    "a list of empty lists": ("application/json", b'{"a":[' + b"[]," * 200_000 + b"0]}"),
+    "many names": ("application/json", b"{" + b",".join(b'"%x":0' % number for number in range(200_000)) + b"}"),
+    "many fields": ("application/x-www-form-urlencoded", b"a&" * 500_000),
+    "one long field": ("application/x-www-form-urlencoded", b"prompt=" + b"%41" * 5_600_000),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_body_of_very_many_parts_is_refused_before_it_is_parsed(name: str) -> None:
+    kind, body = BOMBS[name]
+    with serving() as live:
+        answer = httpx2.post(live.url + "/v1/images/edits", content=body, headers={"Content-Type": kind}, timeout=60)
+    assert answer.status_code in (400, 413)
+    assert answer.json()["error"]["param"] == "body"

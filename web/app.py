@@ -1,0 +1,300 @@
+"""The FastAPI application: routes, and what every one of them shares."""
+
+import asyncio
+import json
+import logging
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from handlers.openai import EDITS, GENERATIONS, MODELS
+from handlers.router import Router
+from schemas.answers import AnswerPart, JobAnswer, PictureAnswer
+from schemas.errors import ErrorCode, JobError
+from schemas.jobs import EditJob, GenerateJob
+from schemas.openai import Alive, GenerationBody, ImagesAnswer, Model, Models, Ping, Ready, ReadyError
+from schemas.settings import MEGA, Settings, SettingsError
+from schemas.version import SERVICE, VERSION
+from web.access import OPEN, PICTURES, Access
+from web.desk import Desk
+from web.docs import (
+    A_GENERATE_JOB,
+    A_GENERATION,
+    A_JOB,
+    ABOUT,
+    AN_EDIT,
+    AN_EDIT_JOB,
+    JOB_ERRORS,
+    OPENAI_ERRORS,
+    add_docs_page,
+    complete_document,
+    edit_body,
+    image_events,
+    job_body,
+    job_events,
+    json_body,
+)
+from web.errors import ACTIONS, EDIT, GENERATE, ROOT, error_response, json_response, refusal_response
+from web.front import Front
+from web.protocol import MAX_HEADER_BYTES, Protocol
+from web.studio import add_studio
+from web.uploads import Uploads
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.2
+"""Interval at which a server checks whether it can go on."""
+
+
+def create_app(settings: Settings, router: Router, *, ends: bool = False) -> FastAPI:
+    """Return the application. With `ends` it ends its process once that can serve nothing or is worn out."""
+    desk = Desk(settings, router)
+    access = Access.of(settings)
+    app = FastAPI(
+        title=SERVICE,
+        version=VERSION,
+        description=ABOUT,
+        generate_unique_id_function=lambda route: route.name,
+        lifespan=lambda _: _life(settings, desk, ends=ends),
+        redirect_slashes=False,  # behind TLS redirects would lead out of it
+        separate_input_output_schemas=False,  # keys without a value are left out
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.router = router
+    _translate_errors(app, desk)
+    _add_pictures(app, desk)
+    _add_models(app, desk)
+    _add_probes(app, desk)
+    _add_metrics(app, desk)
+    add_docs_page(app)
+    if settings.studio:
+        add_studio(app)
+    complete_document(app, open_paths=OPEN if access.key else None)
+    uploads = Uploads(int(settings.max_request_mb * MEGA), int(settings.max_uploads_mb * MEGA))
+    app.add_middleware(Front, access=access, uploads=uploads, count=desk.metrics.count)
+    if settings.cors_origins:
+        exposed = ["X-Request-ID", "Retry-After"]
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=exposed,
+        )
+    return app
+
+
+def config(app: FastAPI | str, settings: Settings, **options: Any) -> uvicorn.Config:
+    """Return uvicorn's configuration, with limits for callers who stall."""
+    return uvicorn.Config(
+        app,
+        settings.host,
+        **{"port": settings.port} | options,
+        http=Protocol,
+        ws="none",
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        log_config=None,
+        access_log=False,
+    )
+
+
+def _translate_errors(app: FastAPI, desk: Desk) -> None:
+    @app.exception_handler(JobError)
+    async def of_jobs(_request: Request, problem: JobError) -> Response:
+        return error_response(problem, retry_seconds=desk.queue.seconds_a_job)
+
+    @app.exception_handler(HTTPException)
+    async def of_routing(request: Request, problem: HTTPException) -> Response:
+        refusal = JobError(ErrorCode.INVALID_INPUT, _routing_sentence(request, problem))
+        answer = refusal_response(refusal, request.url.path, status=problem.status_code)
+        answer.headers.update(problem.headers or {})
+        return answer
+
+
+def _routing_sentence(request: Request, problem: HTTPException) -> str:
+    match problem.status_code:
+        case 404:
+            return "There is no such route. OpenAI's routes are below /v1, like /v1/images/edits; /docs lists all"
+        case 405:
+            methods = (problem.headers or {}).get("Allow", "POST")
+            return f"This route takes {methods}, not {request.method}"
+        case _:
+            return str(problem.detail)
+
+
+def _add_pictures(app: FastAPI, desk: Desk) -> None:
+    images: dict[str, Any] = {"response_model": ImagesAnswer, "tags": ["OpenAI"]}
+    jobs: dict[str, Any] = {
+        "response_model": PictureAnswer,
+        "responses": JOB_ERRORS | {200: job_events()},
+        "tags": ["jobs"],
+    }
+
+    @app.post(
+        GENERATIONS,
+        openapi_extra=json_body(GenerationBody, A_GENERATION),
+        responses=OPENAI_ERRORS | {200: image_events("image_generation")},
+        **images,
+    )
+    async def generations(request: Request) -> Response:
+        """Paint pictures from words."""
+        return await desk.images(request, GENERATIONS)
+
+    @app.post(
+        EDITS,
+        openapi_extra=edit_body(AN_EDIT),
+        responses=OPENAI_ERRORS | {200: image_events("image_edit")},
+        **images,
+    )
+    async def edits(request: Request) -> Response:
+        """Paint pictures from pictures and words."""
+        return await desk.images(request, EDITS)
+
+    @app.post(EDIT, openapi_extra=json_body(EditJob, AN_EDIT_JOB), **jobs)
+    async def edit(request: Request) -> Response:
+        """The job `edit`: put a product into a room photo."""
+        return await desk.job(request, ACTIONS[EDIT])
+
+    @app.post(GENERATE, openapi_extra=json_body(GenerateJob, A_GENERATE_JOB), **jobs)
+    async def generate(request: Request) -> Response:
+        """The job `generate`: draw a new room around a product."""
+        return await desk.job(request, ACTIONS[GENERATE])
+
+    @app.post(ROOT, openapi_extra=job_body(A_JOB), response_model=JobAnswer, responses=JOB_ERRORS, tags=["jobs"])
+    async def job(request: Request) -> Response:
+        """Any job in the platform's wrapper, answered under 200 also where it fails."""
+        return await desk.bare(request)
+
+    @app.get(PICTURES + "{name}", include_in_schema=False)
+    async def picture(name: str) -> Response:
+        found = desk.pictures.get(name)
+        if found is None:
+            raise HTTPException(404)
+        data, mime_type = found
+        headers = {"Cache-Control": "private, max-age=300", "X-Content-Type-Options": "nosniff"}
+        return Response(data, media_type=mime_type, headers=headers)
+
+
+def _add_models(app: FastAPI, desk: Desk) -> None:
+    refusals: dict[int | str, dict[str, Any]] = {status: OPENAI_ERRORS[status] for status in (400, 401)}
+
+    @app.get(MODELS, response_model=Models, responses=refusals, tags=["OpenAI"])
+    async def models() -> Response:
+        """The checkpoint that paints here."""
+        return json_response(json.dumps(desk.router.models()).encode())
+
+    @app.get(MODELS + "/{name:path}", response_model=Model, responses=refusals, tags=["OpenAI"])
+    async def model(name: str) -> Response:  # noqa: ARG001  any name is accepted
+        """The checkpoint that paints here, whatever name is given."""
+        return json_response(json.dumps(desk.router.model()).encode())
+
+
+def _add_probes(app: FastAPI, desk: Desk) -> None:
+    @app.get("/health", response_model=Alive, tags=["probes"])
+    async def health() -> Response:
+        """200 while the process lives."""
+        return _probe(Alive(timestamp=_now(), version=VERSION))
+
+    @app.get("/ready", response_model=Ready, tags=["probes"], responses={503: {"model": ReadyError}})
+    async def ready() -> Response:
+        """200 when the model is loaded and works, else 503."""
+        status = desk.status
+        fields = {"model_loaded": desk.router.worker.is_loaded, "timestamp": _now()}
+        if status == "healthy":
+            return _probe(Ready(**fields))
+        problem = JobError(ErrorCode.MODEL_NOT_READY, f"The model is not ready: {status}")
+        return error_response(problem, beside=fields | {"status": status})
+
+    @app.get(
+        "/ping",
+        response_model=Ping,
+        tags=["probes"],
+        responses={204: {"description": "loading"}, 503: OPENAI_ERRORS[503]},
+    )
+    async def ping() -> Response:
+        """For load balancers: 200 when ready, 204 while loading, 503 for a worker that must be replaced."""
+        match desk.status:
+            case "healthy":
+                return _probe(Ping())
+            case "loading":
+                return Response(status_code=204)
+            case _:
+                return error_response(JobError(ErrorCode.MODEL_NOT_READY, "This worker is broken"))
+
+
+def _add_metrics(app: FastAPI, desk: Desk) -> None:
+    @app.get("/metrics", tags=["probes"], responses={401: OPENAI_ERRORS[401]}, response_class=PlainTextResponse)
+    def metrics() -> Response:
+        """Metrics for Prometheus."""
+        return PlainTextResponse(desk.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _probe(answer: AnswerPart) -> Response:
+    return json_response(answer.model_dump_json().encode())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@asynccontextmanager
+async def _life(settings: Settings, desk: Desk, *, ends: bool) -> AsyncIterator[None]:
+    """Serve the probes at a port of their own where one is set, and watch the process."""
+    watching = asyncio.create_task(_end_worn_out(desk.router)) if ends else None
+    port = settings.port_health
+    if port is None or port == settings.port:
+        yield
+    else:
+        async with _served(_probes_only(desk), settings, port):
+            yield
+    if watching:
+        watching.cancel()
+    desk.close()
+
+
+async def _end_worn_out(router: Router) -> None:
+    """End the process once it is broken or worn out, after its callers are served."""
+    while router.status != "unhealthy" and not router.is_worn_out:
+        await asyncio.sleep(POLL_SECONDS)
+    try:
+        router.wait_until_loaded()
+        log.critical("The model failed again and again, or memory grew beyond its bound: this server ends")
+    except SettingsError as problem:
+        log.critical("%s", problem)
+    signal.raise_signal(signal.SIGTERM)
+
+
+def _probes_only(desk: Desk) -> FastAPI:
+    app = FastAPI(openapi_url=None)
+    _add_probes(app, desk)
+    return app
+
+
+@asynccontextmanager
+async def _served(app: FastAPI, settings: Settings, port: int) -> AsyncIterator[None]:
+    server = _Beside(config(app, settings, port=port, lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+class _Beside(uvicorn.Server):
+    """A second server in the process, which leaves signals to the first."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
