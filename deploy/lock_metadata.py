@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.request import Request, urlopen
 
 from packaging.requirements import Requirement
+from pip._internal.models.index import PyPI
 
 from deploy.locks import ENVIRONMENTS, LOCKS, METADATA, applies, key, version
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-REGISTRY = "https://pypi.org/simple"
+REGISTRY = PyPI.simple_url  # pip's own default
 LIST = "application/vnd.pypi.simple.v1+json"
 BLOCK_BYTES = 2**16
 """Holds the index and the metadata of most wheels."""
@@ -50,7 +51,7 @@ def applying(pin: Requirement, required: list[str]) -> list[str]:
 
 
 def _files(name: str) -> list[dict[str, Any]]:
-    with urlopen(Request(f"{REGISTRY}/{name}/", headers={"Accept": LIST})) as answer:  # noqa: S310 - REGISTRY is https
+    with urlopen(Request(f"{REGISTRY.rstrip('/')}/{name}/", headers={"Accept": LIST})) as answer:  # noqa: S310 - REGISTRY is https
         return cast(list[dict[str, Any]], json.load(answer)["files"])
 
 
