@@ -20,6 +20,7 @@ RUG_WIDTH_CM = 230.0
 """The usual width of a rug in a living room; its depth follows from the photo's shape."""
 
 _NEAREST_CM = 60.0
+_FRONTAL = np.radians(2.0)  # walls turned by less are hung without perspective: the room's angle is no surer
 _FLOOR_VIEW = 480  # pixels of the longer side in which the floor is looked for
 _LOWEST_EDGE = 0.97  # of the photo's height: a rug whose place is ours to choose is whole in the photo
 _JOINTS = 0.05  # of the photo's longer side: what is narrower on the floor is a pattern or a reflection, no furniture
@@ -52,8 +53,9 @@ def lay_rug(
 
 
 def hang(room: Pixels, camera: Camera, center: Point, size_cm: tuple[float, float]) -> Corners | None:
-    """Return the corners of a product in the plane of the wall at a pixel."""
-    return wall_corners(camera, center, *size_cm, wall_at(room, camera, center))
+    """Return the corners of a product in the plane of the wall at a pixel; None for a wall that faces the camera."""
+    wall = wall_at(room, camera, center)
+    return None if abs(wall.angle) < _FRONTAL else wall_corners(camera, center, *size_cm, wall)
 
 
 def ceiling_distance(camera: Camera, row: int, farthest_cm: float) -> float:
@@ -64,13 +66,14 @@ def ceiling_distance(camera: Camera, row: int, farthest_cm: float) -> float:
     return float(np.clip((CEILING_CM - camera.height_cm) / rise, _NEAREST_CM, farthest_cm))
 
 
-def corners_in_box(corners: Corners, box: Box) -> Corners:
-    """Return the corners scaled and moved so that their bounds fit into `box`, centered at its bottom."""
+def corners_in_box(corners: Corners, box: Box, *, at_bottom: bool) -> Corners:
+    """Return the corners scaled and moved so that their bounds fit into `box`, at its bottom or in its middle."""
     points = np.array(corners)
     low, reach = points.min(axis=0), np.ptp(points, axis=0)
     scale = min((box[2] - box[0]) / reach[0], (box[3] - box[1]) / reach[1])
     size = reach * scale
-    start = np.array([(box[0] + box[2] - size[0]) / 2, box[3] - size[1]])
+    top = box[3] - size[1] if at_bottom else (box[1] + box[3] - size[1]) / 2
+    start = np.array([(box[0] + box[2] - size[0]) / 2, top])
     return _as_corners((points - low) * scale + start)
 
 

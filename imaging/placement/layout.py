@@ -186,7 +186,7 @@ def _corners(
         is_center = spot.chosen and not suggestion.box
         corners = lay_rug(room, camera, spot.point, size_cm, wish.rotation_degrees, is_center)
     if corners and spot.within:
-        return corners_in_box(corners, spot.within)
+        return corners_in_box(corners, spot.within, at_bottom=spot.surface == "rug")
     if corners and not wish.has_size:
         return _scaled(corners, spot, camera.size, wish.scale)
     return corners
