@@ -13,7 +13,7 @@ import numpy as np
 
 from imaging.arrays import Numbers
 from imaging.geometry.camera import Camera
-from imaging.geometry.vanishing import Segments, find_horizontals, find_segments, turned
+from imaging.geometry.vanishing import Segments, find_segments, turned
 from imaging.geometry.walls import FARTHEST_WALL_CM, floor_end, wall_distance
 from imaging.picture import Pixels, Point, scaled_size
 
@@ -21,11 +21,20 @@ Corners = tuple[tuple[float, float], tuple[float, float], tuple[float, float], t
 """Pixels (x, y) of a rectangle's corners: left top, right top, right bottom, left bottom of the product's picture."""
 
 _WORKING_SIZE = 1024  # pixels of the longer side in which edges are looked for
+CEILING_CM = 250.0
+"""The usual height of a ceiling."""
+
 _NEAREST_CM = 25.0  # before the camera: nearer parts of a plane cannot be drawn
 _NEIGHBORHOOD = 0.3  # of the photo's sides: edges so near to a point tell which wall it is on
 _AGREES = np.radians(3.0)  # an edge leads to a vanishing point if it points there within this angle
 _TELLS_APART = np.radians(5.0)  # edges whose two hypotheses differ by less say nothing
 _LEAST_VOTES = 0.25  # of the photo's longer side: length of edges that make a wall a receding one
+_STEEPEST = np.radians(75.0)  # steeper edges are upright ones
+_TELLING_ROWS = 0.15  # of the photo's height: edges nearer to the horizon look level whatever the room's angle
+_LEAST_SUPPORT = 0.5  # of the photo's longer side: length of edges that tell the room's angle
+_LEAST_LINE = 0.1  # of the photo's longer side: length of the edges along a side wall that tell where it is
+_LEAST_SLANT = 1e-3  # cm across the room for each cm of depth: a ray that never meets a side wall
+_CEILING_QUANTILE = 0.85  # of those edges' length, by height: the line at the ceiling is the highest but for lamps
 _BESIDE = 0.06  # of the photo's width: columns on both sides of a point in which the floor's end is looked for
 
 
@@ -41,7 +50,8 @@ class Wall:
 def room_angle(pixels: Pixels, camera: Camera) -> float:
     """Return how far the room's depth direction is turned counterclockwise from the camera's, seen from above, within
     ±45 degrees in radians; 0 where the photo does not tell."""
-    return _angle(_segments_of(pixels, camera)[0], camera)
+    segments, shrink = _segments_of(pixels, camera)
+    return _angle(segments, camera.scaled(shrink))
 
 
 def rug_corners(camera: Camera, near: Point, width_cm: float, depth_cm: float, angle: float) -> Corners | None:
@@ -70,13 +80,17 @@ def wall_at(pixels: Pixels, camera: Camera, point: Point) -> Wall:
     """Return the wall at a pixel: the one at the back, or a side wall where edges near the pixel lead to the vanishing
     point of the room's depth."""
     segments, shrink = _segments_of(pixels, camera)
-    angle = _angle(segments, camera)
+    reduced = camera.scaled(shrink)
+    angle = _angle(segments, reduced)
     back = wall_distance(pixels, camera)
-    if not _is_receding(segments, camera.scaled(shrink), (point[0] * shrink, point[1] * shrink), angle):
+    seen = point[0] * shrink, point[1] * shrink
+    if not _is_receding(segments, reduced, seen, angle):
         return Wall(back, angle)
     is_left = point[0] < camera.size[0] / 2 - camera.focal * np.tan(angle)
-    turned = angle + (np.pi / 2 if is_left else -np.pi / 2)
-    return Wall(min(_distance_beside(pixels, camera, point) or back, back), float(turned))
+    distance = (
+        _side_distance(segments, reduced, seen, angle, is_left) or _distance_beside(pixels, camera, point) or back
+    )
+    return Wall(min(distance, FARTHEST_WALL_CM), angle + (np.pi / 2 if is_left else -np.pi / 2))
 
 
 def _projected(camera: Camera, x: Numbers, y: Numbers, z: Numbers) -> Corners | None:
@@ -85,11 +99,6 @@ def _projected(camera: Camera, x: Numbers, y: Numbers, z: Numbers) -> Corners | 
     columns, rows = camera.project(x, y, z)
     corners = [(float(column), float(row)) for column, row in zip(columns, rows, strict=True)]
     return corners[0], corners[1], corners[2], corners[3]
-
-
-def _folded(angle: float) -> float:
-    """Return the angle of a right-angled cross within ±45 degrees."""
-    return float((angle + np.pi / 4) % (np.pi / 2) - np.pi / 4)
 
 
 def _segments_of(pixels: Pixels, camera: Camera) -> tuple[Segments, float]:
@@ -102,12 +111,51 @@ def _segments_of(pixels: Pixels, camera: Camera) -> tuple[Segments, float]:
 
 
 def _angle(segments: Segments, camera: Camera) -> float:
-    shrink = min(1.0, _WORKING_SIZE / max(camera.size))
-    points = find_horizontals(segments, max(camera.size) * shrink, camera.size[1] * shrink)
-    if not points:
+    """Return the angle that most edges above the horizon agree with: on walls and ceilings there are no tiles laid
+    diagonally. Where there are too few edges, those below count as well."""
+    center = np.array(camera.size) / 2
+    away = segments.middle[:, 1] + center[1] - camera.horizon  # rows below the horizon
+    lean = np.arctan2(np.abs(segments.direction[:, 1]), np.abs(segments.direction[:, 0]))
+    weight = segments.length * np.minimum(np.abs(away) / (_TELLING_ROWS * camera.size[1]), 1) * (lean < _STEEPEST)
+    above = np.where(away < 0, weight, 0)
+    if above.sum() >= _LEAST_SUPPORT * max(camera.size):
+        weight = above
+    elif weight.sum() < _LEAST_SUPPORT * max(camera.size):
         return 0.0
-    column = camera.size[0] / 2 + float(points[0].point[0]) / shrink
-    return _folded(-float(np.arctan(camera.slants(column, camera.horizon)[0])))
+    angles = np.radians(np.arange(-45, 45, 0.5))
+    votes = [_votes(segments, camera, float(angle), weight) for angle in angles]
+    return float(angles[int(np.argmax(votes))])
+
+
+def _votes(segments: Segments, camera: Camera, angle: float, weight: Numbers) -> float:
+    misfit = np.minimum(_leads(segments, camera, angle), _leads(segments, camera, angle - np.pi / 2))
+    return float((weight * (1 - misfit / _AGREES).clip(0)).sum())
+
+
+def _side_distance(
+    segments: Segments, camera: Camera, point: tuple[float, float], angle: float, is_left: bool
+) -> float | None:
+    """Return z of a side wall behind a pixel, from the line where it meets the ceiling; None where no line is seen.
+
+    In a ray (r, u, 1) let a be its component across the room. A line along the room's depth, `across` cm to the side
+    and `rise` cm above the camera, has u / a = rise / across at each of its points.
+    """
+    columns, rows = (segments.middle + np.array(camera.size) / 2).T
+    across, up = _across(camera, columns, rows, angle)
+    own = float(_across(camera, np.array([point[0]]), np.array([point[1]]), angle)[0][0])
+    beside = (across < 0 if is_left else across > 0) & (up > 0) & (_leads(segments, camera, angle) < _AGREES)
+    if float(segments.length[beside].sum()) < _LEAST_LINE * max(camera.size):
+        return None
+    slopes, lengths = np.abs(up[beside] / across[beside]), segments.length[beside]
+    order = np.argsort(slopes)
+    line = slopes[order][int(np.searchsorted(np.cumsum(lengths[order]), _CEILING_QUANTILE * lengths.sum()))]
+    return float(max((CEILING_CM - camera.height_cm) / line / max(abs(own), _LEAST_SLANT), _NEAREST_CM))
+
+
+def _across(camera: Camera, columns: Numbers, rows: Numbers, angle: float) -> tuple[Numbers, Numbers]:
+    """Return the components of rays across the room and upwards, for each cm of z."""
+    right, up = camera.ray(columns, rows)
+    return right * np.cos(angle) + np.sin(angle), up
 
 
 def _is_receding(segments: Segments, camera: Camera, point: tuple[float, float], angle: float) -> bool:

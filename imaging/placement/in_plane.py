@@ -10,11 +10,8 @@ from imaging.arrays import square
 from imaging.cutout import CutOut
 from imaging.geometry.camera import Camera
 from imaging.geometry.floor import find_floor
-from imaging.geometry.planes import Corners, room_angle, rug_corners, wall_at, wall_corners
+from imaging.geometry.planes import CEILING_CM, Corners, room_angle, rug_corners, wall_at, wall_corners
 from imaging.picture import Box, Pixels, Point, Size, Weights
-
-CEILING_CM = 250.0
-"""The usual height of a ceiling."""
 
 RUG_WIDTH_CM = 230.0
 """The usual width of a rug in a living room; its depth follows from the photo's shape."""
@@ -24,7 +21,8 @@ _FRONTAL = np.radians(2.0)  # walls turned by less are hung without perspective:
 _FLOOR_VIEW = 480  # pixels of the longer side in which the floor is looked for
 _LOWEST_EDGE = 0.97  # of the photo's height: a rug whose place is ours to choose is whole in the photo
 _JOINTS = 0.05  # of the photo's longer side: what is narrower on the floor is a pattern or a reflection, no furniture
-_LEAST_FLOOR = 0.8  # of a rug's visible area: if less of it is floor, the floor was not found well enough to hide it
+_LEAST_FLOOR = 0.4  # of a rug's visible area: if less of it is floor, the floor was not found well enough to hide it
+_MOVES = 3  # steps in which a rug is moved into the photo: perspective changes its size on the way
 _FEATHER = 1.5  # pixels
 _LEAST_ALPHA = 1e-4
 _SOLID = 0.5  # the alpha or the share of floor from which a pixel counts
@@ -47,9 +45,23 @@ def lay_rug(
     `near` is the middle of its near edge or, with `centered`, of the rug.
     """
     angle = room_angle(room, camera) + np.radians(rotation)
-    if centered:
-        near = _near_edge(camera, near, size_cm[1], angle)
-    return rug_corners(camera, near, *size_cm, angle)
+    if not centered:
+        return rug_corners(camera, near, *size_cm, angle)
+    return _whole(camera, _near_edge(camera, near, size_cm[1], angle), size_cm, angle)
+
+
+def _whole(camera: Camera, near: Point, size_cm: tuple[float, float], angle: float) -> Corners | None:
+    """Return a rug moved into the photo, as far as it fits."""
+    width, height = camera.size
+    corners = rug_corners(camera, near, *size_cm, angle)
+    for _ in range(_MOVES):
+        if corners is None:
+            return None
+        left, _, right, bottom = bounds_of(corners)
+        sideways = max(-left, 0) if right - left > width or left < 0 else min(width - right, 0)
+        near = near[0] + sideways, near[1] + min(round(_LOWEST_EDGE * height) - bottom, 0)
+        corners = rug_corners(camera, near, *size_cm, angle)
+    return corners
 
 
 def hang(room: Pixels, camera: Camera, center: Point, size_cm: tuple[float, float]) -> Corners | None:
@@ -75,6 +87,14 @@ def corners_in_box(corners: Corners, box: Box, *, at_bottom: bool) -> Corners:
     top = box[3] - size[1] if at_bottom else (box[1] + box[3] - size[1]) / 2
     start = np.array([(box[0] + box[2] - size[0]) / 2, top])
     return _as_corners((points - low) * scale + start)
+
+
+def point_between(corners: Corners, share: tuple[float, float]) -> tuple[float, float]:
+    """Return the pixel at a share of the product's width and height, 0 to 1, from its left top corner."""
+    unit = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32)
+    warp = cv2.getPerspectiveTransform(unit, np.array(corners, np.float32))
+    x, y, scale = (float(value) for value in warp @ np.array([*share, 1.0]))
+    return x / scale, y / scale
 
 
 def bounds_of(corners: Corners) -> Box:

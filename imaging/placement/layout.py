@@ -19,6 +19,7 @@ from imaging.placement.in_plane import (
     flat_size,
     hang,
     lay_rug,
+    point_between,
 )
 from imaging.placement.mask_fit import FITS, Held, largest_part, moved_inside, share_inside
 from imaging.placement.perspective import Perspective, over, perspective_at
@@ -210,10 +211,9 @@ def _flat(corners: Corners, spot: _Spot, camera: Camera, wish: Wish, product: Cu
     left, top, right, bottom = whole = bounds_of(corners)
     frame = max(0, left), max(0, top), min(width, right), min(height, bottom)
     scale = _flat_scale(camera, wish, spot)
-    (x, y), is_rug = np.mean(corners, axis=0), spot.surface == "rug"
-    point = (frame[0] + frame[2]) // 2, frame[3] - 1
-    if not is_rug:
-        point = min(max(int(x), 0), width - 1), min(max(int(y), 0), height - 1)
+    is_rug = spot.surface == "rug"
+    x, y = point_between(corners, (0.5, 1.0 if is_rug else 0.5))
+    point = min(max(int(x), 0), width - 1), min(max(int(y), 0), height - 1)
     return Placement(
         frame,
         frame,
