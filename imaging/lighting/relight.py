@@ -11,7 +11,7 @@ _BRIGHT_PRODUCT = 0.6  # linear luminance of the lightest parts of a well expose
 _BRIGHT_ROOM = 0.58  # linear luminance of the light surfaces of a well exposed room
 _EXPOSURE, _BRIGHTNESS, _WARMTH = (0.85, 1.25), (0.15, 1.4), (0.89, 1.12)  # bounds of each factor
 _LIGHTER = 2.5  # times white in the room's light: the lightest that a product's lightest parts may be
-_KEPT_CHROMA = 4.0  # CIELAB: how far the product's mean chroma may fall with its brightness
+_KEPT_CHROMA = 3.0  # CIELAB: how far the product's mean chroma may fall with its brightness
 _MOST_SATURATION = 1.6
 # Exponents of each factor: half the difference is taken to be light and half to be the colors of room and product.
 _OF_EXPOSURE, _OF_LEVEL, _OF_WARMTH = 0.4, 0.5, 0.4
