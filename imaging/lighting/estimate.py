@@ -49,10 +49,10 @@ class Source:
 class Light:
     """The light of a room as its photo shows it.
 
-    `window` is True if the source is a window in view. `level` is the linear luminance of the light surfaces around the
-    product, `brightest` that of the room's brightest spots, `warmth` the square root of their red to blue ratio.
-    `lightest` is the luminance of white around the product, and
-    `exposure` is 1, or less if even white around the product would be darker than a camera should have made it.
+    `window` is True if the source is a window in view. `level` is the linear luminance of the room's light surfaces,
+    `near` that of those around the product, `lightest` that of white around the product, `brightest` that of the room's
+    brightest spots, and `warmth` the square root of their red to blue ratio. `exposure` is 1, or less if even white
+    around the product is darker than a camera should have made it.
     """
 
     source: Source
@@ -61,6 +61,7 @@ class Light:
     brightest: float
     warmth: float
     exposure: float = 1.0
+    near: float = 1.0
     lightest: float = 1.0
 
     @property
@@ -97,7 +98,9 @@ def find_light(pixels: Pixels, camera: Camera, wall_cm: float, frame: Box | None
     near, lightest = _around(luminance, frame, small.shape[1] / pixels.shape[1])
     exposure = min(1.0, max(lightest, _BLACK) / _EXPOSED)
     brightest = max(brightest, _DIMMEST_WHITE * exposure)
-    return Light(window or lamp, window is not None, near, brightest, _warmth(small, luminance), exposure, lightest)
+    return Light(
+        window or lamp, window is not None, level, brightest, _warmth(small, luminance), exposure, near, lightest
+    )
 
 
 def _around(luminance: NDArray[np.float32], frame: Box | None, scale: float) -> tuple[float, float]:

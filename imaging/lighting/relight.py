@@ -10,7 +10,7 @@ from imaging.picture import Pixels
 _BRIGHT_PRODUCT = 0.6  # linear luminance of the lightest parts of a well exposed product photo
 _BRIGHT_ROOM = 0.58  # linear luminance of the light surfaces of a well exposed room
 _EXPOSURE, _BRIGHTNESS, _WARMTH = (0.85, 1.25), (0.15, 1.4), (0.89, 1.12)  # bounds of each factor
-_LIGHTER = 2.5  # times white in the room's light: the lightest that a product's lightest parts may be
+_LIGHTER = 1.8  # times white in the room's light: the lightest that a product's lightest parts may be
 _KEPT_CHROMA = 3.0  # CIELAB: how far the product's mean chroma may fall with its brightness
 _MOST_SATURATION = 1.6
 # Exponents of each factor: half the difference is taken to be light and half to be the colors of room and product.
@@ -47,7 +47,8 @@ def gain(product: CutOut, light: Light, sun: Source | None) -> Numbers:
     room are guesses. Underexposure of the room photo is measured and applied in full.
     """
     exposure = _bounded(_EXPOSURE, (_BRIGHT_PRODUCT / _lightest(product)) ** _OF_EXPOSURE)
-    level = light.level / (1 - sun.share) if sun else light.level
+    level = min(light.level, light.near)
+    level = level / (1 - sun.share) if sun else level
     brightness = light.exposure * _bounded(_BRIGHTNESS, (level / light.exposure / _BRIGHT_ROOM) ** _OF_LEVEL * exposure)
     brightness = min(brightness, max(_LIGHTER * light.lightest / _lightest(product), _BRIGHTNESS[0] * light.exposure))
     warmth = _bounded(_WARMTH, light.warmth**_OF_WARMTH)

@@ -69,5 +69,5 @@ def test_a_bright_window_does_not_make_the_far_end_of_a_dark_room_bright() -> No
     room[40:140, 20:120] = 255
     light = find_light(room, drawn.camera((400, 300), 120, 280), 500, (300, 200, 360, 280))
     assert light.window
-    assert light.level < 0.06
+    assert light.near < 0.06
     assert light.exposure < 0.3
