@@ -5,6 +5,7 @@ furniture in the very color of the floor is taken for floor, and rugs in another
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple, cast
 
 import cv2
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.geometry.camera import Camera, Numbers
+from imaging.geometry.walls import evenly_lit, floor_end
 from imaging.picture import Mask, Pixels
 
 Lab = NDArray[np.float32]
@@ -33,17 +35,25 @@ _MOST = 400  # regions
 _BORDER = 4  # pixels over which the colors on both sides of a border are compared
 _BELOW = 0.97  # share of a region's pixels that must lie below the horizon
 _IN_GROUND = 0.9  # share of a region's pixels that must lie on the ground
+_STRIPS = 24  # of the photo's width
+_SAMPLE = 6  # rows of a strip's floor that tell how it goes on
+_NEAR = 24  # rows of a strip's floor that its far part is compared with
+_FAR_TINT, _FAR_SHADE = 8.5, 12.0  # CIELAB: from the near to the far part of a floor, measured in four rooms
+_SHORT_CM = 450.0  # floor that ends nearer than that may go on in other light
+_FARTHEST_CM = 1200.0  # rooms are hardly ever deeper
 _JOINT_ROWS = 9  # pixels: level lines up to this thick are joints of the floor or borders of rugs
 
 
 @dataclass(frozen=True, eq=False)
 class Floor:
     """The floor of a reduced photo. `ground` is the floor with all that stands on it, `free` the part of it that shows,
-    `edges` are those of things and patterns anywhere in the photo."""
+    `edges` are those of things and patterns anywhere in the photo. `seen` is False where what looks like the photo's
+    bottom cannot be floor."""
 
     ground: Mask
     free: Mask
     edges: Mask
+    seen: bool
 
 
 class _Regions(NamedTuple):
@@ -84,7 +94,40 @@ def find_floor(pixels: Pixels, camera: Camera) -> Floor:
     lab = cast(Lab, cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB))
     floor, ground = _floor_and_ground(lab, camera)
     edges = cv2.dilate((_steepness(lab) > _STEEP).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    return Floor(ground, _without_joints(floor) & ground, edges)
+    free = _without_joints(floor) & ground
+    far_cm = camera.distance(float(np.flatnonzero(ground.any(axis=1))[0])) if free.any() else np.inf
+    seen = far_cm < _FARTHEST_CM
+    if far_cm < _SHORT_CM:
+        farther = _farther(pixels, lab, free, camera)
+        ground, free = ground | _hull(ground | farther), free | farther
+    return Floor(ground, free, edges, seen)
+
+
+def _farther(pixels: Pixels, lab: Lab, free: Mask, camera: Camera) -> Mask:
+    """Return the floor beyond `free` up to the wall, strip by strip: light changes with the distance, so the floor's
+    far part may look unlike its near part, and like what lies between."""
+    height, width = free.shape
+    beyond = np.zeros_like(free)
+    for left, right in pairwise(np.linspace(0, width, _STRIPS + 1).astype(int).tolist()):
+        rows = np.flatnonzero(free[:, left:right].mean(axis=1) > 0.5)
+        if not len(rows):
+            continue
+        first = int(rows[0])
+        end = floor_end(pixels, camera, (left, right), min(height - 1, first + _SAMPLE))
+        if end is None or end >= first or camera.distance(end) > _FARTHEST_CM:
+            continue
+        far, near = (
+            np.median(lab[part, left:right], axis=(0, 1)) for part in (slice(end, first), slice(first, first + _NEAR))
+        )
+        if _alike(far, near):
+            beyond[end:first, left:right] = True
+    return beyond
+
+
+def _alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    """Return True if two CIELAB colors may be of one floor at two distances."""
+    apart = evenly_lit(one.astype(np.float64)) - evenly_lit(other.astype(np.float64))
+    return float(np.hypot(apart[1], apart[2])) < _FAR_TINT and abs(float(apart[0])) < _FAR_SHADE
 
 
 def _floor_and_ground(lab: Lab, camera: Camera) -> tuple[Mask, Mask]:
@@ -173,11 +216,6 @@ def _extent(labels: NDArray[np.int32], places: NDArray[np.intp], count: int) -> 
     np.minimum.at(first, labels, places)
     np.maximum.at(last, labels, places)
     return np.where(last < 0, 0, last + 1 - first).astype(np.float64)
-
-
-def evenly_lit(colors: Numbers) -> Numbers:
-    """Return CIELAB colors with the tint they would have at middle lightness: in the shade it is weaker."""
-    return colors * [1, 0, 0] + colors * [0, 50, 50] / np.where(colors[..., :1] > 15, colors[..., :1], 15)
 
 
 def _contrasts(regions: _Regions, lab: Lab) -> Numbers:

@@ -7,13 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.geometry.camera import Camera, Numbers
-from imaging.geometry.floor import evenly_lit
 from imaging.picture import Pixels
 
 WALL_CM = 400.0
 """The distance of a wall where its foot is not seen: 280 to 740 cm in real rooms."""
 
-_WALL_ERROR = 0.45  # one standard deviation of that, as a share
+_USUAL_ERROR = 0.45  # one standard deviation of that, as a share
 _UNSEEN_ERROR = 0.5  # the same where the floor's end is seen in no strip, in proportion for fewer than all
 
 _NEAREST_WALL_CM, FARTHEST_WALL_CM = 80.0, 1000.0
@@ -47,16 +46,8 @@ def floor_end(pixels: Pixels, camera: Camera, columns: tuple[int, int], foot: in
 
 
 def wall_distance(pixels: Pixels, camera: Camera) -> float:
-    """Return how far the back wall is in cm."""
-    return find_wall(pixels, camera)[0]
-
-
-def find_wall(pixels: Pixels, camera: Camera) -> tuple[float, float]:
-    """Return how far the back wall is in cm, and one standard deviation of it as a share.
-
-    It is where the floor ends in most strips of the photo; where few strips tell or they disagree, it is drawn to
-    WALL_CM.
-    """
+    """Return how far the back wall is in cm: where the floor ends in most strips of the photo. Where few strips tell or
+    they disagree, it is drawn to WALL_CM."""
     height, width = pixels.shape[:2]
     foot = round(camera.horizon + _MIDDLE_OF_FLOOR * (height - camera.horizon))
     borders = np.linspace(0, width, _STRIPS + 1).astype(int).tolist()
@@ -64,12 +55,11 @@ def find_wall(pixels: Pixels, camera: Camera) -> tuple[float, float]:
     distances = np.log([camera.distance(end) for end in ends if end is not None])
     seen = distances[distances < np.log(FARTHEST_WALL_CM)]
     if not len(seen):
-        return WALL_CM, _WALL_ERROR
+        return WALL_CM
     middle = float(np.median(seen))
     spread = 1.5 * float(np.median(np.abs(seen - middle))) + _UNSEEN_ERROR * (1 - len(seen) / _STRIPS)
-    trust = _WALL_ERROR**2 / (_WALL_ERROR**2 + spread**2)
-    distance = float(np.exp(trust * middle + (1 - trust) * np.log(WALL_CM)))
-    return max(distance, _NEAREST_WALL_CM), _WALL_ERROR * float(np.sqrt(1 - trust))
+    trust = _USUAL_ERROR**2 / (_USUAL_ERROR**2 + spread**2)
+    return max(float(np.exp(trust * middle + (1 - trust) * np.log(WALL_CM))), _NEAREST_WALL_CM)
 
 
 def _row_colors(piece: Pixels) -> Numbers:
@@ -92,3 +82,8 @@ def _first_run(marked: NDArray[np.bool_]) -> int | None:
     """The first of _RUN marked rows in a row."""
     runs = np.convolve(marked, np.ones(_RUN, np.int64), mode="valid") == _RUN
     return int(runs.argmax()) if runs.any() else None
+
+
+def evenly_lit(colors: Numbers) -> Numbers:
+    """Return CIELAB colors with the tint they would have at middle lightness: in the shade it is weaker."""
+    return colors * [1, 0, 0] + colors * [0, 50, 50] / np.where(colors[..., :1] > 15, colors[..., :1], 15)

@@ -47,7 +47,7 @@ def _best(pixels: Pixels, camera: Camera, words: Words, surface: Surface) -> tup
         return _on_likely_table(camera, words), False
     floor = find_floor(pixels, camera)
     if surface == "floor":
-        return best_on_floor(floor, camera, words), bool(floor.free.any())
+        return best_on_floor(floor, camera, words), floor.seen
     wall = _free_wall(pixels, floor)
     return _best_on_wall(wall, floor, camera, words), bool(wall.any())
 

@@ -10,6 +10,7 @@ from imaging.cutout import CutOut
 from imaging.geometry.camera import Camera
 from imaging.geometry.planes import Corners
 from imaging.geometry.product_volume import solid_of
+from imaging.geometry.raised import is_raised
 from imaging.picture import Box, Mask, Pixels, Point, Size, bounds
 from imaging.placement.find_place import find_place
 from imaging.placement.in_plane import (
@@ -22,7 +23,7 @@ from imaging.placement.in_plane import (
     point_between,
 )
 from imaging.placement.mask_fit import FITS, Held, largest_part, moved_inside, share_inside
-from imaging.placement.perspective import Perspective, over, perspective_at
+from imaging.placement.perspective import CAMERA_HEIGHT, WALL_DISTANCE, WALL_ERROR, Perspective, over, perspective_at
 from imaging.placement.suggestion import Suggestion
 from imaging.placement.text_placement import Surface, Words, read
 from schemas.jobs import AskedSurface
@@ -31,7 +32,6 @@ _COVERED = 0.5  # the alpha from which a pixel counts as product
 _SMALLEST_SHARE, _LARGEST_SHARE = 0.1, 0.7  # of the photo's height, where the size is ours to choose
 _SMALLEST_LIKELY = 0.03  # where at least its likely height is known
 _LARGEST_ROWS = 1 << 20
-_WALL_ERROR = 0.25  # of the distance of a wall whose foot is hidden
 _USUAL_HEIGHT_ERROR = 0.25  # products of one shape differ so much in height
 NOTHING_SUGGESTED = Suggestion()
 
@@ -51,7 +51,8 @@ NOT_FOUND = tuple(said.format(where) for said in (_NOT_LOOKED_FOR, _NOT_SEEN) fo
 """Warnings about a place that this program could not find by itself."""
 _ON_WALL = "{} above the horizon, where no floor can be: the product hangs on the wall there"
 _UNSURE = "The product's size may be off by {:.0f} %: the photo does not show {}"
-_UNSURE_PERCENT = 30.0
+_UNSURE_PERCENT = 31.0  # what is 30 % off looks wrong
+_ON_TABLE = "placement_coordinates seem to lie on a table: the product stands on it (placement_surface decides)"
 _CUT_BY_MASK = "The product does not fit inside the mask and is cut off at its edge"
 
 _USUAL_HEIGHTS: dict[Surface, tuple[tuple[float, float], ...]] = {
@@ -154,7 +155,7 @@ def lay_out(
         height_cm,
         perspective.distance_cm(height_cm),
         scale,
-        _warnings(wish, spot, camera, frame, product, perspective, scale),
+        _warnings(wish, spot, camera, frame, product, perspective.unknown, scale),
         spot.found,
     )
 
@@ -223,7 +224,7 @@ def _flat(corners: Corners, spot: _Spot, camera: Camera, wish: Wish, product: Cu
         height_cm,
         camera.distance(point[1]) if is_rug else _distance_cm(corners, camera, height_cm),
         scale,
-        _warnings(wish, spot, camera, whole, product, None, scale),
+        _warnings(wish, spot, camera, whole, product, CAMERA_HEIGHT if is_rug else WALL_DISTANCE, scale),
         spot.found,
         corners,
     )
@@ -234,7 +235,7 @@ def _flat_scale(camera: Camera, wish: Wish, spot: _Spot) -> Scale:
     if wish.box or spot.within or (wish.scale and not wish.has_size):
         return Scale("asked", 0.0)
     below = max(spot.point[1] - camera.horizon, 1.0)
-    error = float(np.hypot(camera.height_error, camera.horizon_error / below)) if spot.surface == "rug" else _WALL_ERROR
+    error = float(np.hypot(camera.height_error, camera.horizon_error / below)) if spot.surface == "rug" else WALL_ERROR
     if wish.has_size:
         return Scale("camera", round(100 * error, 1))
     return Scale("usual_height", round(100 * float(np.hypot(error, _USUAL_HEIGHT_ERROR)), 1))
@@ -258,7 +259,10 @@ def _spot(room: Pixels, camera: Camera, wish: Wish, suggested: Box | None) -> _S
         at = _at(_bottom(wish.box), surface, camera, "placement_box lies")
         return replace(at, point=_point_in(wish.box, at.surface), within=wish.box)
     if wish.coordinates:
-        return _at(wish.coordinates, surface, camera, "placement_coordinates lie")
+        spot = _at(wish.coordinates, surface, camera, "placement_coordinates lie")
+        if surface is None and spot.surface == "floor" and is_raised(room, wish.coordinates):
+            return _Spot(wish.coordinates, "tabletop", warning=_ON_TABLE)
+        return spot
     if wish.mask is not None and wish.mask.any():
         drawn = largest_part(wish.mask)
         return replace(_at(_bottom(drawn.box), surface, camera, "mask lies"), within=drawn.box, drawn=drawn)
@@ -279,7 +283,7 @@ def _found(room: Pixels, camera: Camera, words: Words, surface: Surface | None) 
 def _at(point: Point, surface: Surface | None, camera: Camera, said: str) -> _Spot:
     """Return the spot at a point: where no `surface` is asked for on the floor, or on the wall where no floor can
     be."""
-    if surface is None and point[1] < camera.at_column(point[0]).horizon - 2 * camera.horizon_error:
+    if surface is None and point[1] < camera.at_column(point[0]).horizon - camera.horizon_error:
         return _Spot(point, "wall", warning=_ON_WALL.format(said))
     return _Spot(point, surface or "floor")
 
@@ -404,7 +408,7 @@ def base_point_of(frame: Box, surface: Surface) -> Point:
 
 
 def _warnings(
-    wish: Wish, spot: _Spot, camera: Camera, frame: Box, product: CutOut, perspective: Perspective | None, scale: Scale
+    wish: Wish, spot: _Spot, camera: Camera, frame: Box, product: CutOut, unknown: str, scale: Scale
 ) -> tuple[str, ...]:
     """Return what of the wish was ignored or leads to something odd."""
     said = []
@@ -418,8 +422,8 @@ def _warnings(
         said.append(spot.warning)
     if spot.surface not in ("wall", "ceiling") and spot.point[1] + 1 <= camera.horizon:
         said.append("The product's base lies above the horizon, where no floor can be: its size is only a guess")
-    elif perspective and scale.source == "camera" and scale.error_percent >= _UNSURE_PERCENT:
-        said.append(_UNSURE.format(scale.error_percent, perspective.unknown))
+    elif scale.source == "camera" and scale.error_percent >= _UNSURE_PERCENT:
+        said.append(_UNSURE.format(scale.error_percent, unknown))
     if frame[0] < 0 or frame[1] < 0 or frame[2] > camera.size[0] or frame[3] > camera.size[1]:
         said.append("The product reaches beyond the photo and is cut off at its border")
     if wish.mask is not None and share_inside(product.alpha, frame, wish.mask) < FITS:

@@ -7,7 +7,7 @@ import numpy as np
 
 from imaging.geometry.camera import Camera
 from imaging.geometry.product_volume import Solid
-from imaging.geometry.walls import find_wall
+from imaging.geometry.walls import wall_distance
 from imaging.picture import Pixels
 from imaging.placement.in_plane import ceiling_distance
 from imaging.placement.text_placement import Surface
@@ -23,6 +23,14 @@ _TABLE_ERROR, _TABLE_ERROR_OF_STANDING = 0.5, 0.25
 _STANDING_ERROR = 0.2  # the error of the camera's height of somebody who stands
 
 _CEILING_ERROR = 0.3  # ceilings are 230 to 350 cm high, and where one hangs the lamp from it is not seen
+
+WALL_ERROR = 0.4
+"""One standard deviation of a wall's distance at one point, as a share: its foot is mostly hidden, and the floor mostly
+ends at furniture before it. Measured on real rooms."""
+
+CAMERA_HEIGHT = "the camera's height (camera_height_cm tells it)"
+WALL_DISTANCE = "the distance of the wall at that point"
+
 _LEAST_ROWS = 1.0  # below the horizon
 
 
@@ -94,13 +102,12 @@ def perspective_at(room: Pixels, solid: Solid, camera: Camera, surface: Surface,
         return _on_wall(room, camera)
     if surface == "tabletop":
         return Standing(over(camera, surface, base_row), solid, base_row, "the camera's height over the table")
-    unknown = "the camera's height (camera_height_cm tells it)" if camera.found else "the horizon"
+    unknown = CAMERA_HEIGHT if camera.found else "the horizon"
     return Standing(camera, solid, base_row, unknown)
 
 
 def _on_wall(room: Pixels, camera: Camera) -> Upright:
-    distance, error = find_wall(room, camera)
-    return Upright(camera.focal, distance, float(np.hypot(error, camera.height_error)), "the distance of the wall")
+    return Upright(camera.focal, wall_distance(room, camera), WALL_ERROR, WALL_DISTANCE)
 
 
 def over(camera: Camera, surface: Surface, base_row: int) -> Camera:

@@ -8,6 +8,7 @@ from imaging.picture import Box
 from imaging.placement.layout import Placement, Scale, Wish, lay_out
 from imaging.placement.perspective import TABLE_CM
 from tests.imaging import drawn
+from tests.imaging.geometry.test_raised import room_with_table, seen_at
 
 CAMERA = drawn.camera()
 ROOM = drawn.room(CAMERA)
@@ -64,7 +65,7 @@ def test_a_box_is_filled_as_far_as_the_shape_allows_at_its_bottom_center(box: Bo
 
 
 def test_on_a_wall_a_box_is_filled_in_its_middle_and_coordinates_are_the_center() -> None:
-    assert placed(Wish(box=(100, 50, 160, 250), surface="wall")).frame == (100, 100, 160, 200)
+    assert placed(Wish(box=(100, 50, 160, 250), surface="wall")).frame == pytest.approx((100, 100, 160, 200), abs=3)
     hung = placed(Wish(coordinates=(400, 180), surface="wall", product_height_cm=80))
     assert hung.base_point == (400, 180)
     assert hung.frame[1] + hung.frame[3] == pytest.approx(360, abs=1)
@@ -217,6 +218,20 @@ def test_it_is_said_how_the_size_was_found() -> None:
     assert guessed.error_percent >= 25
 
 
+def test_a_tap_on_a_table_stands_the_product_on_it_and_says_so() -> None:
+    tap = Wish(coordinates=seen_at(0, 75, 280), product_height_cm=30)
+    on_table = lay_out(room_with_table(), drawn.block(60, 100), CAMERA, tap)
+    assert on_table.surface == "tabletop"
+    assert on_table.warnings[0].startswith("placement_coordinates seem to lie on a table")
+    asked = lay_out(room_with_table(), drawn.block(60, 100), CAMERA, replace(tap, surface="floor"))
+    assert asked.surface == "floor"
+
+
+def test_what_hangs_is_never_sure_of_its_size() -> None:
+    hung = placed(Wish(coordinates=(400, 180), surface="wall", product_height_cm=80))
+    assert any("the distance of the wall" in warning for warning in hung.warnings)
+
+
 def test_a_tilted_photo_has_the_scale_of_the_column() -> None:
     wish = Wish(coordinates=(700, 500), product_height_cm=50)
     level, tilted = (lay_out(ROOM, drawn.block(60, 100), replace(CAMERA, roll=roll), wish) for roll in (0, 0.1))
@@ -235,8 +250,8 @@ def test_the_box_is_what_is_seen_of_the_product_and_not_of_its_frame() -> None:
     lamp = drawn.block(100, 100)
     alpha = np.zeros((100, 100), np.float32)
     alpha[:40], alpha[:, 45:55] = 1, 1
-    placement = placed(Wish(box=(600, 50, 800, 250)), replace(lamp, alpha=alpha))
-    assert placement.box == (600, 50, 800, 250)
+    placement = placed(Wish(box=(300, 50, 500, 250)), replace(lamp, alpha=alpha))
+    assert placement.box == pytest.approx((300, 50, 500, 250), abs=3)
     cut = placed(Wish(coordinates=(400, 50), surface="floor", scale=0.5), replace(lamp, alpha=alpha))
     assert cut.frame == (250, -249, 550, 51)
     assert cut.box == (385, 0, 415, 51)
