@@ -7,8 +7,9 @@ COMPILE = $(IN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3
   --no-strip-extras --no-emit-index-url --custom-compile-command "make lock"
 VERSION = $(shell sed -n 's/^VERSION = "\(.*\)"/\1/p' schemas/version.py)
 IMAGE = qwen-edit-generate-api
+BUILD = docker build
 
-.PHONY: run test check fix serve platform cutout-model bench soak fuzz lock image preview-image version release clean
+.PHONY: run test check fix serve platform cutout-model bench soak fuzz lock image preview-image try-preview-image version release clean
 
 run: .venv/.preview  ## put a chair into a room and a new room around it; the pictures are in outputs/
 	@$(IN)/python rp_handler.py
@@ -68,14 +69,26 @@ lock: .venv/.dev  ## pins and hashes of all that the requirements need; UPGRADE=
 	$(IN)/python -m deploy.lock_metadata
 
 image:  ## the worker for a GPU
-	docker build --platform linux/amd64 --build-arg VERSION=$(VERSION) -t $(IMAGE) -t $(IMAGE):$(VERSION) .
+	$(BUILD) --platform linux/amd64 --build-arg VERSION=$(VERSION) -t $(IMAGE) -t $(IMAGE):$(VERSION) .
 
 preview-image:  ## the worker without torch, for a CPU
-	docker build --build-arg VERSION=$(VERSION) --build-arg REQUIREMENTS=requirements-preview \
+	$(BUILD) --build-arg VERSION=$(VERSION) --build-arg REQUIREMENTS=requirements-preview \
 	  -t $(IMAGE):preview -t $(IMAGE):$(VERSION)-preview .
+
+try-preview-image:  ## start it and ask for one job: a picture is in outputs/
+	docker run --rm --env ENGINE=preview --volume "$(CURDIR)/outputs:/app/outputs" $(IMAGE):preview
+	test -s outputs/edit-*.png
 
 version:
 	@echo $(VERSION)
+
+release:  ## what a person does to release
+	@echo "1. schemas/version.py and deploy/chart/Chart.yaml: the version without .dev0. CHANGELOG.md: its date."
+	@echo "2. make check test, commit, push, and wait for the workflow \"check\"."
+	@echo "3. git tag v$(VERSION:.dev0=) && git push origin v$(VERSION:.dev0=)"
+	@echo "   The workflow builds the images and pushes them, with a list of what is inside (SBOM), to ghcr.io."
+	@echo "4. The code host: a release of that tag, with the section of CHANGELOG.md. RunPod's hub builds releases."
+	@echo "5. schemas/version.py: the next version, with .dev0. CHANGELOG.md: its section."
 
 clean:
 	rm -rf .venv outputs
