@@ -9,14 +9,27 @@ VERSION = $(shell sed -n 's/^VERSION = "\(.*\)"/\1/p' schemas/version.py)
 IMAGE = qwen-edit-generate-api
 BUILD = docker build
 
-.PHONY: run test check fix serve platform cutout-model bench soak fuzz lock image preview-image try-preview-image version release clean
+.PHONY: run test test-fast test-busy check fix serve platform cutout-model bench soak fuzz lock image preview-image try-preview-image version release clean
 
 run: .venv/.preview  ## put a chair into a room and a new room around it; the pictures are in outputs/
 	@$(IN)/python rp_handler.py
 	@$(IN)/python rp_handler.py --test_input "$$(cat examples/generate.json)"
 
+# Libraries are compiled once, not by every process that imports them
+test test-fast test-busy: export PYTHONDONTWRITEBYTECODE =
+PYTEST = $(IN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
 test: .venv/.dev  ## everything that can be tested on this machine
-	$(IN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PYTEST)
+
+test-fast: .venv/.dev  ## in less than a minute: without processes, browsers, npm and torch (tests/conftest.py)
+	$(PYTEST) --fast
+
+test-busy: .venv/.dev  ## everything, while eight loops keep the processor busy: no test may need a quick machine
+	@for loop in 1 2 3 4 5 6 7 8; do \
+	  sh -c 'while kill -0 $$0 2> /dev/null; do :; done' $$$$ & loops="$$loops $$!"; \
+	done; \
+	trap "kill $$loops" EXIT; $(PYTEST)
 
 check: .venv/.dev  ## format, lint, types, and whether the locks are complete
 	$(IN)/ruff format --check .

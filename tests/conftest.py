@@ -6,6 +6,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"} | os.envir
 import contextlib
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -13,6 +14,40 @@ from hypothesis import HealthCheck, settings
 
 from testing.patience import TEST_SECONDS, WAIT_SECONDS
 from testing.s3 import S3
+
+SLOW = (
+    "deploy/test_image.py",
+    "deploy/test_manifests.py",
+    "deploy/test_ray_serve.py",
+    "examples",
+    "models",
+    "test_curl.py",
+    "test_docs.py",
+    "test_fuzz.py",
+    "test_hostile_pictures.py",
+    "test_npm_client.py",
+    "test_openapi.py",
+    "test_process.py",
+    "test_reliability.py",
+    "test_server_process.py",
+    "test_studio.py",
+    "test_tiny.py",
+)
+"""What `--fast` leaves out: what starts processes, a browser or npm, imports torch, or tries hundreds of inputs."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="leave out what is slow: " + ", ".join(SLOW))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    is_slow = any(collection_path == Path(__file__).parent / name for name in SLOW)
+    return True if config.option.fast and is_slow else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if terminalreporter.config.option.fast:
+        terminalreporter.write_line("Left out by --fast: " + ", ".join(SLOW))
 
 
 @pytest.hookimpl(tryfirst=True)
