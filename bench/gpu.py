@@ -204,7 +204,7 @@ def add_loras(transformer: QwenImageTransformer2DModel, names: Sequence[str]) ->
 def in_four_bits(module: nn.Module, device: str) -> None:
     """As bitsandbytes does on loading."""
     if device == "cpu":  # its faster layout of the weights needs a kernel that is downloaded
-        four_bits.has_avx512bf16 = lambda: False
+        vars(four_bits)["has_avx512bf16"] = lambda: False
     for name, layer in list(module.requires_grad_(requires_grad=False).named_modules()):
         if isinstance(layer, nn.Linear):
             small = Linear4bit(  # type: ignore[no-untyped-call]

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import httpx2
 import numpy as np
 import openai
 import uvicorn
@@ -22,6 +24,8 @@ from schemas.settings import Settings
 from testing.fakes import Paced
 from testing.patience import WAIT_SECONDS, wait_until
 from web.app import config, create_app
+
+EVENTS = {"Accept": "text/event-stream"}
 
 
 class Echo(Paced):
@@ -97,3 +101,13 @@ def painted(text: str) -> Image.Image:
 
 def mean_color(text: str) -> tuple[int, ...]:
     return tuple(int(value) for value in np.asarray(painted(text).convert("RGB"))[0, 0])
+
+
+def events_of(live: Live, route: str, job: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the name and the data of every event of a job, comments left out."""
+    with httpx2.stream("POST", f"{live.url}/v1/{route}", json=job, headers=EVENTS) as answer:
+        assert answer.status_code == 200, answer.read()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        blocks = "".join(answer.iter_text()).strip().split("\n\n")
+    lines = [block.split("\n") for block in blocks if not block.startswith(":")]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in lines]

@@ -1,7 +1,6 @@
 """Placement through the job face: sizes, boxes, what the model may not change, checks, and who decides the layout."""
 
 import itertools
-import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -15,7 +14,7 @@ import pytest
 from PIL import Image
 
 from handlers.router import Call
-from models import replay, tiny
+from models import replay
 from models.engine import Control, ImageModel
 from schemas.errors import ErrorCode, JobError
 from testing.fakes import Scripted, Talking, Waiting
@@ -61,14 +60,6 @@ class TestSize:
             room = as_base64(file_of(plain_room(*size)))
             out = answer(worker, small_edit(room_image=room, preserve_background=preserve, fallback=False))
             assert pixels(out["processed_image"]).shape == (size[1], size[0], 3)
-
-    def test_the_answer_has_the_photos_size_with_the_diffusion_engine(self) -> None:
-        worker = door(tiny.load)
-        for size in SIZES[:3]:
-            room = as_base64(file_of(plain_room(*size)))
-            out = answer(worker, small_edit(room_image=room, fallback=False, seed=1))
-            assert pixels(out["processed_image"]).shape == (size[1], size[0], 3)
-            assert out["placement_info"]["checks"]["background_identical"] == 1.0
 
     @pytest.mark.long
     def test_fifty_megapixels_keep_their_size_and_their_pixels(self) -> None:
@@ -278,12 +269,6 @@ class TestWords:
         made = pixels(out["processed_image"])
         assert (made[:200] == chair["room"][:200]).all()
 
-    def test_the_diffusion_engine_is_shown_the_room_as_it_is(self) -> None:
-        job = small_edit(instructions="above the door", product_height_cm=40, product_scale=0.5, seed=1, fallback=False)
-        out = answer(door(tiny.load), job | {"harmonize": 0})
-        said = " ".join(out["warnings"])
-        assert all(words in said for words in ("the model chose it", "product_scale has no effect", "harmonize has no"))
-
     def test_the_preview_says_that_it_looks_for_no_door_and_where_it_put_the_product(self) -> None:
         out = answer(door(), chair_job(placement_box=None, instructions="above the door"))
         said = "Furniture and windows are not looked for in the photo: the product hangs on a free part of the wall"
@@ -374,13 +359,6 @@ class TestLanguageModel:
         engine = Talking(JobError(ErrorCode.OUT_OF_MEMORY, "too much"))
         info = answer(door(lambda: engine), chair_job(placement_box=None, instructions="x"))["placement_info"]
         assert info["engine"] == "talking"
-
-    def test_the_resident_text_encoder_answers(self) -> None:
-        """Random weights talk nonsense; the photo's own layout decides."""
-        job = small_edit(instructions="on the floor at the left", fallback=False, seed=3)
-        info = answer(door(tiny.load), job)["placement_info"]
-        assert info["engine"] == "tiny"
-        assert json.dumps(info["box"]) == json.dumps(answer(door(), job)["placement_info"]["box"])
 
 
 def test_a_product_wider_than_the_photo_stands_in_its_middle() -> None:

@@ -1,13 +1,11 @@
 """Answers as server-sent events: OpenAI's through its official client, the jobs' own through plain HTTP."""
 
-import json
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx2
-import numpy as np
 import openai
 import pytest
 from openai.types import (
@@ -18,18 +16,16 @@ from openai.types import (
 )
 from PIL import Image
 
-from models import tiny
-from models.engine import Control, ImageModel, Painted, PaintTask
+from models.engine import Control, Painted, PaintTask
 from schemas.errors import ErrorCode, JobError
 from testing.fakes import Failing, never
-from testing.live import Echo, Live, mean_color, painted, serving
+from testing.live import EVENTS, Echo, Live, events_of, mean_color, painted, serving
 from testing.patience import WAIT_SECONDS, wait_until
-from testing.pictures import as_base64, file_of, pixels
+from testing.pictures import as_base64, file_of
 from testing.shop import small_edit, small_generate
 
 RED = file_of(Image.new("RGB", (320, 256), (200, 10, 10)))
 SMALL = {"width": 320, "height": 256, "seed": 7}
-EVENTS = {"Accept": "text/event-stream"}
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +38,6 @@ def client() -> Iterator[openai.OpenAI]:
 def live() -> Iterator[Live]:
     with serving() as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def small_engine() -> ImageModel:
-    return tiny.load()
 
 
 class BreakingHalfway(Echo):
@@ -175,17 +166,6 @@ class TestJobs:
         assert percents == sorted(percents)
         assert all(told.keys() == {"stage", "step", "of", "percent"} for name, told in before if name == "progress")
 
-    def test_an_unfinished_job_shows_pictures(self, small_engine: ImageModel) -> None:
-        with serving(lambda: small_engine) as live:
-            job = small_edit(seed=4, placement_coordinates=[80, 100], product_scale=0.4, fallback=False)
-            events = events_of(live, "edit", job)
-        shown = [told for name, told in events if name == "partial_image"]
-        assert len(shown) == 3
-        assert {told["mime_type"] for told in shown} == {"image/jpeg"}
-        pictures = [painted(told["image"]) for told in shown]
-        assert all(abs(each.width / each.height - 160 / 120) < 0.02 for each in pictures)
-        assert all(b"/compositeWithTrainedAlgorithmicMedia<" in each.info["xmp"] for each in pictures)
-
     @pytest.mark.parametrize("job", [{}, small_edit(room_image="!"), small_edit(room_image=as_base64(b"no picture"))])
     def test_a_job_that_cannot_begin_has_its_plain_answer(self, live: Live, job: dict[str, Any]) -> None:
         plain = httpx2.post(live.url + "/v1/edit", json=job)
@@ -202,32 +182,6 @@ class TestJobs:
         assert before
 
 
-class TestDenoising:
-    """The real engine, tiny."""
-
-    def test_partial_pictures_are_real_and_cost_the_picture_nothing(self, small_engine: ImageModel) -> None:
-        asked = {"prompt": "a chair", "extra_body": {"width": 256, "height": 256, "seed": 7, "num_inference_steps": 4}}
-        with serving(lambda: small_engine) as live, live.client() as client:
-            plain = client.images.generate(**asked).data[0].b64_json
-            with client.images.generate(**asked, stream=True, partial_images=3) as stream:
-                *partial, completed = stream
-        assert completed.b64_json == plain
-        final = pixels(plain).astype(float)
-        away = [np.abs(sized(event.b64_json, (256, 256)) - final).mean() for event in partial]
-        assert len(away) == 3
-        assert len({event.b64_json for event in partial}) == 3
-        assert away[2] < away[0]
-
-
-def events_of(live: Live, route: str, job: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    with httpx2.stream("POST", f"{live.url}/v1/{route}", json=job, headers=EVENTS) as answer:
-        assert answer.status_code == 200, answer.read()
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        blocks = "".join(answer.iter_text()).strip().split("\n\n")
-    lines = [block.split("\n") for block in blocks if not block.startswith(":")]
-    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in lines]
-
-
 def timeless(answer: dict[str, Any]) -> dict[str, Any]:
     """Without what two runs of one job may differ in."""
     return {
@@ -235,7 +189,3 @@ def timeless(answer: dict[str, Any]) -> dict[str, Any]:
         for name, value in answer.items()
         if name != "processing_time"
     }
-
-
-def sized(text: str, size: tuple[int, int]) -> np.ndarray:
-    return np.asarray(painted(text).convert("RGB").resize(size)).astype(float)
