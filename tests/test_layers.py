@@ -62,3 +62,37 @@ def test_importing_a_door_imports_nothing_heavy() -> None:
     code = f"import sys, rp_handler; print(sorted({HEAVY!r} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+IMAGING_FLOORS = (
+    {"picture"},
+    {"arrays"},
+    {"resize", "codec", "geometry"},
+    {"cutout"},
+    {"placement", "scenes"},
+    {"lighting"},
+    {"compose"},
+    {"restoration"},
+)
+"""The rooms of `imaging`, from the lowest floor up: each imports only those below it."""
+
+
+def imaging_rooms_of(file: Path) -> set[str]:
+    nodes = ast.walk(ast.parse(file.read_text()))
+    modules = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    return {module.split(".")[1] for module in modules if module.startswith("imaging.")}
+
+
+@pytest.mark.parametrize("floor", range(len(IMAGING_FLOORS)))
+def test_inside_imaging_a_room_imports_only_rooms_on_lower_floors(floor: int) -> None:
+    below = set().union(*IMAGING_FLOORS[:floor])
+    for room in IMAGING_FLOORS[floor]:
+        files = [ROOT / f"imaging/{room}.py", *(ROOT / "imaging" / room).rglob("*.py")]
+        for file in filter(Path.exists, files):
+            upward = imaging_rooms_of(file) - below - {room}
+            assert not upward, f"{file.relative_to(ROOT)} imports {upward}"
+
+
+def test_every_room_of_imaging_has_its_floor() -> None:
+    there = {path.stem for path in (ROOT / "imaging").iterdir() if path.is_dir() or path.suffix == ".py"}
+    assert there - {"__init__", "__pycache__"} == set().union(*IMAGING_FLOORS)

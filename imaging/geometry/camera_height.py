@@ -1,4 +1,4 @@
-"""How high the camera was, from rooms being about as high as others.
+"""The camera's height over the floor, from the usual height of rooms.
 
 Where a wall is seen from its foot to the ceiling, the horizon divides it as the camera's height divides the room's.
 Single strips of a photo are often wrong: furniture stands before the wall, and cornices and beams before the ceiling.

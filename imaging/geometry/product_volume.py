@@ -14,7 +14,7 @@ from imaging.geometry.camera import Camera, Numbers
 from imaging.picture import Weights, scaled_size, size_of
 
 PHOTO_PITCH = np.radians(12.0)
-"""How far shops look down at what they photograph: usually 5 to 20 degrees."""
+"""The downward pitch of product photos in radians: shops usually look down by 5 to 20 degrees."""
 
 _SLICES = 48
 _SOLID_SHARE = 0.7  # of a disc's width: as good as all of it
@@ -40,32 +40,33 @@ class Solid:
     straight: float
 
     def rows(self, camera: Camera, height_cm: float, distance_cm: float) -> tuple[float, float]:
-        """Top and bottom pixel row of the solid standing `distance_cm` before the camera."""
+        """Return the top and bottom pixel row of the solid standing `distance_cm` before the camera."""
         away = np.concatenate([-self.depths, self.depths]) * height_cm + distance_cm
         up = np.concatenate([self.heights, self.heights]) * height_cm
         rows = camera.project(np.zeros_like(up), up, away)[1]
         return float(rows.min()), float(rows.max())
 
-    def distance(self, camera: Camera, height_cm: float, foot: float) -> float:
-        """How far off its axis stands where its lowest pixel row is `foot`; at most 20 m."""
-        near = min(camera.distance(foot), _FARTHEST_CM)
+    def distance(self, camera: Camera, height_cm: float, base_row: float) -> float:
+        """Return the distance of its axis in cm, at most 20 m, where its lowest pixel row is `base_row`."""
+        near = min(camera.distance(base_row), _FARTHEST_CM)
         far = near + float(self.depths.max()) * height_cm
         for _ in range(24):
             middle = (near + far) / 2
-            near, far = (middle, far) if self.rows(camera, height_cm, middle)[1] > foot else (near, middle)
+            near, far = (middle, far) if self.rows(camera, height_cm, middle)[1] > base_row else (near, middle)
         return far
 
-    def height_in(self, camera: Camera, foot: float, rows: float) -> float:
-        """The real height in cm of a product that covers `rows` pixel rows up from the row `foot`."""
-        height_cm = rows * min(camera.distance(foot), _FARTHEST_CM) / camera.focal
+    def height_in(self, camera: Camera, base_row: float, rows: float) -> float:
+        """Return the real height in cm of a product that covers `rows` pixel rows up from `base_row`."""
+        height_cm = rows * min(camera.distance(base_row), _FARTHEST_CM) / camera.focal
         for _ in range(8):
-            top, bottom = self.rows(camera, height_cm, self.distance(camera, height_cm, foot))
+            top, bottom = self.rows(camera, height_cm, self.distance(camera, height_cm, base_row))
             height_cm = min(height_cm * rows / (bottom - top), _TALLEST_CM)
         return height_cm
 
 
 def solid_of(alpha: Weights) -> Solid:
-    """The solid behind a cut-out's alpha, cropped to the product and taken from PHOTO_PITCH above the level."""
+    """Return the solid behind a cut-out's alpha, which is cropped to the product and taken from PHOTO_PITCH above the
+    level."""
     height, width = alpha.shape
     radii, filled = _profile(alpha)
     rise = (np.arange(_SLICES) + 0.5) * height / _SLICES
@@ -94,7 +95,8 @@ class Leg:
 
 
 def legs_of(alpha: Weights) -> list[Leg]:
-    """The legs of a chair or table, as far as the cut-out shows them; none where the product stands on its body."""
+    """Return the legs of a chair or table as far as the cut-out shows them; none for a product that stands on its
+    body."""
     shrink = min(1.0, _LEG_ROWS / alpha.shape[0])
     size = scaled_size(size_of(alpha), shrink)
     solid = (cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > _COVERED).astype(np.uint8)
@@ -115,7 +117,7 @@ def _parts_below(solid: NDArray[np.uint8], row: int) -> list[Leg]:
 
 
 def _profile(alpha: Weights) -> tuple[Numbers, Numbers]:
-    """From the lowest slice up: how far the product reaches from its middle in pixels, and how much of it is solid."""
+    """Return, from the lowest slice up, the product's reach from its middle in pixels and the solid share of it."""
     width = alpha.shape[1]
     rows = cv2.resize(alpha, (width, _SLICES), interpolation=cv2.INTER_AREA)[::-1]
     solid = rows > _COVERED
@@ -125,8 +127,9 @@ def _profile(alpha: Weights) -> tuple[Numbers, Numbers]:
 
 
 def _straightness(alpha: Weights) -> float:
-    """1 where the foot's outline is a line across the picture, however tilted, or stands on its ends alone; 0 where it
-    hangs below the line between its ends half as far as a round foot's, or more. A pixel counts for nothing."""
+    """Return 1 where the outline of the base is a line across the picture, however tilted, or stands on its ends alone;
+    0 where it hangs below the line between its ends half as far as a round base's, or more. A pixel counts for
+    nothing."""
     height, width = alpha.shape
     covered = alpha > _COVERED
     rise = np.where(covered.any(axis=0), covered[::-1].argmax(axis=0), height)
@@ -136,13 +139,13 @@ def _straightness(alpha: Weights) -> float:
     ends = int(rise[:end].argmin()), width - end + int(rise[-end:].argmin())
     across = np.arange(*ends)
     hangs = np.interp(across, ends, rise[list(ends)]) - rise[across]
-    round_foot = np.sin(PHOTO_PITCH) * min(width, _DEEPEST * height) / 2
-    bend = round_foot * (1 - np.sqrt(1 - (1 - 2 * _END) ** 2))
+    round_base = np.sin(PHOTO_PITCH) * min(width, _DEEPEST * height) / 2
+    bend = round_base * (1 - np.sqrt(1 - (1 - 2 * _END) ** 2))
     return float(np.clip(1 - 2 * (hangs.max() - 1) / bend, 0, 1))
 
 
 def _rim(rise: Numbers, depths: Numbers, limit: float) -> float:
-    """How many rows of a picture taken from above belong to the front half of the lowest (or back half of the highest)
-    disc's outline: that half is an ellipse, sin(pitch) as high as it is deep."""
+    """Return how many rows of a picture taken from above belong to the front half of the lowest disc's outline, or the
+    back half of the highest one's: that half is an ellipse, sin(pitch) as high as it is deep."""
     rim = (depths * np.sin(PHOTO_PITCH) >= rise) & (rise < limit)
     return float(rise[rim].max(initial=0))

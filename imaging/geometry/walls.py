@@ -1,4 +1,4 @@
-"""What stands behind a place: the row where the floor ends at a wall, or at whatever stands before it."""
+"""The walls of a room photo: the row where the floor ends at a wall, or at whatever stands before it."""
 
 from itertools import pairwise
 
@@ -26,7 +26,7 @@ _SHADE = 30.0  # CIELAB lightness: between a floor's sunlit and shaded parts
 
 
 def floor_end(pixels: Pixels, camera: Camera, columns: tuple[int, int], foot: int) -> int | None:
-    """The first row of floor under the wall behind row `foot`, judged over some columns; None where nothing tells.
+    """Return the first row of floor under the wall behind row `foot`, judged over some columns; None if nothing tells.
 
     Wall is what is seen at the horizon, floor what lies at the foot and below it: the floor ends where rows first look
     like the latter and unlike the former. Medians over the columns take no notice of joints and table legs.
@@ -63,7 +63,7 @@ def wall_distance(pixels: Pixels, camera: Camera) -> float:
 
 
 def _row_colors(piece: Pixels) -> Numbers:
-    """Median CIELAB of each row, of at most _ROWS rows."""
+    """Return the median CIELAB of each row, of at most _ROWS rows."""
     size = (min(32, piece.shape[1]), min(_ROWS, piece.shape[0]))
     small = cv2.resize(piece, size, interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
@@ -71,7 +71,7 @@ def _row_colors(piece: Pixels) -> Numbers:
 
 
 def _like_floor(rows: Numbers, floor: Numbers) -> NDArray[np.bool_]:
-    """Whether each row could be of one floor with the first, the middle or the last row of `floor`."""
+    """Return True for each row that could be of one floor with the first, the middle or the last row of `floor`."""
     samples = evenly_lit(floor[[0, len(floor) // 2, -1]])
     difference = np.abs(evenly_lit(rows)[:, None] - samples)
     tint = np.hypot(difference[..., 1], difference[..., 2])
@@ -79,7 +79,7 @@ def _like_floor(rows: Numbers, floor: Numbers) -> NDArray[np.bool_]:
 
 
 def _first_run(marked: NDArray[np.bool_]) -> int | None:
-    """The first of _RUN marked rows in a row."""
+    """Return the index of the first of _RUN consecutive marked rows, None where there is none."""
     runs = np.convolve(marked, np.ones(_RUN, np.int64), mode="valid") == _RUN
     return int(runs.argmax()) if runs.any() else None
 

@@ -67,8 +67,8 @@ _USUAL_HEIGHTS: dict[Surface, tuple[tuple[float, float], ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Wish:
-    """What the caller asked for; None or empty where nothing was said. `mask` is True where the photo may change,
-    `scale` the product's height as a share of the photo's."""
+    """The placement that the caller asked for; None or empty where nothing was said. `mask` is True where the photo may
+    change, `scale` the product's height as a share of the photo's."""
 
     instructions: str = ""
     coordinates: Point | None = None
@@ -86,8 +86,8 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Scale:
-    """How the size was found, and one standard deviation of it in percent: from the camera's geometry, from an object
+class ScaleEstimate:
+    """The source of the size, and one standard deviation of it in percent: from the camera's geometry, from an object
     of usual size in view, from the usual height of products of this shape, or as the caller asked."""
 
     source: Literal["camera", "object", "usual_height", "asked"]
@@ -108,7 +108,7 @@ class Placement:
     camera: Camera
     height_cm: float
     distance_cm: float
-    scale: Scale
+    scale: ScaleEstimate
     warnings: tuple[str, ...] = ()
     found: bool = True
     corners: Corners | None = None
@@ -117,8 +117,8 @@ class Placement:
 
 @dataclass(frozen=True)
 class _Spot:
-    """Where to stand (or hang) and, where the caller drew a frame, what to stay `within`, and if it was by hand what
-    was `drawn`; `chosen` by us."""
+    """The point to stand on or to hang at; if the caller drew a frame, the box to stay `within`, and the part of a mask
+    that was `drawn` by hand; `chosen` is True for a place that the caller left open."""
 
     point: Point
     surface: Surface
@@ -160,12 +160,12 @@ def lay_out(
     )
 
 
-def _scale(perspective: Perspective, wish: Wish, spot: _Spot) -> Scale:
+def _scale(perspective: Perspective, wish: Wish, spot: _Spot) -> ScaleEstimate:
     if wish.box or (spot.within and not wish.product_height_cm) or (wish.scale and not wish.product_height_cm):
-        return Scale("asked", 0.0)
+        return ScaleEstimate("asked", 0.0)
     if wish.product_height_cm:
-        return Scale("camera", round(100 * perspective.error, 1))
-    return Scale("usual_height", round(100 * float(np.hypot(perspective.error, _USUAL_HEIGHT_ERROR)), 1))
+        return ScaleEstimate("camera", round(100 * perspective.error, 1))
+    return ScaleEstimate("usual_height", round(100 * float(np.hypot(perspective.error, _USUAL_HEIGHT_ERROR)), 1))
 
 
 def _height_cm(product: CutOut, wish: Wish) -> float | None:
@@ -230,15 +230,15 @@ def _flat(corners: Corners, spot: _Spot, camera: Camera, wish: Wish, product: Cu
     )
 
 
-def _flat_scale(camera: Camera, wish: Wish, spot: _Spot) -> Scale:
+def _flat_scale(camera: Camera, wish: Wish, spot: _Spot) -> ScaleEstimate:
     """Return how sure the size of a rug or of a product on a wall is: as sure as the camera's height and horizon."""
     if wish.box or spot.within or (wish.scale and not wish.has_size):
-        return Scale("asked", 0.0)
+        return ScaleEstimate("asked", 0.0)
     below = max(spot.point[1] - camera.horizon, 1.0)
     error = float(np.hypot(camera.height_error, camera.horizon_error / below)) if spot.surface == "rug" else WALL_ERROR
     if wish.has_size:
-        return Scale("camera", round(100 * error, 1))
-    return Scale("usual_height", round(100 * float(np.hypot(error, _USUAL_HEIGHT_ERROR)), 1))
+        return ScaleEstimate("camera", round(100 * error, 1))
+    return ScaleEstimate("usual_height", round(100 * float(np.hypot(error, _USUAL_HEIGHT_ERROR)), 1))
 
 
 def _distance_cm(corners: Corners, camera: Camera, height_cm: float) -> float:
@@ -249,7 +249,7 @@ def _distance_cm(corners: Corners, camera: Camera, height_cm: float) -> float:
 
 
 def surface_of(wish: Wish) -> Surface | None:
-    """What the caller says it stands on or hangs at, in a field or in words."""
+    """Return the surface that the caller names in a field or in words, None if neither does."""
     return read(wish.instructions).surface if wish.surface == "auto" else wish.surface
 
 
@@ -304,7 +304,7 @@ def _middle(box: Box) -> Point:
 def _stood(
     room: Pixels, product: CutOut, camera: Camera, spot: _Spot, wish: Wish, likely_cm: float | None
 ) -> tuple[Perspective, Box]:
-    """What a product measures at the spot, and its frame there."""
+    """Return the perspective of the spot, and the product's frame there."""
     solid, base_row = solid_of(product.alpha), spot.point[1] + 1
     perspective = perspective_at(room, solid, camera.at_column(spot.point[0]), spot.surface, base_row)
     return perspective, _frame(product, spot, _rows(perspective, product, camera.size, spot, wish, likely_cm))
@@ -313,7 +313,7 @@ def _stood(
 def _rows(
     perspective: Perspective, product: CutOut, size: Size, spot: _Spot, wish: Wish, likely_cm: float | None
 ) -> int:
-    """How many pixel rows high the product is to be; a box decides alone, a mask where no height is given."""
+    """Return the product's height in pixel rows; a box decides alone, a mask where no height is given."""
     largest = _largest(product, spot.within) if spot.within else _LARGEST_ROWS
     if spot.within and (wish.box or not (wish.product_height_cm or wish.scale)):
         return largest
@@ -334,7 +334,8 @@ def _largest(product: CutOut, box: Box) -> int:
 def _usual_rows(
     perspective: Perspective, product: CutOut, size: Size, surface: Surface, likely_cm: float | None
 ) -> float:
-    """Its likely height, or one that products of this shape usually have, kept to what looks at home in the photo."""
+    """Return its likely height in pixel rows, or the usual one of products of this shape, within what looks at home in
+    the photo."""
     height, width = product.alpha.shape
     usual_cm = likely_cm or _usual_cm(product, surface)
     smallest = (_SMALLEST_LIKELY if likely_cm else _SMALLEST_SHARE) * size[1]
@@ -367,21 +368,21 @@ def _frame(product: CutOut, spot: _Spot, rows: int) -> Box:
 
 
 def _inside(frame: Box, size: Size) -> Box:
-    """`frame` moved sideways into the photo, or to its middle where it is wider."""
+    """Return `frame` moved sideways into the photo, or to its middle where it is wider."""
     width = frame[2] - frame[0]
     left = max(0, min(frame[0], size[0] - width)) if width <= size[0] else (size[0] - width) // 2
     return left, frame[1], left + width, frame[3]
 
 
 def _inside_drawn(frame: Box, product: CutOut, spot: _Spot, wish: Wish) -> Box | None:
-    """A place in the mask that holds the product, where `frame` does not and there is one."""
+    """Return a frame in the mask that holds the product, if `frame` does not and there is one."""
     if spot.drawn is None or wish.mask is None or share_inside(product.alpha, frame, wish.mask) >= FITS:
         return None
     return moved_inside(product.alpha, frame, spot.drawn)
 
 
 def _seen(product: CutOut, frame: Box, size: Size) -> Box:
-    """What of the photo is covered by product, which can be less than the part of the frame inside it."""
+    """Return the box of the photo that the product covers: it can be smaller than the part of the frame inside it."""
     left, top, right, bottom = frame
     if left >= 0 and top >= 0 and right <= size[0] and bottom <= size[1]:
         return frame
@@ -395,7 +396,7 @@ def _seen(product: CutOut, frame: Box, size: Size) -> Box:
 
 
 def _covered(count: int, start: int, stop: int, limit: int) -> NDArray[np.intp]:
-    """Which of `count` source pixels lie under each picture pixel of start..stop that is inside 0..limit."""
+    """Return which of `count` source pixels lies under each picture pixel of start..stop that is inside 0..limit."""
     inside = np.arange(max(start, 0), min(stop, limit))
     return ((inside - start + 0.5) * count / (stop - start)).astype(np.intp)
 
@@ -408,7 +409,7 @@ def base_point_of(frame: Box, surface: Surface) -> Point:
 
 
 def _warnings(
-    wish: Wish, spot: _Spot, camera: Camera, frame: Box, product: CutOut, unknown: str, scale: Scale
+    wish: Wish, spot: _Spot, camera: Camera, frame: Box, product: CutOut, unknown: str, scale: ScaleEstimate
 ) -> tuple[str, ...]:
     """Return what of the wish was ignored or leads to something odd."""
     said = []

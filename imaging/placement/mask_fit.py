@@ -9,7 +9,7 @@ from imaging.picture import Box, Mask, Size, Weights, scaled_size, size_of
 from imaging.resize import placed
 
 FITS = 0.995
-"""Of a product's solid pixels, how many inside the mask are as good as all."""
+"""The share of a product's solid pixels inside the mask that is as good as all of them."""
 
 _COVERED = 0.5  # the alpha from which a pixel counts as product
 _SAMPLES = 200  # along each side of a frame
@@ -26,7 +26,7 @@ class Held:
 
 
 def largest_part(mask: Mask) -> Held:
-    """Of what is connected; `mask` is True somewhere."""
+    """Return the largest connected part of `mask`, which is True somewhere."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     best = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
     left, top, width, height, _ = map(int, stats[best])
@@ -35,7 +35,8 @@ def largest_part(mask: Mask) -> Held:
 
 
 def share_inside(alpha: Weights, frame: Box, mask: Mask) -> float:
-    """Of the solid pixels in the photo of a product set into `frame`, on a grid; 1 where there are none."""
+    """Return the share inside `mask` of the solid pixels of a product set into `frame`, sampled on a grid; 1 where no
+    solid pixel is in the photo."""
     steps = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
     columns, rows = (np.floor(frame[i] + steps * (frame[i + 2] - frame[i])).astype(int) for i in (0, 1))
     across, down = (columns >= 0) & (columns < mask.shape[1]), (rows >= 0) & (rows < mask.shape[0])
@@ -45,7 +46,7 @@ def share_inside(alpha: Weights, frame: Box, mask: Mask) -> float:
 
 
 def reaches(alpha: Weights, frame: Box, mask: Mask) -> bool:
-    """Whether any pixel of a product set into `frame` is inside the mask, however thin that is."""
+    """Return True if any pixel of a product set into `frame` is inside the mask, however thin that is."""
     if share_inside(alpha, frame, mask):
         return True
     width, height = size_of(mask)
@@ -55,8 +56,8 @@ def reaches(alpha: Weights, frame: Box, mask: Mask) -> bool:
 
 
 def moved_inside(alpha: Weights, frame: Box, held: Held) -> Box | None:
-    """`frame` where it lies inside, as near as can be, and smaller only as far as it must; None where it fits nowhere
-    at a fair size."""
+    """Return `frame` moved inside, as near as can be and no smaller than it must be; None where it fits nowhere at a
+    fair size."""
     shrink = min(1.0, _VIEW / max(held.mask.shape))
     small = _reduced(held.mask, scaled_size(size_of(held.mask), shrink))
     for share in np.geomspace(1, _SMALLEST, _SIZES):
@@ -76,7 +77,7 @@ def _reduced(mask: Mask, size: Size) -> Weights:
 
 
 def _nearest(mask: Weights, stamp: Weights, x: float, y: float) -> tuple[int, int] | None:
-    """The top left corner nearest to (x, y) from which all of `stamp` lies on `mask`."""
+    """Return the top left corner nearest to (x, y) from which all of `stamp` lies on `mask`."""
     if stamp.shape[0] > mask.shape[0] or stamp.shape[1] > mask.shape[1]:
         return None
     covered = cv2.matchTemplate(mask, stamp, cv2.TM_CCORR) / max(float(stamp.sum()), 1e-6)

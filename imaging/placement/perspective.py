@@ -1,4 +1,4 @@
-"""How large a product is at one spot of the photo: pixel rows to cm and back, and how sure that is."""
+"""The size of a product at one spot of the photo: pixel rows to cm and back, and the error of that."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -35,8 +35,8 @@ _LEAST_ROWS = 1.0  # below the horizon
 
 
 class Perspective(Protocol):
-    """What a product at one spot measures in pixel rows and in cm. `error` is one standard deviation of its size as a
-    share, `unknown` what it is due to."""
+    """The measures of a product at one spot, in pixel rows and in cm. `error` is one standard deviation of its size as
+    a share, `unknown` what it is due to."""
 
     @property
     def error(self) -> float: ...
@@ -73,7 +73,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Upright:
+class AtDistance:
     """Something flat at a known distance: what hangs on a wall, or stands where no floor can be."""
 
     focal: float
@@ -92,12 +92,12 @@ class Upright:
 
 
 def perspective_at(room: Pixels, solid: Solid, camera: Camera, surface: Surface, base_row: int) -> Perspective:
-    """Return what a solid measures with its base just above a pixel row, or hung on the wall; `camera` stands over the
-    floor and has the horizon of the solid's column."""
+    """Return the perspective of a solid with its base just above a pixel row, or hung on the wall; `camera` stands over
+    the floor and has the horizon of the solid's column."""
     if surface == "ceiling":
         wall = _on_wall(room, camera)
         distance = ceiling_distance(camera, base_row - 1, wall.distance)
-        return Upright(camera.focal, distance, _CEILING_ERROR, "the height of the ceiling")
+        return AtDistance(camera.focal, distance, _CEILING_ERROR, "the height of the ceiling")
     if surface == "wall" or base_row <= camera.horizon:
         return _on_wall(room, camera)
     if surface == "tabletop":
@@ -106,8 +106,8 @@ def perspective_at(room: Pixels, solid: Solid, camera: Camera, surface: Surface,
     return Standing(camera, solid, base_row, unknown)
 
 
-def _on_wall(room: Pixels, camera: Camera) -> Upright:
-    return Upright(camera.focal, wall_distance(room, camera), WALL_ERROR, WALL_DISTANCE)
+def _on_wall(room: Pixels, camera: Camera) -> AtDistance:
+    return AtDistance(camera.focal, wall_distance(room, camera), WALL_ERROR, WALL_DISTANCE)
 
 
 def over(camera: Camera, surface: Surface, base_row: int) -> Camera:

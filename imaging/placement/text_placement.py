@@ -30,8 +30,8 @@ class _Relation(NamedTuple):
 
 @dataclass(frozen=True)
 class Words:
-    """What was said; None or False where nothing was. `names_thing` is True where the place depends on a thing in the
-    photo. `unwanted` is what was said with a "not"."""
+    """The place that was said; None or False where nothing was. `names_thing` is True where the place depends on a
+    thing in the photo. `unwanted` is what was said with a "not"."""
 
     side: Side | None = None
     depth: Depth | None = None
@@ -52,7 +52,7 @@ _REACH = 4
 """Words that may stand between a relation and its thing: "next to the big old leather sofa"."""
 
 _ALONE = {"left_of": "left", "right_of": "right", "in_front_of": "front", "behind": "back"}
-"""What a relation says where no thing follows."""
+"""The meaning of a relation that no thing follows."""
 
 _RELATIONS = ("next_to", "left_of", "right_of", "in_front_of", "behind", "near", "on", "at", "above")
 _THINGS = ("raised", "rug", "picture", "thing", "wall", "floor")
@@ -154,7 +154,7 @@ def _write(book: _Book, tokens: list[str], meaning: str) -> None:
 
 
 class _Listener:
-    """What was said so far, and what the next word may belong to."""
+    """The meanings heard so far, and the relation or thing that the next word may belong to."""
 
     def __init__(self) -> None:
         self.wanted: list[str | _Relation] = []
