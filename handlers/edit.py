@@ -9,6 +9,7 @@ import numpy as np
 from handlers.deliver import Result
 from handlers.messages import edit_warnings, retry_failed, retry_kept, retry_no_better
 from handlers.placement import Placed, find_replaced, painting_order, place
+from handlers.quality_checks import PLACEMENT_CHECKS
 from handlers.requests import EditRequest, samplings
 from handlers.restoration import CheckedEdit, restore_and_check, total_checks
 from handlers.runtime.engine_runner import Outcome
@@ -101,7 +102,8 @@ def _should_retry(request: EditRequest, passes: list[Pass], control: Control, se
     job, first = request.job, passes[0]
     if job.seed not in (None, RANDOM_SEED) or job.n > 1 or len(passes) > 1 or first.outcome.variants[0].is_guide:
         return False
-    return bool(first.edits[0].failed) and time.monotonic() + RETRY_TIME * seconds < control.deadline
+    failed = set(first.edits[0].failed) - PLACEMENT_CHECKS
+    return bool(failed) and time.monotonic() + RETRY_TIME * seconds < control.deadline
 
 
 def _retry(painted: Pass, sampling: Sampling, worker: WorkerState, control: Control) -> tuple[Sampling, Pass, str]:

@@ -19,6 +19,13 @@ PLACED_BY_ENGINE = "The place was not found in the photo: the model chose it by 
 WORDS_NOT_NEEDED = "The instructions have no effect: they only choose a place here, and one was given"
 WORDS_NOT_KNOWN = "The instructions have no effect: they only choose a place here, and name none that is known"
 ONLY_COVERED = "Nothing was removed from the photo: the product covers the box that it replaces"
+SCENE_CHECKS = {
+    "visible": "Much of the product lies outside the photo",
+    "clear_ground": "The ground under the product is not clear: it stands across an edge or over something else",
+    "brightness": "The product is far brighter than its surroundings",
+}
+"""Warnings for failed checks of the product in its scene."""
+
 ALL_ALIKE = "The variants are all alike: this engine has one picture for one placement, whatever the seed"
 
 
@@ -97,11 +104,12 @@ def _unused_words(product: ProductRequest, scene: Scene, outcome: Outcome) -> It
 
 
 def _failed_checks(edits: list[CheckedEdit], seeds: list[int]) -> list[str]:
-    return [
-        f"The picture of seed {seed} failed its checks: {', '.join(each.failed)}"
-        for each, seed in zip(edits, seeds, strict=True)
-        if each.failed
-    ]
+    """Return a sentence for each failed check that has one, and the names of all others by seed."""
+    warnings = [SCENE_CHECKS[name] for each in edits for name in each.failed if name in SCENE_CHECKS]
+    for each, seed in zip(edits, seeds, strict=True):
+        if names := [name for name in each.failed if name not in SCENE_CHECKS]:
+            warnings.append(f"The picture of seed {seed} failed its checks: {', '.join(names)}")
+    return list(dict.fromkeys(warnings))
 
 
 def _all_alike(pictures: list[Pixels]) -> list[str]:

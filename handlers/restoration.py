@@ -12,6 +12,7 @@ from handlers.scene import Scene, SceneProduct
 from imaging.picture import Box, Mask, Pixels, Weights, differing, strongest
 from imaging.restoration.metrics import agreement, pasted, product_similarity
 from imaging.restoration.restoration import Drift, restore
+from imaging.restoration.scene_checks import SceneChecks, scene_checks
 from models.engine import Painted
 
 VISIBLE = 8
@@ -118,8 +119,13 @@ def _checked_product(
 ) -> CheckedProduct:
     box = repainted_box if scene.by_words else product.placement.box
     expected = pasted(scene.photo, product.cut_out, box) if scene.by_words and box else product.guide
-    measured = replace(shared, product=product_similarity(scene.photo, pixels, expected) if box else None)
+    similarity = product_similarity(scene.photo, pixels, expected) if box else None
+    measured = replace(shared, product=similarity, scene=None if scene.by_words else _in_scene(scene, product, pixels))
     return CheckedProduct(box, measured, tuple(measured.failed(thresholds, max(scene.photo.shape))))
+
+
+def _in_scene(scene: Scene, product: SceneProduct, pixels: Pixels) -> SceneChecks:
+    return scene_checks(scene.photo, pixels, product.guide, product.cut_out, product.placement)
 
 
 def _changed_share(photo: Pixels, pixels: Pixels, box: Box) -> float:

@@ -47,6 +47,11 @@ def standing(product: CutOut, placement: Placement) -> Standing:
     return Standing(body, flat)
 
 
+def footprint(product: CutOut, placement: Placement) -> NDArray[np.float32]:
+    """Return the outline (n, 2) in pixels of the ground that the product covers, legs and what is between them."""
+    return _seen(_footprint(placement, touching_runs(product.alpha)), placement)
+
+
 def _floor(run: Run, placement: Placement) -> Numbers:
     """Return where on the floor (n, 2), as x and z in cm, a run's columns touch it."""
     left, top, right, bottom = placement.frame
