@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -97,7 +97,67 @@ def wall_and_table() -> Image.Image:
     return stacked(rows)
 
 
+def rug() -> Image.Image:
+    """Draw a rug from above: a border, and rhombs."""
+    y, x = np.mgrid[-1:1:300j, -1:1:440j]
+    rhombs = np.cos(6 * np.pi * (x + 0.7 * y)) * np.cos(6 * np.pi * (x - 0.7 * y)) > 0.1
+    border = (np.abs(x) > 0.9) | (np.abs(y) > 0.86)
+    line = (np.abs(np.abs(x) - 0.84) < 0.015) | (np.abs(np.abs(y) - 0.78) < 0.022)
+    color = np.where(rhombs[..., None], (168, 72, 58), (216, 196, 164))
+    color = np.where((border | line)[..., None], (58, 66, 92), color)
+    weave = 6 * np.sin(np.arange(440) * 2.1)[None, :, None] * np.sin(np.arange(300) * 2.3)[:, None, None]
+    return with_margin(Image.fromarray((color + weave).clip(0, 255).astype(np.uint8)))
+
+
+def with_margin(picture: Image.Image) -> Image.Image:
+    """Return a cut-out with a transparent margin: a plain border that fills the photo looks like a background."""
+    cut_out = Image.new("RGBA", (picture.width + 16, picture.height + 16), (0, 0, 0, 0))
+    cut_out.paste(picture, (8, 8))
+    return cut_out
+
+
+def pendant() -> Image.Image:
+    """Draw a pendant lamp: a cable and a bell."""
+    picture = Image.new("RGBA", (240, 400), (0, 0, 0, 0))
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((118, 0, 122, 230), fill=(30, 30, 32, 255))
+    draw.pieslice((20, 210, 220, 590), 180, 360, fill=(44, 74, 70, 255))
+    draw.rectangle((20, 396, 220, 400), fill=(232, 200, 120, 255))
+    return picture
+
+
+def what_can_be_placed() -> Image.Image:
+    """Return a picture for each surface, and one of three products at once, in the rooms of examples/photos."""
+    room = {case: as_text(Image.open(PHOTOS / case / "room.png")) for case in ("armchair_daylight", "vase_loft")}
+    chair, vase = (as_text(Image.open(PHOTOS / case / "product_alpha.png")) for case in room)
+    day, loft = room.values()
+    laid = worked(
+        product_image=as_text(rug()), room_image=day, placement_surface="rug", placement_coordinates=[470, 735],
+        product_width_cm=200, seed=1,
+    )  # fmt: skip
+    hung = worked(
+        product_image=as_text(with_margin(painting())), room_image=loft, placement_surface="wall",
+        instructions="on the wall", product_width_cm=75, seed=1,
+    )  # fmt: skip
+    lit = worked(
+        product_image=as_text(pendant()), room_image=loft, placement_surface="ceiling",
+        placement_coordinates=[586, 0], product_height_cm=70, seed=1,
+    )  # fmt: skip
+    several = worked(
+        room_image=day, seed=1,
+        products=[
+            {"product_image": chair, "placement_coordinates": [330, 660], "product_height_cm": 90},
+            {"product_image": as_text(rug()), "product_name": "Rug", "placement_coordinates": [420, 745],
+             "product_width_cm": 220},
+            {"product_image": vase, "placement_surface": "tabletop", "placement_coordinates": [611, 478],
+             "product_height_cm": 28},
+        ],
+    )  # fmt: skip
+    return stacked([beside([laid, hung]), beside([lit, several])])
+
+
 def main() -> None:
+    what_can_be_placed().save(ROOT / "docs/what-can-be-placed.jpg", quality=85)
     before_after().save(ROOT / "docs/before-after.jpg", quality=88)
     wall_and_table().save(ROOT / "docs/wall-and-table.jpg", quality=85)
 

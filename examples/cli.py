@@ -16,6 +16,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+from examples.batch import SHEET, TableError, read_table, run_batch
 from examples.python.qwen_worker import (
     Answer,
     Endpoint,
@@ -31,6 +36,7 @@ from examples.python.qwen_worker import (
     read_answer,
 )
 from handlers.parse import parse
+from models.engine import Control
 from schemas.errors import JobError
 from schemas.jobs import EditJob, GenerateJob, PictureJob
 from schemas.settings import SettingsError, read_settings
@@ -47,6 +53,7 @@ SPELLINGS = {
     "replace": ("--replace", "WORDS|L,T,R,B"),
 }
 FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+BATCH_COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 BAR_WIDTH = 24
 CLEAR_LINE = "\r\x1b[2K"
 INTERRUPTED = 130
@@ -68,7 +75,7 @@ def main(words: list[str] | None = None) -> int:
     asked = _parser().parse_args(_joined(sys.argv[1:] if words is None else words))
     try:
         return int(asked.act(asked))
-    except (WorkerError, SettingsError, _MistakeError) as problem:
+    except (WorkerError, SettingsError, TableError, _MistakeError) as problem:
         reason = str(problem)
     except JobError as problem:
         reason = problem.message
@@ -94,14 +101,19 @@ def _joined(words: list[str]) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m examples.cli", description=(__doc__ or "").partition("\n\n")[2])
-    commands = parser.add_subparsers(required=True, metavar="edit | generate | health")
+    commands = parser.add_subparsers(required=True, metavar="edit | generate | batch | health")
     edit = commands.add_parser("edit", help="a product into a room photo")
     _add_job(edit, EditJob, edit_job)
     generate = commands.add_parser("generate", help="a new room around a product")
     _add_job(generate, GenerateJob, generate_job)
+    batch = commands.add_parser("batch", help="many jobs from a table, resumable")
+    batch.add_argument("table", help="a .csv or .jsonl file: a job a row, its columns are the fields of the job")
+    batch.add_argument("-o", "--output", required=True, metavar="FOLDER", help="pictures, report.csv and index.html")
+    batch.add_argument("--concurrency", type=int, default=4, help="jobs at once (default 4; here always 1)")
+    batch.set_defaults(act=_batch)
     health = commands.add_parser("health", help="what the worker says of itself")
     health.set_defaults(act=_health)
-    for command in (edit, generate, health):
+    for command in (edit, generate, batch, health):
         where = command.add_argument_group("where, instead of here").add_mutually_exclusive_group()
         where.add_argument("--endpoint", metavar="ID", help="a RunPod endpoint")
         where.add_argument("--url", help="the worker's HTTP server, like http://localhost:8000")
@@ -196,6 +208,29 @@ def _paint(asked: argparse.Namespace) -> int:
     return 0
 
 
+def _batch(asked: argparse.Namespace) -> int:
+    if asked.concurrency < 1:
+        raise _MistakeError("--concurrency: it must be at least 1")
+    rows, place = read_table(Path(asked.table)), _place(asked)
+    with contextlib.ExitStack() as stack:
+        if place is None:
+            router = _router()
+            solve, concurrency = (lambda job: _answered(router, job, Control())), 1
+        else:
+            worker = stack.enter_context(_caller(place))
+            solve, concurrency = worker.answer, asked.concurrency
+        bar = stack.enter_context(RichProgress(*BATCH_COLUMNS, console=Console(stderr=True), transient=True))
+        task = bar.add_task("rows", total=len(rows))
+        outcomes = run_batch(
+            rows, Path(asked.output), solve, concurrency, lambda done: bar.update(task, completed=done)
+        )
+    failed = [outcome for outcome in outcomes if outcome.status != "done"]
+    for outcome in failed:
+        print(f"Row {outcome.row}: {outcome.error}", file=sys.stderr)
+    print(Path(asked.output) / SHEET)
+    return 1 if failed else 0
+
+
 def _file(output: str) -> Path | None:
     """None for a folder."""
     path = Path(output)
@@ -251,15 +286,18 @@ def _caller(place: Endpoint | Server) -> Worker:
 
 
 def _here(job: Job) -> Answer:
-    from handlers.router import Call
-    from models.engine import Control
-
     with _bar() as bar:
         if bar:
             bar(Progress("the engine loads", 0, 1, 0))
         router = _router()
         control = Control(lambda progress: bar(Progress(**asdict(progress)))) if bar else Control()
-        return read_answer(router.work(parse(job), Call("cli", control)))
+        return _answered(router, job, control)
+
+
+def _answered(router: "Router", job: Job, control: Control) -> Answer:
+    from handlers.router import Call
+
+    return read_answer(router.work(parse(job), Call("cli", control)))
 
 
 def _router() -> "Router":

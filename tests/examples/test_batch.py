@@ -1,0 +1,151 @@
+"""`python -m examples.cli batch`: every row is done once, whatever happens in between."""
+
+import csv
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from examples.batch import JOURNAL, REPORT, SHEET, TableError, read_table, run_batch
+from examples.cli import main
+from examples.python.qwen_worker import Answer, Job, WorkerError, read_answer
+from testing.pictures import as_base64, file_of, plain_room, red_vase
+
+ROWS = 60
+ANSWER = {
+    "success": True,
+    "action": "edit",
+    "processed_image": as_base64(file_of(plain_room(16, 12))),
+    "mime_type": "image/png",
+    "lossless": True,
+    "placement_info": {"engine": "preview", "seed": 1, "processing_time": 0.1},
+}
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    plain_room(64, 48).save(tmp_path / "room.png")
+    red_vase(20).save(tmp_path / "vase.png")
+    lines = ["product_image,room_image,product_scale,placement_coordinates,seed"]
+    lines += [f'vase.png,room.png,0.4,"[{20 + n % 20}, 40]",{n}' for n in range(ROWS)]
+    (tmp_path / "jobs.csv").write_text("\n".join(lines))
+    return tmp_path / "jobs.csv"
+
+
+class Paid:
+    """A worker that counts what it was paid for, and dies after some jobs."""
+
+    def __init__(self, dies_after: int = 10**6) -> None:
+        self.seeds: list[int] = []
+        self._lock, self._dies_after = threading.Lock(), dies_after
+
+    def answer(self, job: Job) -> Answer:
+        with self._lock:
+            if len(self.seeds) >= self._dies_after:
+                raise KeyboardInterrupt
+            self.seeds.append(job["seed"])
+        return read_answer(ANSWER)
+
+
+def test_a_batch_that_was_killed_goes_on_and_pays_nothing_twice(table: Path, tmp_path: Path) -> None:
+    first, second = Paid(dies_after=23), Paid()
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(read_table(table), tmp_path / "out", first.answer, 4, lambda _: None)
+    outcomes = run_batch(read_table(table), tmp_path / "out", second.answer, 4, lambda _: None)
+    assert [outcome.status for outcome in outcomes] == ["done"] * ROWS
+    journal = [json.loads(line) for line in (tmp_path / "out" / JOURNAL).read_text().splitlines()]
+    assert sorted(each["row"] for each in journal) == list(range(1, ROWS + 1))
+    noted = ROWS - len(second.seeds)
+    assert 0 < noted <= 23
+    assert sorted(second.seeds + [each["row"] - 1 for each in journal[:noted]]) == list(range(ROWS))
+    assert len(list((tmp_path / "out").glob("*.png"))) == ROWS
+
+
+def test_a_line_that_was_cut_off_and_a_picture_that_is_gone_are_done_again(table: Path, tmp_path: Path) -> None:
+    run_batch(read_table(table)[:3], tmp_path / "out", Paid().answer, 1, lambda _: None)
+    with (tmp_path / "out" / JOURNAL).open("a") as journal:
+        journal.write('{"row": 4, "dig')
+    (tmp_path / "out" / "0002.png").unlink()
+    again = Paid()
+    run_batch(read_table(table)[:3], tmp_path / "out", again.answer, 1, lambda _: None)
+    assert again.seeds == [1]
+
+
+def test_a_failure_stands_in_its_row_and_is_tried_again(table: Path, tmp_path: Path) -> None:
+    def sometimes(job: Job) -> Answer:
+        if job["seed"] == 1:
+            raise WorkerError("The model failed", "GENERATION_ERROR")
+        return read_answer(ANSWER)
+
+    rows = read_table(table)[:3]
+    outcomes = run_batch(rows, tmp_path / "out", sometimes, 2, lambda _: None)
+    assert [outcome.status for outcome in outcomes] == ["done", "failed", "done"]
+    with (tmp_path / "out" / REPORT).open(newline="") as file:
+        report = list(csv.DictReader(file))
+    assert (report[1]["status"], report[1]["error"]) == ("failed", "The model failed")
+    assert "The model failed" in (tmp_path / "out" / SHEET).read_text()
+    again = Paid()
+    run_batch(rows, tmp_path / "out", again.answer, 2, lambda _: None)
+    assert again.seeds == [1]
+
+
+def test_no_more_jobs_run_at_once_than_asked(table: Path, tmp_path: Path) -> None:
+    running, most, lock = [0], [0], threading.Lock()
+
+    def counted(_job: Job) -> Answer:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        answer = read_answer(ANSWER)
+        with lock:
+            running[0] -= 1
+        return answer
+
+    run_batch(read_table(table), tmp_path / "out", counted, 3, lambda _: None)
+    assert 1 <= most[0] <= 3
+
+
+def test_a_changed_picture_is_another_job(table: Path, tmp_path: Path) -> None:
+    before = read_table(table)[0].digest
+    Image.new("RGB", (64, 48), "white").save(tmp_path / "room.png")
+    assert read_table(table)[0].digest != before
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("jobs.txt", "", "a table of jobs ends with .csv or .jsonl"),
+        ("jobs.jsonl", '{"a": 1}\n{"b"', "Line 2 is no JSON"),
+        ("jobs.jsonl", "[1]", "Line 1 is no JSON object"),
+        ("jobs.csv", "a,b\n1,2,3", "more cells"),
+    ],
+)
+def test_what_is_no_table_is_one_sentence(name: str, text: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(TableError, match=sentence):
+        read_table(tmp_path / name)
+
+
+def test_lines_of_json_are_a_table_too(tmp_path: Path) -> None:
+    fields: dict[str, Any] = {"product_image": "https://example.com/a.png", "room_image": "room.png", "n": 2}
+    (tmp_path / "jobs.jsonl").write_text(json.dumps(fields) + "\n\n")
+    [row] = read_table(tmp_path / "jobs.jsonl")
+    assert row.fields == fields
+
+
+def test_from_the_command_line(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("RUNPOD_ENDPOINT_ID", "RUNPOD_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ENGINE", "preview")
+    lines = table.read_text().splitlines()[:3]
+    table.write_text("\n".join([*lines, "none.png,room.png,0.4,,5"]))
+    assert main(["batch", str(table), "-o", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr()
+    assert said.out == f"{tmp_path / 'out' / SHEET}\n"
+    assert "Row 3: " in said.err
+    assert (tmp_path / "out" / "0002.png").exists()
