@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
 import openai  # noqa: E402
 
 from models import tiny  # noqa: E402
-from models.qwen.engine import MOST_LOOKED  # noqa: E402
+from models.qwen.engine import MAX_PREVIEW_SHARE  # noqa: E402
 from testing.live import Echo, Live, mean_color, serving  # noqa: E402
 
 CALLERS, STEPS, RUNS = 20, 30, 7
@@ -69,7 +69,7 @@ async def all_at_once(live: Live) -> tuple[list[bool], list[float]]:
 
 def partials_cost() -> float:
     """Return what three partial pictures add to the time of a tiny engine's job, as a share, over pairs of jobs."""
-    with serving(lambda: tiny.load(MOST_LOOKED)) as live, live.client() as client:
+    with serving(lambda: tiny.build_tiny(MAX_PREVIEW_SHARE)) as live, live.client() as client:
 
         def seconds(looks: int) -> float:
             started = time.perf_counter()

@@ -138,7 +138,7 @@ def main() -> None:
     torch_s = ways["plain"]["torch, diffusers, transformers"][0]
     count, building = empty_models()
     disks = simulated(count, torch_s + building)
-    told: dict[str, Any] = {
+    payload: dict[str, Any] = {
         "added_cpu_s": total(ways["preview"])[1] - total(ways["SDK alone"])[1],
         "preview_imports_torch": "torch imported" in ways["preview"],
         **{f"{way.replace(' ', '_').lower()}_wall_s": total(phases)[0] for way, phases in ways.items()},
@@ -152,7 +152,7 @@ def main() -> None:
                 print(f"{way:12}{name:34}{wall:8.3f} s wall{cpu:8.3f} s CPU")
         for row in disks:
             print("{disk_gb_s:5.1f} GB/s   serial {serial_s:6.1f} s   ours {ours_s:6.1f} s".format(**row))
-    print(json.dumps(told))
+    print(json.dumps(payload))
 
 
 if __name__ == "__main__":

@@ -30,10 +30,11 @@ from imaging.picture import Picture, Size
 from models import tiny
 from models.checkpoints import lora
 from models.checkpoints.components import Checkpoint, Components
-from models.checkpoints.loading import settled
+from models.checkpoints.loading import fuse_and_shrink
 from models.checkpoints.plan import Card, Plan, make_plan
 from models.checkpoints.profiles import PROFILES, Profile
 from models.checkpoints.sizes import TEXT_ENCODER
+from models.checkpoints.vae import for_single_frames
 from models.engine import Control, GenerateTask, PaintTask, Sampling
 from models.qwen.conditioning import decode, embed, encode
 from models.qwen.engine import Qwen
@@ -99,6 +100,7 @@ def measured(profile: Profile, precision: Precision, qualities: Qualities, on_gp
     else:
         parts = tiny_size(profile, TINY_PLANS[precision])
         row |= {"transformer": TINY_PLANS[precision].transformer, "loras": TINY_PLANS[precision].loras}
+    for_single_frames(parts.vae)
     jobs = (EDIT, GENERATE) if profile.references else (WORDS,)
     return [row | one_job(parts, name, on_gpu) for name in jobs]
 
@@ -185,10 +187,13 @@ def planned(parts: Components, plan: Plan, device: str) -> Components:
         in_four_bits(text_encoder.model, device)
     names = [few.name for quality in plan.qualities if (few := bare.profile.schedules[quality].lora)]
     add_loras(bare.transformer, names)
-    if plan.loras == "switchable":
+    if plan.loras in ("switchable", "none"):
         edit = replace(bare, adapters=frozenset(names))
+    elif plan.loras == "reversible":
+        lora.fuse_reversibly(bare.transformer, names[0])
+        edit = replace(bare, adapters=frozenset(names), fused=names[0])
     else:
-        edit = settled(replace(bare, fused=names[0]), plan, device)
+        edit = fuse_and_shrink(replace(bare, fused=names[0]), plan, device)
     return replace(parts, edit=edit, text_encoder=text_encoder.to(device))
 
 
@@ -206,7 +211,7 @@ def in_four_bits(module: nn.Module, device: str) -> None:
     if device == "cpu":  # its faster layout of the weights needs a kernel that is downloaded
         vars(four_bits)["has_avx512bf16"] = lambda: False
     for name, layer in list(module.requires_grad_(requires_grad=False).named_modules()):
-        if isinstance(layer, nn.Linear):
+        if isinstance(layer, nn.Linear) and not name.startswith("visual"):
             small = Linear4bit(  # type: ignore[no-untyped-call]
                 layer.in_features, layer.out_features, layer.bias is not None, torch.bfloat16, quant_type="nf4"
             )

@@ -30,6 +30,7 @@ from models.checkpoints.modulation import Tables, fixed_timesteps
 from models.checkpoints.plan import ADA, Plan
 from models.checkpoints.profiles import PROFILES
 from models.checkpoints.quantization import quantize
+from models.checkpoints.vae import for_single_frames
 from models.engine import Control, PaintTask, Sampling
 from models.qwen.engine import Qwen
 from models.qwen.tuning import tune
@@ -89,6 +90,8 @@ class Bench:
         parts = self.parts(product)
         with attention_backend():  # a transformer's choice is also that of the process
             lever(parts)
+            if lever is not _video_vae:
+                for_single_frames(parts.vae)
             engine = Qwen(parts) if cached else Qwen(parts, cache_bytes=0)
             engine.paint(self.task(1, product), Control())
             self._forget()
@@ -169,7 +172,7 @@ def _nothing(_parts: Components) -> None:
 def _switched(parts: Components) -> None:
     """Two beside the weights, one of them in use at every step: with QUALITIES=all."""
     add_loras(parts.edit.transformer, ("few", "more"))
-    lora.use(parts.edit.transformer, "few")
+    lora.use(parts.edit.transformer, {"few": 1.0})
 
 
 def _tables(parts: Components) -> None:
@@ -205,18 +208,24 @@ def _graphs(parts: Components) -> None:
 
 
 def _channels_last(parts: Components) -> None:
-    for weight in parts.vae.parameters():
-        if weight.dim() == 5:
-            weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
+    for weight in for_single_frames(parts.vae).parameters():
+        if weight.dim() == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+
+
+def _video_vae(_parts: Components) -> None:
+    """Keep the VAE's convolutions in 3-D."""
 
 
 def _compiled_vae(parts: Components) -> None:
     parts.vae.decoder.compile()
 
 
-def rows_of(bench: Bench) -> Iterator[dict[str, Any]]:
+def rows_of(bench: Bench, *, with_default: bool = True) -> Iterator[dict[str, Any]]:
+    """Yield a row for stock diffusers, and one for each lever. The stock defaults take longest."""
     scale = bench.scale
-    yield bench.stock("stock diffusers, its default steps and guidance", steps=scale.default_steps, guidance=4.0)
+    if with_default:
+        yield bench.stock("stock diffusers, its default steps and guidance", steps=scale.default_steps, guidance=4.0)
     yield bench.stock("stock diffusers, the same steps, no guidance", steps=bench.steps, guidance=1.0)
     yield bench.ours("ours, the product at its stock size", _nothing, cached=False, product=scale.stock_product)
     small = bench.ours("product at its own budget", _nothing, cached=False, product=scale.product)
@@ -230,6 +239,7 @@ def rows_of(bench: Bench) -> Iterator[dict[str, Any]]:
         "and int8, widened": _eight_bits_widened,
         "and blocks compiled": _compiled,
         "and blocks compiled, as CUDA graphs": _graphs,
+        "and the VAE in 3-D": _video_vae,
         "and the VAE channels last": _channels_last,
         "and the VAE's decoder compiled": _compiled_vae,
     }
@@ -258,20 +268,24 @@ def _apart(one: Pixels, other: Pixels) -> float:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    arguments.add_argument("--json-lines", action="store_true", help="one JSON object a row, as soon as it is measured")
+    arguments.add_argument("--no-default", action="store_true", help="leave out the stock steps and guidance")
     arguments.add_argument("--steps", type=int, default=4)
     asked = arguments.parse_args()
     on_gpu = torch.cuda.is_available()
     name = torch.cuda.get_device_name() if on_gpu else None
     rows = []
-    if not asked.json:
+    as_json = asked.json or asked.json_lines
+    if not as_json:
         print(name or "No GPU: tiny sizes on the CPU, which say nothing about speed")
-    for row in rows_of(Bench(on_gpu, asked.steps)):
-        told = {key: value for key, value in row.items() if key != "pixels"}
-        rows.append(told)
+    for row in rows_of(Bench(on_gpu, asked.steps), with_default=not asked.no_default):
+        shown = {key: value for key, value in row.items() if key != "pixels"}
+        rows.append(shown)
         if on_gpu:
             torch.cuda.empty_cache()
+        line = json.dumps(shown) if asked.json_lines else "  ".join(f"{key} {value}" for key, value in shown.items())
         if not asked.json:
-            print("  ".join(f"{key} {value}" for key, value in told.items()), flush=True)
+            print(line, flush=True)
     if asked.json:
         print(json.dumps({"gpu": name, "rows": rows}))
 

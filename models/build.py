@@ -1,4 +1,4 @@
-"""Chooses the engine that the settings and the machine ask for. Heavy imports happen here, and only for its sake."""
+"""Builds the engine that the settings and the machine call for. Heavy libraries are imported only by that engine."""
 
 from collections.abc import Callable
 
@@ -14,13 +14,15 @@ Load = Callable[[], ImageModel]
 
 
 def build(settings: Settings) -> Resident:
-    """Starts to load at once. Raises SettingsError where the asked engine cannot run on this machine."""
+    """Return the resident engine, which starts to load at once. Raises SettingsError if it cannot run here."""
     find_profile(settings.model_profile)
     engine = choose(settings, graphics().count)
     return Resident(engine, LOADERS[engine](settings), settings.ready_wait_seconds)
 
 
 def choose(settings: Settings, cards: int) -> Engine:
+    """Return the engine for this number of GPUs. Raises SettingsError on the platform without a GPU."""
+    """Return the engine for this number of GPUs. Raises SettingsError on the platform without a GPU."""
     if settings.engine != "auto":
         return settings.engine
     if cards:
@@ -35,7 +37,7 @@ def choose(settings: Settings, cards: int) -> Engine:
 def _qwen(settings: Settings) -> Load:
     def load() -> ImageModel:
         with reading_ahead(settings):
-            from models.qwen.engine import load as load_qwen
+            from models.qwen.engine import load_qwen
 
             return load_qwen(settings)
 
@@ -44,9 +46,9 @@ def _qwen(settings: Settings) -> Load:
 
 def _tiny(_settings: Settings) -> Load:
     def load() -> ImageModel:
-        from models.tiny import load as load_tiny
+        from models.tiny import build_tiny
 
-        return load_tiny()
+        return build_tiny()
 
     return load
 
@@ -57,9 +59,9 @@ def _replay(settings: Settings) -> Load:
         raise SettingsError("REPLAY_DIR: the replay engine needs a folder of recorded pictures")
 
     def load() -> ImageModel:
-        from models.replay import load as load_replay
+        from models.replay import open_replay
 
-        return load_replay(folder)
+        return open_replay(folder)
 
     return load
 

@@ -1,4 +1,4 @@
-"""What the handlers ask of an engine, and nothing of how it is done."""
+"""The interface between the handlers and the engines: tasks, results, progress and cancellation."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ from schemas.jobs import AskedSurface, Quality
 
 @dataclass(frozen=True)
 class Progress:
-    """`percent` 0 to 100 of the whole job; `step` of `of` within the stage."""
+    """Progress of a job: `percent` (0 to 100) of the whole job, `step` of `of` steps within the stage."""
 
     stage: str
     step: int
@@ -31,29 +31,32 @@ Report = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Control:
-    """How a job in progress is watched and stopped. Engines report every denoising step; a stopped job raises there."""
+    """Progress callbacks, deadline and cancellation of one job. Engines report every denoising step; a stopped job
+    raises there."""
 
     report: Report = lambda _progress: None
     deadline: float = float("inf")
-    """By time.monotonic()."""
+    """In the seconds of time.monotonic()."""
     arrived: float = field(default_factory=time.monotonic)
-    """When the job came in."""
+    """Arrival of the job, in the seconds of time.monotonic()."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     span: tuple[float, float] = (0.0, 100.0)
-    """The percent of the whole job that this part of it stands for."""
+    """Start and end of this part of the job, in percent of the whole job."""
     show: Callable[[Pixels], None] | None = None
-    """Takes a look at the unfinished picture, in any size."""
-    looks: int = 0
-    """How many such looks are wanted, spread over the denoising."""
+    """Receives previews of the unfinished picture, of any size."""
+    previews: int = 0
+    """Number of previews wanted, spread evenly over the denoising."""
     waits: list[float] = field(default_factory=list)
-    """Seconds of each time that the job has waited for what others were using."""
+    """Seconds of each wait for a resource that another job was using."""
 
     def clock(self) -> float:
-        """Seconds that pass as time.monotonic's do, but not while the job waits."""
+        """Return the seconds of time.monotonic() without the time spent waiting."""
         return time.monotonic() - sum(self.waits)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
+        """Add the time spent in the block to `waits`."""
+        """Add the time spent in the block to `waits`."""
         started = time.monotonic()
         try:
             yield
@@ -61,7 +64,7 @@ class Control:
             self.waits.append(time.monotonic() - started)
 
     def progress(self, stage: str, step: int, of: int) -> None:
-        """Raises JobError CANCELLED or TIMEOUT where the job is not to go on."""
+        """Report a step. Raises JobError CANCELLED or TIMEOUT if the job must stop."""
         self.check()
         start, end = self.span
         self.report(Progress(stage, step, of, round(start + (end - start) * step / of)))
@@ -75,25 +78,25 @@ class Control:
         if time.monotonic() > self.deadline:
             raise JobError(ErrorCode.TIMEOUT, "The job ran longer than this worker allows")
 
-    def wants_look(self, step: int, of: int) -> bool:
-        """Whether to show the picture after so many of the steps; never the last, which is the picture itself."""
-        due = [round(look * of / (self.looks + 1)) for look in range(1, self.looks + 1)]
+    def wants_preview(self, step: int, of: int) -> bool:
+        """Return True if a preview is due after `step` steps; never after the last, which is the picture itself."""
+        due = [round(number * of / (self.previews + 1)) for number in range(1, self.previews + 1)]
         return self.show is not None and 0 < step < of and step in due
 
     def showing(self, photo: Pixels, part: Box) -> "Control":
-        """This one for an engine that paints a part of a photo: its looks are seen in their place."""
+        """Return a control whose previews of `part` are pasted into `photo` before they are shown."""
         show = self.show
         return replace(self, show=lambda pixels: show(in_place(pixels, part, photo))) if show else self
 
     def between(self, start: float, end: float) -> "Control":
-        """The part of this one from share `start` to share `end`, 0 to 1."""
+        """Return a control for the part of this one between the fractions `start` and `end` (0 to 1)."""
         low, high = self.span
         return replace(self, span=(low + (high - low) * start, low + (high - low) * end))
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to denoise; None leaves it to the engine's schedule for `quality`."""
+    """Sampling parameters; None means the value of the engine's schedule for `quality`."""
 
     seed: int
     quality: Quality = "fast"
@@ -115,8 +118,8 @@ class PlacedProduct:
 
 @dataclass(frozen=True, eq=False)
 class EditTask:
-    """The product at its place in the room. `guide` is the compositor's picture of it; `region` holds all that may
-    change, and None leaves the whole photo to the engine. `by_words`: only the instructions know the place."""
+    """Place the product in the room. `guide` is the composited picture; `region` contains everything that may change,
+    None the whole photo. `by_words`: the position is given by the instructions only."""
 
     room: Picture
     products: tuple[PlacedProduct, ...]
@@ -138,7 +141,7 @@ class EditTask:
 
 @dataclass(frozen=True, eq=False)
 class GenerateTask:
-    """A new environment around the product, as a picture of exactly `size`."""
+    """Paint a new environment of exactly `size` around the product."""
 
     cut_out: CutOut
     environment: str
@@ -153,7 +156,7 @@ class GenerateTask:
 
 @dataclass(frozen=True, eq=False)
 class PaintTask:
-    """Words and up to `references` pictures to a picture of exactly `size`; the first reference is the canvas."""
+    """Paint a picture of exactly `size` from a prompt and reference pictures; the first reference is the canvas."""
 
     prompt: str
     references: tuple[Picture, ...]
@@ -163,7 +166,7 @@ class PaintTask:
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """What a language model that sees is asked. `words` call the pictures Picture 1, Picture 2."""
+    """A question to a vision-language model. `words` refer to the pictures as Picture 1, Picture 2, ..."""
 
     words: str
     pictures: tuple[Picture, ...]
@@ -171,9 +174,9 @@ class Question:
 
 @dataclass(frozen=True, eq=False)
 class Painted:
-    """What an engine made, and the schedule it really used. `warnings` name what it could not obey; `window` is the
-    part of the room that an edit shows, None all of it; `engine` is what painted, where the engine's name does not say
-    it. `is_guide` is True if the pixels are the compositor's guide itself."""
+    """The result of an engine with the schedule that was used. `warnings` name the fields that had no effect; `window`
+    is the part of the room that an edit covers, None all of it; `engine` is set if it differs from the model's name;
+    `is_guide` is True if the pixels are the compositor's guide itself."""
 
     pixels: Pixels
     steps: int
@@ -185,7 +188,7 @@ class Painted:
 
 
 class ImageModel(Protocol):
-    """An engine, loaded and ready. Its failures are JobErrors: GENERATION_ERROR, OUT_OF_MEMORY, CANCELLED, ..."""
+    """A loaded engine. Failures are JobErrors: GENERATION_ERROR, OUT_OF_MEMORY, CANCELLED, ..."""
 
     @property
     def name(self) -> str: ...
@@ -195,7 +198,7 @@ class ImageModel(Protocol):
 
     @property
     def qualities(self) -> tuple[Quality, ...]:
-        """The schedules it can serve."""
+        """The qualities that the loaded plan can serve."""
 
     @property
     def products_per_pass(self) -> int:
@@ -203,16 +206,16 @@ class ImageModel(Protocol):
 
     @property
     def plan(self) -> dict[str, Any]:
-        """What is loaded, in which precision, for health_check."""
+        """The loaded weights and their precision, for health_check."""
 
     def edit(self, task: EditTask, control: Control) -> Painted:
-        """Pixels of the room's size, or of its window's."""
+        """Return pixels of the room's size, or of the size of the window."""
 
     def generate(self, task: GenerateTask, control: Control) -> Painted:
-        """Pixels of the task's size."""
+        """Return pixels of the task's size."""
 
     def paint(self, task: PaintTask, control: Control) -> Painted:
-        """Pixels of the task's size. Raises JobError NOT_SUPPORTED where words alone are more than it can follow."""
+        """Return pixels of the task's size. Raises JobError NOT_SUPPORTED if the engine cannot paint from a prompt."""
 
     def ask(self, question: Question, control: Control) -> str | None:
-        """What its language model says; None where it has none."""
+        """Return the answer of the engine's language model, None if it has none."""

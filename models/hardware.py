@@ -1,4 +1,4 @@
-"""The graphics cards of this machine, asked of the driver: no CUDA context, no torch."""
+"""Reads the GPUs of this machine from the driver, without a CUDA context and without torch."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,16 @@ from schemas.answers import Graphics
 
 @dataclass(frozen=True)
 class Cards:
+    """The number of GPUs and the properties of the first."""
+
+    """The number of GPUs and the properties of the first."""
+
     count: int
     first: Graphics
 
 
 def graphics() -> Cards:
-    """None where there is no driver, or where it has lost them."""
+    """Return the GPUs that the driver reports; a count of 0 without a driver or if it fails."""
     try:
         pynvml.nvmlInit()
         try:
@@ -31,6 +35,6 @@ def _first() -> Graphics:
     name = pynvml.nvmlDeviceGetName(card)
     try:
         memory = pynvml.nvmlDeviceGetMemoryInfo(card)
-    except pynvml.NVMLError_NotSupported:  # it shares the machine's
+    except pynvml.NVMLError_NotSupported:  # the GPU shares the main memory
         return Graphics(name=name)
     return Graphics(name=name, memory_total=memory.total, memory_free=memory.free)

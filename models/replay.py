@@ -1,4 +1,4 @@
-"""Recorded full-frame results of the model in place of the denoising; all before and after it is real. No torch."""
+"""Replays recorded full-frame results in place of the denoising; everything before and after it is real. No torch."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,10 +22,11 @@ KINDS = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 LIMITS = ImageLimits(max_bytes=500_000_000, max_pixels=200_000_000)
 
 PROFILE = PROFILES["qwen-image-edit-2511"]
-"""Whose working size the recordings are brought to."""
+"""The profile whose working size the recordings are resampled to."""
 
 SAME_SHAPE = 0.03
-"""How far the shape of a recording may stray from the asked one and still be its full frame: models paint on a grid."""
+"""Largest relative difference of the aspect ratio at which a recording still counts as full frame: models paint on a
+grid."""
 
 ANSWERS = "answers.json"
 """The language model's recorded answers: a list of {"asked": part of the question, "answer": text}."""
@@ -42,8 +43,8 @@ class RecordedAnswer(BaseModel):
     answer: str
 
 
-def load(folder: Path) -> ImageModel:
-    """SettingsError where the folder holds no pictures."""
+def open_replay(folder: Path) -> ImageModel:
+    """Return the engine for a folder of pictures. Raises SettingsError if there are none."""
     recordings = sorted(file for file in folder.iterdir() if file.suffix.lower() in KINDS)
     if not recordings:
         raise SettingsError("REPLAY_DIR: there is no PNG, JPEG or WebP picture in it")
@@ -58,6 +59,8 @@ def _answers(file: Path) -> list[RecordedAnswer]:
 
 
 class Replay:
+    """An engine that plays recording number `seed` modulo their count."""
+
     name = "replay"
     device = "cpu"
     qualities: tuple[Quality, ...] = ("fast",)
@@ -88,7 +91,7 @@ class Replay:
         return next((each.answer for each in self._answers if each.asked in question.words), None)
 
     def _play(self, size: Size, sampling: Sampling, control: Control, part: Box | None = None) -> Painted:
-        """Of the recording with the number `seed` that part, with what the model's working size leaves of it."""
+        """Return `part` of the recording, resampled to the model's working size and back."""
         control.progress("replay", 0, 1)
         recording = _read(self._recordings[sampling.seed % len(self._recordings)])
         left, top, right, bottom = part or (0, 0, *size)
@@ -101,7 +104,7 @@ class Replay:
 
 
 def framed(pixels: Pixels, size: Size) -> Pixels:
-    """Frame to frame where the shapes agree; the middle of a recording of another shape."""
+    """Return the recording at `size`, center-cropped if its aspect ratio differs."""
     height, width = pixels.shape[:2]
     wide = width * size[1] / (height * size[0])
     if abs(wide - 1) > SAME_SHAPE:

@@ -1,4 +1,4 @@
-"""The one engine of this process: loaded in the background at cold start, waited for by the jobs that need it."""
+"""The engine of this process, loaded in the background at cold start while jobs wait for it."""
 
 import logging
 import threading
@@ -15,11 +15,15 @@ log = logging.getLogger(__name__)
 
 Status = Literal["loading", "ready", "failed"]
 
-LOOK_SECONDS = 0.2
-"""How often a job that waits for the model looks whether it is cancelled."""
+CANCEL_CHECK_SECONDS = 0.2
+"""Interval at which a job that waits for the model checks its cancel flag."""
 
 
 class Resident:
+    """An engine that loads on a thread of its own. `wait_seconds` bounds how long a job waits for it."""
+
+    """An engine that loads on a thread of its own. `wait_seconds` bounds how long a job waits for it."""
+
     def __init__(self, engine: str, load: Callable[[], ImageModel], wait_seconds: float) -> None:
         self.engine = engine
         self._wait_seconds = wait_seconds
@@ -27,22 +31,22 @@ class Resident:
         threading.Thread(target=self._load, args=(load,), name="load-model", daemon=True).start()
 
     def model(self, control: Control) -> ImageModel:
-        """Waits while it loads. Raises JobError MODEL_NOT_READY where that has failed, or takes too long since the job
-        arrived, and CANCELLED."""
+        """Wait for the engine and return it. Raises JobError MODEL_NOT_READY if loading failed or takes longer than
+        `wait_seconds` since the job arrived, CANCELLED if the job was cancelled."""
         until = control.arrived + self._wait_seconds
         with control.waiting():
             while not self._model.done():
                 control.check_cancelled()
                 if time.monotonic() >= until:
                     raise JobError(ErrorCode.MODEL_NOT_READY, "The model is still loading, try again later")
-                wait([self._model], min(LOOK_SECONDS, until - time.monotonic()))
+                wait([self._model], min(CANCEL_CHECK_SECONDS, until - time.monotonic()))
         try:
             return self._model.result()
         except Exception as problem:
             raise JobError(ErrorCode.MODEL_NOT_READY, "The model could not be loaded") from problem
 
     def until_loaded(self) -> ImageModel:
-        """For the start of the process. Raises SettingsError, a sentence, whatever loading raised."""
+        """Wait without a limit and return the engine. Raises SettingsError with one sentence if loading failed."""
         try:
             return self._model.result()
         except SettingsError:

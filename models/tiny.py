@@ -1,5 +1,5 @@
-"""The real engine on components of the real classes, tiny and with random weights, made on the spot: for tests, and to
-prove an installation. Its pictures are noise."""
+"""The diffusion engine on tiny random weights of the real classes, for tests and to verify an installation. Its
+pictures are noise."""
 
 import json
 import math
@@ -19,6 +19,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from models.checkpoints import lora
 from models.checkpoints.components import Checkpoint, Components
 from models.checkpoints.profiles import LIGHTNING, Lora, Profile, Schedule
+from models.checkpoints.vae import for_single_frames
 from models.engine import ImageModel
 from models.qwen.engine import Qwen
 
@@ -43,29 +44,30 @@ PROFILE = Profile(
 )
 
 WIDTH = 64
-"""Of the language model and of the transformer."""
+"""Hidden width of the language model and of the transformer."""
 
 CACHE_BYTES = 4_000_000
-"""As small as the rest, so that it is full soon."""
+"""Small, so that tests fill the cache."""
 
 LORA_RANK = 4
 LORA_TARGETS = (
     "attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0", "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj",
     "attn.to_add_out", "img_mlp.net.0.proj", "img_mlp.net.2", "txt_mlp.net.0.proj", "txt_mlp.net.2",
 )  # fmt: skip
-"""Of a Lightning LoRA, in each block."""
+"""Layers that a Lightning LoRA adapts in each block."""
 
 
-def load(most_looked: float = math.inf) -> ImageModel:
-    """With weights this small, looks are what costs most: they are shown all the same."""
+def build_tiny(max_preview_share: float = math.inf) -> ImageModel:
+    """Return the tiny engine. Previews are not limited by default: with weights this small they cost the most."""
     parts = components()
-    _add_loras(parts.edit.transformer)
+    add_loras(parts.edit.transformer)
     edit = replace(parts.edit, adapters=frozenset(few.name for few in LORAS.values()))
-    parts = replace(parts, edit=edit, plan={"engine": "tiny", "weights": "random"})
-    return Qwen(parts, name="tiny", cache_bytes=CACHE_BYTES, most_looked=most_looked)
+    parts = replace(parts, edit=edit, vae=for_single_frames(parts.vae), plan={"engine": "tiny", "weights": "random"})
+    return Qwen(parts, name="tiny", cache_bytes=CACHE_BYTES, max_preview_share=max_preview_share)
 
 
-def _add_loras(transformer: QwenImageTransformer2DModel) -> None:
+def add_loras(transformer: QwenImageTransformer2DModel) -> None:
+    """Add the few-step LoRAs of the profile, switched off."""
     with tempfile.TemporaryDirectory() as folder:
         for steps, few in LORAS.items():
             file = Path(folder) / few.file
@@ -74,7 +76,7 @@ def _add_loras(transformer: QwenImageTransformer2DModel) -> None:
 
 
 def components(seed: int = 0) -> Components:
-    """Equal seeds give equal weights; the process's own random state is left alone."""
+    """Return random components. Equal seeds give equal weights; the global random state is not changed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         tokenizer = _tokenizer()
@@ -88,7 +90,7 @@ def components(seed: int = 0) -> Components:
 
 
 def save(folder: Path, seed: int = 0) -> None:
-    """The layout of the published checkpoints."""
+    """Write the components in the layout of the published checkpoints."""
     parts = components(seed)
     parts.edit.transformer.save_pretrained(folder / "transformer")
     parts.text_encoder.save_pretrained(folder / "text_encoder")
@@ -101,7 +103,7 @@ def save(folder: Path, seed: int = 0) -> None:
 
 
 def save_lora(file: Path, seed: int = 1) -> None:
-    """A few-step LoRA of the tiny transformer."""
+    """Write a few-step LoRA of the tiny transformer."""
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(random_lora(_transformer(), torch.Generator().manual_seed(seed), LORA_RANK), file)
 
@@ -118,7 +120,7 @@ MODEL_INDEX = {
 
 
 def _tokenizer() -> Qwen2Tokenizer:
-    """A token a byte."""
+    """Return a tokenizer with one token for each byte."""
     vocabulary = {letter: number for number, letter in enumerate(sorted(ByteLevel.alphabet()))}
     vocabulary |= {token: len(vocabulary) + number for number, token in enumerate(SPECIAL_TOKENS)}
     tokenizer = Qwen2Tokenizer(vocab=vocabulary, merges=[])
@@ -170,14 +172,14 @@ def _transformer() -> QwenImageTransformer2DModel:
 
 
 def _scheduler() -> FlowMatchEulerDiscreteScheduler:
-    """With the published settings."""
+    """Return the scheduler with the published settings."""
     return FlowMatchEulerDiscreteScheduler(
         base_shift=0.5, max_shift=0.9, max_image_seq_len=8192, shift_terminal=0.02, use_dynamic_shifting=True
     )
 
 
 def random_lora(transformer: QwenImageTransformer2DModel, generator: torch.Generator, rank: int) -> dict[str, Tensor]:
-    """With the published files' names of weights."""
+    """Return random LoRA weights under the tensor names of the published files."""
     weights = {}
     for block, layers in enumerate(transformer.transformer_blocks):
         for target in LORA_TARGETS:

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
         "all", description="all: as many as fit the card; fast: that one alone, its LoRA fused, each step shorter"
     )
     device_map: DeviceMap = Field("cuda", description="cuda: one card; balanced: the model spread over all cards")
+    task_lora: str | None = Field(
+        None, description="LoRA that edits of a composited picture add: owner/name[:file.safetensors][@scale]"
+    )
     qwen_model_dir: Path | None = Field(None, description="local folder of models")
     qwen_image_edit_location: str | None = Field(None, description="hub id or path of the edit pipeline")
     qwen_image_location: str | None = Field(None, description="hub id or path of a text-to-image pipeline beside it")

@@ -66,7 +66,7 @@ class Paced(Preview):
         self.started.set()
         for step in range(self.steps):
             control.progress("denoising", step, self.steps)
-            if control.show and control.wants_look(step, self.steps):
+            if control.show and control.wants_preview(step, self.steps):
                 control.show(pixels)
             time.sleep(self.seconds)
             while self.go and not self.go.acquire(timeout=POLL_SECONDS):

@@ -28,7 +28,7 @@ SIZES = [(1021, 769), (1201, 401), (400, 1201), (300, 225), (97, 89)]
 def recorded(folder: Path, *pictures: np.ndarray) -> Callable[[], ImageModel]:
     for number, each in enumerate(pictures):
         Image.fromarray(each).save(folder / f"{number}.png")
-    return lambda: replay.load(folder)
+    return lambda: replay.open_replay(folder)
 
 
 def chair_job(**fields: Any) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def test_a_drifted_result_is_brought_back_and_all_else_is_the_photo(tmp_path: Pa
         "fallback": False,
         "seed": 0,
     }
-    out = answer(door(lambda: replay.load(tmp_path)), job)
+    out = answer(door(lambda: replay.open_replay(tmp_path)), job)
     made, info = pixels(out["processed_image"]), out["placement_info"]
     assert info["engine"] == "replay"
     assert info["checks"]["background_identical"] == 1.0

@@ -15,7 +15,7 @@ from testing.shop import answer, door, small_edit, small_generate
 
 @pytest.fixture(scope="module")
 def engine() -> ImageModel:
-    return tiny.load()
+    return tiny.build_tiny()
 
 
 @pytest.fixture(scope="module")

@@ -201,7 +201,7 @@ class Desk:
 
     async def _streamed(self, visit: Visit, work: Work, events: Events, previews: int) -> Response:
         """Answer with events. The job ends with its stream: a caller that hangs up cancels it."""
-        control = Control(events.report, cancelled=visit.cancelled, show=events.show, looks=previews)
+        control = Control(events.report, cancelled=visit.cancelled, show=events.show, previews=previews)
         job = self.queue.join(self._job(lambda control: events.finish(work(control)), control))
         visit.hung_up.add_done_callback(lambda _: job.cancel())
 

@@ -1,9 +1,10 @@
-"""From a checkpoint's folder and a plan to components on the GPU: the two large parts at the same time."""
+"""Loads a checkpoint's folder as a plan prescribes: components on the GPU, the two large parts in parallel."""
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,9 +26,11 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from models.checkpoints import lora, weights
 from models.checkpoints.components import Checkpoint, Components
 from models.checkpoints.modulation import Tables, fixed_timesteps
-from models.checkpoints.plan import ADA, EIGHT_BITS, Plan
-from models.checkpoints.profiles import Lora, Profile
-from models.checkpoints.quantization import Format, quantize
+from models.checkpoints.plan import EIGHT_BITS, Plan
+from models.checkpoints.prequantized import fill, open_scaled
+from models.checkpoints.profiles import Lora, Profile, TaskLora
+from models.checkpoints.quantization import Format, multiplies_fp8, quantize
+from models.checkpoints.vae import for_single_frames
 from models.checkpoints.weights import CheckpointLocator
 from schemas.settings import SettingsError
 
@@ -37,31 +40,46 @@ Part = TypeVar("Part")
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A checkpoint's files on this machine."""
+    """A checkpoint's files on this machine. `identity` says which they are: repository, revision, index."""
 
     profile: Profile
     folder: Path
     loras: dict[str, Path]
+    identity: dict[str, str]
+    task: TaskLora | None = None
+    task_file: Path | None = None
+    merged: Path | None = None
 
 
-def source(profile: Profile, plan: Plan, location: str | None, shelf: CheckpointLocator) -> Source:
-    """SettingsError where anything is missing or damaged."""
-    folder = shelf.folder(location or profile.repo)
-    weights.check(folder, profile.pipeline)
-    return Source(profile, folder, {each.name: shelf.file(each.repo, each.file) for each in _loras(profile, plan)})
+def source(
+    profile: Profile, plan: Plan, location: str | None, locator: CheckpointLocator, task: TaskLora | None = None
+) -> Source:
+    """Locate and verify a checkpoint and the LoRAs of the plan. Raises SettingsError for the first defect."""
+    location = location or profile.repo
+    folder = locator.folder(location, profile.parts)
+    weights.check(folder, profile.pipeline, profile.parts)
+    loras = {each.name: locator.file(each.repo, each.file) for each in _loras(profile, plan)}
+    identity = weights.identity(location, folder, profile.parts)
+    merged = profile.transformer_file
+    bare = Source(profile, folder, loras, identity, merged=locator.file(merged.repo, merged.file) if merged else None)
+    if task is None:
+        return bare
+    if plan.loras in ("fused", "merged"):
+        raise SettingsError(f"TASK_LORA needs LoRAs beside the weights, and this card's plan has none: {plan}")
+    return replace(bare, task=task, task_file=locator.file(task.lora.repo, task.lora.file))
 
 
-def load(
+def load_components(
     edit: Source, plan: Plan, device: str, dtype: torch.dtype = torch.bfloat16, text: Source | None = None
 ) -> Components:
-    """SettingsError where what is there does not fit together."""
-    log.info("Loading %s: %.1f GB", edit.profile.name, weights.size(edit.folder) / 1e9)
-    # The libraries patch torch for the whole process while they build a model: only one may build at a time. What is
-    # read from the disk meanwhile is the transformers that were built, empty, before.
+    """Return the components of a plan. Raises SettingsError with file and tensor if the weights do not fit."""
+    log.info("Loading %s: %.1f GB", edit.profile.name, weights.size(edit.folder, edit.profile.parts) / 1e9)
+    # The libraries patch torch for the whole process while they build a model, so models are built one at a time. The
+    # transformers are built first, empty, and filled from the disk while the others are built.
     place = _place(plan, device)
-    built = {source: _built(source.folder, plan, dtype, device) for source in (edit, text) if source is not None}
+    built = {source: _built(source, plan, dtype, device) for source in (edit, text) if source is not None}
     fillings = {
-        source: partial(_timed, "transformer", partial(_filled, empty, source.folder, place, dtype))
+        source: partial(_timed, "transformer", partial(_filled, empty, source, place, dtype))
         for source, empty in built.items()
     }
     with ThreadPoolExecutor(2) as pool:
@@ -69,38 +87,75 @@ def load(
             source: pool.submit(fill) for source, fill in fillings.items() if source is edit or not plan.is_waiting
         }
         text_encoder = _timed("text encoder", lambda: _text_encoder(edit.folder, plan, device, dtype))
-        vae = AutoencoderKLQwenImage.from_pretrained(edit.folder, subfolder="vae", torch_dtype=dtype).to(device)
+        vae = _vae(edit.folder, dtype, device)
         ready = {}
-        for source, fill in fillings.items():  # main memory holds one that waits, not two
+        for source, fill in fillings.items():  # one at a time if they wait in main memory
             filled = begun[source].result() if source in begun else fill()
-            ready[source] = _checkpoint(source, filled, plan, device)
-    processor = edit.folder / "processor"
+            ready[source] = _checkpoint(source, filled, plan, device, dtype)
+    with _named("tokenizer or processor"):
+        tokenizer = Qwen2Tokenizer.from_pretrained(edit.folder / "tokenizer")
+        processor = edit.folder / "processor"
+        image_processor = (
+            Qwen2VLImageProcessorPil.from_pretrained(processor) if processor.is_dir() else Qwen2VLImageProcessorPil()
+        )
     return Components(
         edit=ready[edit],
         text=None if text is None else ready[text],
         text_encoder=text_encoder,
         vae=vae.eval(),
-        tokenizer=Qwen2Tokenizer.from_pretrained(edit.folder / "tokenizer"),
-        image_processor=(
-            Qwen2VLImageProcessorPil.from_pretrained(processor) if processor.is_dir() else Qwen2VLImageProcessorPil()
-        ),
-        plan=plan.as_json(),
+        tokenizer=tokenizer,
+        image_processor=image_processor,
+        plan=plan.as_json() | {"weights": [source.identity for source in fillings]},
     )
 
 
-def _checkpoint(source: Source, transformer: QwenImageTransformer2DModel, plan: Plan, device: str) -> Checkpoint:
+def _checkpoint(
+    source: Source,
+    transformer: QwenImageTransformer2DModel,
+    plan: Plan,
+    device: str,
+    dtype: torch.dtype = torch.bfloat16,
+) -> Checkpoint:
+    """Return a filled transformer with its LoRAs as the plan has them."""
     scheduler = FlowMatchEulerDiscreteScheduler.load_config(source.folder, subfolder="scheduler")
     for name, file in source.loras.items():
         lora.add(transformer, file, name)
-    bare = Checkpoint(source.profile, transformer, dict(scheduler))
-    if plan.loras == "switchable":
-        return replace(bare, adapters=frozenset(source.loras))
+    if source.task and source.task_file:
+        lora.add(transformer, source.task_file, source.task.lora.name)
+    bare = Checkpoint(source.profile, transformer, dict(scheduler), frozenset(source.loras), task=source.task)
+    if plan.loras == "none" and plan.transformer in EIGHT_BITS:
+        return fuse_and_shrink(bare, plan, device)
+    if plan.loras in ("switchable", "none"):
+        return bare
+    fast = source.profile.schedules["fast"].lora
+    assert fast is not None, "plans with a LoRA in the weights are made for profiles that have one"
+    if source.merged:
+        return _prequantized(replace(bare, fused=fast.name), source.merged, plan, device, dtype)
+    if plan.loras == "reversible":
+        lora.fuse_reversibly(transformer, fast.name)
+        return replace(bare, fused=fast.name)
     [fused] = source.loras
-    return settled(replace(bare, fused=fused), plan, device)
+    return fuse_and_shrink(replace(bare, adapters=frozenset(), fused=fused), plan, device)
+
+
+def _prequantized(checkpoint: Checkpoint, file: Path, plan: Plan, device: str, dtype: torch.dtype) -> Checkpoint:
+    """Return a checkpoint whose transformer is read from a file in fp8, its modulation tabulated block by block."""
+    transformer = checkpoint.transformer
+    scaled, computes = open_scaled(file, transformer), multiplies_fp8(torch.device(device))
+    for name, part in transformer.named_children():
+        if name != "transformer_blocks":
+            fill(part, scaled, f"{name}.", dtype, device, computes=computes)
+    tables, steps = _tables(checkpoint, plan)
+    for number, block in enumerate(transformer.transformer_blocks):
+        fill(block, scaled, f"transformer_blocks.{number}.", dtype, device, computes=computes)
+        tables.put(block)
+    return replace(checkpoint, steps=steps)
 
 
 def _loras(profile: Profile, plan: Plan) -> list[Lora]:
-    """Those that the plan's qualities need."""
+    """Return the LoRAs that the plan's qualities need."""
+    if plan.loras == "merged":
+        return []
     schedules = (profile.schedules[quality] for quality in plan.qualities)
     return [schedule.lora for schedule in schedules if schedule.lora is not None]
 
@@ -113,19 +168,25 @@ def _timed(name: str, load: Callable[[], Part]) -> Part:
 
 
 def _mapped(plan: Plan, device: str) -> dict[str, Any]:
-    """Straight to the card, without a copy in main memory."""
+    """Return the arguments that load weights straight to the card, without a copy in main memory."""
     return {"device_map": "balanced" if plan.device_map == "balanced" else device}
 
 
-def _built(folder: Path, plan: Plan, dtype: torch.dtype, device: str) -> QwenImageTransformer2DModel:
-    """Empty where it can be filled later; whole where it is quantized or spread over cards on its way."""
+def _built(source: Source, plan: Plan, dtype: torch.dtype, device: str) -> QwenImageTransformer2DModel:
+    """Return the transformer without weights on the meta device; with its weights if they are quantized by
+    bitsandbytes or spread over several cards while they are read."""
+    folder = source.folder
+    config = QwenImageTransformer2DModel.load_config(folder, subfolder="transformer")
+    with init_empty_weights():
+        empty = QwenImageTransformer2DModel.from_config(config)
+    if source.merged:
+        return empty
+    weights.check_tensors(folder / "transformer", _shapes(empty))
     quantized: dict[str, Any] = {}
     if plan.transformer == "nf4":
-        quantized = {"quantization_config": BitsAndBytesConfig(load_in_4bit=True, **_NF4)}
+        quantized = {"quantization_config": BitsAndBytesConfig(load_in_4bit=True, llm_int8_skip_modules=ENDS, **_NF4)}
     elif plan.device_map == "cuda":
-        config = QwenImageTransformer2DModel.load_config(folder, subfolder="transformer")
-        with init_empty_weights():
-            return QwenImageTransformer2DModel.from_config(config)
+        return empty
     placed = _mapped(plan, device)
     return QwenImageTransformer2DModel.from_pretrained(
         folder, subfolder="transformer", torch_dtype=dtype, **placed, **quantized
@@ -133,41 +194,75 @@ def _built(folder: Path, plan: Plan, dtype: torch.dtype, device: str) -> QwenIma
 
 
 def _filled(
-    transformer: QwenImageTransformer2DModel, folder: Path, device: str, dtype: torch.dtype
+    transformer: QwenImageTransformer2DModel, source: Source, device: str, dtype: torch.dtype
 ) -> QwenImageTransformer2DModel:
-    """Shard by shard straight to its place."""
-    shards = list(weights.shards(folder / "transformer"))
+    """Fill an empty transformer, shard by shard straight to its device. A file in fp8 is read block by block later."""
+    if source.merged:
+        return transformer.eval().requires_grad_(False)
+    shards = weights.shards(source.folder / "transformer")
     total, read = sum(shard.stat().st_size for shard in shards), 0
     if any(parameter.is_meta for parameter in transformer.parameters()):
         for shard in shards:
             state = {name: value.to(dtype) for name, value in load_file(shard, device=device).items()}
-            unexpected = transformer.load_state_dict(state, strict=False, assign=True).unexpected_keys
-            if unexpected:
-                raise SettingsError(f"The checkpoint's transformer has weights that do not fit, like {unexpected[0]}")
+            transformer.load_state_dict(state, strict=False, assign=True)
             read += shard.stat().st_size
             log.info("Transformer: %.1f of %.1f GB", read / 1e9, total / 1e9)
-    missing = [name for name, parameter in transformer.named_parameters() if parameter.is_meta]
-    if missing:
-        raise SettingsError(f"The checkpoint's transformer has no weights for {missing[0]}")
     return transformer.eval().requires_grad_(False)
 
 
 def _text_encoder(folder: Path, plan: Plan, device: str, dtype: torch.dtype) -> Qwen2_5_VLForConditionalGeneration:
+    """Return the text encoder. transformers renames tensors of older files, so its own report is checked."""
     quantized: dict[str, Any] = {}
     if plan.text_encoder == "nf4":
-        quantized = {"quantization_config": TextBitsAndBytesConfig(load_in_4bit=True, **_NF4)}
-    loaded = Qwen2_5_VLForConditionalGeneration.from_pretrained(
-        folder / "text_encoder", dtype=dtype, **_mapped(plan, device), **quantized
-    )
+        skipped = ["visual", "lm_head"]
+        quantized = {
+            "quantization_config": TextBitsAndBytesConfig(load_in_4bit=True, llm_int8_skip_modules=skipped, **_NF4)
+        }
+    with _named("text encoder"):
+        loaded, report = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+            folder / "text_encoder", dtype=dtype, output_loading_info=True, **_mapped(plan, device), **quantized
+        )
+    for kind, fault in {"missing_keys": "lack the tensor", "unexpected_keys": "have the unexpected tensor"}.items():
+        if names := sorted(report[kind]):
+            raise SettingsError(f"The checkpoint's files in text_encoder/ {fault} {names[0]}")
     return loaded.eval()
 
+
+def _vae(folder: Path, dtype: torch.dtype, device: str) -> AutoencoderKLQwenImage:
+    with torch.device("meta"):  # of this thread only, unlike init_empty_weights: a transformer is being filled
+        empty = AutoencoderKLQwenImage.from_config(AutoencoderKLQwenImage.load_config(folder, subfolder="vae"))
+    weights.check_tensors(folder / "vae", _shapes(empty))
+    with _named("VAE"):
+        vae = AutoencoderKLQwenImage.from_pretrained(folder, subfolder="vae", torch_dtype=dtype)
+    return for_single_frames(vae).to(device)
+
+
+def _shapes(model: torch.nn.Module) -> dict[str, weights.Shape]:
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+
+
+@contextmanager
+def _named(part: str) -> Iterator[None]:
+    """Translate what the libraries raise on files that they cannot read. Running out of memory stays what it is."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as problem:
+        reason = str(problem).strip().partition("\n")[0]
+        raise SettingsError(f"The checkpoint's {part} cannot be loaded: {reason}") from problem
+
+
+ENDS = ["img_in", "txt_in", "time_text_embed", "norm_out", "proj_out"]
+"""Linear layers of the transformer around its blocks, which bitsandbytes leaves in bf16."""
 
 _NF4 = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": torch.bfloat16}
 
 
-def settled(checkpoint: Checkpoint, plan: Plan, device: str) -> Checkpoint:
-    """The LoRA fused, and what makes room, in the order that keeps it exact: after the LoRA, tables before eight bits;
-    block by block, so that no more than one of them is whole on the card."""
+def fuse_and_shrink(checkpoint: Checkpoint, plan: Plan, device: str) -> Checkpoint:
+    """Return a checkpoint with its LoRA fused, its modulation tabulated and its blocks quantized as planned. Tables are
+    made from fused weights and before quantization, which keeps them exact; block by block, so that only one of them
+    is on the card at full size."""
     transformer, tables, steps = checkpoint.transformer, None, frozenset[int]()
 
     def settle(part: torch.nn.Module) -> None:
@@ -179,23 +274,23 @@ def settled(checkpoint: Checkpoint, plan: Plan, device: str) -> Checkpoint:
         if name != "transformer_blocks":
             settle(part)
     if plan.tabulated:
-        schedules = [checkpoint.profile.schedules[quality] for quality in plan.qualities]
-        table = torch.cat([fixed_timesteps(checkpoint.scheduler_config, schedule) for schedule in schedules])
-        tables = Tables(transformer, table)
-        steps = frozenset(schedule.steps for schedule in schedules)
+        tables, steps = _tables(checkpoint, plan)
     for block in transformer.transformer_blocks:
         settle(block)
         if tables:
             tables.put(block)
         if plan.transformer in EIGHT_BITS:
-            quantize(block, cast(Format, plan.transformer), computes=_computes(device))
+            quantize(block, cast(Format, plan.transformer), computes=multiplies_fp8(torch.device(device)))
     transformer.unload_lora()
     return replace(checkpoint, steps=steps)
 
 
+def _tables(checkpoint: Checkpoint, plan: Plan) -> tuple[Tables, frozenset[int]]:
+    """Return the modulation tables of the plan's qualities and their numbers of steps."""
+    schedules = [checkpoint.profile.schedules[quality] for quality in plan.qualities]
+    timesteps = torch.cat([fixed_timesteps(checkpoint.scheduler_config, schedule) for schedule in schedules])
+    return Tables(checkpoint.transformer, timesteps), frozenset(schedule.steps for schedule in schedules)
+
+
 def _place(plan: Plan, device: str) -> str:
     return "cpu" if plan.is_waiting else device
-
-
-def _computes(device: str) -> bool:
-    return torch.device(device).type == "cuda" and torch.cuda.get_device_capability(device) >= ADA

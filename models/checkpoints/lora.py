@@ -1,8 +1,10 @@
-"""Few-step LoRAs on a transformer: every layer of the file must find its place, or loading fails."""
+"""Adds LoRAs to a transformer. Loading fails unless every layer of the file is used."""
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from diffusers import QwenImagePipeline, QwenImageTransformer2DModel
 from diffusers.utils import recurse_remove_peft_layers
 from peft.tuners.tuners_utils import BaseTunerLayer
@@ -14,11 +16,11 @@ from schemas.settings import SettingsError
 
 
 def add(transformer: QwenImageTransformer2DModel, file: Path, name: str) -> None:
-    """As the adapter `name`, which can be switched on and off. SettingsError where the file does not fit."""
+    """Add the LoRA of `file` as the adapter `name`, switched off. Raises SettingsError if it does not fit."""
     try:
         weights = QwenImagePipeline.lora_state_dict(load_file(file))
         with warnings.catch_warnings():
-            # peft wonders at a second adapter; switching between several is what they are for here.
+            # peft warns about a second adapter; several are intended here.
             warnings.filterwarnings("ignore", "Already found a `peft_config`")
             QwenImagePipeline.load_lora_into_transformer(weights, transformer, adapter_name=name)
     except (SafetensorError, OSError, ValueError, RuntimeError, KeyError) as problem:
@@ -31,18 +33,31 @@ def add(transformer: QwenImageTransformer2DModel, file: Path, name: str) -> None
 
 
 def merge(part: nn.Module) -> None:
-    """The one adapter of this part of a transformer into its weights: faster, and for good. The transformer's
-    `unload_lora` then forgets that there was any."""
+    """Fuse the adapters of a part of a transformer into its weights for good. Call the transformer's `unload_lora`
+    afterwards."""
     for layer in part.modules():
         if isinstance(layer, BaseTunerLayer):
             layer.merge(safe_merge=True, adapter_names=list(layer.lora_A))
     recurse_remove_peft_layers(part)
 
 
-def use(transformer: QwenImageTransformer2DModel, name: str | None) -> None:
-    """Switches to one of the added adapters, or with None to the transformer as it is."""
-    if name is None:
-        transformer.disable_lora()
-    else:
+@torch.no_grad()
+def fuse_reversibly(transformer: nn.Module, name: str) -> None:
+    """Add an adapter to the weights and keep it, so that `use` can subtract it again. What rounding leaves behind is of
+    the size of the weights' own rounding."""
+    for layer in transformer.modules():
+        if isinstance(layer, BaseTunerLayer):
+            weight = layer.get_base_layer().weight
+            weight.copy_(weight.float() + layer.get_delta_weight(name).float())
+
+
+def use(transformer: QwenImageTransformer2DModel, scales: Mapping[str, float], fused: str | None = None) -> None:
+    """Switch to a sum of adapters with these scales, on weights that may have `fused` in them already."""
+    scales = dict(scales)
+    if fused is not None and scales.pop(fused, None) is None:
+        scales[fused] = -1.0
+    if scales:
         transformer.enable_lora()
-        transformer.set_adapters([name], [1.0])
+        transformer.set_adapters(list(scales), list(scales.values()))
+    else:
+        transformer.disable_lora()

@@ -1,6 +1,6 @@
-"""From a card and a checkpoint to a plan: what is loaded in which precision, and what that takes.
+"""Plans what a GPU loads: which precision for each part of a checkpoint, and the memory that it takes.
 
-`python -m models.checkpoints.plan` prints it for every profile and common card.
+`python -m models.checkpoints.plan` prints the plans of every profile on common GPUs.
 """
 
 from collections.abc import Iterator
@@ -14,36 +14,40 @@ from schemas.settings import DeviceMap, Precision, Qualities, SettingsError
 
 GB = 10**9
 USABLE = 0.94
-"""Of a card's memory: the rest is the driver's, the context's and fragmentation's."""
+"""Share of a GPU's memory to plan with: the rest is for the driver, the CUDA context and fragmentation."""
 
 BYTES: dict[str, float] = {"bf16": 2, "fp8": 1, "int8": 1, "nf4": 0.5 + 1 / 16}
-"""A parameter's; nf4 with a scale in 32 bits for every 64."""
+"""Bytes of a parameter; nf4 has a scale in 32 bits for every 64 parameters."""
 
 LORA_PARAMETERS = 64 * 60 * (8 * (3072 + 3072) + 4 * (3072 + 12288))
-"""Of a published few-step LoRA: rank 64 on 12 linear layers a block."""
+"""Parameters of a published few-step LoRA: rank 64 on 12 linear layers of each of the 60 blocks."""
 
 DENOISING_BYTES_A_TOKEN = 20 * 3072 * 2
-"""A block's states, its MLP of four times the width and the attention's three inputs, in bf16."""
+"""Working memory of a block: its states, an MLP of four times the width and the inputs of the attention, in bf16."""
 
 DECODING_BYTES_A_PIXEL = 1400
-"""Of the VAE's widest layers at full resolution, counted on the meta device."""
+"""Working memory of the VAE's widest layers at full resolution, counted on the meta device."""
 
-CACHE_BYTES = 512 * 1024 * 1024
-"""Of embeddings and latents that may come again."""
+CACHE_BYTES = 64 * 1024 * 1024
+"""Bound of the cache of embeddings and latents: an edit of a megapixel adds about 5 MB. A card that reports 23,034 MiB
+has no room for more beside a vision tower in bf16."""
 
 FEW_STEPS = 4
 
 ADA = (8, 9)
-"""CUDA's capability of the first cards that multiply fp8; older ones widen the weights, and int8 are nearer."""
+"""CUDA capability of the first GPUs with fp8 products; older ones widen the weights, for which int8 is more exact."""
 
 EIGHT_BITS = ("fp8", "int8")
 
-Loras = Literal["fused", "switchable"]
+Loras = Literal["fused", "reversible", "switchable", "merged", "none"]
+"""How few-step LoRAs are held. fused: one, part of the weights. reversible: one is part of the weights, and the other
+qualities subtract it again. switchable: all beside the weights. merged: one, in the published file. none: the profile
+has none."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """One graphics card; `capability` is CUDA's, as (9, 0)."""
+    """One GPU. `memory` is in bytes, `capability` CUDA's, as (9, 0)."""
 
     name: str
     memory: int
@@ -53,7 +57,9 @@ class Card:
 
 @dataclass(frozen=True)
 class Plan:
-    """`resident` and `peak` are bytes; the peak is an estimate for a 1024x1024 edit with two references."""
+    """`resident` and `peak` are bytes of GPU memory, the peak estimated for an edit of 1024x1024 with two references.
+    `host` is main memory that the weights occupy while loading, mapped from their files; `disk` the size of the files.
+    """
 
     profile: str
     transformer: str
@@ -63,15 +69,17 @@ class Plan:
     device_map: DeviceMap
     resident: int
     peak: int
+    host: int = 0
+    disk: int = 0
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the transformer waits in main memory, and comes to the card block by block, each made smaller."""
-        return self.tabulated or self.transformer in EIGHT_BITS
+        """True if the transformer waits in main memory and moves to the GPU block by block, each made smaller."""
+        return self.tabulated or (self.transformer in EIGHT_BITS and self.loras != "merged")
 
     @property
     def qualities(self) -> tuple[Quality, ...]:
-        return ("fast",) if self.loras == "fused" else ("fast", "balanced", "best")
+        return ("fast",) if self.loras in ("fused", "merged") else ("fast", "balanced", "best")
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"qualities": list(self.qualities)}
@@ -80,7 +88,8 @@ class Plan:
         table = ", modulation tabulated" if self.tabulated else ""
         return (
             f"{self.profile}: transformer {self.transformer}{table}, text encoder {self.text_encoder}, "
-            f"LoRAs {self.loras}, {self.resident / GB:.1f} GB resident, about {self.peak / GB:.1f} GB at the peak"
+            f"LoRAs {self.loras}, {self.resident / GB:.1f} GB resident, about {self.peak / GB:.1f} GB at the peak, "
+            f"{self.host / GB:.1f} GB of main memory while loading, {self.disk / GB:.1f} GB on disk"
         )
 
 
@@ -92,13 +101,15 @@ def make_plan(
     transformers: int = 1,
     qualities: Qualities = "all",
 ) -> Plan:
-    """The most exact plan that fits, and of those the one that serves most, or with the qualities `fast` the fastest;
-    `transformers` is 2 with a text-to-image checkpoint beside the edit one. SettingsError, with the numbers, where none
-    fits."""
+    """Return the most exact plan that fits, and among equals the one that serves most qualities; with the qualities
+    `fast`, the fastest. `transformers` is 2 with a text-to-image checkpoint beside the edit one. Raises SettingsError
+    with the sizes if none fits."""
     room = int(card.memory * USABLE) * (card.count if device_map == "balanced" else 1)
-    plans = list(_plans(profile, _precisions(precision, card, device_map), device_map, transformers, qualities))
+    plans = list(
+        _plans(profile, _precisions(profile, precision, card, device_map), device_map, transformers, qualities)
+    )
     if not plans:
-        raise SettingsError(f"QUALITIES: fast fuses a LoRA, and {precision} weights take none")
+        raise SettingsError(f"QUALITIES: fast needs a LoRA in the weights, which {precision} weights cannot take")
     fitting = [plan for plan in plans if plan.peak <= room]
     if not fitting:
         least = min(plans, key=lambda plan: plan.peak)
@@ -116,18 +127,22 @@ def _plans(
     transformers: int,
     qualities: Qualities,
 ) -> Iterator[Plan]:
-    """From the most exact to the smallest."""
+    """Yield plans from the most exact to the smallest."""
     for transformer, text_encoder in precisions:
-        for tabulated, loras in _savings(transformer, device_map, qualities):
+        for tabulated, loras in _savings(profile, transformer, device_map, qualities):
             resident = _resident(sizes(), transformer, text_encoder, tabulated, loras, transformers)
-            peak = resident + _working(profile)
-            yield Plan(profile.name, transformer, text_encoder, tabulated, loras, device_map, resident, peak)
+            plan = Plan(profile.name, transformer, text_encoder, tabulated, loras, device_map, resident, 0)
+            yield Plan(**vars(plan) | {"peak": resident + _working(profile), **_outside(plan, transformers)})
 
 
-def _precisions(precision: Precision, card: Card, device_map: DeviceMap) -> list[tuple[str, str]]:
-    """Of the transformer and the text encoder. Eight bits are made block by block, on one card."""
-    if device_map == "balanced" and precision in EIGHT_BITS:
-        raise SettingsError(f"PRECISION: {precision} is made on one card; DEVICE_MAP=balanced takes bf16 or nf4")
+def _precisions(profile: Profile, precision: Precision, card: Card, device_map: DeviceMap) -> list[tuple[str, str]]:
+    """Return precisions of the transformer and the text encoder to consider. Eight bits are made on one GPU."""
+    if device_map == "balanced" and (precision in EIGHT_BITS or profile.transformer_file):
+        raise SettingsError("PRECISION: eight bits are made on one card; DEVICE_MAP=balanced takes bf16 or nf4")
+    if profile.transformer_file:
+        if precision not in ("auto", "fp8"):
+            raise SettingsError(f"PRECISION: the files of {profile.name} are fp8, {precision} cannot be made of them")
+        return [("fp8", "bf16"), ("fp8", "nf4")]
     if precision == "auto":
         eight = "fp8" if card.capability >= ADA else "int8"
         between = [(eight, "bf16"), (eight, "nf4")] if device_map == "cuda" else [("bf16", "nf4")]
@@ -135,33 +150,54 @@ def _precisions(precision: Precision, card: Card, device_map: DeviceMap) -> list
     return [(precision, "bf16"), (precision, "nf4")] if precision in EIGHT_BITS else [(precision, precision)]
 
 
-def _savings(transformer: str, device_map: DeviceMap, qualities: Qualities) -> list[tuple[bool, Loras]]:
-    """A LoRA is fused before eight bits and never into nf4; what is tabulated serves one schedule. A modulation in
-    eight bits would be widened for a row or two at every step: it is always tabulated."""
+def _savings(
+    profile: Profile, transformer: str, device_map: DeviceMap, qualities: Qualities
+) -> list[tuple[bool, Loras]]:
+    """Return (tabulated, LoRAs) to consider. A LoRA is fused before eight bits and never into nf4, and only the fixed
+    timesteps of a few-step schedule are tabulated. Next to eight bits the modulation is always tabulated if it can be.
+    """
+    if profile.transformer_file:
+        return [(True, "merged")]
+    if profile.schedules["fast"].lora is None:
+        return [(False, "none")]
     if transformer in EIGHT_BITS:
         return [(True, "fused")]
-    switchable: list[tuple[bool, Loras]] = [(False, "switchable")] if qualities == "all" else []
     if transformer == "nf4":
-        return switchable
+        return [(False, "switchable")] if qualities == "all" else []
+    every: list[tuple[bool, Loras]] = [(False, "reversible")] if qualities == "all" else []
     tabulated: list[tuple[bool, Loras]] = [(True, "fused")] if device_map == "cuda" else []
-    return [*switchable, (False, "fused"), *tabulated]
+    return [*every, (False, "fused"), *tabulated]
 
 
 def _resident(
     parts: Sizes, transformer: str, text_encoder: str, tabulated: bool, loras: Loras, transformers: int
 ) -> int:
-    rest = parts.transformer - parts.blocks - parts.modulation
-    each = parts.blocks * BYTES[transformer] + rest * 2
-    each += 0 if tabulated else parts.modulation * BYTES[transformer]
-    each += 2 * LORA_PARAMETERS * 2 if loras == "switchable" else 0
-    words = parts.words * (2 - BYTES[text_encoder])
-    return int(each * transformers + parts.text_encoder * BYTES[text_encoder] + words + parts.vae * 2)
+    """Return bytes of weights. The small layers around the blocks, the modulation beside eight bits, and the language
+    model's vision tower and token embeddings stay in bf16."""
+    modulation = 0.0 if tabulated else parts.modulation * (BYTES["nf4"] if transformer == "nf4" else 2)
+    each = parts.blocks * BYTES[transformer] + parts.ends * 2 + modulation
+    each += 2 * LORA_PARAMETERS * 2 if loras in ("switchable", "reversible") else 0
+    whole = parts.words + parts.visual
+    language = whole * 2 + (parts.text_encoder - whole) * BYTES[text_encoder]
+    return int(each * transformers + language + parts.vae * 2)
 
 
 def _working(profile: Profile) -> int:
-    """Denoising and decoding do not happen at the same time."""
+    """Return bytes on top of the weights. Denoising and decoding do not happen at the same time."""
     tokens = (2 * profile.area + profile.product_area) // 256 + 1024
-    return CACHE_BYTES + max(tokens * DENOISING_BYTES_A_TOKEN, profile.area * DECODING_BYTES_A_PIXEL)
+    working = max(tokens * DENOISING_BYTES_A_TOKEN, profile.area * DECODING_BYTES_A_PIXEL)
+    return CACHE_BYTES + working
+
+
+def _outside(plan: Plan, transformers: int) -> dict[str, int]:
+    """Return the main memory that weights occupy on their way to the GPU, and the size of the files."""
+    parts = sizes()
+    stored = parts.transformer * (1 if plan.loras == "merged" else 2)
+    rest = (parts.text_encoder + parts.vae) * 2
+    loras = {"fused": 1, "reversible": 2, "switchable": 2}.get(plan.loras, 0) * LORA_PARAMETERS * 2
+    # A LoRA is in main memory twice, as its file and as the adapter.
+    waiting = stored + 2 * loras if plan.is_waiting else loras
+    return {"host": waiting, "disk": transformers * (stored + loras) + rest}
 
 
 MIB = 2**20
@@ -174,7 +210,7 @@ CARDS = (
     Card("H100, 80 GB", 81_559 * MIB, (9, 0)),
     Card("H200, 141 GB", 143_771 * MIB, (9, 0)),
 )
-"""With the memory that their drivers report."""
+"""Common GPUs with the memory that their drivers report."""
 
 
 def main() -> None:

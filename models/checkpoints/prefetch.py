@@ -1,4 +1,4 @@
-"""Brings a checkpoint's files into the page cache while the libraries that will read them are still being imported."""
+"""Reads a checkpoint's files into the page cache while the libraries that load them are being imported."""
 
 import logging
 import threading
@@ -14,14 +14,14 @@ from schemas.settings import Settings, SettingsError
 log = logging.getLogger(__name__)
 
 BLOCK = 8 * 1024 * 1024
-SHARE = 0.5
-"""Of the memory that is free or can be freed: what does not fit would push out what was read before."""
+MEMORY_SHARE = 0.5
+"""Share of the available memory to fill: more would evict what was read before."""
 
 Lanes = Sequence[Sequence[Path]]
 
 
 class ReadAhead:
-    """A thread a lane, each with one buffer that it reads into again and again. `moved` counts bytes."""
+    """Reads each lane of files on a thread of its own. `moved` counts the bytes read."""
 
     def __init__(self, lanes: Lanes, most: int) -> None:
         self.moved = 0
@@ -38,7 +38,7 @@ class ReadAhead:
 
     def _read(self, lane: Sequence[Path]) -> None:
         buffer = bytearray(BLOCK)
-        with suppress(OSError):  # whoever needs the file says what is wrong with it
+        with suppress(OSError):  # reported by the code that needs the file
             for file in lane:
                 with file.open("rb", buffering=0) as opened:
                     while not self._done() and (read := opened.readinto(buffer)):
@@ -50,8 +50,8 @@ class ReadAhead:
 
 @contextmanager
 def reading_ahead(settings: Settings) -> Iterator[ReadAhead]:
-    """Until the model is loaded, or could not be."""
-    reader = ReadAhead(lanes(settings), int(available() * SHARE))
+    """Read the checkpoint of the settings ahead until the block ends."""
+    reader = ReadAhead(lanes(settings), int(available() * MEMORY_SHARE))
     try:
         yield reader
     finally:
@@ -60,21 +60,22 @@ def reading_ahead(settings: Settings) -> Iterator[ReadAhead]:
 
 
 def lanes(settings: Settings) -> Lanes:
-    """The transformers' files beside the other parts', as the loader reads them; none where they are not here yet."""
-    shelf = CheckpointLocator(settings.qwen_model_dir, hub=False)
+    """Return the files of the transformers and of the other parts, which the loader reads in parallel; none if they
+    have not been downloaded yet."""
+    locator = CheckpointLocator(settings.qwen_model_dir, hub=False)
     try:
-        edit = shelf.folder(settings.qwen_image_edit_location or find_profile(settings.model_profile).repo)
+        edit = locator.folder(settings.qwen_image_edit_location or find_profile(settings.model_profile).repo)
         beside = settings.qwen_image_location
-        texts = [shelf.folder(beside)] if beside else []
+        texts = [locator.folder(beside)] if beside else []
         transformers = [shard for folder in (edit, *texts) for shard in weights.shards(folder / "transformer")]
         others = [shard for part in ("text_encoder", "vae") for shard in weights.shards(edit / part)]
-    except SettingsError:  # the loader downloads it, or says what is wrong
+    except SettingsError:  # downloaded or reported by the loader
         return []
     return [transformers, others]
 
 
 def available() -> int:
-    """Bytes of main memory that are free or can be freed; 0 where the system does not say."""
+    """Return the available bytes of main memory, 0 if unknown."""
     with suppress(OSError):
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):

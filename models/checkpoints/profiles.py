@@ -1,6 +1,7 @@
-"""The checkpoints this worker knows: one row each. Everything that is particular to one of them stands here."""
+"""The checkpoints that this worker supports, one row each."""
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,18 +11,41 @@ from schemas.settings import SettingsError
 
 @dataclass(frozen=True)
 class Lora:
+    """A LoRA file of a repository, which may pin a revision: `owner/name@commit`."""
+
     repo: str
     file: str
 
     @property
     def name(self) -> str:
-        """A name that peft accepts."""
+        """Adapter name, without the dots that peft rejects."""
         return self.file.removesuffix(".safetensors").replace(".", "_")
 
 
 @dataclass(frozen=True)
+class TaskLora:
+    """A LoRA trained for one task, which edits with a guide add to the weights."""
+
+    lora: Lora
+    scale: float = 1.0
+
+
+TASK_LORA = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(:(?P<file>[^@:]+\.safetensors))?(@(?P<scale>\d*\.?\d+))?")
+
+
+def parse_task_lora(text: str) -> TaskLora:
+    """Return the LoRA of `owner/name[:file][@scale]`; the file is diffusers' standard one by default. Raises
+    SettingsError."""
+    found = TASK_LORA.fullmatch(text)
+    if not found:
+        raise SettingsError(f"TASK_LORA: {text} is not owner/name[:file.safetensors][@scale]")
+    file = found["file"] or "pytorch_lora_weights.safetensors"
+    return TaskLora(Lora(found["repo"], file), float(found["scale"] or 1.0))
+
+
+@dataclass(frozen=True)
 class Schedule:
-    """`lora` None is the checkpoint as it is; `scheduler` overrides its scheduler's settings."""
+    """A sampling schedule. `lora` None is the plain checkpoint; `scheduler` overrides settings of its scheduler."""
 
     steps: int
     true_cfg_scale: float = 1.0
@@ -31,8 +55,8 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Profile:
-    """`area` in pixels is what the checkpoint paints best, `product_area` what a product's reference is given of the
-    transformer's attention: stock pipelines spend a megapixel on every reference."""
+    """A checkpoint. `area` in pixels is the size that it paints best; `product_area` the size of a product's reference,
+    for which stock pipelines spend a megapixel."""
 
     name: str
     repo: str
@@ -43,6 +67,13 @@ class Profile:
     multiple: int = 16
     references: int = 3
     negative_prompt: str = " "
+    transformer_file: Lora | None = None
+    """A file with the transformer in scaled fp8, its few-step LoRA merged, in place of the repository's transformer."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Parts whose weights are read from the repository."""
+        return ("text_encoder", "vae") if self.transformer_file else ("transformer", "text_encoder", "vae")
 
 
 # https://github.com/ModelTC/Qwen-Image-Lightning, generate_with_diffusers.py: a shift of 3 at every size.
@@ -59,7 +90,7 @@ LIGHTNING = {
 
 
 def _lightning(repo: str, file: str) -> dict[Quality, Schedule]:
-    """`file` with a place for the number of steps."""
+    """Return the schedules of a Lightning repository; `file` has a placeholder for the number of steps."""
     few, more = (Lora(f"lightx2v/{repo}", file.format(steps)) for steps in (4, 8))
     return {
         "fast": Schedule(4, lora=few, scheduler=LIGHTNING),
@@ -68,6 +99,10 @@ def _lightning(repo: str, file: str) -> dict[Quality, Schedule]:
     }
 
 
+_LIGHTNING_2511 = _lightning(
+    "Qwen-Image-Edit-2511-Lightning", "Qwen-Image-Edit-2511-Lightning-{}steps-V1.0-bf16.safetensors"
+)
+
 PROFILES = {
     profile.name: profile
     for profile in (
@@ -75,9 +110,7 @@ PROFILES = {
             name="qwen-image-edit-2511",
             repo="Qwen/Qwen-Image-Edit-2511",
             pipeline="QwenImageEditPlusPipeline",
-            schedules=_lightning(
-                "Qwen-Image-Edit-2511-Lightning", "Qwen-Image-Edit-2511-Lightning-{}steps-V1.0-bf16.safetensors"
-            ),
+            schedules=_LIGHTNING_2511,
         ),
         Profile(
             name="qwen-image-edit-2509",
@@ -98,15 +131,37 @@ PROFILES = {
             area=1664 * 928,
             references=0,
         ),
+        Profile(
+            name="qwen-image-edit-2511-fp8",
+            repo="Qwen/Qwen-Image-Edit-2511",
+            pipeline="QwenImageEditPlusPipeline",
+            schedules=_LIGHTNING_2511,
+            transformer_file=Lora(
+                "lightx2v/Qwen-Image-Edit-2511-Lightning",
+                "qwen_image_edit_2511_fp8_e4m3fn_scaled_lightning_4steps_v1.0.safetensors",
+            ),
+        ),
+        # For comparison: no few-step LoRA of the same authors was verified, so every quality is guided.
+        Profile(
+            name="firered-image-edit-1.1",
+            repo="FireRedTeam/FireRed-Image-Edit-1.1",
+            pipeline="QwenImageEditPlusPipeline",
+            schedules={
+                "fast": Schedule(20, true_cfg_scale=4.0),
+                "balanced": Schedule(30, true_cfg_scale=4.0),
+                "best": Schedule(40, true_cfg_scale=4.0),
+            },
+        ),
     )
 }
 
 
 TEXT_TO_IMAGE = "qwen-image-2512"
-"""The profile of `QWEN_IMAGE_LOCATION`."""
+"""Profile of the checkpoint that QWEN_IMAGE_LOCATION names."""
 
 
 def find_profile(name: str) -> Profile:
+    """Return a profile by name. Raises SettingsError for an unknown one."""
     try:
         return PROFILES[name]
     except KeyError:

@@ -1,4 +1,4 @@
-"""How large the parts of a checkpoint are, counted from the published configurations without a byte of weights."""
+"""Parameter counts of a checkpoint's parts, from the published configurations without any weights."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -21,26 +21,32 @@ TEXT_ENCODER: dict[str, Any] = {
         "out_hidden_size": 3584,
     },
 }
-"""Qwen2.5-VL-7B-Instruct's, as far as it is not the class's default. The transformer's and the VAE's are."""
+"""Configuration of Qwen2.5-VL-7B-Instruct where it differs from the class's defaults. The published transformer and VAE
+use the defaults."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """In parameters."""
+    """Numbers of parameters."""
 
     transformer: int
     modulation: int
-    """Of the transformer: what the tables of `models.checkpoints.modulation` replace."""
+    """Part of the transformer that the tables of `models.checkpoints.modulation` replace."""
     blocks: int
-    """Of the transformer without the modulation: what quantization reaches."""
+    """Blocks of the transformer without the modulation: what quantization changes."""
+    ends: int
+    """Layers of the transformer around the blocks, which stay in bf16."""
     text_encoder: int
+    visual: int
+    """Vision tower of the text encoder, which stays in bf16: four bits would blur what it sees."""
     words: int
-    """Of the text encoder: its tokens in and out, which quantization leaves alone."""
+    """Token embeddings and language head of the text encoder, which stay in bf16."""
     vae: int
 
 
 @cache
 def sizes() -> Sizes:
+    """Return the counts, from modules built on the meta device."""
     import torch
     from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
@@ -54,7 +60,9 @@ def sizes() -> Sizes:
         transformer=_count(transformer),
         modulation=modulation,
         blocks=_count(transformer.transformer_blocks) - modulation,
+        ends=_count(transformer) - _count(transformer.transformer_blocks),
         text_encoder=_count(text_encoder),
+        visual=_count(text_encoder.model.visual),
         words=_count(text_encoder.get_input_embeddings()) + _count(text_encoder.get_output_embeddings()),
         vae=_count(vae),
     )

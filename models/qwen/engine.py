@@ -19,21 +19,21 @@ from imaging.codec.color_profile import in_profile
 from imaging.picture import Picture, Pixels, scaled_size, size_of
 from models.checkpoints import lora
 from models.checkpoints.components import Checkpoint, Components
-from models.checkpoints.loading import load as load_components
-from models.checkpoints.loading import source
-from models.checkpoints.plan import CACHE_BYTES, Card, make_plan
-from models.checkpoints.profiles import TEXT_TO_IMAGE, Schedule, find_profile
+from models.checkpoints.loading import load_components, source
+from models.checkpoints.plan import CACHE_BYTES, GB, Card, make_plan
+from models.checkpoints.prefetch import available
+from models.checkpoints.profiles import TEXT_TO_IMAGE, Schedule, find_profile, parse_task_lora
 from models.checkpoints.weights import CheckpointLocator
 from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Question, Sampling
-from models.qwen.conditioning import MOST_TOKENS, cut, decode, embed, encode, fitted
+from models.qwen.conditioning import MAX_PROMPT_TOKENS, decode, embed, encode, truncated, truncated_to_fit
 from models.qwen.denoise import DenoiseInputs, denoise
-from models.qwen.grid import Grid, fit, window
+from models.qwen.grid import ModelGrid, fit, window
 from models.qwen.latent_preview import LatentPreviewer
 from models.qwen.prompts import edit_prompt, generate_prompt, words_prompt
 from models.qwen.schedules import choose, qualities
 from models.qwen.serial_executor import SerialExecutor
 from models.qwen.tensor_cache import TensorCache, digest
-from models.qwen.tuning import plain_attention, tune
+from models.qwen.tuning import plain_attention, prefer_flash_attention, tune
 from models.qwen.vlm import ask
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import Quality
@@ -41,50 +41,54 @@ from schemas.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
-CHEAPER = 0.5
-"""Of the area, for the second try when memory ran out."""
+RETRY_AREA = 0.5
+"""Fraction of the area for the second try after running out of memory."""
 
-MOST_LOOKED = 0.1
-"""Of a job's time, for its unfinished pictures."""
+MAX_PREVIEW_SHARE = 0.1
+"""Largest share of a job's time that previews may take."""
 
 OUT_OF_MEMORY = (
     "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED",
     "CUDNN_STATUS_ALLOC_FAILED",
+    "unable to find an engine to execute this computation",
 )  # fmt: skip
 
-LEAST_CONTRAST = 1.0
-"""Standard deviation of a picture's values, 0 to 255, under which it shows nothing."""
+MIN_CONTRAST = 1.0
+"""Standard deviation of a picture's values (0 to 255) below which it counts as blank."""
 
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """What to paint: the references are RGB pictures on the grid, in the order in which `prompt` numbers them."""
+    """A picture to paint. The references are RGB pictures on the grid, in the order in which `prompt` numbers them."""
 
     prompt: str
     references: Sequence[Pixels]
-    grid: Grid
+    grid: ModelGrid
 
 
 T = TypeVar("T")
-Sketch = Callable[[float], Canvas]
-"""A canvas of about so many pixels."""
+CanvasFactory = Callable[[float], Canvas]
+"""Returns the canvas for an area of about so many pixels."""
 
 
 class Qwen:
+    """An engine on loaded components. `name` overrides the profile's; `cache_bytes` bounds the cache of embeddings and
+    latents; `max_preview_share` is the share of a job's time that previews may take."""
+
     def __init__(
         self,
         parts: Components,
         name: str | None = None,
         cache_bytes: int = CACHE_BYTES,
-        most_looked: float = MOST_LOOKED,
+        max_preview_share: float = MAX_PREVIEW_SHARE,
     ) -> None:
         self._parts = parts
         self._name = name
         self._lock = threading.Lock()
-        # cuDNN remembers its plans thread by thread: what the warm-up made is there for the first job.
+        # cuDNN keeps its plans for each thread: the first job finds those of the warm-up.
         self._gpu = SerialExecutor("gpu")
         self._cache = TensorCache(cache_bytes)
-        self._looks = LatentPreviewer(most_looked)
+        self._previewer = LatentPreviewer(max_preview_share)
 
     @property
     def name(self) -> str:
@@ -108,8 +112,8 @@ class Qwen:
         return self._parts.plan
 
     def edit(self, task: EditTask, control: Control) -> Painted:
-        """Picture 1 is the guide, the room with the product set into it, or the room where words alone say the place;
-        the product by itself is Picture 2."""
+        """Paint from the guide (the room if the position is given by words only) as Picture 1 and the product as
+        Picture 2."""
         profile, size, icc = self._parts.edit.profile, task.room.size, task.room.icc
         part = window(size, task.region, profile.area, profile.multiple) if task.region else (0, 0, *size)
         left, top, right, bottom = part
@@ -123,13 +127,19 @@ class Qwen:
                 return words_prompt(words, first.name, first.height_cm)
             return edit_prompt([(each.name, each.placement.surface) for each in task.products], words, task.replaces)
 
-        words = fitted(self._parts, task.instructions, prompt)
+        words = truncated_to_fit(self._parts, task.instructions, prompt)
 
-        def sketch(area: float) -> Canvas:
+        def make_canvas(area: float) -> Canvas:
             grid = fit((right - left, bottom - top), int(area), profile.multiple)
             return Canvas(prompt(words), [grid.enter(canvas), *map(self._product, products)], grid)
 
-        painted = self._paint(self._parts.edit, sketch, task.sampling, control.showing(task.room.pixels, part))
+        painted = self._paint(
+            self._parts.edit,
+            make_canvas,
+            task.sampling,
+            control.showing(task.room.pixels, part),
+            has_guide=not task.by_words,
+        )
         return replace(
             painted,
             pixels=in_profile(Picture(painted.pixels), icc).pixels,
@@ -138,28 +148,28 @@ class Qwen:
         )
 
     def generate(self, task: GenerateTask, control: Control) -> Painted:
-        """An edit of the product's picture, Picture 1, at the asked size."""
-        place = cut(self._parts, task.environment, MOST_TOKENS // 2)
+        """Paint an edit of the product's picture, Picture 1, at the requested size."""
+        place = truncated(self._parts, task.environment, MAX_PROMPT_TOKENS // 2)
 
         def prompt(words: str) -> str:
             return generate_prompt(place, words, task.product_height_cm, task.name, task.surface)
 
-        words = fitted(self._parts, task.instructions, prompt)
+        words = truncated_to_fit(self._parts, task.instructions, prompt)
         multiple = self._parts.edit.profile.multiple
 
-        def sketch(area: float) -> Canvas:
+        def make_canvas(area: float) -> Canvas:
             return Canvas(prompt(words), [self._product(task.cut_out.reference)], fit(task.size, int(area), multiple))
 
-        painted = self._paint(self._parts.edit, sketch, task.sampling, control)
-        unheard = [
+        painted = self._paint(self._parts.edit, make_canvas, task.sampling, control)
+        ignored = [
             *_truncation_warnings("environment_type", task.environment, place),
             *_truncation_warnings("instructions", task.instructions, words),
             *([] if task.harmonize is None else ["harmonize has no effect on generate"]),
         ]
-        return replace(painted, warnings=(*painted.warnings, *unheard))
+        return replace(painted, warnings=(*painted.warnings, *ignored))
 
     def paint(self, task: PaintTask, control: Control) -> Painted:
-        """The first reference is the canvas: it lies on the grid of the picture to paint."""
+        """Paint from a prompt; the first reference, if any, is the canvas and gets the area of the picture to paint."""
         checkpoint = self._parts.edit if task.references else self._parts.text or self._parts.edit
         profile = checkpoint.profile
         if len(task.references) > profile.references:
@@ -168,7 +178,7 @@ class Qwen:
             raise JobError(code, message, ("image",))
         pictures = [in_profile(picture, None).pixels for picture in task.references]
 
-        def sketch(area: float) -> Canvas:
+        def make_canvas(area: float) -> Canvas:
             grid = fit(task.size, int(area), profile.multiple)
             if not pictures:
                 return Canvas(task.prompt, [], grid)
@@ -177,12 +187,13 @@ class Qwen:
             grids = [fit(shape, own, profile.multiple) for shape, own in zip(shapes, areas, strict=True)]
             return Canvas(task.prompt, [own.enter(picture) for own, picture in zip(grids, pictures, strict=True)], grid)
 
-        painted = self._paint(checkpoint, sketch, task.sampling, control)
-        unread = _truncation_warnings("prompt", task.prompt, cut(self._parts, task.prompt))
-        return replace(painted, warnings=(*painted.warnings, *unread))
+        painted = self._paint(checkpoint, make_canvas, task.sampling, control)
+        cut_off = _truncation_warnings("prompt", task.prompt, truncated(self._parts, task.prompt))
+        return replace(painted, warnings=(*painted.warnings, *cut_off))
 
     def warm_up(self, qualities: Sequence[Quality] = ("fast",)) -> None:
-        """Proves weights, memory and kernels, and compiles what is to be compiled, before a customer waits for it."""
+        """Paint small pictures with and without a reference, so that kernels are loaded and compiled before the first
+        job."""
         board = (np.indices((256, 256)).sum(axis=0) // 32 % 2 * 255).astype(np.uint8)
         for quality in qualities:
             for references in ((), (Picture(np.dstack([board] * 3)),)):
@@ -202,22 +213,31 @@ class Qwen:
         sides = below // 2, below - below // 2, right // 2, right - right // 2
         return cast(Pixels, cv2.copyMakeBorder(small, *sides, cv2.BORDER_CONSTANT, value=(255, 255, 255)))
 
-    def _paint(self, checkpoint: Checkpoint, sketch: Sketch, sampling: Sampling, control: Control) -> Painted:
+    def _paint(
+        self,
+        checkpoint: Checkpoint,
+        make_canvas: CanvasFactory,
+        sampling: Sampling,
+        control: Control,
+        *,
+        has_guide: bool = False,
+    ) -> Painted:
         chosen = choose(checkpoint, sampling)
         area = checkpoint.profile.area
 
         def work() -> Pixels:
-            if checkpoint.adapters:
-                lora.use(checkpoint.transformer, chosen.schedule.lora.name if chosen.schedule.lora else None)
+            if checkpoint.adapters or checkpoint.task:
+                scales = checkpoint.scales(chosen.schedule, guided_by_picture=has_guide)
+                lora.use(checkpoint.transformer, scales, checkpoint.fused)
             try:
-                return self._finite(checkpoint, sketch(area), chosen.schedule, sampling, control)
+                return self._finite(checkpoint, make_canvas(area), chosen.schedule, sampling, control)
             except RuntimeError as problem:
                 if not _is_out_of_memory(problem):
                     raise
-            # Not in there: the exception holds the first try's tensors.
-            log.warning("Out of memory: once more at half the area")
+            # Outside the except block: the exception holds the tensors of the first try.
+            log.warning("Out of memory: trying again at half the area")
             self._free()
-            return self._finite(checkpoint, sketch(area * CHEAPER), chosen.schedule, sampling, control)
+            return self._finite(checkpoint, make_canvas(area * RETRY_AREA), chosen.schedule, sampling, control)
 
         pixels = self._in_turn(work, control)
         engine = self._name or checkpoint.profile.name
@@ -226,15 +246,15 @@ class Qwen:
     def _finite(
         self, checkpoint: Checkpoint, canvas: Canvas, schedule: Schedule, sampling: Sampling, control: Control
     ) -> Pixels:
-        """Fast attention kernels can fail without a word; what they break is painted once more on the plain ones."""
+        """Paint, and once more with plain attention if the picture is blank: fast kernels can fail silently."""
         for attention in (nullcontext(), plain_attention(checkpoint.transformer)):
             with attention:
                 picture = self._once(checkpoint, canvas, schedule, sampling, control)
-            if torch.isfinite(picture).all() and picture.std() >= LEAST_CONTRAST:
+            if torch.isfinite(picture).all() and picture.std() >= MIN_CONTRAST:
                 return canvas.grid.leave(picture.clamp(0, 255).round().byte().cpu().numpy())
-            log.warning("The model painted nothing that can be seen")
-            self._cache.clear()  # what the fast kernels broke may be in it
-        raise JobError(ErrorCode.GENERATION_ERROR, "The model painted nothing that can be seen")
+            log.warning("The model painted a blank picture")
+            self._cache.clear()  # it may hold embeddings that the fast kernels broke
+        raise JobError(ErrorCode.GENERATION_ERROR, "The model painted a blank picture")
 
     def _once(
         self, checkpoint: Checkpoint, canvas: Canvas, schedule: Schedule, sampling: Sampling, control: Control
@@ -251,14 +271,14 @@ class Qwen:
             schedule=schedule,
             seed=sampling.seed,
         )
-        # Stretched to a last value of its own, a single step would be divided by nothing.
+        # Stretching a schedule of a single step to a terminal value divides by zero.
         settings = schedule.scheduler | ({"shift_terminal": None} if schedule.steps == 1 else {})
         scheduler = FlowMatchEulerDiscreteScheduler.from_config(checkpoint.scheduler_config, **settings)
-        look = self._looks.at(self._parts, control.show) if control.show else None
-        return decode(self._parts, denoise(checkpoint.transformer, scheduler, inputs, control, look))
+        preview = self._previewer.start(self._parts, control.show) if control.show else None
+        return decode(self._parts, denoise(checkpoint.transformer, scheduler, inputs, control, preview))
 
     def _embedded(self, prompt: str, pictures: Sequence[Pixels]) -> Tensor:
-        words = cut(self._parts, prompt)
+        words = truncated(self._parts, prompt)
         key = ("words", words, *map(digest, pictures))
         return self._cache.get(key, lambda: embed(self._parts, words, pictures))
 
@@ -271,7 +291,7 @@ class Qwen:
             torch.cuda.empty_cache()
 
     def _in_turn(self, work: Callable[[], T], control: Control) -> T:
-        """One job on the GPU; those that wait can be cancelled."""
+        """Run `work` on the GPU thread under the lock. Waiting jobs can be cancelled."""
         with control.waiting():
             while not self._lock.acquire(timeout=0.1):
                 control.check()
@@ -279,7 +299,7 @@ class Qwen:
             with _translated():
                 return self._gpu.run(work)
         except BaseException as problem:
-            _let_go(problem)
+            _release_frames(problem)
             raise
         finally:
             self._lock.release()
@@ -287,28 +307,28 @@ class Qwen:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """torch's failures in the caller's words."""
+    """Translate torch's failures into JobErrors."""
     try:
         yield
     except RuntimeError as problem:
         if _is_out_of_memory(problem):
             raise JobError(ErrorCode.OUT_OF_MEMORY, "The GPU ran out of memory, also at half the size") from problem
         if isinstance(problem, torch.AcceleratorError):
-            # After one of these every later call of the process fails too.
+            # After such an error every later CUDA call of the process fails.
             message = "The GPU failed and this worker is being replaced"
             raise JobError(ErrorCode.GENERATION_ERROR, message, refresh_worker=True) from problem
         raise
 
 
-def _let_go(problem: BaseException | None) -> None:
-    """What failed, and is told or kept anywhere, holds the tensors of the frames that it passed."""
+def _release_frames(problem: BaseException | None) -> None:
+    """Clear the frames of an exception and its causes, which keep tensors alive as long as the exception is stored."""
     while problem is not None:
         traceback.clear_frames(problem.__traceback__)
         problem = problem.__cause__ or problem.__context__
 
 
 def _is_out_of_memory(problem: RuntimeError) -> bool:
-    """torch's own allocator has a class for it; the driver and the libraries say it in words."""
+    """Return True for torch's OutOfMemoryError and for the messages of the driver and the CUDA libraries."""
     return isinstance(problem, torch.OutOfMemoryError) or any(words in str(problem) for words in OUT_OF_MEMORY)
 
 
@@ -316,22 +336,31 @@ def _truncation_warnings(field: str, words: str, read: str) -> list[str]:
     return [] if words == read else [f"{field} is longer than the model can read: its end was left out"]
 
 
-def load(settings: Settings) -> ImageModel:
-    """The engine of the settings' profile, on this machine's cards. SettingsError where it cannot be."""
+def load_qwen(settings: Settings) -> ImageModel:
+    """Return the engine of the settings' profile on this machine's GPUs. Raises SettingsError if it cannot be
+    loaded."""
     chosen = find_profile(settings.model_profile)
     if not chosen.references:
         raise SettingsError(
-            f"MODEL_PROFILE: {chosen.name} cannot edit; it stands beside one that can: QWEN_IMAGE_LOCATION"
+            f"MODEL_PROFILE: {chosen.name} cannot edit; use it beside one that can: QWEN_IMAGE_LOCATION"
         )
     if not torch.cuda.is_available():
         raise SettingsError("ENGINE: qwen needs a GPU that torch can use, and there is none")
     beside = settings.qwen_image_location
-    plan = make_plan(chosen, _card(), settings.precision, settings.device_map, 2 if beside else 1, settings.qualities)
+    card = _card()
+    plan = make_plan(chosen, card, settings.precision, settings.device_map, 2 if beside else 1, settings.qualities)
     log.info("%s", plan)
-    shelf = CheckpointLocator(settings.qwen_model_dir)
-    edit = source(chosen, plan, settings.qwen_image_edit_location, shelf)
-    text = source(find_profile(TEXT_TO_IMAGE), plan, beside, shelf) if beside else None
+    if plan.host > (free := available()) > 0:
+        log.warning(
+            "The plan maps %.1f GB of main memory while loading, and %.1f GB are free", plan.host / GB, free / GB
+        )
+    locator = CheckpointLocator(settings.qwen_model_dir)
+    task = parse_task_lora(settings.task_lora) if settings.task_lora else None
+    edit = source(chosen, plan, settings.qwen_image_edit_location, locator, task)
+    text = source(find_profile(TEXT_TO_IMAGE), plan, beside, locator) if beside else None
     parts = load_components(edit, plan, "cuda", text=text)
+    if settings.attention is None and prefer_flash_attention(card.capability):
+        log.info("Attention: flash, ATTENTION=_native_cudnn selects cuDNN's")
     for checkpoint in filter(None, (parts.edit, parts.text)):
         tune(checkpoint.transformer, settings.attention, compiled=settings.compile)
     engine = Qwen(parts)

@@ -1,36 +1,41 @@
-"""The transformer's forward pass for one picture of a job, and nothing in it waits for the host: positions, which
-tokens are references, and what becomes of the words are worked out once a job. Equal to diffusers' own to the bit."""
+"""The transformer's forward pass for one picture, without host synchronization: rotary positions, the reference mask
+and the projected prompt are computed once a picture. Equal to diffusers' forward bit for bit."""
 
 from collections.abc import Sequence
 from math import prod
-from typing import cast
+from typing import Any, cast
 
 import torch
 from diffusers import QwenImageTransformer2DModel
 from torch import Tensor
+
+from models.qwen.attention import has_real_rotary
 
 Shape = tuple[int, int, int]
 """Frames, rows and columns of tokens."""
 
 
 class Forward:
-    """Of the picture to paint and its references, `shapes` in this order, seen with `words` (1, tokens, width)."""
+    """The forward pass of a picture to paint and its references, whose `shapes` are given in this order, with the
+    prompt embeddings `words` of shape (1, tokens, width)."""
 
     def __init__(self, transformer: QwenImageTransformer2DModel, shapes: Sequence[Shape], words: Tensor) -> None:
         self._transformer = transformer
         self._shapes = [list(shapes)]
         self._words = words
-        # Spread over several cards, the parts are led from card to card by the hook of the whole.
+        # With DEVICE_MAP=balanced the hook of the whole transformer moves tensors from card to card.
         self._is_spread = len(set((getattr(transformer, "hf_device_map", None) or {}).values())) > 1
         if not self._is_spread:
             self._words = transformer.txt_in(transformer.txt_norm(words))
-            self._positions = transformer.pos_embed(self._shapes, max_txt_seq_len=words.shape[1], device=words.device)
+            positions = _rotary_angles(transformer.pos_embed, shapes, words.shape[1], words.device)
+            is_real = has_real_rotary(transformer)
+            self._positions = tuple(torch.view_as_real(each) for each in positions) if is_real else positions
             self._is_reference = None
             if transformer.config.zero_cond_t:
                 self._is_reference = _is_reference(shapes, words.device)
 
     def __call__(self, tokens: Tensor, time: Tensor) -> Tensor:
-        """`time` (1) is 1 to 0; of all tokens (1, tokens, channels) the predictions."""
+        """Return the predictions of all tokens, (1, tokens, channels). `time`, of shape (1,), runs from 1 to 0."""
         if self._is_spread:
             return self._stock(tokens, time)
         transformer = self._transformer
@@ -63,8 +68,18 @@ class Forward:
         )
 
 
+def _rotary_angles(embedding: Any, shapes: Sequence[Shape], words: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the angles of the pictures and of the prompt as diffusers' embedding does, but without its cache, which
+    keeps those of 128 shapes on the device: up to 268 MB that no plan has room for."""
+    compute = type(embedding)._compute_video_freqs.__wrapped__
+    pictures = torch.cat([compute(embedding, *shape, index, device) for index, shape in enumerate(shapes)])
+    first = max(max(rows // 2, columns // 2) for _, rows, columns in shapes)
+    table, _ = embedding._get_device_freqs(device)
+    return pictures, table[first : first + words]
+
+
 def _is_reference(shapes: Sequence[Shape], device: torch.device) -> Tensor:
-    """(1, tokens), 1 for those of references."""
+    """Return a mask of shape (1, tokens): 1 for tokens of references, 0 for the picture to paint."""
     first, *others = (prod(shape) for shape in shapes)
     mask = torch.zeros(1, first + sum(others), dtype=torch.int, device=device)
     mask[:, first:] = 1

@@ -1,5 +1,5 @@
-"""From a picture of any size to one the checkpoint paints, and back: padded to the grid, never stretched; and the part
-of a large photo that is worth painting."""
+"""Maps pictures of any size to sizes that the checkpoint paints, by padding and without distortion, and selects the
+window of a large photo that is worth painting on its own."""
 
 import math
 from dataclasses import dataclass
@@ -11,41 +11,41 @@ from imaging.picture import Box, Pixels, Size
 from imaging.resize import resized
 
 CONTEXT = 0.15
-"""Of the longer side of what may change, how much of its surroundings the model sees at least."""
+"""Least margin around the region that may change, as a fraction of its longer side."""
 
 DRIFT = 0.05
-"""Of the photo's longer side, how far a model may move it without what may change leaving the window."""
+"""Shift of the model's output that the window tolerates, as a fraction of the photo's longer side."""
 
 WORTHWHILE = 1.25
-"""Times the resolution of the whole photo that a window must gain."""
+"""Least gain in resolution, over painting the whole photo, at which a window is used."""
 
 
 @dataclass(frozen=True)
-class Grid:
-    """A picture of `size`, mirrored outwards to `padded` (the shape of `working` to within half a pixel), is painted
-    at `working`."""
+class ModelGrid:
+    """A picture of `size` is mirrored at its edges to `padded`, whose aspect ratio is that of `working` to within half
+    a pixel, and painted at `working`. Sizes are (width, height) in pixels."""
 
     size: Size
     padded: Size
     working: Size
 
     def enter(self, picture: Pixels) -> Pixels:
-        """A picture of `size` as one of `working` size."""
+        """Return a picture of `size` at the working size."""
         right, below = self.padded[0] - self.size[0], self.padded[1] - self.size[1]
         padded = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REFLECT) if right or below else picture
         return resized(cast(Pixels, padded), self.working)
 
     def leave(self, painted: Pixels) -> Pixels:
-        """A picture of `working` size as one of `size`."""
+        """Return a picture of the working size at `size`."""
         return resized(painted, self.padded)[: self.size[1], : self.size[0]]
 
 
-def fit(size: Size, area: int, multiple: int) -> Grid:
-    """The grid with about `area` pixels, both sides multiples of `multiple`, that pads `size` least, and of those the
-    one nearest to the area. A size that lies on the grid and near the area is painted as it is."""
+def fit(size: Size, area: int, multiple: int) -> ModelGrid:
+    """Return the grid of about `area` pixels, both sides multiples of `multiple`, with the least padding, and among
+    those the nearest to `area`. A size that is a multiple already and near the area is used as it is."""
     width, height = size
     if width % multiple == height % multiple == 0 and 0.5 <= width * height / area <= 1.25:
-        return Grid(size, size, size)
+        return ModelGrid(size, size, size)
     scale = math.sqrt(area / (width * height))
     first = max(1, math.floor(width * scale / multiple * 0.94))
     last = max(first, math.ceil(width * scale / multiple * 1.06))
@@ -54,8 +54,8 @@ def fit(size: Size, area: int, multiple: int) -> Grid:
 
 
 def window(size: Size, region: Box, area: int, multiple: int) -> Box:
-    """The part of a photo of `size` to paint in place of the whole, at its own resolution where `area` pixels hold it:
-    `region` with its surroundings, in the shape of a grid. The whole photo where that would gain little."""
+    """Return the part of a photo of `size` to paint: `region` with a margin, at full resolution if `area` pixels hold
+    it. The whole photo if the window would gain less than WORTHWHILE in resolution."""
     left, top, right, bottom = region
     margin = round(CONTEXT * max(right - left, bottom - top) + DRIFT * max(size))
     width, height = min(size[0], right - left + 2 * margin), min(size[1], bottom - top + 2 * margin)
@@ -70,22 +70,21 @@ def window(size: Size, region: Box, area: int, multiple: int) -> Box:
 
 
 def _free(width: int, height: int, area: int) -> int:
-    """By how many pixels both sides can grow within `area`: surroundings at no cost."""
+    """Return by how many pixels both sides can grow within `area`."""
     return max(0, int((math.sqrt((width - height) ** 2 + 4 * area) - width - height) / 2))
 
 
 def _span(start: int, stop: int, least: int, step: float, whole: int) -> tuple[int, int]:
-    """Around the middle of start..stop, inside 0..whole: `least` pixels or the few more that make whole steps."""
+    """Return a span centered on start..stop inside 0..whole: `least` pixels, rounded up to whole steps."""
     length = min(whole, math.ceil(math.ceil(least / step) * step))
     first = max(0, min(whole - length, (start + stop - length) // 2))
     return first, first + length
 
 
-def _padded(size: Size, columns: int, multiple: int) -> Grid:
-    """For one working width: the picture fills it, and is padded below; where the height would leave the grid by
-    more than the padding of a row is worth, to the right."""
+def _padded(size: Size, columns: int, multiple: int) -> ModelGrid:
+    """Return the grid of one working width: padded below, and to the right if the rounded height is too small."""
     width, height = size
     rows = max(1, math.ceil(height * columns / width / multiple - 1e-9)) * multiple
     padded_height = max(height, round(width * rows / columns))
     padded_width = max(width, round(padded_height * columns / rows))
-    return Grid(size, (padded_width, padded_height), (columns, rows))
+    return ModelGrid(size, (padded_width, padded_height), (columns, rows))

@@ -59,7 +59,7 @@ def edit_prompt(products: Sequence[tuple[str, str]], instructions: str, replaces
 
 
 def words_prompt(instructions: str, name: str, height_cm: float | None) -> str:
-    """Picture 1 is the room as it is, Picture 2 the product: only the instructions say where it goes."""
+    """Return the prompt for a placement by words: Picture 1 is the unchanged room, Picture 2 the product."""
     size = f"{height_cm:g} cm tall, " if height_cm else ""
     return (
         f"Picture 1 is a photo of a room. Place the product of Picture 2{_called(name)} in it, once, {size}true to "

@@ -1,4 +1,4 @@
-"""From what a caller asks of the sampling to what a loaded checkpoint can do, and the words for the difference."""
+"""Maps the requested sampling to a schedule that the loaded checkpoint can serve, with warnings for the difference."""
 
 from dataclasses import dataclass, replace
 from typing import get_args
@@ -13,17 +13,23 @@ QUALITIES: tuple[Quality, ...] = get_args(Quality)
 
 @dataclass(frozen=True)
 class Chosen:
+    """A schedule and the warnings about requested values that were replaced."""
+
+    """A schedule and the warnings about requested values that were replaced."""
+
     schedule: Schedule
     warnings: tuple[str, ...] = ()
 
 
 def qualities(checkpoint: Checkpoint) -> tuple[Quality, ...]:
+    """Return the qualities that the loaded checkpoint can serve."""
+    """Return the qualities that the loaded checkpoint can serve."""
     return tuple(quality for quality in QUALITIES if checkpoint.serves(checkpoint.profile.schedules[quality]))
 
 
 def choose(checkpoint: Checkpoint, sampling: Sampling) -> Chosen:
-    """The caller's steps and guidance win over the quality; guidance never meets a few-step LoRA. What the loaded
-    plan cannot serve is served by the nearest it can, and said."""
+    """Return the schedule for `sampling`. Requested steps and guidance override those of the quality; guidance is never
+    combined with a few-step LoRA; the nearest served quality replaces one that the plan cannot serve."""
     schedules, served = checkpoint.profile.schedules, qualities(checkpoint)
     quality, warnings = sampling.quality, []
     wants_guidance = (sampling.true_cfg_scale or 1) > 1

@@ -1,4 +1,4 @@
-"""A thread that does one thing after the other, for those who wait for it."""
+"""Runs calls one after the other on a single daemon thread."""
 
 import threading
 import weakref
@@ -8,32 +8,33 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-Errand = tuple[Callable[[], Any], Future[Any]]
+Call = tuple[Callable[[], Any], Future[Any]]
 
 
 class SerialExecutor:
-    """Unlike an executor's, the thread does not keep a process that is told to end. It ends with this object."""
+    """A single worker thread. Unlike a ThreadPoolExecutor's it is a daemon and does not delay the exit of the process;
+    it ends when this object is collected."""
 
     def __init__(self, name: str) -> None:
-        self._errands: SimpleQueue[Errand | None] = SimpleQueue()
-        threading.Thread(target=_run, args=(self._errands,), name=name, daemon=True).start()
-        weakref.finalize(self, self._errands.put, None)
+        self._calls: SimpleQueue[Call | None] = SimpleQueue()
+        threading.Thread(target=_run, args=(self._calls,), name=name, daemon=True).start()
+        weakref.finalize(self, self._calls.put, None)
 
     def run(self, work: Callable[[], T]) -> T:
-        """What `work` returns or raises."""
+        """Run `work` on the thread and return its result or raise its exception."""
         done: Future[T] = Future()
-        self._errands.put((work, done))
+        self._calls.put((work, done))
         return done.result()
 
 
-def _run(errands: "SimpleQueue[Errand | None]") -> None:
-    while (errand := errands.get()) is not None:
-        _do(*errand)
-        del errand  # with all that it held
+def _run(calls: "SimpleQueue[Call | None]") -> None:
+    while (call := calls.get()) is not None:
+        _do(*call)
+        del call  # so that it does not keep tensors alive while the thread waits
 
 
 def _do(work: Callable[[], Any], done: Future[Any]) -> None:
     try:
         done.set_result(work())
-    except BaseException as problem:  # noqa: BLE001  who waits raises it
+    except BaseException as problem:  # noqa: BLE001  raised again in the waiting thread
         done.set_exception(problem)

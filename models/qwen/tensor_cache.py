@@ -1,4 +1,4 @@
-"""What was computed before and would come out the same: kept up to a number of bytes, the least used goes first."""
+"""A least-recently-used cache of tensors, bounded in bytes."""
 
 import hashlib
 from collections import OrderedDict
@@ -10,7 +10,7 @@ from imaging.picture import Pixels
 
 
 class TensorCache:
-    """Not safe between threads: it lives behind the engine's lock."""
+    """An LRU cache of at most `max_bytes`. Not thread-safe: the engine's lock protects it."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -19,6 +19,8 @@ class TensorCache:
         self.hits = 0
 
     def get(self, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
+        """Return the tensor of `key`, computing it on a miss."""
+        """Return the tensor of `key`, computing it on a miss."""
         if key in self._known:
             self.hits += 1
             self._known.move_to_end(key)
@@ -36,4 +38,6 @@ class TensorCache:
 
 
 def digest(picture: Pixels) -> tuple[tuple[int, ...], bytes]:
+    """Return a key that identifies the pixels."""
+    """Return a key that identifies the pixels."""
     return picture.shape, hashlib.blake2b(picture.tobytes(), digest_size=16).digest()

@@ -1,20 +1,27 @@
-"""What makes a transformer's steps shorter and its results differ by rounding, on demand."""
+"""Optional attention backends and compilation of the transformer: faster steps, results equal up to rounding."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import torch
 from diffusers import QwenImageTransformer2DModel
 from diffusers.models.attention_dispatch import AttentionBackendName
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from models.qwen.attention import use_real_rotary
 from schemas.settings import SettingsError
 
 
 def tune(
-    transformer: QwenImageTransformer2DModel, attention: str | None, *, compiled: bool, backend: str = "inductor"
+    transformer: QwenImageTransformer2DModel,
+    attention: str | None,
+    *,
+    compiled: bool,
+    backend: str | Callable[..., Any] = "inductor",
 ) -> None:
-    """`attention` is one of diffusers' backends, like `_native_cudnn`; SettingsError where there is none such here.
-    Blocks are compiled once for pictures and words of every size, at their first use."""
+    """Select one of diffusers' attention backends, like `_native_cudnn`, and compile the blocks if `compiled`, once for
+    pictures and prompts of every size, at their first use. Raises SettingsError if the backend is not available."""
     if attention:
         try:
             transformer.set_attention_backend(attention)
@@ -22,22 +29,37 @@ def tune(
             reason = str(problem).splitlines()[0]
             raise SettingsError(f"ATTENTION: {attention} cannot be used here: {reason}") from problem
     if compiled:
+        use_real_rotary(transformer)
         transformer.compile_repeated_blocks(fullgraph=True, dynamic=True, backend=backend)
 
 
+HOPPER = (9, 0)
+"""CUDA capability from which torch prefers cuDNN's attention to its own flash attention."""
+
+
+def prefer_flash_attention(capability: tuple[int, int]) -> bool:
+    """Turn cuDNN's attention off on GPUs where torch would choose it by itself, and return whether it did. cuDNN builds
+    a plan for every new number of tokens, and nearly every prompt is one. `_native_cudnn` still selects it."""
+    if capability < HOPPER:
+        return False
+    torch.backends.cuda.enable_cudnn_sdp(enabled=False)
+    return True
+
+
 PLAIN = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
-"""Without the fast kernels, and without the gigabytes that the plainest takes where the other is there."""
+"""Kernels of the retry. The memory-efficient one comes first: the math kernel takes gigabytes."""
 
 
 @contextmanager
 def plain_attention(transformer: QwenImageTransformer2DModel) -> Iterator[None]:
-    """torch's own attention with its plain kernels, whatever was chosen."""
+    """Use torch's attention with the kernels of PLAIN, whatever backend was selected."""
     processors = [block.attn.processor for block in transformer.transformer_blocks]
     chosen = [processor._attention_backend for processor in processors]
     for processor in processors:
         processor._attention_backend = AttentionBackendName.NATIVE
     try:
-        with sdpa_kernel(PLAIN):
+        # Not compiled: each version that is compiled for a retry counts towards the limit of recompilations.
+        with sdpa_kernel(PLAIN), torch.compiler.set_stance("force_eager"):
             yield
     finally:
         for processor, backend in zip(processors, chosen, strict=True):

@@ -1,4 +1,4 @@
-"""The language model that reads the prompts for the diffusion model, asked a question of its own."""
+"""Asks the text encoder's language model a question about pictures."""
 
 from typing import Any
 
@@ -11,37 +11,37 @@ from transformers import StoppingCriteriaList
 from imaging.codec.color_profile import in_profile
 from models.checkpoints.components import Components
 from models.engine import Control, Question
-from models.qwen.conditioning import inputs, reading
+from models.qwen.conditioning import inputs, text_attention
 
 TEMPLATE = (
     "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n{}<|im_end|>\n"
     "<|im_start|>assistant\n"
 )
-"""Qwen2.5-VL's own."""
+"""The chat template of Qwen2.5-VL."""
 
 END = "<|im_end|>"
-MOST_TOKENS = 96
-"""Of an answer: one short JSON object."""
+MAX_ANSWER_TOKENS = 96
+"""Enough for one short JSON object."""
 
 
 @torch.inference_mode()
 def ask(parts: Components, question: Question, control: Control) -> str:
-    """The likeliest answer. Pictures are shown as they are where their sides are multiples of 28."""
+    """Return the greedy answer. Pictures whose sides are multiples of 28 are not resized."""
     pictures = [Image.fromarray(in_profile(picture, None).pixels) for picture in question.pictures]
-    asked = inputs(parts, TEMPLATE, question.words, pictures)
+    encoded = inputs(parts, TEMPLATE, question.words, pictures)
 
-    def goes_on(tokens: Tensor, _scores: Tensor, **_: Any) -> Tensor:
-        """Looks at the cancel flag at every token."""
+    def check_control(tokens: Tensor, _scores: Tensor, **_: Any) -> Tensor:
+        """Check the cancel flag at every token."""
         control.check()
         return torch.zeros(len(tokens), dtype=torch.bool, device=tokens.device)
 
-    with sdpa_kernel(reading()):
+    with sdpa_kernel(text_attention()):
         answer = parts.text_encoder.generate(
-            **asked,
-            max_new_tokens=MOST_TOKENS,
+            **encoded,
+            max_new_tokens=MAX_ANSWER_TOKENS,
             do_sample=False,
             eos_token_id=parts.tokenizer.convert_tokens_to_ids(END),
             pad_token_id=parts.tokenizer.convert_tokens_to_ids(END),
-            stopping_criteria=StoppingCriteriaList([goes_on]),
+            stopping_criteria=StoppingCriteriaList([check_control]),
         )
-    return str(parts.tokenizer.decode(answer[0, asked["input_ids"].shape[1] :], skip_special_tokens=True))
+    return str(parts.tokenizer.decode(answer[0, encoded["input_ids"].shape[1] :], skip_special_tokens=True))

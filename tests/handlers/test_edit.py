@@ -150,7 +150,7 @@ class TestReplace:
         truth = recording(tmp_path)
         answers = [{"asked": "green cupboard", "answer": json.dumps({"box": _seen(OLD)})}]
         (tmp_path / "answers.json").write_text(json.dumps(answers))
-        out = answer(door(lambda: replay.load(tmp_path)), replacing(replaced, fallback=False))
+        out = answer(door(lambda: replay.open_replay(tmp_path)), replacing(replaced, fallback=False))
         made = pixels(out["processed_image"]).astype(int)
         left, top, right, bottom = OLD
         green = made[top:bottom, left:right, 1] - made[top:bottom, left:right, 0]
@@ -163,7 +163,7 @@ class TestReplace:
 
     def test_a_picture_that_still_shows_it_fails_its_check(self, tmp_path: Path) -> None:
         Image.fromarray(room_with_old_thing()).save(tmp_path / "0.png")
-        out = answer(door(lambda: replay.load(tmp_path)), replacing(OLD, fallback=False))
+        out = answer(door(lambda: replay.open_replay(tmp_path)), replacing(OLD, fallback=False))
         assert "replaced" in out["placement_info"]["checks"]["failed"]
 
     @pytest.mark.parametrize("reply", ['{"box": null}', "I see no sofa", '{"box": [9, 9, 1, 1]}'])

@@ -26,7 +26,7 @@ TASKS = {
 
 
 def painted(name: str) -> Pixels:
-    return tiny.load().paint(TASKS[name], Control()).pixels
+    return tiny.build_tiny().paint(TASKS[name], Control()).pixels
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -37,7 +37,7 @@ def test_it_paints_what_it_painted(name: str) -> None:
 
 def test_caches_change_no_bit() -> None:
     """Of tables and the forward pass, test_modulation.py and test_forward.py say the same."""
-    engine, forgetful = tiny.load(), Qwen(tiny.components(), cache_bytes=0)
+    engine, forgetful = tiny.build_tiny(), Qwen(tiny.components(), cache_bytes=0)
     first, again = (engine.paint(TASKS["room"], Control()).pixels for _ in range(2))
     assert (first == again).all()
     task = replace(TASKS["room"], sampling=Sampling(seed=3, steps=2, true_cfg_scale=1.0))

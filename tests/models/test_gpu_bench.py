@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROFILE = "qwen-image-edit-2511"
 
 
-@pytest.mark.parametrize(("precision", "loras"), [("bf16", "switchable"), ("fp8", "fused"), ("nf4", "switchable")])
+@pytest.mark.parametrize(("precision", "loras"), [("bf16", "reversible"), ("fp8", "fused"), ("nf4", "switchable")])
 def test_each_plan_is_built_and_timed(precision: str, loras: str) -> None:
     command = [sys.executable, "-m", "bench.gpu", "--profile", PROFILE, "--precision", precision, "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

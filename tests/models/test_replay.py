@@ -13,7 +13,7 @@ from imaging.geometry.camera import Camera
 from imaging.picture import Picture, Pixels, Size
 from imaging.placement.layout import Placement, ScaleEstimate
 from models.engine import Control, EditTask, ImageModel, Painted, PaintTask, PlacedProduct, Sampling
-from models.replay import framed, load
+from models.replay import framed, open_replay
 from schemas.errors import ErrorCode, JobError
 from schemas.settings import SettingsError
 from testing.profiles import display_p3
@@ -25,7 +25,7 @@ def engine(tmp_path: Path) -> ImageModel:
     for name, gray in (("b.png", 100), ("c.jpg", 200), ("a.webp", 0)):
         Image.new("RGB", (1184, 880), (gray, gray, gray)).save(tmp_path / name)
     (tmp_path / "notes.txt").write_text("recorded in autumn")
-    return load(tmp_path)
+    return open_replay(tmp_path)
 
 
 def play(engine: ImageModel, seed: int, size: Size = (1600, 1200), negative_prompt: str = "") -> Painted:
@@ -46,13 +46,13 @@ def test_what_is_finer_than_the_models_working_size_is_lost_as_with_the_model(tm
     stripes = np.zeros((2400, 3200, 3), np.uint8)
     stripes[:, ::2] = 255
     Image.fromarray(stripes).save(tmp_path / "stripes.png")
-    assert play(load(tmp_path), 0, (3200, 2400)).pixels.std() < 30
+    assert play(open_replay(tmp_path), 0, (3200, 2400)).pixels.std() < 30
 
 
 def test_a_recording_lies_on_the_photo_frame_to_frame(tmp_path: Path) -> None:
     photo = _disc((1600, 1200), (1200, 300))
     Image.fromarray(cv2.resize(photo, (1184, 880), interpolation=cv2.INTER_AREA)).save(tmp_path / "raw.png")
-    played = play(load(tmp_path), 0, (1600, 1200)).pixels
+    played = play(open_replay(tmp_path), 0, (1600, 1200)).pixels
     assert np.abs(_center(played) - (1200, 300)).max() < 0.5
 
 
@@ -65,7 +65,7 @@ def test_a_recording_of_another_shape_is_cropped_and_not_stretched() -> None:
 def test_an_edit_is_in_the_colors_of_the_photos_profile(tmp_path: Path) -> None:
     Image.new("RGB", (400, 304), (255, 0, 0)).save(tmp_path / "red.png")
     room = Picture(np.zeros((304, 400, 3), np.uint8), icc=display_p3())
-    played = load(tmp_path).edit(_task(room), Control()).pixels
+    played = open_replay(tmp_path).edit(_task(room), Control()).pixels
     assert np.abs(played.mean(axis=(0, 1)) - (234, 51, 35)).max() < 8, "sRGB red in Display P3"
 
 
@@ -91,7 +91,7 @@ def test_a_damaged_recording_is_the_engines_failure_and_named(engine: ImageModel
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="REPLAY_DIR"):
-        load(tmp_path)
+        open_replay(tmp_path)
 
 
 def test_it_needs_no_torch() -> None:

@@ -30,11 +30,45 @@ def test_a_large_card_gets_the_exact_weights_and_every_quality() -> None:
     assert (plan.transformer, plan.text_encoder, plan.tabulated) == ("bf16", "bf16", False)
     assert plan.qualities == ("fast", "balanced", "best")
     assert plan.resident == pytest.approx(57.7e9 + 1.6e9, rel=0.01), "published: 57.7 GB without LoRAs"
+    assert plan.loras == "reversible", "fused for the fast quality, subtracted for the others"
 
 
 def test_exact_tables_come_before_inexact_weights() -> None:
     plan = make_plan(EDIT, BY_NAME["RTX 6000 Ada, 48 GB"])
     assert (plan.transformer, plan.tabulated) == ("bf16", True)
+
+
+def test_four_bits_leave_the_vision_tower_in_sixteen() -> None:
+    small = make_plan(EDIT, BY_NAME["RTX 4090, 24 GB"])
+    assert small.text_encoder == "nf4"
+    everything = (sizes().text_encoder - sizes().words) * BYTES["nf4"] + sizes().words * 2
+    eight_bits = sizes().blocks + sizes().ends * 2 + sizes().vae * 2
+    assert small.resident - eight_bits - everything == pytest.approx(0.97e9, rel=0.02)
+
+
+def test_the_smallest_card_of_24_gb_has_room_for_eight_bits_and_the_vision_tower() -> None:
+    plan = make_plan(EDIT, Card("L4", 23_034 * 2**20, (8, 9)))
+    assert (plan.transformer, plan.text_encoder) == ("fp8", "nf4")
+
+
+def test_a_plan_says_what_it_needs_of_main_memory_and_disk() -> None:
+    small, large = (make_plan(EDIT, BY_NAME[name]) for name in ("RTX 4090, 24 GB", "H100, 80 GB"))
+    assert small.host == pytest.approx(42.6e9, rel=0.01), "the transformer waits there for its turn"
+    assert large.host < 2e9
+    assert small.disk == pytest.approx(58.6e9, rel=0.01)
+
+
+def test_a_prequantized_file_halves_what_waits() -> None:
+    plan = make_plan(PROFILES["qwen-image-edit-2511-fp8"], BY_NAME["RTX 4090, 24 GB"])
+    assert (plan.transformer, plan.loras, plan.qualities) == ("fp8", "merged", ("fast",))
+    assert plan.host < 0.5 * make_plan(EDIT, BY_NAME["RTX 4090, 24 GB"]).host + 1e9
+    with pytest.raises(SettingsError, match="the files of qwen-image-edit-2511-fp8 are fp8"):
+        make_plan(PROFILES["qwen-image-edit-2511-fp8"], BY_NAME["H200, 141 GB"], "bf16")
+
+
+def test_a_profile_without_few_step_loras_serves_every_quality() -> None:
+    plan = make_plan(PROFILES["firered-image-edit-1.1"], BY_NAME["H100, 80 GB"])
+    assert (plan.loras, plan.tabulated, len(plan.qualities)) == ("none", False, 3)
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp8", "int8", "nf4"])
@@ -61,13 +95,15 @@ def test_cards_that_do_not_multiply_fp8_get_the_nearer_eight_bits() -> None:
 def test_who_asks_for_the_fast_quality_alone_gets_its_lora_fused() -> None:
     plan = make_plan(EDIT, BY_NAME["H200, 141 GB"], qualities="fast")
     assert (plan.loras, plan.tabulated, plan.qualities) == ("fused", False, ("fast",))
-    with pytest.raises(SettingsError, match="QUALITIES: fast fuses a LoRA, and nf4 weights take none"):
+    with pytest.raises(
+        SettingsError, match="QUALITIES: fast needs a LoRA in the weights, which nf4 weights cannot take"
+    ):
         make_plan(EDIT, BY_NAME["H200, 141 GB"], "nf4", qualities="fast")
 
 
 def test_eight_bits_are_made_on_one_card() -> None:
     pair = Card("2 x L40S", 46 * 2**30, (8, 9), count=2)
-    with pytest.raises(SettingsError, match="PRECISION: fp8 is made on one card"):
+    with pytest.raises(SettingsError, match="PRECISION: eight bits are made on one card"):
         make_plan(EDIT, pair, "fp8", "balanced")
     small = Card("2 x RTX 4090", 24 * 2**30, (8, 9), count=2)
     assert not make_plan(EDIT, small, device_map="balanced").is_waiting

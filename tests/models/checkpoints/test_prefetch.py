@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from models.checkpoints import weights
 from models.checkpoints.prefetch import BLOCK, ReadAhead, available, lanes
 from schemas.settings import Settings
 from testing.patience import WAIT_SECONDS
@@ -41,9 +42,9 @@ except ImportError:
 def checkpoint(folder: Path) -> Path:
     """As the published ones lie."""
     (folder / "model_index.json").write_text("{}")
-    for part in ("transformer", "text_encoder", "vae"):
+    for part, stem in weights.STEMS.items():
         (folder / part).mkdir()
-        (folder / part / "model.safetensors").write_bytes(bytes(1000))
+        (folder / part / f"{stem}.safetensors").write_bytes(bytes(1000))
     return folder
 
 

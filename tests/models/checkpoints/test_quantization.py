@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from models import tiny
-from models.checkpoints.quantization import EightBitLinear, Format, quantize
+from models.checkpoints import quantization
+from models.checkpoints.quantization import EightBitLinear, Format, multiplies_fp8, quantize
 from models.qwen.forward import Forward
 
 
@@ -56,5 +57,23 @@ def test_a_transformer_takes_half_the_memory_and_predicts_nearly_the_same(kind: 
     assert 0 < apart(Forward(transformer, shapes, words)(tokens, time), exact) < 0.1
 
 
-def size_of(module: nn.Module) -> int:
-    return sum(each.nbytes for each in [*module.parameters(), *module.buffers()])
+def test_a_gpu_without_fp8_products_by_row_widens_the_weights(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(_device: torch.device) -> None:
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED")
+
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (12, 0))
+    monkeypatch.setattr(quantization, "_multiply_small", refused)
+    assert not multiplies_fp8(torch.device("cuda", 7))
+    assert "CUBLAS_STATUS_NOT_SUPPORTED" in caplog.text
+
+
+def test_a_cpu_does_not_multiply_fp8() -> None:
+    assert not multiplies_fp8(torch.device("cpu"))
+
+
+def size_of(blocks: nn.Module) -> int:
+    """Return the bytes of blocks without their modulation, which is never in eight bits."""
+    tensors = [*blocks.named_parameters(), *blocks.named_buffers()]
+    return sum(tensor.nbytes for name, tensor in tensors if "_mod." not in name)

@@ -12,24 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, QwenImagePipeline
-from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus
-from PIL import Image
 
-from imaging.cutout import CutOut
 from imaging.picture import Picture
 from models import tiny
 from models.checkpoints.components import Components
-from models.checkpoints.profiles import Schedule
-from models.engine import Control, GenerateTask, Painted, PaintTask, Progress, Sampling
-from models.qwen import conditioning
+from models.engine import Control, Painted, PaintTask, Progress, Sampling
 from models.qwen.conditioning import embed, encode
-from models.qwen.denoise import DenoiseInputs, denoise
-from models.qwen.engine import Qwen, load
+from models.qwen.engine import Qwen, load_qwen
 from schemas.errors import ErrorCode, JobError
 from schemas.settings import Settings, SettingsError
 from testing.patience import WAIT_SECONDS
-from testing.stock import stock_edit
 
 SIZE = (160, 96)
 ROOM = Picture(np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8))
@@ -43,122 +35,12 @@ def parts() -> Components:
 
 @pytest.fixture(scope="module")
 def engine() -> Any:
-    return tiny.load()
+    return tiny.build_tiny()
 
 
 def paint(engine: Qwen, control: Control | None = None, references: Any = (ROOM,), **sampling: Any) -> Painted:
     task = PaintTask("a chair", tuple(references), SIZE, Sampling(**({"seed": 3, "steps": 2} | sampling)))
     return engine.paint(task, control or Control())
-
-
-def with_positions(text_encoder: Any) -> Any:
-    """The forward that the stock pipeline calls, told what is a picture."""
-    forward = text_encoder.forward
-
-    def told(*, input_ids: Any, **inputs: Any) -> Any:
-        kinds = (input_ids == text_encoder.config.image_token_id).int()
-        return forward(input_ids=input_ids, mm_token_type_ids=kinds, **inputs)
-
-    return told
-
-
-def as_stock(picture: Any) -> torch.Tensor:
-    """As the stock pipeline hands a picture to the VAE."""
-    return torch.from_numpy(picture.astype(np.float32) / 255).permute(2, 0, 1)[None, :, None] * 2 - 1
-
-
-class TestAgainstTheStockPipelines:
-    def test_words_alone_are_painted_bit_for_bit_as_the_stock_pipeline_does(self, parts: Components) -> None:
-        scheduler = FlowMatchEulerDiscreteScheduler.from_config(parts.edit.scheduler_config)
-        stock = QwenImagePipeline(scheduler, parts.vae, parts.text_encoder, parts.tokenizer, parts.edit.transformer)
-        stock.set_progress_bar_config(disable=True)
-        theirs = stock(
-            "a chair", negative_prompt=" ", true_cfg_scale=4.0, width=160, height=96, num_inference_steps=3,
-            generator=torch.Generator().manual_seed(5), output_type="latent",
-        ).images  # fmt: skip
-        inputs = DenoiseInputs(SIZE, embed(parts, "a chair", []), embed(parts, " ", []), [], Schedule(3, 4.0), seed=5)
-        ours = denoise(parts.edit.transformer, scheduler, inputs, Control())
-        assert torch.equal(stock._unpack_latents(theirs, 96, 160, 8), ours)
-
-    def test_the_templates_are_those_of_the_stock_pipelines(self, parts: Components) -> None:
-        stock = stock_edit(parts)
-        assert stock.prompt_template_encode == conditioning.EDIT_TEMPLATE
-        assert stock.prompt_template_encode_start_idx == conditioning.SYSTEM_TOKENS[conditioning.EDIT_TEMPLATE]
-
-    def test_embeddings_are_the_stock_ones_but_for_the_positions_of_pictures(self, parts: Components) -> None:
-        seen = [conditioning._seen(ROOM.pixels)]
-        theirs, _ = stock_edit(parts)._get_qwen_prompt_embeds("a chair", seen)
-        ours = embed(parts, "a chair", [ROOM.pixels])
-        assert theirs.shape == ours.shape
-        assert not torch.allclose(theirs, ours, atol=1e-4), "transformers 5 has learnt the positions: drop our care"
-
-    def test_with_positions_put_right_an_edit_is_painted_bit_for_bit_as_the_stock_pipeline_does(
-        self, parts: Components, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        stock, shown = stock_edit(parts), [Image.fromarray(ROOM.pixels), Image.fromarray(TALL.pixels)]
-        monkeypatch.setattr(parts.text_encoder, "forward", with_positions(parts.text_encoder))
-        monkeypatch.setattr(pipeline_qwenimage_edit_plus, "VAE_IMAGE_SIZE", 160 * 96)
-        monkeypatch.setattr(pipeline_qwenimage_edit_plus, "CONDITION_IMAGE_SIZE", 160 * 96)
-        monkeypatch.setattr(conditioning, "SEEN_AREA", 160 * 96)
-        theirs = stock(
-            shown, "a chair", negative_prompt=" ", true_cfg_scale=4.0, width=160, height=96, num_inference_steps=3,
-            generator=torch.Generator().manual_seed(5), output_type="latent",
-        ).images  # fmt: skip
-        pictures = [ROOM.pixels, np.asarray(shown[1].resize((96, 160), Image.Resampling.LANCZOS))]
-        words, against = (embed(parts, prompt, pictures) for prompt in ("a chair", " "))
-        references = [stock._encode_vae_image(as_stock(picture), None) for picture in pictures]
-        inputs = DenoiseInputs(SIZE, words, against, references, Schedule(3, 4.0), seed=5)
-        ours = denoise(parts.edit.transformer, stock.scheduler, inputs, Control())
-        assert torch.equal(stock._unpack_latents(theirs, 96, 160, 8), ours)
-
-
-class TestConditioning:
-    def test_a_picture_has_positions_in_two_dimensions(
-        self, parts: Components, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        positions = []
-        model = parts.text_encoder.model
-        compute = model.compute_3d_position_ids
-        monkeypatch.setattr(
-            model, "compute_3d_position_ids", lambda **k: positions.append(compute(**k)) or positions[-1]
-        )
-        embed(parts, "a chair", [ROOM.pixels])
-        assert positions[0] is not None
-        time, rows, columns = positions[0][:, 0]
-        assert not torch.equal(rows, columns)
-        assert columns.max() < len(columns) - 100, "the tokens of a picture share their positions"
-        assert torch.equal(time[:5], torch.arange(5))
-
-    def test_the_language_head_is_not_run(self, parts: Components, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(parts.text_encoder.lm_head, "forward", lambda *_: pytest.fail("151,936 scores a token"))
-        embed(parts, "a chair", [ROOM.pixels])
-
-    def test_callers_cannot_speak_in_the_templates_tokens(self, parts: Components) -> None:
-        plain = embed(parts, "a", []).shape[1]
-        hostile = embed(parts, "a<|im_end|>", []).shape[1]
-        assert hostile - plain > 5, "spelt out, byte by byte, and not one token"
-
-    def test_a_prompt_of_4000_characters_is_cut_to_what_the_model_takes(self, parts: Components) -> None:
-        assert embed(parts, conditioning.cut(parts, "椅" * 4000), []).shape[1] < 1300
-
-    @pytest.mark.parametrize("words", ["x" * 4000, "椅" * 1300])
-    def test_words_that_are_too_long_cost_their_own_end_and_nothing_else(
-        self, engine: Qwen, monkeypatch: pytest.MonkeyPatch, words: str
-    ) -> None:
-        told: list[str] = []
-        monkeypatch.setattr("models.qwen.engine.embed", lambda *asked: [told.append(asked[1]), embed(*asked)][1])
-        cut_out = CutOut(np.zeros((40, 40, 3), np.uint8), np.ones((40, 40), np.float32), 1.0)
-        sampling = Sampling(seed=3, steps=1)
-        task = GenerateTask(cut_out, "studio", words, SIZE, 90, None, sampling)
-        painted = engine.generate(task, Control())
-        assert painted.warnings == ("instructions is longer than the model can read: its end was left out",)
-        [prompt] = told
-        assert "Keep its shape" in prompt
-        assert "It is 90 cm tall" in prompt
-        assert words[:50] in prompt
-        assert "\ufffd" not in prompt
-        asked = PaintTask(words, (), SIZE, sampling)
-        assert "prompt is longer" in engine.paint(asked, Control()).warnings[0]
 
 
 class TestSizes:
@@ -222,7 +104,7 @@ class TestSchedules:
 
 class TestOneGpu:
     def test_all_that_the_gpu_does_is_done_on_one_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        engine: Any = tiny.load()
+        engine: Any = tiny.build_tiny()
         first, threads = engine._parts.edit.transformer.img_in, set()
         real = first.forward
         monkeypatch.setattr(first, "forward", lambda *x: [threads.add(threading.get_ident()), real(*x)][1])
@@ -311,7 +193,7 @@ class TestCaches:
 
     def test_the_tiny_engine_keeps_no_more_than_it_says(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tiny, "CACHE_BYTES", 10_000)
-        engine: Any = tiny.load()
+        engine: Any = tiny.build_tiny()
         paint(engine)
         assert engine._cache.bytes <= 10_000
 
@@ -331,6 +213,7 @@ class TestFailures:
     @pytest.mark.parametrize(
         "problem",
         [torch.OutOfMemoryError(), RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED when calling cudnn"),
+         RuntimeError("GET was unable to find an engine to execute this computation"),
          torch.AcceleratorError("CUDA error: out of memory")],
     )  # fmt: skip
     def test_memory_that_runs_out_once_costs_only_size(
@@ -421,15 +304,6 @@ class TestFailures:
         assert problem.value.code is ErrorCode.INVALID_INPUT
 
 
-def test_tiny_components_are_the_same_each_time_and_leave_the_random_state_alone() -> None:
-    torch.manual_seed(1)
-    before = torch.random.get_rng_state()
-    first, second = tiny.components(), tiny.components()
-    assert torch.equal(before, torch.random.get_rng_state())
-    for a, b in zip(first.edit.transformer.parameters(), second.edit.transformer.parameters(), strict=True):
-        assert torch.equal(a, b)
-
-
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
@@ -442,4 +316,4 @@ def test_what_cannot_be_loaded_ends_the_start_in_one_sentence(settings: dict[str
     if not settings and torch.cuda.is_available():
         pytest.skip("there is a GPU")
     with pytest.raises(SettingsError, match=sentence):
-        load(Settings(_env_file=None, **settings))
+        load_qwen(Settings(_env_file=None, **settings))

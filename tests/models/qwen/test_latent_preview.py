@@ -10,23 +10,23 @@ from models.qwen.engine import Qwen
 from models.qwen.latent_preview import LatentPreviewer
 
 
-def looks_of(most_looked: float, jobs: int) -> list[int]:
-    engine, counts = tiny.load(most_looked), []
+def previews_shown(max_preview_share: float, jobs: int) -> list[int]:
+    engine, counts = tiny.build_tiny(max_preview_share), []
     assert isinstance(engine, Qwen)
     for _ in range(jobs):
         seen: list[Pixels] = []
         task = PaintTask("a room", (), (320, 256), Sampling(1, "fast", 4, None, ""))
-        engine.paint(task, Control(show=seen.append, looks=3))
+        engine.paint(task, Control(show=seen.append, previews=3))
         counts.append(len(seen))
     return counts
 
 
 def test_only_the_first_look_is_taken_where_none_can_be_afforded() -> None:
-    assert looks_of(1e-6, 3) == [1, 0, 0]
+    assert previews_shown(1e-6, 3) == [1, 0, 0]
 
 
 def test_all_are_taken_where_time_is_no_matter() -> None:
-    assert looks_of(1e6, 2) == [3, 3]
+    assert previews_shown(1e6, 2) == [3, 3]
 
 
 def test_what_looks_cost_stays_within_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +38,7 @@ def test_what_looks_cost_stays_within_their_share(monkeypatch: pytest.MonkeyPatc
         now[0] += 0.3  # a look costs as much as ten steps may
         seen.append(pixels)
 
-    look = LatentPreviewer(0.1).at(tiny.components(), show)
+    look = LatentPreviewer(0.1).start(tiny.components(), show)
     for step in range(1, 20):
         now[0] += 0.5
         look(torch.zeros(1, 16, 1, 8, 8), step, 20)

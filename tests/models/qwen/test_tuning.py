@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ from imaging.picture import Picture
 from models import tiny
 from models.checkpoints.modulation import Tables, fixed_timesteps, rows_of, turn_to
 from models.engine import Control, PaintTask, Sampling
-from models.qwen.conditioning import reading
+from models.qwen.conditioning import text_attention
 from models.qwen.engine import Qwen
 from models.qwen.forward import Forward
-from models.qwen.tuning import plain_attention, tune
+from models.qwen.tuning import plain_attention, prefer_flash_attention, tune
 from schemas.settings import SettingsError
 
 ROOM = Picture(np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8))
@@ -45,6 +46,41 @@ def test_one_compilation_serves_pictures_and_words_of_every_size() -> None:
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 2
 
 
+def test_pictures_painted_again_on_plain_kernels_compile_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each new version would count towards the compiler's limit, after which every job fails."""
+    parts = tiny.components()
+    tune(parts.edit.transformer, None, compiled=True, backend="eager")
+    engine, blank = Qwen(parts, cache_bytes=0), list[bool]()
+    once = engine._once
+
+    def sometimes_blank(*arguments: Any) -> torch.Tensor:
+        picture = once(*arguments)
+        return picture * float("nan") if blank and blank.pop() else picture
+
+    monkeypatch.setattr(engine, "_once", sometimes_blank)
+    for task in TASKS:
+        engine.paint(task, Control())
+    compiled = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    for task in TASKS:
+        blank.append(True)
+        engine.paint(task, Control())
+        engine.paint(task, Control())
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == compiled
+
+
+@pytest.mark.parametrize(("capability", "is_changed"), [((8, 9), False), ((9, 0), True), ((12, 0), True)])
+def test_flash_attention_is_the_default_where_torch_prefers_cudnn(
+    capability: tuple[int, int], *, is_changed: bool
+) -> None:
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    try:
+        assert prefer_flash_attention(capability) == is_changed
+        assert torch.backends.cuda.cudnn_sdp_enabled() == (before and not is_changed)
+        assert torch.backends.cuda.flash_sdp_enabled()
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before)
+
+
 def test_plain_attention_is_plain_whatever_was_chosen() -> None:
     transformer = tiny.components().edit.transformer
     tune(transformer, "_native_math", compiled=False)
@@ -57,7 +93,7 @@ def test_plain_attention_is_plain_whatever_was_chosen() -> None:
         assert chosen() == {"native"}
         assert not torch.backends.cuda.flash_sdp_enabled()
         assert not torch.backends.cuda.cudnn_sdp_enabled()
-        assert SDPBackend.FLASH_ATTENTION not in reading(), "nor does the language model use it"
+        assert SDPBackend.FLASH_ATTENTION not in text_attention(), "nor does the language model use it"
     assert chosen() == before == {"_native_math"}
 
 

@@ -9,7 +9,7 @@ from models import tiny
 from models.checkpoints.components import Components
 from models.engine import Control, Question
 from models.qwen.conditioning import PAD, inputs
-from models.qwen.vlm import MOST_TOKENS, TEMPLATE, ask
+from models.qwen.vlm import MAX_ANSWER_TOKENS, TEMPLATE, ask
 from schemas.errors import ErrorCode, JobError
 
 SEEN = Picture(np.random.default_rng(0).integers(0, 255, (28 * 9, 28 * 14, 3), np.uint8))
@@ -24,7 +24,7 @@ def test_equal_questions_get_equal_answers_of_bounded_length(parts: Components) 
     question = Question("Where?", (SEEN, SEEN))
     answers = {ask(parts, question, Control()) for _ in range(2)}
     assert len(answers) == 1
-    assert 0 < len(parts.tokenizer(answers.pop())["input_ids"]) <= 3 * MOST_TOKENS
+    assert 0 < len(parts.tokenizer(answers.pop())["input_ids"]) <= 3 * MAX_ANSWER_TOKENS
 
 
 def test_a_picture_in_whole_cells_is_seen_as_it_is(parts: Components) -> None:

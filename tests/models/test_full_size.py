@@ -1,0 +1,47 @@
+"""Every plan at full size on the meta device: shapes, types and devices fit, and the sizes are those of the plan.
+
+Workspaces of libraries, fragmentation and the choice of kernels are not seen: those need a GPU, bench/on_a_card.sh."""
+
+import pytest
+
+from models.checkpoints.plan import CACHE_BYTES, CARDS, Card, make_plan
+from models.checkpoints.profiles import PROFILES
+from schemas.settings import Precision
+from testing.full_size import rehearse
+
+AGREEMENT = 0.02
+"""Relative difference of the plan and the rehearsal."""
+
+MIN_HOST = 3e8
+"""Bytes of main memory that a picture's inputs and the tables take besides weights."""
+
+BY_NAME = {card.name: card for card in CARDS}
+EDIT = "qwen-image-edit-2511"
+PLANS: list[tuple[str, str, Precision]] = [
+    (EDIT, "RTX 4090, 24 GB", "auto"),
+    (EDIT, "RTX 4090, 24 GB", "nf4"),
+    (EDIT, "RTX 4090, 24 GB", "int8"),
+    (EDIT, "L40S, 48 GB", "auto"),
+    (EDIT, "RTX 6000 Ada, 48 GB", "auto"),
+    (EDIT, "H100, 80 GB", "auto"),
+    ("qwen-image-2512", "H100, 80 GB", "auto"),
+    ("qwen-image-2512", "RTX 4090, 24 GB", "auto"),
+    ("firered-image-edit-1.1", "H100, 80 GB", "auto"),
+]
+
+
+@pytest.mark.parametrize(("name", "card", "precision"), PLANS)
+def test_a_start_and_a_picture_take_what_the_plan_says(name: str, card: str, precision: Precision) -> None:
+    profile, planned = PROFILES[name], make_plan(PROFILES[name], BY_NAME[card], precision)
+    counted = rehearse(profile, planned, BY_NAME[card])
+    assert counted.resident == pytest.approx(planned.resident, rel=AGREEMENT)
+    assert counted.peak == pytest.approx(planned.peak - CACHE_BYTES, rel=AGREEMENT)
+    assert counted.host == pytest.approx(planned.host, rel=AGREEMENT, abs=MIN_HOST)
+    assert counted.syncs == 0, "nothing in a picture waits for the GPU"
+
+
+def test_an_edit_takes_the_operations_that_the_formula_says() -> None:
+    """Four steps of 202 TFLOP, and the VAE."""
+    card: Card = BY_NAME["H100, 80 GB"]
+    counted = rehearse(PROFILES[EDIT], make_plan(PROFILES[EDIT], card), card)
+    assert counted.flops == pytest.approx(4 * 202.8e12, rel=0.03)
