@@ -1,13 +1,14 @@
 """Every profile at full size with random weights on the GPU, as the plan for this card has it: memory against the plan,
 seconds by stage.
 
-    python -m bench.gpu [--profile NAME] [--precision auto|bf16|fp8|int8|nf4] [--qualities all|fast] [--json]
+    python -m bench.gpu [--profile NAME] [--precision auto|bf16|fp8|int8|nf4 ...] [--qualities all|fast] [--json]
 
 Without a GPU the same code runs the tiny sizes on the CPU, `auto` as int8: that shows that it works, and nothing about
 speed.
 """
 
 import argparse
+import itertools
 import json
 import tempfile
 import time
@@ -68,13 +69,14 @@ TINY_PLANS: dict[Precision, Plan] = {
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--profile", choices=PROFILES, help="one of them instead of all")
-    arguments.add_argument("--precision", choices=get_args(Precision), default="auto")
+    arguments.add_argument("--precision", choices=get_args(Precision), nargs="+", default=["auto"])
     arguments.add_argument("--qualities", choices=get_args(Qualities), default="all")
     arguments.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     asked = arguments.parse_args()
     on_gpu = torch.cuda.is_available()
     profiles = [PROFILES[asked.profile]] if asked.profile else PROFILES.values()
-    rows = [row for profile in profiles for row in measured(profile, asked.precision, asked.qualities, on_gpu)]
+    plans = itertools.product(profiles, asked.precision)
+    rows = [row for profile, precision in plans for row in measured(profile, precision, asked.qualities, on_gpu)]
     if asked.json:
         print(json.dumps({"gpu": torch.cuda.get_device_name() if on_gpu else None, "rows": rows}))
         return

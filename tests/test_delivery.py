@@ -90,7 +90,7 @@ def test_uploads_end_with_the_jobs_time(s3: S3, monkeypatch: pytest.MonkeyPatch)
 def test_who_is_gone_has_no_more_pictures_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     control, fetched = Control(), list[str]()
 
-    def fetch(_: Fetcher, url: str, _field: str) -> bytes:
+    def fetch(_: Fetcher, url: str, *_others: object) -> bytes:
         fetched.append(url)
         control.cancelled.set()
         return file_of(plain_room())
