@@ -7,7 +7,7 @@ import numpy as np
 from cv2.typing import MatLike
 
 from imaging.arrays import Field, Lab, connected, to_lab
-from imaging.picture import Mask, Pixels, scaled_size, size_of
+from imaging.picture import Mask, Pixels, scaled_size, size_of, strongest
 
 SIDE = 96
 """Pixels. The surface is fitted to the picture reduced to this many columns and rows."""
@@ -94,7 +94,7 @@ def is_full_bleed(pixels: Pixels) -> bool:
 
 def is_drawn(pixels: Pixels, background: Pixels) -> bool:
     """Return True if the border is too even for a photo, as the margin of a poster is."""
-    far = cv2.absdiff(pixels, background).max(axis=2)
+    far = strongest(cv2.absdiff(pixels, background))
     border = np.concatenate([far[0], far[-1], far[:, 0], far[:, -1]])
     return float(border[border < SETTLED_LEVELS].mean()) < LEAST_PHOTO_NOISE
 
@@ -126,7 +126,7 @@ def settled(pixels: Pixels, background: Pixels) -> Pixels:
     size = scaled_size(size_of(pixels), min(1.0, side))
     seen, expected = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (pixels, background))
     residual = cv2.subtract(seen, expected, dtype=cv2.CV_32F)
-    far = np.abs(residual).max(axis=2)
+    far = strongest(np.abs(residual))
     border = np.concatenate([far[0], far[-1], far[:, 0], far[:, -1]])
     noise = float(np.percentile(np.append(border[border < SETTLED_LEVELS], 0), 95))
     known = _open_to_border(far < min(SETTLED_LEVELS, 1 + 2 * noise)).astype(np.float32)
@@ -134,7 +134,7 @@ def settled(pixels: Pixels, background: Pixels) -> Pixels:
     total = cv2.GaussianBlur(residual * known[..., None], (0, 0), reach)
     weight = cv2.GaussianBlur(known, (0, 0), reach)
     correction = cv2.resize(total / (weight + LEAST_WEIGHT)[..., None], size_of(pixels))
-    return cast(Pixels, np.rint(background + correction).clip(0, 255).astype(np.uint8))
+    return cast(Pixels, cv2.add(background, correction, dtype=cv2.CV_8U))
 
 
 def _open_to_border(mask: Mask) -> Mask:

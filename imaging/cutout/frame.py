@@ -1,5 +1,6 @@
 """Finds the picture inside a picture: studio shots with bars around them, and opaque cards with an alpha channel."""
 
+import cv2
 import numpy as np
 
 from imaging.cutout.product import Channel
@@ -29,9 +30,8 @@ def inside_bars(pixels: Pixels) -> Box | None:
     A product that ends in straight edges at the same places looks the same: the caller has to look inside.
     """
     height, width = pixels.shape[:2]
-    color = pixels[0, 0].astype(np.int16)
-    differs = np.abs(pixels - color).max(axis=2) > BAR_LEVELS
-    left, top, right, bottom = box = bounds(differs)
+    far = strongest(cv2.absdiff(pixels, np.broadcast_to(pixels[0, 0], pixels.shape)))
+    left, top, right, bottom = box = bounds(far > BAR_LEVELS)
     if left == right:
         return None
     bars = (
@@ -42,7 +42,7 @@ def inside_bars(pixels: Pixels) -> Box | None:
     )
     if not ((bars[0] and bars[2]) or (bars[1] and bars[3])):
         return None
-    cut = np.abs(pixels[top:bottom, left:right] - color).max(axis=2) > CUT_LEVELS
+    cut = far[top:bottom, left:right] > CUT_LEVELS
     rims = cut[:, :3].any(axis=1), cut[:3].any(axis=0), cut[:, -3:].any(axis=1), cut[-3:].any(axis=0)
     straight = all(rim.mean() >= CUT_SHARE for rim, bar in zip(rims, bars, strict=True) if bar)
     return box if straight else None

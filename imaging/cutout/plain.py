@@ -181,9 +181,9 @@ def _limit(pixels: Pixels, far: Channel, calm: float) -> Field:
     grain = strongest(cv2.absdiff(pixels, cv2.GaussianBlur(pixels, (5, 5), 0)))
     around = near & ~dilated(strong, RINGING_CORE)
     ringing = float(grain[around].mean()) if around.any() else 0.0
-    limit = np.where(near, calm + min(MOST_RINGING, RINGING_FACTOR * ringing), calm)
-    share = min(MOST_RINGING_SHARE, RINGING_SHARE * ringing)
-    return cast(Field, np.maximum(limit, share * cv2.dilate(far, square(RINGING_NEIGHBORHOOD))))
+    limit = np.float32(calm) + np.float32(min(MOST_RINGING, RINGING_FACTOR * ringing)) * near
+    share = np.float32(min(MOST_RINGING_SHARE, RINGING_SHARE * ringing))
+    return cast(Field, cv2.max(limit, share * cv2.dilate(far, square(RINGING_NEIGHBORHOOD))))
 
 
 def _product(pixels: Pixels, background: Pixels, like: Mask, noise: float) -> Mask:
