@@ -195,8 +195,8 @@ def _outside(plan: Plan, transformers: int) -> dict[str, int]:
     stored = parts.transformer * (1 if plan.loras == "merged" else 2)
     rest = (parts.text_encoder + parts.vae) * 2
     loras = {"fused": 1, "reversible": 2, "switchable": 2}.get(plan.loras, 0) * LORA_PARAMETERS * 2
-    # A LoRA is in main memory twice, as its file and as the adapter.
-    waiting = stored + 2 * loras if plan.is_waiting else loras
+    # Beside a transformer that waits, a LoRA is there twice, as its file and as the adapter; else one at a time.
+    waiting = stored + 2 * loras if plan.is_waiting else min(loras, LORA_PARAMETERS * 2)
     return {"host": waiting, "disk": transformers * (stored + loras) + rest}
 
 

@@ -12,9 +12,6 @@ from testing.full_size import rehearse
 AGREEMENT = 0.02
 """Relative difference of the plan and the rehearsal."""
 
-MIN_HOST = 3e8
-"""Bytes of main memory that a picture's inputs and the tables take besides weights."""
-
 BY_NAME = {card.name: card for card in CARDS}
 EDIT = "qwen-image-edit-2511"
 PLANS: list[tuple[str, str, Precision]] = [
@@ -36,7 +33,8 @@ def test_a_start_and_a_picture_take_what_the_plan_says(name: str, card: str, pre
     counted = rehearse(profile, planned, BY_NAME[card])
     assert counted.resident == pytest.approx(planned.resident, rel=AGREEMENT)
     assert counted.peak == pytest.approx(planned.peak - CACHE_BYTES, rel=AGREEMENT)
-    assert counted.host == pytest.approx(planned.host, rel=AGREEMENT, abs=MIN_HOST)
+    if planned.is_waiting:
+        assert counted.host == pytest.approx(planned.host, rel=AGREEMENT)
     assert counted.syncs == 0, "nothing in a picture waits for the GPU"
 
 
