@@ -5,7 +5,7 @@ from typing import Any
 
 from imaging.compose import compose
 from imaging.placement.layout import Wish, lay_out
-from imaging.scenes import draw_scene
+from imaging.scenes import DrawnScene, draw_scene
 from models.engine import Control, EditTask, GenerateTask, Painted, PaintTask, Question, Sampling
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import Quality
@@ -13,6 +13,9 @@ from schemas.jobs import Quality
 CANNOT_REPLACE = (
     "Invalid replace: the preview engine cannot paint what is behind the old thing, and the product does not cover it"
 )
+
+
+NO_TABLE = "The rooms that the preview engine draws have no free table: the product stands on the floor"
 
 
 class Preview:
@@ -36,9 +39,10 @@ class Preview:
         control.progress("draw", 0, 2)
         scene = draw_scene(task.environment, task.size, task.sampling.seed, _extent_cm(task))
         control.progress("compose", 1, 2)
-        wish = Wish(coordinates=scene.foot, surface=scene.surface, product_height_cm=task.product_height_cm)
-        placement = lay_out(scene.pixels, task.cut_out, scene.camera, wish)
+        placement = lay_out(scene.pixels, task.cut_out, scene.camera, _wish(task, scene))
         warnings = [*_without_effect(task.sampling, task.harmonize), *placement.warnings]
+        if task.surface == "tabletop":
+            warnings.append(NO_TABLE)
         if task.instructions:
             warnings.append("instructions have no effect on the rooms that the preview engine draws")
         return Painted(compose(scene.pixels, task.cut_out, placement).pixels, 0, 1.0, tuple(warnings))
@@ -54,8 +58,16 @@ class Preview:
         return Painted(scene.pixels, 0, 1.0, tuple(_without_effect(task.sampling)))
 
 
+def _wish(task: GenerateTask, scene: DrawnScene) -> Wish:
+    """Return where the product belongs in a drawn room: at its free place, at the ceiling above that, or on what the
+    surface's own search finds."""
+    points = {"floor": scene.foot, "rug": scene.foot, "ceiling": (scene.foot[0], 0)}
+    surface = scene.surface if task.surface in ("auto", "tabletop") else task.surface
+    return Wish(coordinates=points.get(surface), surface=surface, product_height_cm=task.product_height_cm)
+
+
 def _extent_cm(task: GenerateTask) -> tuple[float, float] | None:
-    if task.product_height_cm is None:
+    if task.product_height_cm is None or task.surface not in ("auto", "floor", "tabletop"):
         return None
     rows, columns = task.cut_out.alpha.shape
     return task.product_height_cm * columns / rows, task.product_height_cm

@@ -345,9 +345,9 @@ export interface GenerationBody {
    */
   quality?: "auto" | "low" | "medium" | "high" | "xhigh" | "max" | "standard" | "hd" | "fast" | "balanced" | "best";
   /**
-   * url uploads to the bucket
+   * url: in the bucket, or for a while on this server; b64_json unless the model is dall-e-2 or -3
    */
-  response_format?: "b64_json" | "url";
+  response_format?: ("b64_json" | "url") | null;
   /**
    * auto: PNG, through a queue the best that fits
    */
@@ -357,9 +357,9 @@ export interface GenerationBody {
    */
   output_compression?: number;
   /**
-   * transparent is refused
+   * transparent paints opaque, with a warning
    */
-  background?: "auto" | "opaque";
+  background?: "auto" | "opaque" | "transparent";
   /**
    * answer with server-sent events
    */
@@ -400,6 +400,7 @@ export interface GenerationBody {
    * accepted, without effect
    */
   style?: ("vivid" | "natural") | null;
+  [k: string]: unknown;
 }
 export interface PictureAnswer {
   /**
@@ -480,7 +481,7 @@ export interface PlacementInfo {
    */
   true_cfg_scale: number;
   /**
-   * how clearly the product stood out from its ground, 0 to 1
+   * how far to trust the outline of the cut-out, 0 to 1; below 0.5 comes with a warning
    */
   cutout_confidence: number;
   /**
@@ -564,7 +565,7 @@ export interface PlacedAnswer {
   surface: string;
   scale: Scale1;
   /**
-   * how clearly this product stood out from its background, 0 to 1
+   * how far to trust the outline of the cut-out, 0 to 1; below 0.5 comes with a warning
    */
   cutout_confidence: number;
   /**
@@ -612,7 +613,7 @@ export interface GenerationInfo {
    */
   true_cfg_scale: number;
   /**
-   * how clearly the product stood out from its ground, 0 to 1
+   * how far to trust the outline of the cut-out, 0 to 1; below 0.5 comes with a warning
    */
   cutout_confidence: number;
   /**
@@ -740,6 +741,10 @@ export interface ErrorAnswer {
    */
   error_code: string;
   /**
+   * the same sentence, for clients that keep only a failed job's output
+   */
+  message: string;
+  /**
    * true in answers
    */
   success: false;
@@ -777,7 +782,7 @@ export interface ImagesAnswer {
   data: PaintedImage[];
 }
 /**
- * Nothing here is paid by the token: the keys are there for clients that read them.
+ * What an answer cost. Nothing is paid by the token: those keys are for clients that require them.
  */
 export interface Usage {
   processing_time_seconds: number;
@@ -817,7 +822,7 @@ export interface PlacementInfo1 {
    */
   true_cfg_scale: number;
   /**
-   * how clearly the product stood out from its ground, 0 to 1
+   * how far to trust the outline of the cut-out, 0 to 1; below 0.5 comes with a warning
    */
   cutout_confidence: number;
   /**
@@ -867,7 +872,7 @@ export interface PlacementInfo1 {
   };
 }
 /**
- * `b64_json` or `url`, as response_format asked; in a batch sizes and formats differ.
+ * One picture, as `b64_json` or `url`. In a batch sizes and formats may differ.
  */
 export interface PaintedImage {
   b64_json?: string;

@@ -1,0 +1,52 @@
+"""Each kind of product where it belongs in a new room."""
+
+import pytest
+
+from models.engine import Control, GenerateTask, Painted
+from models.preview import Preview
+from testing.shop import answer, door, small_generate
+
+
+class Listening(Preview):
+    def __init__(self) -> None:
+        self.tasks: list[GenerateTask] = []
+
+    def generate(self, task: GenerateTask, control: Control) -> Painted:
+        self.tasks.append(task)
+        return super().generate(task, control)
+
+
+@pytest.mark.parametrize(
+    ("fields", "surface"),
+    [
+        ({"product_name": "Berber rug"}, "rug"),
+        ({"product_name": "Wanduhr"}, "wall"),
+        ({"instructions": "hang it from the ceiling"}, "ceiling"),
+        ({"placement_surface": "wall", "product_name": "Vase"}, "wall"),
+        ({"product_name": "Armchair"}, "auto"),
+    ],
+)
+def test_the_engine_is_told_where_the_product_belongs(fields: dict[str, str], surface: str) -> None:
+    engine = Listening()
+    answer(door(lambda: engine), small_generate(seed=1, **fields))
+    [task] = engine.tasks
+    assert (task.surface, task.name) == (surface, fields.get("product_name", ""))
+
+
+def test_a_width_gives_the_height_by_the_photo_s_shape() -> None:
+    engine = Listening()
+    answer(door(lambda: engine), small_generate(seed=1, product_width_cm=30))
+    shape = engine.tasks[0].cut_out.alpha.shape
+    assert engine.tasks[0].product_height_cm == pytest.approx(30 * shape[0] / shape[1])
+
+
+def test_a_photo_of_another_shape_than_the_sizes_is_a_warning() -> None:
+    out = answer(door(), small_generate(seed=1, product_width_cm=100, product_height_cm=50))
+    assert any("the product photo shows" in warning for warning in out["warnings"])
+    fitting = answer(door(), small_generate(seed=1, product_width_cm=32, product_height_cm=50))
+    assert not any("the product photo shows" in warning for warning in fitting.get("warnings", []))
+
+
+def test_a_drawn_room_without_a_free_table_says_so() -> None:
+    out = answer(door(), small_generate(seed=1, product_name="Vase"))
+    assert any("no free table" in warning for warning in out["warnings"])
