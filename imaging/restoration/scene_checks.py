@@ -9,7 +9,7 @@ from imaging.arrays import to_lab
 from imaging.compose import Composite
 from imaging.cutout import CutOut
 from imaging.lighting.footprint import footprint
-from imaging.picture import Box, Pixels
+from imaging.picture import Pixels
 from imaging.placement.layout import Placement
 
 _VIEW = 160  # pixels along the longer side of the ground that is judged
@@ -34,13 +34,21 @@ class SceneChecks:
 def scene_checks(photo: Pixels, answer: Pixels, guide: Composite, product: CutOut, placement: Placement) -> SceneChecks:
     """Return the measurements of `answer`, in which the product is where `guide` has it."""
     return SceneChecks(
-        visible=_visible(guide, product, placement.frame),
+        visible=_visible(photo, guide, product, placement),
         clear_ground=_clear_ground(photo, product, placement),
         brightness=_brightness(answer, guide),
     )
 
 
-def _visible(guide: Composite, product: CutOut, frame: Box) -> float:
+def _visible(photo: Pixels, guide: Composite, product: CutOut, placement: Placement) -> float:
+    """Return the share inside the photo; of what lies in a plane that of its corners' quadrilateral."""
+    if placement.corners is not None:
+        height, width = photo.shape[:2]
+        corners = np.asarray(placement.corners, np.float32).reshape(-1, 2)
+        border = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+        inside = cv2.intersectConvexConvex(cv2.convexHull(corners), border)[0]
+        return min(1.0, inside / max(float(cv2.contourArea(cv2.convexHull(corners))), 1e-6))
+    frame = placement.frame
     whole = float(product.alpha.mean()) * (frame[2] - frame[0]) * (frame[3] - frame[1])
     return min(1.0, float(guide.alpha.sum()) / max(whole, 1e-6))
 

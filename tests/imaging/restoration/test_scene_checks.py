@@ -55,3 +55,7 @@ def test_a_product_left_in_its_studio_light_is_brighter_than_a_dim_room() -> Non
     assert relit is not None
     assert pasted is not None
     assert pasted > max(20, relit + 10)
+
+
+def test_a_rug_that_lies_inside_the_photo_is_whole() -> None:
+    assert checked(Wish(coordinates=(400, 560), surface="rug", product_height_cm=60)).visible > 0.99
