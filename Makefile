@@ -9,7 +9,7 @@ VERSION = $(shell sed -n 's/^VERSION = "\(.*\)"/\1/p' schemas/version.py)
 IMAGE = qwen-edit-generate-api
 BUILD = docker build
 
-.PHONY: run test test-fast test-busy check fix serve platform cutout-model bench soak fuzz lock image preview-image try-preview-image version release clean
+.PHONY: run test test-fast test-busy check fix serve platform cutout-model bench clients soak fuzz lock image preview-image try-preview-image version release clean
 
 run: .venv/.preview  ## put a chair into a room and a new room around it; the pictures are in outputs/
 	@$(IN)/python rp_handler.py
@@ -63,6 +63,11 @@ bench: .venv/.dev  ## placement and restoring against ground truth; what they, a
 	$(IN)/python -m bench.callers
 	$(IN)/python -m bench.cold_start
 	$(IN)/python -m bench.throughput
+
+clients: .venv/.preview  ## every client against a server and the local platform; writes the table of docs/http.md
+	$(IN)/uv venv --quiet --allow-existing .venv/clients
+	$(IN)/uv pip install --quiet --python .venv/clients/bin/python -r bench/clients/requirements.txt
+	$(IN)/python -m bench.clients --python .venv/clients/bin/python --write
 
 soak: .venv/.dev  ## 2,000 mixed jobs through the real SDK loop: is every one answered once? And cards that are lost
 	$(IN)/python -m bench.soak
