@@ -60,7 +60,7 @@ TINY_PLANS: dict[Precision, Plan] = {
     "auto": Plan("tiny", "int8", "bf16", True, "fused", "cuda", 0, 0),
     "int8": Plan("tiny", "int8", "bf16", True, "fused", "cuda", 0, 0),
     "fp8": Plan("tiny", "fp8", "bf16", True, "fused", "cuda", 0, 0),
-    "bf16": Plan("tiny", "bf16", "bf16", False, "switchable", "cuda", 0, 0),
+    "bf16": Plan("tiny", "bf16", "bf16", False, "reversible", "cuda", 0, 0),
     "nf4": Plan("tiny", "nf4", "nf4", False, "switchable", "cuda", 0, 0),
 }
 """The plan without a GPU."""
