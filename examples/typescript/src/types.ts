@@ -758,7 +758,7 @@ export interface ErrorAnswer {
   refresh_worker?: true;
 }
 /**
- * `percent` 0 to 100 of the whole job; `step` of `of` within the stage.
+ * Progress of a job: `percent` (0 to 100) of the whole job, `step` of `of` steps within the stage.
  */
 export interface Progress {
   stage: string;
