@@ -5,10 +5,11 @@
 # again, so that an interrupted run is resumed by the same command. It needs no network: packages that the machine lacks
 # are installed from ./wheels, filled on another machine with
 #   pip download -d wheels --no-deps diffusers peft bitsandbytes accelerate pydantic-settings nvidia-ml-py
+# PATIENCE=10 multiplies the limits of its steps, for a busy machine.
 # Without a GPU the same steps run tiny sizes, which shows that they work and nothing about speed.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-out=${1:-on_a_card} python=${PYTHON:-python} budget=${BUDGET_SECONDS:-540}
+out=${1:-on_a_card} python=${PYTHON:-python} budget=${BUDGET_SECONDS:-540} patience=${PATIENCE:-1}
 mkdir -p "$out"
 failed=0
 
@@ -21,7 +22,7 @@ fi
 
 # step NAME SECONDS COMMAND...: runs a command that prints JSON, within its time and what is left of the whole
 step() {
-  local name=$1 limit=$2 left=$((budget - SECONDS)); shift 2
+  local name=$1 limit=$(($2 * patience)) left=$((budget - SECONDS)); shift 2
   echo "== $name ($SECONDS s)"
   if [ -s "$out/$name.json" ]; then
     echo "done before"
