@@ -23,7 +23,7 @@ _HIGHEST = (0.35, 0.5)  # of the cut-out's height and width: highest place that 
 _SCALES = ((0.004, 0.35), (0.012, 0.30), (0.035, 0.20))
 _DENSITY = 4.0  # how fast the shadow saturates with the covered share around a pixel, so that thin legs have one
 _FLATTEST, _STEEPEST_VIEW = 0.15, 1.0  # vertical to horizontal scale of the floor as the camera sees it
-_CELLS = 640  # pixels along the longer side of the area that is darkened
+_CELLS = 400  # pixels along the longer side of the area that is darkened
 
 
 @dataclass(frozen=True, eq=False)
