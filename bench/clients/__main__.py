@@ -40,7 +40,7 @@ class Client:
 CLIENTS = (
     Client("original Python class (Qwen Edit & Generate API)", "original.py", "all methods, `POST /` of both"),
     Client("original JavaScript class", "original.mjs", "all methods, `POST /` of both"),
-    Client("`openai` (Python)", "openai_python.py", "generate, edit with mask, URLs, stream"),
+    Client("`openai` (Python)", "openai_python.py", "generate, edit of two pictures, URLs, stream"),
     Client("`openai` (npm)", "openai_npm.mjs", "generate, edit of two pictures, URLs"),
     Client("`litellm`", "litellm_client.py", "image_generation, image_edit"),
     Client("`langchain-community` DallEAPIWrapper", "langchain_client.py", "run: a URL"),
