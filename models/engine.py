@@ -129,7 +129,7 @@ class EditTask:
     region: Box | None = None
     by_words: bool = False
     replaces: str = ""
-    """What of the room the product takes the place of, in words; empty for nothing."""
+    """The thing in the room that the product replaces, in words; empty for none."""
     must_paint_behind: bool = False
     """True if what is replaced is not hidden by the product."""
 

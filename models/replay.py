@@ -35,7 +35,7 @@ WITHOUT_EFFECT = "quality, num_inference_steps, true_cfg_scale and negative_prom
 
 
 class RecordedAnswer(BaseModel):
-    """What the language model said to a question that contains `asked`."""
+    """A recorded answer of the language model to questions that contain `asked`."""
 
     model_config = ConfigDict(extra="forbid")
 
