@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from imaging.geometry.camera import Camera, Numbers
-from imaging.geometry.walls import floor_end
+from imaging.geometry.walls import floor_ends
 from imaging.picture import Pixels
 
 _ROOM_CM = 265.0  # rooms to live in are 240 to 300 cm high
@@ -64,5 +64,5 @@ def _ends(pixels: Pixels, camera: Camera) -> Numbers:
     height, width = pixels.shape[:2]
     middle = round(camera.horizon + _MIDDLE_OF_FLOOR * (height - camera.horizon))
     strips = pairwise(np.linspace(0, width, _STRIPS + 1).astype(int).tolist())
-    ends = [[floor_end(pixels, camera, strip, row) for row in (height - _BORDER, middle)] for strip in strips]
+    ends = [floor_ends(pixels, camera, strip, (height - _BORDER, middle)) for strip in strips]
     return np.array([[np.nan if end is None else end for end in pair] for pair in ends], np.float64)

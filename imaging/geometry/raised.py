@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from imaging.geometry.camera import Numbers
 from imaging.geometry.walls import evenly_lit
-from imaging.picture import Pixels, Point
+from imaging.picture import Pixels, Point, scaled_size, size_of
 
 _VIEW = 480  # pixels of the longer side
 _BELOW = 0.25  # of the photo's height: how far below the point the edge may be
+_MARGIN = 12  # rows around those in which the edge is looked for
 _SHORTEST, _WHOLE = 0.03, 0.2  # of the longer side: a piece of the edge, and all its pieces together
 _LEVEL = 0.22  # the steepest slope of an edge
 _ALIGNED = 2.0  # pixels that pieces of one edge may be off
@@ -30,7 +31,9 @@ _OTHER_TINT, _OTHER_LIGHTNESS = 8.0, 15.0  # CIELAB: the front is not floor
 def is_raised(pixels: Pixels, point: Point) -> bool:
     """Return True if the point surely lies on a raised top; False on the floor and in doubt."""
     shrink = min(1.0, _VIEW / max(pixels.shape[:2]))
-    small = cast(Pixels, cv2.resize(pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA))
+    step = max(1, int(0.5 / shrink))  # of a large photo every second, third, ... pixel is enough
+    size = scaled_size(size_of(pixels), shrink)
+    small = cast(Pixels, cv2.resize(pixels[::step, ::step], size, interpolation=cv2.INTER_AREA))
     small = cast(Pixels, cv2.bilateralFilter(small, 5, 20, 3))
     lab = np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float64)
     x, y = point[0] * shrink, point[1] * shrink
@@ -40,8 +43,11 @@ def is_raised(pixels: Pixels, point: Point) -> bool:
 
 def _front_edge(small: Pixels, lab: Numbers, x: float, y: float) -> float | None:
     """Return the row of the first long level edge below the point, None where there is none."""
-    found = cv2.createLineSegmentDetector(cv2.LSD_REFINE_NONE).detect(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))[0]
+    top, bottom = max(0, int(y) - _MARGIN), int(y + _BELOW * small.shape[0]) + _MARGIN
+    gray = cv2.cvtColor(np.ascontiguousarray(small[top:bottom]), cv2.COLOR_RGB2GRAY)
+    found = cv2.createLineSegmentDetector(cv2.LSD_REFINE_NONE).detect(gray)[0]
     ends = np.zeros((0, 2, 2)) if found is None else found.reshape(-1, 2, 2).astype(np.float64)
+    ends[..., 1] += top
     ends = np.where(ends[:, :1, :1] <= ends[:, 1:, :1], ends, ends[:, ::-1])  # from left to right
     across, down = (ends[:, 1] - ends[:, 0]).T
     ends, across, down = (part[np.abs(down) < _LEVEL * across] for part in (ends, across, down))

@@ -16,7 +16,7 @@ from imaging.geometry.camera import Numbers
 from imaging.picture import Pixels
 
 _SHORTEST = 0.025  # shorter segments are texture
-_VOTERS = 160  # the longest segments; voting costs their cube
+_VOTERS = 130  # the longest segments; voting costs their cube
 _TOLERANCE = np.radians(2.0)
 _UPRIGHT = np.radians(15.0)  # wide lenses lean the room's upright edges up to this far
 _LEVEL = np.radians(1.5)  # edges parallel to the picture say nothing about the horizon
@@ -176,13 +176,13 @@ def _normals(segments: Segments) -> Numbers:
 
 
 def _misfit(segments: Segments, points: Numbers) -> Numbers:
-    """Return the angle (points, segments) between each segment and the line from its middle to each point; a right
-    angle where the point lies on the segment itself, which then meets nothing there."""
-    toward = points[:, None] - segments.middle
-    distance = np.hypot(toward[..., 0], toward[..., 1])
-    across = np.abs((toward * _normals(segments)).sum(axis=2))
-    angle = np.arcsin((across / distance.clip(1e-9)).clip(0, 1))
-    return np.where(distance > segments.length / 2, angle, np.pi / 2)
+    """Return the sine of the angle (points, segments) between each segment and the line from its middle to each point;
+    1 where the point lies on the segment itself, which then meets nothing there."""
+    normals, middle = _normals(segments), segments.middle
+    across = np.abs(points @ normals.T - (normals * middle).sum(axis=1))
+    square = (points**2).sum(axis=1)[:, None] - 2 * points @ middle.T + (middle**2).sum(axis=1)
+    beyond = square > (segments.length / 2) ** 2
+    return np.where(beyond, across / np.sqrt(np.where(beyond, square, 1)), 1)
 
 
 def _refined(segments: Segments, point: Numbers) -> VanishingPoint:

@@ -1,5 +1,6 @@
 """The walls of a room photo: the row where the floor ends at a wall, or at whatever stands before it."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import cv2
@@ -17,6 +18,7 @@ _UNSEEN_ERROR = 0.5  # the same where the floor's end is seen in no strip, in pr
 
 _NEAREST_WALL_CM, FARTHEST_WALL_CM = 80.0, 1000.0
 _STRIPS = 24
+_FEWEST_ROWS, _FEWEST_COLUMNS = 8, 2  # pixels between the horizon and the foot, and across
 _MIDDLE_OF_FLOOR = 0.6  # from the horizon down to the photo's lower border
 _ROWS = 192
 _RUN = 5  # rows of floor in a row that are believed
@@ -31,18 +33,33 @@ def floor_end(pixels: Pixels, camera: Camera, columns: tuple[int, int], foot: in
     Wall is what is seen at the horizon, floor what lies at the foot and below it: the floor ends where rows first look
     like the latter and unlike the former. Medians over the columns take no notice of joints and table legs.
     """
+    return floor_ends(pixels, camera, columns, (foot,))[0]
+
+
+def floor_ends(pixels: Pixels, camera: Camera, columns: tuple[int, int], feet: Sequence[int]) -> list[int | None]:
+    """Return `floor_end` for each of several rows."""
     height, width = pixels.shape[:2]
     top = max(0, round(camera.horizon))
-    foot, left, right = min(foot, height), max(0, columns[0]), min(width, columns[1])
-    if foot - top < 8 or right - left < 2:
-        return None
+    left, right = max(0, columns[0]), min(width, columns[1])
+    if height - top < _FEWEST_ROWS or right - left < _FEWEST_COLUMNS:
+        return [None] * len(feet)
     rows = _row_colors(pixels[top:, left:right])
     shrunk = len(rows) / (height - top)
-    foot_row = max(_RUN, round((foot - top) * shrunk))
-    behind, floor, wall = rows[:foot_row], rows[foot_row - 1 :], np.median(rows[:3], axis=0)
+    ends: list[int | None] = []
+    for foot in feet:
+        start = _floor_start(rows, max(_RUN, round((min(foot, height) - top) * shrunk)))
+        near = min(foot, height) - top < _FEWEST_ROWS
+        ends.append(None if near or start is None else top + round(start / shrunk))
+    return ends
+
+
+def _floor_start(rows: Numbers, foot: int) -> int | None:
+    """Return the first of the rows, from the horizon down, that looks like those from `foot` on and unlike the wall."""
+    behind, floor, wall = rows[:foot], rows[foot - 1 :], np.median(rows[:3], axis=0)
+    if not len(floor):
+        return None
     unlike_wall = np.linalg.norm(behind - wall, axis=1) > _STEP
-    start = _first_run(_like_floor(behind, floor) & unlike_wall)
-    return None if start is None else top + round(start / shrunk)
+    return _first_run(_like_floor(behind, floor) & unlike_wall)
 
 
 def wall_distance(pixels: Pixels, camera: Camera) -> float:
