@@ -127,7 +127,8 @@ def _add_job(parser: argparse.ArgumentParser, schema: type[PictureJob], build: C
     told = schema.model_json_schema()
     pictures = [name for name in ("product_image", "room_image") if name in told["properties"]]
     for name in pictures:
-        parser.add_argument(name, metavar=name.removesuffix("_image"), help="a file or an https:// URL")
+        count = None if name in told["required"] else "?"  # an edit of several products has none of its own
+        parser.add_argument(name, nargs=count, metavar=name.removesuffix("_image"), help="a file or an https:// URL")
     options = parser.add_argument_group("the job")
     for name, field in told["properties"].items():
         if name not in ("action", *pictures):

@@ -3,6 +3,7 @@
 import http.server
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -299,8 +300,8 @@ def test_every_field_of_the_schema_is_an_option(
     with pytest.raises(SystemExit):
         main([action, "--help"])
     shown = capsys.readouterr().out
-    for name, field in schema.model_fields.items():
-        if field.is_required() and name != "action":
-            assert f" {name.removesuffix('_image')} " in shown
+    for name in schema.model_fields:
+        if name in ("product_image", "room_image"):
+            assert re.search(rf"\b{name.removesuffix('_image')}\b", shown)
         elif name != "action":
             assert f"--{name.replace('_', '-')}" in shown
