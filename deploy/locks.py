@@ -71,6 +71,7 @@ LOCKS = [
     Lock(ROOT / "requirements-uv.txt"),
     Lock(ROOT / "requirements-preview.txt", ROOT / "deploy/lock_exclusions.txt"),
     Lock(ROOT / "requirements.txt", ROOT / "deploy/lock_exclusions.txt"),
+    Lock(ROOT / "requirements-cutout.txt"),
     Lock(ROOT / "requirements-dev.txt", ROOT / "deploy/lock_exclusions_dev.txt", frozenset({"torch"})),
     Lock(ROOT / "deploy/requirements-ray.txt"),
 ]
