@@ -47,11 +47,12 @@ _JOINT_ROWS = 9  # pixels: level lines up to this thick are joints of the floor 
 @dataclass(frozen=True, eq=False)
 class Floor:
     """The floor of a reduced photo. `ground` is the floor with all that stands on it, `free` the part of it that shows,
-    `edges` are those of things and patterns anywhere in the photo. `seen` is False where what looks like the photo's
-    bottom cannot be floor."""
+    `likely` that and strips of what may be its far part. `edges` are those of things and patterns in the photo.
+    `seen` is False where what looks like the photo's bottom cannot be floor."""
 
     ground: Mask
     free: Mask
+    likely: Mask
     edges: Mask
     seen: bool
 
@@ -97,10 +98,11 @@ def find_floor(pixels: Pixels, camera: Camera) -> Floor:
     free = _without_joints(floor) & ground
     far_cm = camera.distance(float(np.flatnonzero(ground.any(axis=1))[0])) if free.any() else np.inf
     seen = far_cm < _FARTHEST_CM
+    likely = free
     if far_cm < _SHORT_CM:
-        farther = _farther(pixels, lab, free, camera)
-        ground, free = ground | _hull(ground | farther), free | farther
-    return Floor(ground, free, edges, seen)
+        likely = free | _farther(pixels, lab, free, camera)
+        ground = ground | _hull(ground | likely)
+    return Floor(ground, free, likely, edges, seen)
 
 
 def _farther(pixels: Pixels, lab: Lab, free: Mask, camera: Camera) -> Mask:

@@ -2,8 +2,8 @@
 
 The near edge of a top is long, straight and about level, and what is seen below it, a darker front or the dark under
 the table, looks neither like the top nor like the floor at the photo's bottom. The near edge of a rug has floor below
-it, and floors have no such edges. Limits were measured on seven tables and 71 points of the floor in 15 real rooms:
-none of the floor was taken for a top.
+it, and floors have no such edges. Measured in 15 real rooms: 16 of 35 points on seven tables are told to be raised, and
+none of 71 points on floors and rugs.
 """
 
 from typing import cast

@@ -96,7 +96,7 @@ def _grid(floor: Floor, camera: Camera) -> _FloorGrid:
 
 
 def _crampedness(grid: _FloorGrid) -> Numbers:
-    clearance = grid.from_cells(~grid.sampled(grid.floor.free))
+    clearance = grid.from_cells(~grid.sampled(grid.floor.likely))
     plain = grid.from_cells(grid.sampled(grid.floor.edges))
     front = grid.z - float(grid.z[grid.seen].min())
     cramped = 6 * positive(_CLEAR - clearance) + positive(_ROOMY - clearance) + np.where(clearance > 0, 0, _TAKEN)
@@ -121,7 +121,7 @@ def _away(grid: _FloorGrid, words: Words) -> list[Numbers]:
 
 def _from_side(grid: _FloorGrid, side: Side) -> Numbers:
     """Return the distance from the left or the right third of the free floor, or the middle quarter of the picture."""
-    free = grid.floor.free
+    free = grid.floor.likely
     columns = np.nonzero(free)[1] if free.any() else np.arange(free.shape[1])
     match side:
         case "left":

@@ -16,7 +16,7 @@ def test_the_floor_of_a_bare_room_ends_at_its_walls() -> None:
     columns, rows = (part.round().astype(int) for part in camera.project(x, 0 * x, z))
     inside = (columns >= 0) & (columns < 800) & (rows < 600)
     assert floor.seen
-    assert floor.free[rows[inside], columns[inside]].mean() > 0.85
+    assert floor.likely[rows[inside], columns[inside]].mean() > 0.85
     assert not floor.ground[: int(camera.horizon) + 20].any()
 
 
@@ -26,7 +26,7 @@ def test_a_floor_that_changes_its_color_with_the_distance_is_one_floor() -> None
     light = np.interp(np.arange(600), (camera.horizon, 600), (1.25, 0.75))[:, None, None]
     floor = floor_of((picture * np.where(light, light, 1)).clip(0, 255).astype(np.uint8))
     back = camera.project(np.zeros(1), np.zeros(1), np.array([470.0]))[1].item()
-    assert floor.free[int(back), 400]
+    assert floor.likely[int(back), 400]
 
 
 def test_what_rises_to_the_horizon_is_no_floor() -> None:
