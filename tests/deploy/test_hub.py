@@ -24,7 +24,7 @@ DEFAULTS = {entry["key"]: entry.get("value", entry.get("input", {}).get("default
 EDIT = PROFILES["qwen-image-edit-2511"]
 
 SYSTEM_BYTES = 6.2 * GB
-"""The base image, a compiler, and requirements.lock, which took 5.7 GB where it was installed."""
+"""The base image, a compiler, and requirements.lock, which took 5.5 GB where it was installed."""
 
 FREE_SHARE = 0.15
 """Of the disk: the SDK ends a worker whose disk is 90 % full."""
