@@ -27,6 +27,7 @@ ENDPOINT = "https://api.runpod.ai/v2/"
 
 OTHERS = (
     "RUNPOD_",
+    "TEST_PATIENCE",
     "HF_",
     "TORCHINDUCTOR_",
     "MODEL_PATH_",
