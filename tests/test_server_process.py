@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from testing.patience import WAIT_SECONDS, wait_until
+from testing.patience import PATIENCE, WAIT_SECONDS, wait_until
 from testing.pictures import as_base64, file_of, picture, plain_room
 from testing.processes import ROOT, environment, free_port, is_ready
 from testing.shop import small_edit
@@ -142,7 +142,7 @@ def refuses(url: str) -> bool:
 
 
 def test_an_engine_that_hangs_is_told_and_ends_the_server(tmp_path: Path) -> None:
-    limits = {"JOB_TIMEOUT_SECONDS": "1", "STUCK_SECONDS": "1"}
+    limits = {"JOB_TIMEOUT_SECONDS": str(4 * PATIENCE), "STUCK_SECONDS": "1"}  # it is to hang before
     with served(tmp_path, sys.executable, "-c", UNKIND, **limits) as server, ThreadPoolExecutor() as callers:
         jobs = [small_edit(instructions="hang", **PLACED), small_edit(**PLACED), small_edit(**PLACED)]
         headers = [{}, {}, {"Accept": "text/event-stream"}]
