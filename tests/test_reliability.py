@@ -178,7 +178,7 @@ class TestResults:
         with platform() as at, gate(at.url) as way, worker(replace(at, url=way.url), tmp_path):
             works(at)
             began, way.manners[:] = time.monotonic(), ["502"] * 100_000
-            wait_until(lambda: (tmp_path / "worker.log").read_text().count("Failed to get job") >= 3)
+            wait_until(lambda: (tmp_path / "worker.log").read_text().count("could not be asked for jobs") >= 3)
             assert time.monotonic() - began > 1.9, "a second between two"
             way.manners.clear()
             works(at)
