@@ -104,7 +104,7 @@ def _python(words: list[str], _folder: Path, _server: str) -> None:
 
 def _examples_cli(words: list[str]) -> None:
     """An endpoint's and a server's are read, ours is run."""
-    if {"--endpoint", "--url"} & set(words):
+    if {"--endpoint", "--url"} & set(words) or "batch" in words:
         cli._parser().parse_args(words[2:])
         return
     assert "-o" in words or "health" in words, "it would leave a picture here"
@@ -223,6 +223,7 @@ CHECKS: dict[str, Callable[[list[str], Path, str], None]] = {
     "curl": _curl,
     "docker": _docker,
     "helm": _helm,
+    "on_a_card.sh": lambda _words, _folder, _server: None,
     "runpodctl": _runpodctl,
     "kubectl": _kubectl,
     "npm": _npm,

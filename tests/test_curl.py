@@ -163,10 +163,10 @@ class TestErrors:
             (["-F", "images=@a.png"], "INVALID_INPUT", "Missing prompt"),
             (["-F", "prompt=turn it"], "INVALID_INPUT", "Missing image"),
             (["-F", "prompt=p", "-F", "images=@a.png", "-F", "n=11"], "INVALID_INPUT", "less than or equal to 10"),
-            (["-F", "prompt=p", "-F", "images=@a.png", "-F", "output_type=pt"], "NOT_SUPPORTED", "tensors do not"),
+            (["-F", "prompt=p", "-F", "images=@a.png", "-F", "output_type=pt"], "NOT_SUPPORTED", "tensors cannot"),
             (["-F", "prompt=p", "-F", "images=@a.png", "-F", "image=@b.png"], "INVALID_INPUT", "not both"),
             (["-F", "prompt=p", "-F", "images=no picture"], "INVALID_INPUT", "images"),
-            ([*IS_JSON, "{'prompt': 'p'}"], "INVALID_INPUT", "it is no JSON"),
+            ([*IS_JSON, "{'prompt': 'p'}"], "INVALID_INPUT", "it is not JSON"),
         ],
     )  # fmt: skip
     def test_c_reads_code_and_reason_in_detail(self, curl: Curl, arguments: list[str], code: str, reason: str) -> None:

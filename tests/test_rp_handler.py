@@ -233,8 +233,8 @@ class TestFields:
 
     def test_guidance_that_this_checkpoint_does_not_know_is_said_to_do_nothing(self) -> None:
         for make in (small_edit, small_generate):
-            [warning] = answer(door(), make(guidance_scale=3.5))["warnings"]
-            assert warning.startswith("guidance_scale has no effect: this checkpoint is not guidance-distilled")
+            warnings = " ".join(answer(door(), make(guidance_scale=3.5))["warnings"])
+            assert "guidance_scale has no effect: this checkpoint is not guidance-distilled" in warnings
 
     def test_a_default_that_is_sent_is_the_same_body(self) -> None:
         worker = door()
@@ -474,10 +474,11 @@ class TestInputPictures:
 
     def test_what_is_see_through_in_a_room_is_said_to_be_put_on_white(self) -> None:
         room = plain_room().convert("RGBA")
-        assert "warnings" not in answer(door(), small_edit(room_image=as_base64(file_of(room))))
+        opaque = answer(door(), small_edit(room_image=as_base64(file_of(room))))
+        assert "white" not in " ".join(opaque.get("warnings", []))
         room.putpixel((0, 0), (9, 9, 9, 0))
         out = answer(door(), small_edit(room_image=as_base64(file_of(room))))
-        assert out["warnings"] == ["Transparent parts of room_image were put on white"]
+        assert "Transparent parts of room_image were put on white" in out["warnings"]
 
     def test_a_picture_without_a_product_is_named(self) -> None:
         empty = as_base64(file_of(Image.new("RGBA", (40, 40), (0, 0, 0, 0))))
@@ -505,10 +506,10 @@ class TestInvalidInput:
             ("num_inference_steps", 0), ("num_inference_steps", 201), ("true_cfg_scale", 0.5),
             ("true_cfg_scale", 21), ("true_cfg_scale", float("nan")), ("quality", "ultra"),
             ("output_format", "gif"), ("output_quality", 0), ("response_format", "bytes"), ("fallback", "yes"),
-            ("fallback", 1), ("instructions", "x" * 4001), ("instructions", None), ("product_height_cm", -1),
+            ("fallback", 1), ("instructions", "x" * 4001), ("product_height_cm", -1),
             ("product_height_cm", float("inf")), ("camera_height_cm", "150"), ("harmonize", 1.1),
             ("idempotency_key", ""), ("product_scale", 0.01), ("product_scale", 1.5),
-            ("placement_surface", "ceiling"), ("placement_coordinates", [1]),
+            ("placement_surface", "roof"), ("placement_coordinates", [1]),
             ("placement_coordinates", [1, 2, 3]), ("placement_coordinates", [True, 5]),
             ("placement_coordinates", [float("nan"), 5]), ("placement_coordinates", ["5", 5]),
             ("placement_coordinates", [160, 5]), ("placement_coordinates", [-1, 5]),
@@ -544,9 +545,10 @@ class TestInvalidInput:
         assert problem["error"] == f"Edit processing failed: {sentence} [INVALID_INPUT]"
 
     def test_an_unknown_action_names_the_known_ones(self) -> None:
+        sentence = "Invalid action: X. Supported actions: edit, generate, health_check [INVALID_ACTION]"
         assert run(door(), {"action": "X"}) == {
-            "error": "Invalid action: X. Supported actions: edit, generate, health_check [INVALID_ACTION]",
-            "output": {"error_code": "INVALID_ACTION", "success": False},
+            "error": sentence,
+            "output": {"error_code": "INVALID_ACTION", "success": False, "message": sentence},
         }
 
     def test_an_unknown_field_is_refused_by_name(self) -> None:
