@@ -85,7 +85,8 @@ class TestSchedules:
         assert (few.pixels != best.pixels).any()
         bare = Qwen(parts)
         assert bare.qualities == ("best",)
-        assert (paint(bare, quality="best", true_cfg_scale=1.0).pixels == best.pixels).all()
+        apart = paint(bare, quality="best", true_cfg_scale=1.0).pixels.astype(int) - best.pixels
+        assert np.abs(apart).max() <= 2, "a LoRA that is subtracted leaves rounding behind, no more"
 
     def test_a_quality_that_is_not_loaded_is_answered_with_the_nearest_and_said(self, parts: Components) -> None:
         painted = paint(Qwen(parts), quality="fast", steps=None)
