@@ -28,7 +28,9 @@ def test_what_was_saved_paints_what_was_made(models: Path) -> None:
     read, made = loaded(models), tiny.components()
     for part in ("text_encoder", "vae"):
         written = getattr(made, part).state_dict()
-        assert all(torch.equal(tensor, written[name]) for name, tensor in getattr(read, part).state_dict().items())
+        for name, tensor in getattr(read, part).state_dict().items():
+            kept = written[name] if tensor.ndim == written[name].ndim else written[name][:, :, -1]  # one frame, in 2-D
+            assert torch.equal(tensor, kept), name
     apart = painted(read, quality="best").astype(int) - painted(made, quality="best")
     assert abs(apart).max() <= ROUNDING
 
