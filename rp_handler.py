@@ -250,6 +250,8 @@ def _summary(answer: dict[str, Any]) -> str:
         return "\n".join(f"{key:>16}: {value}" for key, value in answer.items())
     info = answer.get("placement_info") or answer["generation_info"]
     shown = {key: value for key, value in info.items() if value not in ("", {})}
+    if "checks" in shown:
+        shown["checks"] = shown["checks"].get("failed") or "passed"
     rows = {"action": answer["action"], **shown, "warnings": answer.get("warnings", "none")}
     pictures = [variant["image"] for variant in answer.get("images", [])] or [answer["processed_image"]]
     lines = [f"{key:>18}  {value}" for key, value in rows.items()]

@@ -75,8 +75,8 @@ def test_a_local_job_that_fails_ends_the_process_with_its_sentence(tmp_path: Pat
         ({"ENGINE": "auto", "RUNPOD_POD_ID": "pod", "CUDA_VISIBLE_DEVICES": ""}, "no usable GPU"),
         ({"ENGINE": "replay"}, "REPLAY_DIR"),
         ({"ENGINE": "replay", "REPLAY_DIR": "tests"}, "REPLAY_DIR: there is no PNG"),
-        ({"RUNPOD_LOG_LEVEL": "info"}, "RUNPOD_LOG_LEVEL: Input should be 'NOTSET', 'TRACE'"),
-        ({"RESPONSE_LIMIT_MB": "inf"}, "RESPONSE_LIMIT_MB: Input should be a finite number"),
+        ({"RUNPOD_LOG_LEVEL": "info"}, "RUNPOD_LOG_LEVEL: 'info': Input should be 'NOTSET', 'TRACE'"),
+        ({"RESPONSE_LIMIT_MB": "inf"}, "RESPONSE_LIMIT_MB: 'inf': Input should be a finite number"),
         ({"MODEL_PROFILE": "sd"}, "MODEL_PROFILE: sd is not one of"),
         (
             {"BUCKET_ENDPOINT_URL": "here", "BUCKET_ACCESS_KEY_ID": "a", "BUCKET_SECRET_ACCESS_KEY": "b"},
