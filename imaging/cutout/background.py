@@ -49,8 +49,8 @@ EVEN = 0.1
 LEAST_SPREAD, SPREAD_FACTOR = 0.7, 2.5
 """CIELAB distance of pixels that join the fit inside the border: at least, and times the border's own deviation."""
 
-SETTLED_SIDE = 400
-"""Pixels of the longer side on which the residuals are blurred."""
+SETTLED_SIDE, BLURRED_SIDE = 400, 100
+"""Pixels of the longer side on which the residuals are taken, and to which they are averaged before the blur."""
 
 SETTLED_LEVELS = 14
 """Levels within which a pixel counts as background for its own correction."""
@@ -124,16 +124,19 @@ def settled(pixels: Pixels, background: Pixels) -> Pixels:
     """Return `background` corrected by what is seen of it: a blur of the residuals of the pixels that resemble it."""
     side = SETTLED_SIDE / max(pixels.shape)
     size = scaled_size(size_of(pixels), min(1.0, side))
-    seen, expected = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (pixels, background))
+    seen = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    expected = cv2.resize(background, size)  # smooth: there is nothing to average
     residual = cv2.subtract(seen, expected, dtype=cv2.CV_32F)
     far = strongest(np.abs(residual))
     border = np.concatenate([far[0], far[-1], far[:, 0], far[:, -1]])
     noise = float(np.percentile(np.append(border[border < SETTLED_LEVELS], 0), 95))
     known = _open_to_border(far < min(SETTLED_LEVELS, 1 + 2 * noise)).astype(np.float32)
-    reach = SETTLED_REACH * max(size)
-    total = cv2.GaussianBlur(residual * known[..., None], (0, 0), reach)
-    weight = cv2.GaussianBlur(known, (0, 0), reach)
-    correction = cv2.resize(total / (weight + LEAST_WEIGHT)[..., None], size_of(pixels))
+    stacked = cv2.merge([residual * known[..., None], known])
+    small = scaled_size(size, min(1.0, BLURRED_SIDE / max(size)))
+    blurred = cv2.GaussianBlur(
+        cv2.resize(stacked, small, interpolation=cv2.INTER_AREA), (0, 0), SETTLED_REACH * max(small)
+    )
+    correction = cv2.resize(blurred[..., :3] / (blurred[..., 3:] + LEAST_WEIGHT), size_of(pixels))
     return cast(Pixels, cv2.add(background, correction, dtype=cv2.CV_8U))
 
 

@@ -30,10 +30,9 @@ MOST_TRACES = 0.2
 
 def leaves_traces(pixels: Pixels, background: Pixels, product: Mask) -> bool:
     """Return True if lines in the background show that the product goes on beyond what was found of it."""
-    seen = reduced(pixels, SIDE)
-    found = cv2.resize(product.astype(np.uint8), size_of(seen), interpolation=cv2.INTER_AREA) > 0
-    plain = cv2.cvtColor(reduced(background, SIDE), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    light = cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY).astype(np.float32) - plain
+    seen, plain = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (pixels, background))
+    light = reduced(cv2.subtract(seen, plain, dtype=cv2.CV_32F), SIDE)
+    found = cv2.resize(product.astype(np.uint8), size_of(light), interpolation=cv2.INTER_AREA) > 0
     fine, broad = (_slope(cv2.GaussianBlur(light, (0, 0), sigma)) for sigma in (FINE, BROAD))
     away = ~dilated(found, AWAY)
     if not away.any():
