@@ -106,7 +106,7 @@ def _view(room: Pixels, placement: Placement) -> _View:
 def _wall_cm(view: _View) -> float:
     """Return the distance of the back wall in cm; what is close behind the product may be a sofa or a side wall."""
     near = 0.0 if view.wall_row is None else view.camera.distance(view.wall_row)
-    return max(wall_distance(view.pixels, view.camera), min(near, FARTHEST_WALL_CM))
+    return max(wall_distance(view.pixels, view.camera)[0], min(near, FARTHEST_WALL_CM))
 
 
 def _sun(view: _View, light: Light) -> Source | None:

@@ -5,21 +5,12 @@ Single strips of a photo are often wrong: furniture stands before the wall, and 
 All strips together shift what is usual for such photos.
 """
 
-from dataclasses import replace
-from itertools import pairwise
-
-import cv2
 import numpy as np
 
 from imaging.geometry.camera import Camera, Numbers
-from imaging.geometry.walls import floor_ends
+from imaging.geometry.walls import ROOM_CM, wall_ends
 from imaging.picture import Pixels
 
-_ROOM_CM = 265.0  # rooms to live in are 240 to 300 cm high
-_VIEW = 480  # pixels of the longer side
-_STRIPS = 24
-_BORDER = 3  # rows from the photo's border
-_MIDDLE_OF_FLOOR = 0.6  # from the horizon to the photo's border
 _LEAST_RISE = 0.02  # cm for each cm of distance: nearer to the horizon rows tell nothing
 _LOWEST_CM, _HIGHEST_CM = 60.0, 230.0
 _STEPS = 60
@@ -44,25 +35,9 @@ def refined_height(pixels: Pixels, camera: Camera) -> tuple[float, float]:
 
 def _readings(pixels: Pixels, camera: Camera) -> Numbers:
     """Return the camera's heights in cm that the strips of the photo tell."""
-    shrink = min(1.0, _VIEW / max(camera.size))
-    level = replace(camera.scaled(shrink), roll=0.0)
-    small = np.asarray(cv2.resize(pixels, level.size, interpolation=cv2.INTER_AREA), np.uint8)
-    last = level.size[1] - 1
-    upside_down = replace(level, horizon=last - level.horizon)
-    floors = _ends(small, level)
-    ceilings = last - _ends(np.ascontiguousarray(small[::-1]), upside_down)
+    level, floors, ceilings = wall_ends(pixels, camera)
     down = -level.ray(np.zeros_like(floors), floors)[1][:, :, None]
     up = level.ray(np.zeros_like(ceilings), ceilings)[1][:, None, :]
     seen = (down > _LEAST_RISE) & (up > _LEAST_RISE)  # False where a strip tells nothing
-    heights = _ROOM_CM * (down / np.where(seen, down + up, np.inf))[seen]
+    heights = ROOM_CM * (down / np.where(seen, down + up, np.inf))[seen]
     return np.asarray(heights[(heights > _LOWEST_CM) & (heights < _HIGHEST_CM)])
-
-
-def _ends(pixels: Pixels, camera: Camera) -> Numbers:
-    """Return the rows (strips, 2) where the floor ends, looked for from the photo's border and from the middle of the
-    floor; NaN where nothing tells."""
-    height, width = pixels.shape[:2]
-    middle = round(camera.horizon + _MIDDLE_OF_FLOOR * (height - camera.horizon))
-    strips = pairwise(np.linspace(0, width, _STRIPS + 1).astype(int).tolist())
-    ends = [floor_ends(pixels, camera, strip, (height - _BORDER, middle)) for strip in strips]
-    return np.array([[np.nan if end is None else end for end in pair] for pair in ends], np.float64)

@@ -34,7 +34,10 @@ _TELLING_ROWS = 0.15  # of the photo's height: edges nearer to the horizon look 
 _LEAST_SUPPORT = 0.5  # of the photo's longer side: length of edges that tell the room's angle
 _LEAST_LINE = 0.1  # of the photo's longer side: length of the edges along a side wall that tell where it is
 _LEAST_SLANT = 1e-3  # cm across the room for each cm of depth: a ray that never meets a side wall
-_CEILING_QUANTILE = 0.85  # of those edges' length, by height: the line at the ceiling is the highest but for lamps
+_SIDE_CM, _SIDE_ERROR = 180.0, 0.5  # from the camera to a side wall, one standard deviation as a share: rooms are
+# 250 to 600 cm wide, and photos are mostly taken from the middle
+_NEAREST_SIDE_CM, _FARTHEST_SIDE_CM, _SIDE_STEPS = 50.0, 600.0, 60
+_LINE_ERROR = 0.2  # one standard deviation of a line's slope, as a share: that of the camera's and the room's height
 _BESIDE = 0.06  # of the photo's width: columns on both sides of a point in which the floor's end is looked for
 
 
@@ -82,7 +85,7 @@ def wall_at(pixels: Pixels, camera: Camera, point: Point) -> Wall:
     segments, shrink = _segments_of(pixels, camera)
     reduced = camera.scaled(shrink)
     angle = _angle(segments, reduced)
-    back = wall_distance(pixels, camera)
+    back = wall_distance(pixels, camera)[0]
     seen = point[0] * shrink, point[1] * shrink
     if not _is_receding(segments, reduced, seen, angle):
         return Wall(back, angle)
@@ -135,21 +138,28 @@ def _votes(segments: Segments, camera: Camera, angle: float, weight: Numbers) ->
 def _side_distance(
     segments: Segments, camera: Camera, point: tuple[float, float], angle: float, is_left: bool
 ) -> float | None:
-    """Return z of a side wall behind a pixel, from the line where it meets the ceiling; None where no line is seen.
+    """Return z of a side wall behind a pixel, from the lines where it meets floor and ceiling; None where none is seen.
 
     In a ray (r, u, 1) let a be its component across the room. A line along the room's depth, `across` cm to the side
-    and `rise` cm above the camera, has u / a = rise / across at each of its points.
+    and `rise` cm above the camera, has u / a = rise / across at each of its points. The wall is where lines at the
+    floor and at the ceiling agree; steeper lines are joints of the floor or moldings of the ceiling, and rarer.
     """
     columns, rows = (segments.middle + np.array(camera.size) / 2).T
     across, up = _across(camera, columns, rows, angle)
     own = float(_across(camera, np.array([point[0]]), np.array([point[1]]), angle)[0][0])
-    beside = (across < 0 if is_left else across > 0) & (up > 0) & (_leads(segments, camera, angle) < _AGREES)
-    if float(segments.length[beside].sum()) < _LEAST_LINE * max(camera.size):
+    beside = (across < 0 if is_left else across > 0) & (_leads(segments, camera, angle) < _AGREES) & (up != 0)
+    if float(segments.length[beside & (up > 0)].sum()) < _LEAST_LINE * max(camera.size):
         return None
-    slopes, lengths = np.abs(up[beside] / across[beside]), segments.length[beside]
-    order = np.argsort(slopes)
-    line = slopes[order][int(np.searchsorted(np.cumsum(lengths[order]), _CEILING_QUANTILE * lengths.sum()))]
-    return float(max((CEILING_CM - camera.height_cm) / line / max(abs(own), _LEAST_SLANT), _NEAREST_CM))
+    slopes, lengths = up[beside] / np.abs(across[beside]), segments.length[beside] / max(camera.size)
+    steps = np.linspace(np.log(_NEAREST_SIDE_CM), np.log(_FARTHEST_SIDE_CM), _SIDE_STEPS)
+    weight = np.exp(-0.5 * ((steps - np.log(_SIDE_CM)) / _SIDE_ERROR) ** 2)
+    for rise in (CEILING_CM - camera.height_cm, -camera.height_cm):
+        same = slopes * rise > 0
+        beyond = (np.log(slopes[same] / rise)[:, None] + steps) / _LINE_ERROR
+        at_edge, off_wall = np.exp(-0.5 * beyond**2), 1 / (1 + np.exp(-2 * beyond))
+        weight *= (_LEAST_LINE + lengths[same] @ at_edge) * np.exp(-lengths[same] @ off_wall)
+    beside_cm = float(np.exp(np.average(steps, weights=weight)))
+    return max(beside_cm / max(abs(own), _LEAST_SLANT), _NEAREST_CM)
 
 
 def _across(camera: Camera, columns: Numbers, rows: Numbers, angle: float) -> tuple[Numbers, Numbers]:

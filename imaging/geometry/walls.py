@@ -1,6 +1,7 @@
 """The walls of a room photo: the row where the floor ends at a wall, or at whatever stands before it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import cv2
@@ -11,18 +12,34 @@ from imaging.geometry.camera import Camera, Numbers
 from imaging.picture import Pixels
 
 WALL_CM = 400.0
-"""The distance of a wall where its foot is not seen: 280 to 740 cm in real rooms."""
+"""The distance of a wall of which nothing is seen: 280 to 740 cm in real rooms."""
 
-_USUAL_ERROR = 0.45  # one standard deviation of that, as a share
-_UNSEEN_ERROR = 0.5  # the same where the floor's end is seen in no strip, in proportion for fewer than all
+ROOM_CM, ROOM_ERROR = 265.0, 0.12
+"""The height of rooms to live in, 240 to 300 cm, and one standard deviation of it as a share."""
+
+_USUAL_ERROR = 0.45  # one standard deviation of WALL_CM, as a share
 
 _NEAREST_WALL_CM, FARTHEST_WALL_CM = 80.0, 1000.0
+_STEPS = 80
+_READING_ERROR = 0.12  # one standard deviation of a distance told by one strip of the photo, as a share
+_OUTLIERS = 0.05  # of the mean density: how often strips may be wrong
+_FULL_COUNT = 2 * 24  # readings that count as one independent measurement: there are two a strip
+_LEAST_ERROR = (
+    0.3  # one standard deviation of a wall's distance, as a share: on real rooms strips agreed more than they
+)
+# were right, as wardrobes and beams end floors and ceilings in all of them
+_SEEN_BEYOND = 0.1  # odds that a wall's upper end is overlooked although it is inside the photo
+_BORDER_ERROR = 0.15  # one standard deviation, as a share, of the distance from which on it is inside
+_LEAST_SLANT = 1e-3  # cm of rise for each cm of distance
+_LEAST_ABOVE_CM = 30.0  # from the camera to the ceiling
+_VIEW = 480  # pixels of the longer side
 _STRIPS = 24
+_BORDER = 3  # rows from the photo's border
 _FEWEST_ROWS, _FEWEST_COLUMNS = 8, 2  # pixels between the horizon and the foot, and across
 _MIDDLE_OF_FLOOR = 0.6  # from the horizon down to the photo's lower border
 _ROWS = 192
 _RUN = 5  # rows of floor in a row that are believed
-_STEP = 6.0  # CIELAB: what floor and wall differ by at least
+_STEP, _FAINT_STEP = 6.0, 3.0  # CIELAB: what floor and wall surely differ by; a ceiling may differ by its light alone
 _TINT = 9.0  # CIELAB a, b at middle lightness: what one floor differs by in itself
 _SHADE = 30.0  # CIELAB lightness: between a floor's sunlit and shaded parts
 
@@ -36,8 +53,10 @@ def floor_end(pixels: Pixels, camera: Camera, columns: tuple[int, int], foot: in
     return floor_ends(pixels, camera, columns, (foot,))[0]
 
 
-def floor_ends(pixels: Pixels, camera: Camera, columns: tuple[int, int], feet: Sequence[int]) -> list[int | None]:
-    """Return `floor_end` for each of several rows."""
+def floor_ends(
+    pixels: Pixels, camera: Camera, columns: tuple[int, int], feet: Sequence[int], step: float = _STEP
+) -> list[int | None]:
+    """Return `floor_end` for each of several rows, where floor and wall differ by `step` in CIELAB."""
     height, width = pixels.shape[:2]
     top = max(0, round(camera.horizon))
     left, right = max(0, columns[0]), min(width, columns[1])
@@ -47,36 +66,83 @@ def floor_ends(pixels: Pixels, camera: Camera, columns: tuple[int, int], feet: S
     shrunk = len(rows) / (height - top)
     ends: list[int | None] = []
     for foot in feet:
-        start = _floor_start(rows, max(_RUN, round((min(foot, height) - top) * shrunk)))
+        start = _floor_start(rows, max(_RUN, round((min(foot, height) - top) * shrunk)), step)
         near = min(foot, height) - top < _FEWEST_ROWS
         ends.append(None if near or start is None else top + round(start / shrunk))
     return ends
 
 
-def _floor_start(rows: Numbers, foot: int) -> int | None:
+def _floor_start(rows: Numbers, foot: int, step: float) -> int | None:
     """Return the first of the rows, from the horizon down, that looks like those from `foot` on and unlike the wall."""
     behind, floor, wall = rows[:foot], rows[foot - 1 :], np.median(rows[:3], axis=0)
     if not len(floor):
         return None
-    unlike_wall = np.linalg.norm(behind - wall, axis=1) > _STEP
+    unlike_wall = np.linalg.norm(behind - wall, axis=1) > step
     return _first_run(_like_floor(behind, floor) & unlike_wall)
 
 
-def wall_distance(pixels: Pixels, camera: Camera) -> float:
-    """Return how far the back wall is in cm: where the floor ends in most strips of the photo. Where few strips tell or
-    they disagree, it is drawn to WALL_CM."""
-    height, width = pixels.shape[:2]
-    foot = round(camera.horizon + _MIDDLE_OF_FLOOR * (height - camera.horizon))
-    borders = np.linspace(0, width, _STRIPS + 1).astype(int).tolist()
-    ends = [floor_end(pixels, camera, strip, foot) for strip in pairwise(borders)]
-    distances = np.log([camera.distance(end) for end in ends if end is not None])
-    seen = distances[distances < np.log(FARTHEST_WALL_CM)]
+def wall_distance(pixels: Pixels, camera: Camera) -> tuple[float, float]:
+    """Return how far the back wall is in cm, and one standard deviation of it as a share.
+
+    The rows where floor and ceiling end tell it, each by the height of the camera below or above. A wall that reaches
+    the photo's upper border is nearer than one whose ceiling would be in view.
+    """
+    level, floors, ceilings = wall_ends(pixels, camera, _FAINT_STEP)
+    below, above = camera.height_cm, max(ROOM_CM - camera.height_cm, _LEAST_ABOVE_CM)
+    steps = np.linspace(np.log(_NEAREST_WALL_CM), np.log(1.5 * FARTHEST_WALL_CM), _STEPS)
+    weight = np.exp(-0.5 * ((steps - np.log(WALL_CM)) / _USUAL_ERROR) ** 2)
+    weight *= _agreement(steps, below / _slants(level, floors), camera.height_error)
+    weight *= _agreement(steps, above / _slants(level, ceilings), _error_above(camera, above))
+    visible_from = np.log(above / _slants(level, np.zeros(1))[0])
+    inside = _SEEN_BEYOND + 1 / (1 + np.exp((steps - visible_from) / _BORDER_ERROR))
+    weight *= inside ** float(np.isnan(ceilings).mean())
+    middle = float(np.average(steps, weights=weight))
+    spread = float(np.sqrt(np.average((steps - middle) ** 2, weights=weight)))
+    return float(np.exp(middle)), float(np.hypot(spread, _LEAST_ERROR))
+
+
+def _error_above(camera: Camera, above_cm: float) -> float:
+    """Return the error of the height from the camera to the ceiling, as a share of it."""
+    return float(np.hypot(ROOM_CM * ROOM_ERROR, camera.height_cm * camera.height_error) / above_cm)
+
+
+def _agreement(steps: Numbers, distances: Numbers, error: float) -> Numbers:
+    """Return how well each distance, given by its logarithm, agrees with those that were read; 1 where none was."""
+    seen = distances[(distances > _NEAREST_WALL_CM) & (distances < FARTHEST_WALL_CM)]
     if not len(seen):
-        return WALL_CM
-    middle = float(np.median(seen))
-    spread = 1.5 * float(np.median(np.abs(seen - middle))) + _UNSEEN_ERROR * (1 - len(seen) / _STRIPS)
-    trust = _USUAL_ERROR**2 / (_USUAL_ERROR**2 + spread**2)
-    return max(float(np.exp(trust * middle + (1 - trust) * np.log(WALL_CM))), _NEAREST_WALL_CM)
+        return np.ones_like(steps)
+    spread = np.hypot(_READING_ERROR, error)
+    density = np.exp(-0.5 * ((np.log(seen)[:, None] - steps) / spread) ** 2).mean(axis=0)
+    return np.asarray((density / density.mean() + _OUTLIERS) ** min(1.0, len(seen) / _FULL_COUNT))
+
+
+def _slants(camera: Camera, rows: Numbers) -> Numbers:
+    """Return how much the rays of rows rise or fall for each cm of distance; NaN for rows that are NaN."""
+    return np.asarray(np.abs(camera.ray(np.zeros_like(rows), rows)[1]).clip(_LEAST_SLANT), np.float64)
+
+
+def wall_ends(pixels: Pixels, camera: Camera, ceiling_step: float = _STEP) -> tuple[Camera, Numbers, Numbers]:
+    """Return the camera of a reduced photo, without roll, and the rows where floor and ceiling end in strips of it.
+
+    Both are (strips, 2), looked for from the photo's border and from the middle of the floor or ceiling; NaN where
+    nothing tells. A ceiling differs from the wall by `ceiling_step` in CIELAB.
+    """
+    level = replace(camera.scaled(min(1.0, _VIEW / max(camera.size))), roll=0.0)
+    small = np.asarray(cv2.resize(pixels, level.size, interpolation=cv2.INTER_AREA), np.uint8)
+    last = level.size[1] - 1
+    upside_down = replace(level, horizon=last - level.horizon)
+    ceilings = last - _ends(np.ascontiguousarray(small[::-1]), upside_down, ceiling_step)
+    return level, _ends(small, level, _STEP), ceilings
+
+
+def _ends(pixels: Pixels, camera: Camera, step: float) -> Numbers:
+    """Return the rows (strips, 2) where the floor ends, looked for from the photo's border and from the middle of the
+    floor; NaN where nothing tells."""
+    height, width = pixels.shape[:2]
+    middle = round(camera.horizon + _MIDDLE_OF_FLOOR * (height - camera.horizon))
+    strips = pairwise(np.linspace(0, width, _STRIPS + 1).astype(int).tolist())
+    ends = [floor_ends(pixels, camera, strip, (height - _BORDER, middle), step) for strip in strips]
+    return np.array([[np.nan if end is None else end for end in pair] for pair in ends], np.float64)
 
 
 def _row_colors(piece: Pixels) -> Numbers:

@@ -95,8 +95,7 @@ def perspective_at(room: Pixels, solid: Solid, camera: Camera, surface: Surface,
     """Return the perspective of a solid with its base just above a pixel row, or hung on the wall; `camera` stands over
     the floor and has the horizon of the solid's column."""
     if surface == "ceiling":
-        wall = _on_wall(room, camera)
-        distance = ceiling_distance(camera, base_row - 1, wall.distance)
+        distance = ceiling_distance(camera, base_row - 1, wall_distance(room, camera)[0])
         return AtDistance(camera.focal, distance, _CEILING_ERROR, "the height of the ceiling")
     if surface == "wall" or base_row <= camera.horizon:
         return _on_wall(room, camera)
@@ -107,7 +106,8 @@ def perspective_at(room: Pixels, solid: Solid, camera: Camera, surface: Surface,
 
 
 def _on_wall(room: Pixels, camera: Camera) -> AtDistance:
-    return AtDistance(camera.focal, wall_distance(room, camera), WALL_ERROR, WALL_DISTANCE)
+    distance, error = wall_distance(room, camera)
+    return AtDistance(camera.focal, distance, error, WALL_DISTANCE)
 
 
 def over(camera: Camera, surface: Surface, base_row: int) -> Camera:

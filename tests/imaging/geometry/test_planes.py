@@ -84,3 +84,15 @@ def test_a_side_wall_recedes_and_the_back_wall_does_not() -> None:
     assert np.degrees(left) == pytest.approx(90, abs=2)
     assert np.degrees(right) == pytest.approx(-90, abs=2)
     assert abs(np.degrees(back)) < 2
+
+
+@pytest.mark.parametrize("moldings", [False, True])
+def test_the_distance_of_a_side_wall_is_told_by_its_lines_and_not_by_moldings_of_the_ceiling(moldings: bool) -> None:
+    room = corridor(0)
+    for x in (-60, -30) if moldings else ():
+        ends = pinhole(np.array([(x, 250, 200), (x, 250, 600)]))
+        a, b = (tuple(round(float(value)) for value in each) for each in ends)
+        cv2.line(room, a, b, (60, 60, 60), 2, cv2.LINE_AA)
+    wall = wall_at(room, CAMERA, (90, 200))
+    right = CAMERA.slants(90.5, 200.5)[0]
+    assert abs(right) * wall.distance_cm == pytest.approx(150, rel=0.25)

@@ -73,7 +73,7 @@ def test_on_a_wall_a_box_is_filled_in_its_middle_and_coordinates_are_the_center(
 
 def test_what_hangs_has_the_scale_of_the_wall() -> None:
     hung = placed(Wish(coordinates=(400, 180), surface="wall", product_height_cm=80))
-    assert hung.frame[3] - hung.frame[1] == pytest.approx(80 * CAMERA.focal / drawn.WALL_CM, rel=0.06)
+    assert hung.frame[3] - hung.frame[1] == pytest.approx(80 * CAMERA.focal / drawn.WALL_CM, rel=0.08)
 
 
 def test_on_a_table_the_camera_is_lower() -> None:
