@@ -16,10 +16,12 @@ import math
 import random
 import re
 import reprlib
+import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack
@@ -290,12 +292,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Answer:
-    """`info` is the answer's placement_info or generation_info, or what OpenAI's route says beside the pictures."""
+    """`info` is the answer's placement_info or generation_info, or what OpenAI's route says beside the pictures.
+    `placements` says where each of several `products` is, in their order."""
 
     pictures: tuple[Picture, ...]
     info: dict[str, Any]
     warnings: tuple[str, ...] = ()
     job_id: str | None = None
+    placements: tuple[dict[str, Any], ...] = ()
 
     @property
     def seed(self) -> int:
@@ -311,6 +315,35 @@ class Answer:
             _written(picture, stem, f"-{number}" if len(self.pictures) > 1 else "")
             for number, picture in enumerate(self.pictures, 1)
         ]
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """The end of the job number `index` of a `map`: its answer, or the error in its place."""
+
+    index: int
+    job: Job = field(repr=False)
+    answer: Answer | None = None
+    error: WorkerError | None = None
+
+
+@dataclass
+class _Order:
+    """Results of a `map` in the order of their jobs, or as they come."""
+
+    in_order: bool
+    _early: dict[int, JobResult] = field(default_factory=dict)
+    _due: int = 0
+
+    def ready(self, result: JobResult) -> Iterator[JobResult]:
+        """Take a result, and yield those whose turn it is."""
+        if not self.in_order:
+            yield result
+            return
+        self._early[result.index] = result
+        while self._due in self._early:
+            self._due += 1
+            yield self._early.pop(self._due - 1)
 
 
 def _written(picture: Picture, stem: Path, number: str) -> Path:
@@ -423,7 +456,8 @@ def _answer(output: Mapping[str, Any]) -> Answer:
     match output:
         case {"processed_image": image, "mime_type": mime_type} if info:
             first = {"image": image, "mime_type": mime_type, "seed": info.get("seed")}
-            return Answer(_pictures(output.get("images", [first])), info, warnings)
+            placements = tuple(each for each in output.get("placements", ()) if isinstance(each, dict))
+            return Answer(_pictures(output.get("images", [first])), info, warnings, placements=placements)
         case {"data": list(data), "model": str(model), "output_format": str(kind)}:
             variants = [_variant(one, f"image/{kind}") for one in data]
             return Answer(_pictures(variants), {"engine": model, **_others(output)}, warnings)
@@ -599,6 +633,28 @@ class _Blocking:
         self.http.close()
 
 
+@dataclass(frozen=True)
+class _Stoppable(_Blocking):
+    """For the threads of a `map`, which Ctrl-C does not reach: raises KeyboardInterrupt once `stopped` is set."""
+
+    stopped: threading.Event
+
+    async def send(self, ask: _Ask) -> httpx.Response:
+        hear = ask.hear
+
+        def listen(line: str) -> None:
+            if self.stopped.is_set():
+                raise KeyboardInterrupt
+            assert hear
+            hear(line)
+
+        return await super().send(replace(ask, hear=listen) if hear else ask)
+
+    async def sleep(self, seconds: float) -> None:
+        if self.stopped.wait(seconds):
+            raise KeyboardInterrupt
+
+
 def _finished(coroutine: Coroutine[Any, Any, T]) -> T:
     """What it returns, where it never awaits."""
     try:
@@ -673,6 +729,13 @@ class _Calls:
                 answer = (await self._queued(self.place, job, listen, resend)).answer()
         return answer if job.get("response_format") == "url" else await self.download(answer)
 
+    async def _result(self, index: int, job: Job, resend: bool) -> JobResult:
+        """With progress, so that a server sends events, and a stop is noticed between them."""
+        try:
+            return JobResult(index, job, await self.answer(job, on_progress=lambda _: None, resend=resend))
+        except WorkerError as problem:
+            return JobResult(index, job, error=problem)
+
     async def paint(self, prompt: str, *, resend: bool = False, **fields: Unpack[PaintFields]) -> Answer:
         """A picture from words alone, by OpenAI's /v1/images/generations. That has no idempotency key: with `resend`,
         what was lost is painted again."""
@@ -708,16 +771,17 @@ class _Calls:
         return await self._told(self._ask("GET", "/health"))
 
     async def health_check(self) -> dict[str, Any]:
-        """What a worker tells of itself. Its `status` is `healthy` (a server's: `ready`), `loading` or `unhealthy`. On
-        RunPod it is a job, which wakes a worker."""
+        """What a worker tells of itself. Its `status` is `healthy`, `loading` or `unhealthy`. On RunPod it is a job,
+        which wakes a worker."""
+        job = {"action": "health_check"}
         if isinstance(self.place, Server):
-            ask = replace(self._ask("GET", "/ready"), refusals=())
+            ask = self._ask("POST", "/", {"input": job})
             response = await self._sent(ask)
-            told = _json(response)
+            told = _checked(response, ask)
             if "status" not in told:
                 raise _refusal(response, ask)
             return told
-        status = await self._queued(self.place, {"action": "health_check"}, None, resend=True)
+        status = await self._queued(self.place, job, None, resend=True)
         status.require_completed()
         return status.output
 
@@ -927,6 +991,25 @@ class AsyncWorker(_Calls):
     ) -> None:
         super().__init__(place, patience, _Awaiting(http or httpx.AsyncClient(limits=CONNECTIONS)))
 
+    async def map(
+        self, jobs: Iterable[Job], *, concurrency: int = 4, in_order: bool = True, resend: bool = False
+    ) -> AsyncGenerator[JobResult]:
+        """The results of many jobs, at most `concurrency` of which run at once; see Worker.map."""
+        order, numbered, running = _Order(in_order), enumerate(jobs), set[asyncio.Task[JobResult]]()
+        try:
+            while True:
+                for index, job in islice(numbered, concurrency - len(running)):
+                    running.add(asyncio.create_task(self._result(index, job, resend)))
+                if not running:
+                    return
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for result in (ready for task in done for ready in order.ready(task.result())):
+                    yield result
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -950,7 +1033,33 @@ class Worker:
     def __init__(
         self, place: Endpoint | Server, *, patience: Patience = Patience(), http: httpx.Client | None = None
     ) -> None:
-        self._calls = _Calls(place, patience, _Blocking(http or httpx.Client(limits=CONNECTIONS)))
+        self._http = http or httpx.Client(limits=CONNECTIONS)
+        self._calls = _Calls(place, patience, _Blocking(self._http))
+
+    def map(
+        self, jobs: Iterable[Job], *, concurrency: int = 4, in_order: bool = True, resend: bool = False
+    ) -> Generator[JobResult]:
+        """Yield the results of many jobs, at most `concurrency` of which run at once.
+
+        A job that fails is a result with its `error`. Jobs are taken from the iterable as they are sent, so it may make
+        them one by one. Results come in the order of the jobs, or, without `in_order`, as soon as they are there. Who
+        stops early (Ctrl-C, `break`, an error of the iterable) cancels the jobs that are running. `resend` as in
+        `answer`.
+        """
+        stopped, order, numbered = threading.Event(), _Order(in_order), enumerate(jobs)
+        calls, running = replace(self._calls, _wire=_Stoppable(self._http, stopped)), set[Future[JobResult]]()
+        with ThreadPoolExecutor(concurrency) as threads:
+            try:
+                while True:
+                    for index, job in islice(numbered, concurrency - len(running)):
+                        running.add(threads.submit(_finished, calls._result(index, job, resend)))
+                    if not running:
+                        return
+                    done, running = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        yield from order.ready(future.result())
+            finally:
+                stopped.set()
 
     edit_product = _blocking(_Calls.edit_product)
     generate_environment = _blocking(_Calls.generate_environment)

@@ -32,6 +32,7 @@ from examples.python.qwen_worker import (
     EditFields,
     Endpoint,
     GenerateFields,
+    JobResult,
     JobStatus,
     OutcomeUnknownError,
     PaintFields,
@@ -52,6 +53,7 @@ from examples.python.qwen_worker import (
 from local_platform.worker import ENDPOINT
 from schemas.jobs import EditJob, GenerateJob, Job
 from schemas.openai import GenerationBody
+from testing.fakes import Slow
 from testing.gate import Gate, gate
 from testing.live import Echo, Live, serving
 from testing.patience import PATIENCE, WAIT_SECONDS, wait_until
@@ -108,6 +110,20 @@ class TestAnswers:
         assert answer.info["coordinates"] == [80, 100]
         assert answer.warnings == ()
         assert answer.job_id in shop.endpoint.jobs
+
+    def test_several_products_come_into_the_room(self, shop: Platform) -> None:
+        products = [
+            {"product_image": VASE, "placement_coordinates": (x, 100), "product_scale": 0.3, "product_name": "Vase"}
+            for x in (40, 120)
+        ]
+        answer = client(shop.url).edit_product(None, ROOM, products=products)
+        assert [placed["coordinates"] for placed in answer.placements] == [[40, 100], [120, 100]]
+
+    def test_a_rug_lies_and_a_thing_is_replaced(self, shop: Platform) -> None:
+        rug = {"placement_surface": "rug", "product_width_cm": 100, "rotation_degrees": 10, "seed": 1}
+        assert client(shop.url).edit_product(VASE, ROOM, **rug).info["surface"] == "rug"
+        replaced = client(shop.url).edit_product(VASE, ROOM, replace=(70, 60, 90, 100), product_scale=0.6)
+        assert size_of(replaced.pictures[0]) == (160, 120)
 
     def test_a_room_comes_around_the_product(self, shop: Platform) -> None:
         answer = client(shop.url).generate_environment(VASE, environment_type="bedroom", output_size=(320, 256))
@@ -242,15 +258,14 @@ class TestErrors:
             at_server(between.url).edit_product(VASE, ROOM)
         assert failed.value.code == code
 
-    def test_another_server_s_page_is_no_health(self, tmp_path: Path) -> None:
-        (tmp_path / "ready").write_text("<p>hello")
-        with files(tmp_path) as url, pytest.raises(WorkerError, match="answered 200 as no worker does") as failed:
-            at_server(url, None).health_check()
-        assert failed.value.code == "MALFORMED"
-        (tmp_path / "ready").unlink()
-        with files(tmp_path) as url, pytest.raises(WorkerError, match="answered 404") as failed:
-            at_server(url, None).health_check()
-        assert (failed.value.code, str(failed.value).count("\n")) == ("NOT_FOUND", 0)
+    @pytest.mark.parametrize(
+        ("status", "sentence", "code"),
+        [("200", "answered 200 as no worker does", "MALFORMED"), ("404", "answered 404", "NOT_FOUND")],
+    )
+    def test_another_server_s_page_is_no_health(self, status: str, sentence: str, code: str) -> None:
+        with gate("http://127.0.0.1:1", status) as between, pytest.raises(WorkerError, match=sentence) as failed:
+            at_server(between.url, None).health_check()
+        assert (failed.value.code, str(failed.value).count("\n")) == (code, 0)
 
     @pytest.mark.parametrize("kind", [functools.partial(Endpoint, "id"), functools.partial(Server, "http://localhost")])
     @pytest.mark.parametrize("key", ["bad\nkey", "bad\tkey", "bad key ", "bad\x00", "bad\udcff"])
@@ -643,6 +658,11 @@ class TestServer:
             at_server(live.url, "wrong").paint("a room")
         assert refused.value.code == "UNAUTHORIZED"
 
+    def test_health_needs_the_key_too(self) -> None:
+        with serving(api_key=KEY) as live, pytest.raises(WorkerError) as refused:
+            at_server(live.url, "wrong").health_check()
+        assert refused.value.code == "UNAUTHORIZED"
+
     def test_a_key_may_have_letters_of_any_alphabet(self) -> None:
         with serving(api_key="sécret-ключ") as live:
             assert at_server(live.url, "sécret-ключ").paint("9,9,9", size="256x256").pictures
@@ -682,7 +702,7 @@ class TestServer:
         with serving() as live:
             assert at_server(live.url).health()["status"] == "healthy"
             until_ready(live)
-            assert at_server(live.url).health_check()["status"] == "ready"
+            assert at_server(live.url).health_check()["status"] == "healthy"
 
     def test_one_that_loads_says_so_at_once(self) -> None:
         loaded = threading.Event()
@@ -694,6 +714,113 @@ class TestServer:
         with serving(load) as live:
             assert at_server(live.url).health_check()["status"] == "loading"
             loaded.set()
+
+
+def job(seed: int, **fields: Any) -> dict[str, Any]:
+    return edit_job(VASE, ROOM, seed=seed, **{**HERE, **fields})
+
+
+class TestMany:
+    def test_results_come_in_the_order_of_the_jobs_with_errors_in_their_place(self, shop: Platform) -> None:
+        jobs = [job(0), job(1, placement_coordinates=(999, 1)), job(2)]
+        first, second, third = client(shop.url).map(jobs, concurrency=3)
+        assert [first.answer and first.answer.seed, third.answer and third.answer.seed] == [0, 2]
+        assert (second.index, second.job, second.answer) == (1, jobs[1], None)
+        assert second.error
+        assert (second.error.code, second.error.fields) == ("INVALID_INPUT", ("placement_coordinates",))
+
+    def test_awaiting_is_the_same(self, shop: Platform) -> None:
+        async def call() -> list[JobResult]:
+            async with AsyncWorker(place(shop.url), patience=HURRY) as worker:
+                jobs = [job(0, instructions="slow 10"), job(1, placement_coordinates=(999, 1)), job(2)]
+                return [result async for result in worker.map(jobs, concurrency=3)]
+
+        results = asyncio.run(call())
+        assert [result.index for result in results] == [0, 1, 2]
+        assert [result.error and result.error.code for result in results] == [None, "INVALID_INPUT", None]
+
+    def test_no_more_jobs_run_at_once_than_asked(self) -> None:
+        running, most, lock, three = [0], [0], threading.Lock(), threading.Barrier(3)
+
+        def answer(_: httpx.Request) -> httpx.Response:
+            with lock:
+                running[0] += 1
+                most[0] = max(most[0], running[0])
+            three.wait(WAIT_SECONDS)
+            with lock:
+                running[0] -= 1
+            return an_answer()
+
+        assert len(list(faked(answer).map(map(job, range(12)), concurrency=3))) == 12
+        assert most == [3]
+
+    def test_without_order_each_comes_as_soon_as_it_is_there(self) -> None:
+        seen = threading.Event()
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            if json.loads(request.content)["seed"] == 0:
+                assert seen.wait(WAIT_SECONDS)
+            return an_answer()
+
+        order = []
+        for result in faked(answer).map([job(0), job(1)], concurrency=2, in_order=False):
+            order.append(result.index)
+            seen.set()
+        assert order == [1, 0]
+
+    def test_jobs_are_made_when_they_are_sent(self) -> None:
+        made = []
+
+        def jobs() -> Iterator[dict[str, Any]]:
+            for seed in range(100):
+                made.append(seed)
+                yield job(seed)
+
+        next(faked(lambda _: an_answer()).map(jobs(), concurrency=2, in_order=False))
+        assert made == [0, 1]
+
+    def test_who_stops_early_cancels_what_runs(self, shop: Platform) -> None:
+        before = set(shop.endpoint.jobs)
+        slow = [job(1, instructions="slow 4000"), job(2, instructions="slow 4000")]
+        for result in client(shop.url).map([job(0), *slow], concurrency=3):
+            assert result.index == 0
+            break
+        states = [shop.status(name)["status"] for name in set(shop.endpoint.jobs) - before]
+        assert sorted(states) == ["CANCELLED", "CANCELLED", "COMPLETED"]
+
+    def test_who_stops_awaiting_does_too(self, shop: Platform) -> None:
+        before = set(shop.endpoint.jobs)
+
+        async def call() -> None:
+            async with AsyncWorker(place(shop.url), patience=HURRY) as worker:
+                results = worker.map([job(0), job(1, instructions="slow 4000")], concurrency=2)
+                assert (await anext(results)).index == 0
+                await results.aclose()
+
+        asyncio.run(call())
+        states = [shop.status(name)["status"] for name in set(shop.endpoint.jobs) - before]
+        assert sorted(states) == ["CANCELLED", "COMPLETED"]
+
+    def test_a_job_at_a_server_ends_at_its_next_event(self) -> None:
+        engine = Slow(steps=10**6, seconds=0.02)
+        with serving(lambda: engine, queue_limit=4) as live:
+            results = at_server(live.url).map([job(0, placement_coordinates=(999, 1)), job(1)], concurrency=2)
+            assert next(results).error
+            assert engine.started.wait(WAIT_SECONDS)
+            results.close()
+            wait_until(lambda: not engine.inside.locked())
+        assert engine.done_steps < 10**6
+
+
+def faked(answer: Callable[[httpx.Request], httpx.Response]) -> Worker:
+    """A client of a server that answers so."""
+    http = httpx.Client(transport=httpx.MockTransport(answer))
+    return OPEN.enter_context(Worker(Server("http://server"), patience=HURRY, http=http))
+
+
+def an_answer() -> httpx.Response:
+    told = {"processed_image": "QUFB", "mime_type": "image/png", "placement_info": {"seed": 7}}
+    return httpx.Response(200, json=told)
 
 
 def codes(folder: str) -> set[str]:
@@ -719,7 +846,8 @@ class TestReadme:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setitem(sys.modules, "qwen_worker", qwen_worker)
         Path("chair.png").write_bytes(VASE)
-        plain_room(640, 480).save("room.jpg")
+        for name in ("room.jpg", "hall.jpg"):
+            plain_room(640, 480).save(name)
 
     def test_one_waits(self, shop: Platform, capsys: pytest.CaptureFixture[str]) -> None:
         run(block(0, shop))
@@ -731,6 +859,11 @@ class TestReadme:
         assert Path("office.png").is_file()
         assert Path("bedroom.png").is_file()
 
+    def test_one_does_many(self, shop: Platform) -> None:
+        run(block(2, shop))
+        assert Path("many-0.png").is_file()
+        assert Path("many-1.png").is_file()
+
     def test_one_is_called_back(self, shop: Platform) -> None:
         async def call(app: Any, bodies: "queue.Queue[bytes]") -> str:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as customer:
@@ -740,7 +873,7 @@ class TestReadme:
             return job_id
 
         with listener() as (url, bodies):
-            names = run(block(2, shop).replace("https://shop.example/done/A-LONG-SECRET", url))
+            names = run(block(3, shop).replace("https://shop.example/done/A-LONG-SECRET", url))
             job_id = asyncio.run(call(names["app"], bodies))
         assert Path(f"{job_id}.png").is_file()
 
