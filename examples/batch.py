@@ -1,4 +1,4 @@
-"""Many jobs from a table: `python -m examples.cli batch jobs.csv -o folder/`.
+"""Many jobs from a table: `qwen-edit batch jobs.csv -o folder/`.
 
 Each row of the CSV or JSONL file is a job: its columns are the fields of the job, pictures are files (relative to the
 table) or URLs. Finished rows are noted in the folder, so that a batch that was stopped goes on where it was.
@@ -10,15 +10,14 @@ import html
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from examples.python.qwen_worker import Answer, Job, WorkerError, edit_job, generate_job
+from examples.python.qwen_worker import Job, JobResult, as_text
 from handlers.parse import parse
 from schemas.errors import JobError
 from schemas.jobs import ACTIONS
@@ -28,7 +27,8 @@ PICTURES = ("product_image", "room_image", "mask")
 THUMBNAIL = (320, 240)
 COLUMNS = ("row", "status", "file", "engine", "seed", "seconds", "warnings", "error")
 
-Solve = Callable[[Job], Answer]
+Perform = Callable[[Iterable[Job]], Iterable[JobResult]]
+"""Does jobs and yields their results in any order, as Worker.map does."""
 
 
 class TableError(Exception):
@@ -46,45 +46,40 @@ class Row:
     @property
     def digest(self) -> str:
         """The digest of the fields and of the files they name."""
-        told = hashlib.sha256(json.dumps(self.fields, sort_keys=True).encode())
-        for name in PICTURES:
-            file = self._file(self.fields.get(name))
-            if file and file.is_file():
-                told.update(file.read_bytes())
-        return told.hexdigest()[:32]
+        told = json.dumps(filled(self.fields, self._fingerprint), sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:32]
 
     def job(self) -> Job:
         """Return the job. Raises JobError for what is wrong with it, OSError for a picture that cannot be read."""
-        fields: Any = {name: self._picture(value) if name in PICTURES else value for name, value in self.fields.items()}
-        if isinstance(fields.get("products"), list):
-            fields["products"] = [
-                {**each, "product_image": self._picture(each["product_image"])} for each in fields["products"]
-            ]
-        fields["idempotency_key"] = f"batch-{self.digest}"
-        action = fields.pop("action", "edit")
-        product = fields.pop("product_image", None)
-        if action == "generate":
-            job: Job = generate_job(product, **fields)
-        elif action == "edit" and "room_image" in fields:
-            job = edit_job(product, fields.pop("room_image"), **fields)
-        else:
-            job = {"action": action, **fields}
+        job = filled({"action": "edit", **self.fields, "idempotency_key": f"batch-{self.digest}"}, self._picture)
         parse(job)
         return job
 
     def _picture(self, value: str) -> str:
         file = self._file(value)
-        return value if file is None else str(file)
+        return as_text(file or value)
 
-    def _file(self, value: object) -> Path | None:
+    def _fingerprint(self, value: str) -> str:
+        file = self._file(value)
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file and file.is_file() else value
+
+    def _file(self, value: str) -> Path | None:
         """Return the file that a value names; None for a URL."""
-        if not isinstance(value, str) or value.startswith(("https://", "http://", "data:")):
+        if value.startswith(("https://", "http://", "data:")):
             return None
         return self.folder / value
 
 
+def filled(fields: Mapping[str, Any], read: Callable[[str], str]) -> Job:
+    """Return the fields with `read` of each picture, also of those of `products`."""
+    job = {name: read(told) if name in PICTURES and isinstance(told, str) else told for name, told in fields.items()}
+    if isinstance(products := fields.get("products"), list):
+        job["products"] = [filled(each, read) if isinstance(each, dict) else each for each in products]
+    return job
+
+
 @dataclass(frozen=True)
-class Outcome:
+class RowResult:
     """What became of a row, as it stands in the journal."""
 
     row: int
@@ -142,64 +137,68 @@ def _value(cell: str, schema: dict[str, Any]) -> Any:
         return cell  # the worker says best what is wrong with it
 
 
-def run_batch(
-    rows: list[Row], folder: Path, solve: Solve, concurrency: int, on_done: Callable[[int], None]
-) -> list[Outcome]:
-    """Do the rows that are not done yet, at most `concurrency` at once, and write the journal, report and sheet.
+def run_batch(rows: list[Row], folder: Path, perform: Perform, on_done: Callable[[int], None]) -> list[RowResult]:
+    """Do the rows that are not done yet, and write the journal, the report and the sheet.
 
     A row that failed is tried again the next time.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    known = {outcome.digest: outcome for outcome in _journal(folder) if outcome.status == "done"}
+    known = {result.digest: result for result in _journal(folder) if result.status == "done"}
     digests = {row.number: row.digest for row in rows}
-    outcomes = {row.number: known[digests[row.number]] for row in rows if digests[row.number] in known}
-    on_done(len(outcomes))
-    waiting = iter([row for row in rows if row.number not in outcomes])
-    with ThreadPoolExecutor(concurrency) as threads, (folder / JOURNAL).open("a", encoding="utf-8") as journal:
-        running: set[Future[Outcome]] = set()
+    results = {row.number: known[digests[row.number]] for row in rows if digests[row.number] in known}
+    waiting, sent = [row for row in rows if row.number not in results], list[Row]()
+    with (folder / JOURNAL).open("a", encoding="utf-8") as journal:
+
+        def note(result: RowResult) -> None:
+            results[result.row] = result
+            journal.write(json.dumps(vars(result), ensure_ascii=False) + "\n")
+            journal.flush()
+            os.fsync(journal.fileno())
+            on_done(len(results))
+
+        def jobs() -> Iterator[Job]:
+            for row in waiting:
+                try:
+                    job = row.job()
+                except (JobError, OSError) as problem:
+                    note(RowResult(row.number, digests[row.number], "failed", error=str(problem)))
+                else:
+                    sent.append(row)
+                    yield job
+
+        on_done(len(results))
         try:
-            while True:
-                while len(running) < concurrency and (row := next(waiting, None)):
-                    running.add(threads.submit(_done, row, digests[row.number], folder, solve))
-                if not running:
-                    break
-                finished, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    outcome = future.result()
-                    outcomes[outcome.row] = outcome
-                    journal.write(json.dumps(vars(outcome), ensure_ascii=False) + "\n")
-                    journal.flush()
-                    os.fsync(journal.fileno())
-                    on_done(len(outcomes))
+            for done in perform(jobs()):
+                row = sent[done.index]
+                note(_result(row.number, digests[row.number], folder, done))
         finally:
-            in_order = [outcomes[number] for number in sorted(outcomes)]
+            in_order = [results[number] for number in sorted(results)]
             _write_report(folder, in_order)
             _write_sheet(folder, in_order)
     return in_order
 
 
-def _journal(folder: Path) -> Iterator[Outcome]:
+def _journal(folder: Path) -> Iterator[RowResult]:
     """Yield what was noted; a line that was cut off when the batch was stopped does not count."""
     file = folder / JOURNAL
     for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
         try:
-            outcome = Outcome(**json.loads(line))
+            result = RowResult(**json.loads(line))
         except (ValueError, TypeError):
             continue
-        if outcome.status != "done" or all((folder / name).exists() for name in outcome.file.split()):
-            yield outcome
+        if result.status != "done" or all((folder / name).exists() for name in result.file.split()):
+            yield result
 
 
-def _done(row: Row, digest: str, folder: Path, solve: Solve) -> Outcome:
-    try:
-        answer = solve(row.job())
-    except (WorkerError, JobError, OSError) as problem:
-        sentence = problem.message if isinstance(problem, JobError) else str(problem)
-        return Outcome(row.number, digest, "failed", error=sentence)
-    files = answer.save(folder / f"{row.number:04d}") if answer.pictures[0].data else []
+def _result(row: int, digest: str, folder: Path, done: JobResult) -> RowResult:
+    """Save the pictures of a row that is done."""
+    answer = done.answer
+    if answer is None:
+        return RowResult(row, digest, "failed", error=str(done.error))
+    files = answer.save(folder / f"{row:04d}") if answer.pictures[0].data else []
     places = [file.name for file in files] or [str(picture.url) for picture in answer.pictures]
-    return Outcome(
-        row.number,
+    return RowResult(
+        row,
         digest,
         "done",
         file=" ".join(places),
@@ -210,32 +209,32 @@ def _done(row: Row, digest: str, folder: Path, solve: Solve) -> Outcome:
     )
 
 
-def _write_report(folder: Path, outcomes: list[Outcome]) -> None:
+def _write_report(folder: Path, results: list[RowResult]) -> None:
     with (folder / REPORT).open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(vars(outcome) for outcome in outcomes)
+        writer.writerows(vars(result) for result in results)
 
 
-def _write_sheet(folder: Path, outcomes: list[Outcome]) -> None:
+def _write_sheet(folder: Path, results: list[RowResult]) -> None:
     (folder / "thumbnails").mkdir(exist_ok=True)
-    cells = "\n".join(_cell(folder, outcome) for outcome in outcomes)
-    failed = sum(outcome.status != "done" for outcome in outcomes)
+    cells = "\n".join(_cell(folder, result) for result in results)
+    failed = sum(result.status != "done" for result in results)
     (folder / SHEET).write_text(
         "<!doctype html><meta charset=utf-8><title>Batch</title><style>"
         "body{font:14px system-ui;margin:24px}main{display:flex;flex-wrap:wrap;gap:16px}"
         "figure{margin:0;width:320px}img{max-width:320px;max-height:240px}.failed{color:#a00}</style>"
-        f"<h1>{len(outcomes)} rows, {failed} failed</h1><main>\n{cells}\n</main>\n",
+        f"<h1>{len(results)} rows, {failed} failed</h1><main>\n{cells}\n</main>\n",
         encoding="utf-8",
     )
 
 
-def _cell(folder: Path, outcome: Outcome) -> str:
-    if outcome.status != "done":
-        return f"<figure class=failed>Row {outcome.row}: {html.escape(outcome.error)}</figure>"
-    pictures = "".join(_thumbnail(folder, name) for name in outcome.file.split())
-    said = html.escape(outcome.warnings)
-    return f"<figure>{pictures}<figcaption>Row {outcome.row}, seed {outcome.seed}. {said}</figcaption></figure>"
+def _cell(folder: Path, result: RowResult) -> str:
+    if result.status != "done":
+        return f"<figure class=failed>Row {result.row}: {html.escape(result.error)}</figure>"
+    pictures = "".join(_thumbnail(folder, name) for name in result.file.split())
+    said = html.escape(result.warnings)
+    return f"<figure>{pictures}<figcaption>Row {result.row}, seed {result.seed}. {said}</figcaption></figure>"
 
 
 def _thumbnail(folder: Path, name: str) -> str:

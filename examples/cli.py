@@ -1,362 +1,344 @@
-"""The worker for people: `python -m examples.cli edit chair.png room.jpg --at 400,300 -o out.png`.
+"""The command `qwen-edit`, or `python -m examples.cli` in a checkout. docs/cli.md shows it at work."""
 
-Asks a RunPod endpoint (--endpoint, or RUNPOD_ENDPOINT_ID, with RUNPOD_API_KEY) or the worker's HTTP server (--url, with
-API_KEY where it wants one); told of neither, it paints here, with the engine that this machine has.
-"""
-
-import argparse
 import contextlib
 import io
 import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
+import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+from rich.progress import Progress as Bar
 
-from examples.batch import SHEET, TableError, read_table, run_batch
-from examples.python.qwen_worker import (
-    Answer,
-    Endpoint,
-    Job,
-    OnProgress,
-    Patience,
-    Progress,
-    Server,
-    Worker,
-    WorkerError,
-    edit_job,
-    generate_job,
-    read_answer,
-)
+from examples.batch import SHEET, TableError, filled, read_table, run_batch
+from examples.python.qwen_worker import Answer, Endpoint, Patience, Server, Worker, WorkerError, as_text
 from handlers.parse import parse
-from models.engine import Control
 from schemas.errors import JobError
-from schemas.jobs import EditJob, GenerateJob, PictureJob
-from schemas.settings import SettingsError, read_settings
+from schemas.jobs import ACTIONS
+from schemas.settings import SettingsError
+from schemas.version import VERSION
 
 if TYPE_CHECKING:
-    from handlers.router import Router
+    from examples.here import Here
 
+FAILED, INTERRUPTED = 1, 130
+"""Exit codes; click's own is 2, for a wrong command line."""
+
+STANDARD = "-"
+"""Standard input or output in place of a file."""
+
+POSITIONAL = ("product_image", "room_image")
 SPELLINGS = {
     "placement_coordinates": ("--at", "X,Y"),
     "placement_box": ("--box", "LEFT,TOP,RIGHT,BOTTOM"),
     "output_size": ("--size", "WxH"),
     "mask": ("--mask", "FILE"),
     "products": ("--products", "FILE"),
-    "replace": ("--replace", "WORDS|L,T,R,B"),
+    "replace": ("--replace", "WORDS|BOX"),
 }
 FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
-BATCH_COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-BAR_WIDTH = 24
-CLEAR_LINE = "\r\x1b[2K"
-INTERRUPTED = 130
-OPTION = re.compile(r"--[\w-]+")
-NEGATIVE = re.compile(r"-[\d.]")
-"""How a value begins that argparse takes for an option, unless it is one number."""
-
-Number = int | float | str
-"""Text where it is none: the worker says best what is wrong with it."""
-
-
-class _MistakeError(Exception):
-    """One sentence for who typed the command."""
+STAGES = {
+    "queue": "waiting",
+    "decode": "reading",
+    "cut-out": "cutting out",
+    "layout": "placing",
+    "compose": "composing",
+    "denoising": "painting",
+    "encode": "writing",
+}
 
 
-def main(words: list[str] | None = None) -> int:
+@dataclass
+class Session:
+    """The options of every command, and what follows from them."""
+
+    endpoint: str | None = None
+    url: str | None = None
+    json: bool = False
+    quiet: bool = False
+
+    @property
+    def console(self) -> Console:
+        """Standard error, for people."""
+        return Console(stderr=True, quiet=self.quiet, highlight=False, soft_wrap=True)
+
+    def note(self, sentence: str, style: str = "") -> None:
+        self.console.print(sentence, style=style, markup=False)
+
+    def tell(self, lines: Iterable[str], told: object) -> None:
+        """Write to standard output: the lines, or `told` as JSON."""
+        click.echo(json.dumps(told, indent=2) if self.json else "\n".join(lines))
+
+    def place(self) -> Endpoint | Server | None:
+        """Return where jobs run, None for this machine. Raises WorkerError if an endpoint's key is missing."""
+        if self.endpoint and self.url:
+            raise click.UsageError("--endpoint and --url exclude each other")
+        if self.url:
+            return Server(self.url, os.environ.get("API_KEY"))
+        endpoint, key = self.endpoint or os.environ.get("RUNPOD_ENDPOINT_ID"), os.environ.get("RUNPOD_API_KEY")
+        if endpoint and not key:
+            raise WorkerError(f"RUNPOD_API_KEY is not set: the endpoint {endpoint} asks for it", "UNAUTHORIZED")
+        base_url = os.environ.get("RUNPOD_ENDPOINT_BASE_URL") or Endpoint.base_url
+        return Endpoint(endpoint, key, base_url) if endpoint and key else None
+
+    @contextlib.contextmanager
+    def worker(self) -> "Iterator[Worker | Here]":
+        if place := self.place():
+            with Worker(place, patience=Patience(tries=4)) as worker:
+                yield worker
+        else:
+            from examples.here import Here
+
+            yield Here()
+
+    @contextlib.contextmanager
+    def bar(self, doing: str, total: int) -> Iterator[Callable[[int, str], None]]:
+        """Yield what moves a bar on standard error, which is shown in a terminal only."""
+        columns = TextColumn("{task.description:<11}"), BarColumn(), TaskProgressColumn()
+        shown = self.console.is_terminal and not self.quiet
+        with Bar(*columns, console=self.console, transient=True, disable=not shown) as bar:
+            task = bar.add_task(doing, total=total)
+            yield lambda done, doing: bar.update(task, completed=done, description=doing)
+
+
+class Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> None:
+        """Run the command; its failure is one sentence, or JSON, and its exit code."""
+        session = ctx.obj = Session()
+        try:
+            super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Cancelled", err=True)
+            ctx.exit(INTERRUPTED)
+        except (WorkerError, JobError, SettingsError, TableError, OSError) as problem:
+            named = isinstance(problem, OSError) and problem.filename
+            sentence = f"{named}: {problem.strerror}" if isinstance(problem, OSError) and named else str(problem)
+            if session.json:
+                code, fields = getattr(problem, "code", None), getattr(problem, "fields", ())
+                session.tell([], {"error": sentence, "error_code": code, "fields": fields})
+            else:
+                Console(stderr=True, highlight=False, soft_wrap=True).print(sentence, style="red", markup=False)
+            ctx.exit(FAILED)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(VERSION, prog_name="qwen-edit")
+def main() -> None:
+    """Put a shop's product into pictures.
+
+    Jobs run on a RunPod endpoint (--endpoint, or RUNPOD_ENDPOINT_ID; its key is RUNPOD_API_KEY), on the worker's HTTP
+    server (--url; its key is API_KEY), or else on this machine.
+
+    Exit codes: 0 done, 1 refused or failed, 2 wrong command line, 130 interrupted.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that cannot be shown is no failure of the job
-    asked = _parser().parse_args(_joined(sys.argv[1:] if words is None else words))
-    try:
-        return int(asked.act(asked))
-    except (WorkerError, SettingsError, TableError, _MistakeError) as problem:
-        reason = str(problem)
-    except JobError as problem:
-        reason = problem.message
-    except OSError as problem:
-        reason = ": ".join(str(part) for part in (problem.filename, problem.strerror) if part)
-    except KeyboardInterrupt:
-        print("Cancelled", file=sys.stderr)
-        return INTERRUPTED
-    print(reason, file=sys.stderr)
-    return 1
 
 
-def _joined(words: list[str]) -> list[str]:
-    """`--at -5,600` as `--at=-5,600`."""
-    joined: list[str] = []
-    for word in words:
-        if NEGATIVE.match(word) and joined and OPTION.fullmatch(joined[-1]):
-            joined[-1] += "=" + word
-        else:
-            joined.append(word)
-    return joined
+def _keep(ctx: click.Context, param: click.Parameter, value: object) -> None:
+    setattr(ctx.obj, param.name or "", value)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m examples.cli", description=(__doc__ or "").partition("\n\n")[2])
-    commands = parser.add_subparsers(required=True, metavar="edit | generate | batch | health")
-    edit = commands.add_parser("edit", help="a product into a room photo")
-    _add_job(edit, EditJob, edit_job)
-    generate = commands.add_parser("generate", help="a new room around a product")
-    _add_job(generate, GenerateJob, generate_job)
-    batch = commands.add_parser("batch", help="many jobs from a table, resumable")
-    batch.add_argument("table", help="a .csv or .jsonl file: a job a row, its columns are the fields of the job")
-    batch.add_argument("-o", "--output", required=True, metavar="FOLDER", help="pictures, report.csv and index.html")
-    batch.add_argument("--concurrency", type=int, default=4, help="jobs at once (default 4; here always 1)")
-    batch.set_defaults(act=_batch)
-    health = commands.add_parser("health", help="what the worker says of itself")
-    health.set_defaults(act=_health)
-    for command in (edit, generate, batch, health):
-        where = command.add_argument_group("where, instead of here").add_mutually_exclusive_group()
-        where.add_argument("--endpoint", metavar="ID", help="a RunPod endpoint")
-        where.add_argument("--url", help="the worker's HTTP server, like http://localhost:8000")
-    return parser
+def _common(*names: str, **told: Any) -> click.Option:
+    return click.Option(names, expose_value=False, callback=_keep, **told)
 
 
-def _add_job(parser: argparse.ArgumentParser, schema: type[PictureJob], build: Callable[..., Job]) -> None:
-    """Every field of the schema: the pictures that it requires by their place, the others as options."""
-    parser.set_defaults(act=_paint, schema=schema, build=build)
-    parser.add_argument("-o", "--output", help="the picture's file: .png, .jpg or .webp; or a folder for it")
-    told = schema.model_json_schema()
-    pictures = [name for name in ("product_image", "room_image") if name in told["properties"]]
-    for name in pictures:
-        count = None if name in told["required"] else "?"  # an edit of several products has none of its own
-        parser.add_argument(name, nargs=count, metavar=name.removesuffix("_image"), help="a file or an https:// URL")
-    options = parser.add_argument_group("the job")
-    for name, field in told["properties"].items():
-        if name not in ("action", *pictures):
-            _add_option(options, name, _plain(field))
+COMMON: list[click.Parameter] = [
+    _common("--endpoint", metavar="ID", help="a RunPod endpoint that runs the jobs"),
+    _common("--url", metavar="URL", help="the worker's HTTP server, like http://localhost:8000"),
+    _common("--json", is_flag=True, help="write the answer, or the error, as JSON"),
+    _common("-q", "--quiet", is_flag=True, help="no progress, seeds and warnings on standard error"),
+]
 
 
-def _plain(field: Mapping[str, Any]) -> Mapping[str, Any]:
-    """JSON schema's words for what a field takes when it is not null."""
-    return {**next(iter(field.get("anyOf", ())), {}), **field}
+def _params(action: str, *arguments: click.Parameter) -> list[click.Parameter]:
+    """Return the parameters of a job: pictures by position, every other field of its schema as an option."""
+    where = "a file (.png, .jpg, .webp), a folder, or - for standard output"
+    fields = ACTIONS[action].model_json_schema()["properties"]
+    return [
+        *arguments,
+        click.Option(["-o", "--output"], type=click.Path(), help=where),
+        *(_option(name, field) for name, field in fields.items() if name not in ("action", *POSITIONAL)),
+        *COMMON,
+    ]
 
 
-def _add_option(options: "argparse._ArgumentGroup", name: str, field: Mapping[str, Any]) -> None:
-    long, text = "--" + name.replace("_", "-"), _help(field).replace("%", "%%")
+def _option(name: str, field: Mapping[str, Any]) -> click.Option:
+    field = {**next(iter(field.get("anyOf", ())), {}), **field}  # what it takes when it is not null
+    long, about = "--" + name.replace("_", "-"), field["description"]
+    if (default := field.get("default")) not in (None, ""):
+        about += f" (default {str(default).lower()})"
     if field["type"] == "boolean":
-        action = argparse.BooleanOptionalAction
-        options.add_argument(long, dest=name, default=argparse.SUPPRESS, action=action, help=text)
-        return
-    short, metavar = SPELLINGS.get(name, (long, _metavar(field)))
-    read = READERS.get(name) or READERS.get(field["type"], str)
-    options.add_argument(
-        *dict.fromkeys((short, long)), dest=name, default=argparse.SUPPRESS, type=read, metavar=metavar, help=text
-    )
+        return click.Option([f"{long}/--no-{long[2:]}", name], default=None, help=about)
+    short, metavar = SPELLINGS.get(name, (long, None))
+    return click.Option([*dict.fromkeys((short, long)), name], type=_type(name, field), metavar=metavar, help=about)
 
 
-def _metavar(field: Mapping[str, Any]) -> str:
-    return "{" + ",".join(field["enum"]) + "}" if "enum" in field else field["type"][:3].upper()
+def _type(name: str, field: Mapping[str, Any]) -> click.ParamType[Any] | Callable[[str], object]:
+    match field:
+        case _ if name in READERS:
+            return READERS[name]
+        case {"enum": choices}:
+            return click.Choice(choices)
+        case {"type": "integer"}:
+            return click.IntRange(field.get("minimum"), field.get("maximum"))
+        case {"type": "number"}:
+            return click.FloatRange(field.get("minimum"), field.get("maximum"))
+        case {"type": "array"}:
+            return _numbers
+    return click.STRING
 
 
-def _help(field: Mapping[str, Any]) -> str:
-    least, most = field.get("minimum"), field.get("maximum")
-    limits = [] if least is None else [f"{least} to {most}"]
-    default = field.get("default")
-    limits += [] if default in (None, "") else [f"default {default}"]
-    return field["description"] + (f" ({', '.join(limits)})" if limits else "")
+def _numbers(text: str) -> list[float]:
+    return [float(part) for part in re.split("[,x]", text)]
 
 
-def _number(text: str) -> Number:
-    for read in (int, float):
-        with contextlib.suppress(ValueError):
-            return read(text)
-    return text
-
-
-def _numbers(text: str) -> list[Number]:
-    return [_number(part) for part in re.split("[,x]", text)]
-
-
-def _products(file: str) -> object:
-    """A JSON file with a list of products; their pictures are files or URLs."""
-    try:
-        return json.loads(Path(file).read_text())
-    except (OSError, ValueError) as problem:
-        raise argparse.ArgumentTypeError(f"{file} cannot be read: {problem}") from problem
-
-
-def _replaced(text: str) -> object:
+def _words_or_box(text: str) -> object:
     return _numbers(text) if re.fullmatch(r"[\d.,\s-]+", text) else text
 
 
-READERS: dict[str, Callable[[str], object]] = {
+def _products(file: str) -> object:
+    try:
+        return json.loads(Path(file).read_text())
+    except ValueError as problem:
+        raise click.BadParameter(f"{file} is no JSON: {problem}") from None
+
+
+READERS: dict[str, click.ParamType[Any] | Callable[[str], object]] = {
+    "mask": click.Path(),
     "products": _products,
-    "replace": _replaced,
-    "integer": _number,
-    "number": _number,
-    "array": _numbers,
+    "replace": _words_or_box,
 }
 
+EXAMPLE = "\b\nExample:\n  qwen-edit "
 
-def _paint(asked: argparse.Namespace) -> int:
-    output = None if asked.output is None else _file(asked.output)
-    job = _job(asked, output)
+
+@main.command(
+    params=_params("edit", click.Argument(["pictures"], nargs=-1, metavar="[PRODUCT] ROOM", type=click.Path())),
+    epilog=EXAMPLE + "edit chair.png room.jpg --at 400,600 --product-height-cm 90 -o placed.jpg",
+)
+@click.pass_obj
+def edit(session: Session, /, pictures: tuple[str, ...], output: str | None, **told: Any) -> None:
+    """Put a product into a room photo.
+
+    Pictures are files, https:// URLs, or - for standard input. PRODUCT is left out where --products lists several.
+    """
+    if not 1 <= len(pictures) <= len(POSITIONAL):
+        raise click.UsageError("edit takes a product and a room, or --products and a room")
+    _do(session, dict(zip(POSITIONAL[-len(pictures) :], pictures, strict=True)) | told, "edit", output)
+
+
+@main.command(
+    params=_params("generate", click.Argument(["product_image"], metavar="PRODUCT", type=click.Path())),
+    epilog=EXAMPLE + "generate chair.png --environment-type bedroom --size 1280x720 -o bedroom.png",
+)
+@click.pass_obj
+def generate(session: Session, /, output: str | None, **told: Any) -> None:
+    """Make a new room around a product: a file, an https:// URL, or - for standard input."""
+    _do(session, told, "generate", output)
+
+
+def _do(session: Session, told: Mapping[str, Any], action: str, output: str | None) -> None:
+    fields = {name: value for name, value in told.items() if value is not None}
+    path = None if output == STANDARD else _path(output, action)
+    if list(fields.values()).count(STANDARD) > 1:
+        raise click.UsageError("Standard input holds one picture")
+    if path is None and (session.json or fields.get("n", 1) > 1 or fields.get("response_format") == "url"):
+        raise click.UsageError("-o - writes one picture: it excludes --json, --n and --response-format url")
+    ending = FORMATS.get(path.suffix.lower()) if path else None
+    if ending and fields.setdefault("output_format", ending) != ending:
+        raise click.UsageError(f"{path} is no {fields['output_format']}: leave out --output-format or the ending")
+    job = filled({"action": action, "idempotency_key": uuid4().hex, **fields}, _as_text)
     parse(job)  # what is wrong with it is said before anything is loaded or paid
-    place = _place(asked)
-    path = output or Path(asked.output or "", job["action"])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    answer = _here(job) if place is None else _there(place, job)
-    _show(answer, path)
-    return 0
+    with session.bar("loading", 100) as show, session.worker() as worker:
+        answer = worker.answer(job, on_progress=lambda at: show(at.percent, STAGES.get(at.stage, at.stage)))
+    _save(session, answer, path)
 
 
-def _batch(asked: argparse.Namespace) -> int:
-    if asked.concurrency < 1:
-        raise _MistakeError("--concurrency: it must be at least 1")
-    rows, place = read_table(Path(asked.table)), _place(asked)
-    with contextlib.ExitStack() as stack:
-        if place is None:
-            router = _router()
-            solve, concurrency = (lambda job: _answered(router, job, Control())), 1
-        else:
-            worker = stack.enter_context(_caller(place))
-            solve, concurrency = worker.answer, asked.concurrency
-        bar = stack.enter_context(RichProgress(*BATCH_COLUMNS, console=Console(stderr=True), transient=True))
-        task = bar.add_task("rows", total=len(rows))
-        outcomes = run_batch(
-            rows, Path(asked.output), solve, concurrency, lambda done: bar.update(task, completed=done)
-        )
-    failed = [outcome for outcome in outcomes if outcome.status != "done"]
-    for outcome in failed:
-        print(f"Row {outcome.row}: {outcome.error}", file=sys.stderr)
-    print(Path(asked.output) / SHEET)
-    return 1 if failed else 0
+def _as_text(picture: str) -> str:
+    return as_text(sys.stdin.buffer.read() if picture == STANDARD else picture)
 
 
-def _file(output: str) -> Path | None:
-    """None for a folder."""
-    path = Path(output)
-    if not output:
-        raise _MistakeError("-o: the name is empty")
-    if output.endswith(("/", os.sep)) or path.is_dir():
-        return None
-    if path.name.lower() in FORMATS:
-        raise _MistakeError(f"{output}: there is no name before {path.name}")
+def _path(output: str | None, action: str) -> Path:
+    """Return the file of the picture, without an ending where the answer decides it."""
+    if output == "":
+        raise click.UsageError("-o: the name is empty")
+    path = Path(output or ".")
+    if output is None or output.endswith(("/", os.sep)) or path.is_dir():
+        return path / action
+    if path.name.lower() in FORMATS or path.suffix.lower() not in ("", *FORMATS):
+        raise click.UsageError(f"{output}: a picture's file is named *{', *'.join(FORMATS)}")
     return path
 
 
-def _job(asked: argparse.Namespace, output: Path | None) -> Job:
-    told = {name: value for name, value in vars(asked).items() if name in asked.schema.model_fields}
-    pictures = [told.pop(name) for name in ("product_image", "room_image") if name in told]
-    if output:
-        told |= _format_of(output, told.get("output_format"))
-    job: Job = asked.build(*pictures, **told)
-    return job
-
-
-def _format_of(output: Path, asked: str | None) -> dict[str, str]:
-    if not output.suffix:
-        return {}
-    told = FORMATS.get(output.suffix.lower())
-    if told is None:
-        raise _MistakeError(f"{output}: a picture's file ends with {', '.join(FORMATS)}")
-    if asked not in (None, told):
-        raise _MistakeError(f"{output} is no {asked}: leave out --output-format or the ending")
-    return {"output_format": told}
-
-
-def _place(asked: argparse.Namespace) -> Endpoint | Server | None:
-    """None is this machine."""
-    if asked.url:
-        return Server(asked.url, os.environ.get("API_KEY"))
-    endpoint = asked.endpoint or os.environ.get("RUNPOD_ENDPOINT_ID")
-    if not endpoint:
-        return None
-    key = os.environ.get("RUNPOD_API_KEY")
-    if not key:
-        raise _MistakeError(f"RUNPOD_API_KEY is not set: the endpoint {endpoint} asks for it")
-    return Endpoint(endpoint, key, os.environ.get("RUNPOD_ENDPOINT_BASE_URL") or Endpoint.base_url)
-
-
-def _there(place: Endpoint | Server, job: Job) -> Answer:
-    with _caller(place) as worker, _bar() as bar:
-        return worker.answer(job, on_progress=bar)
-
-
-def _caller(place: Endpoint | Server) -> Worker:
-    return Worker(place, patience=Patience(tries=4))
-
-
-def _here(job: Job) -> Answer:
-    with _bar() as bar:
-        if bar:
-            bar(Progress("the engine loads", 0, 1, 0))
-        router = _router()
-        control = Control(lambda progress: bar(Progress(**asdict(progress)))) if bar else Control()
-        return _answered(router, job, control)
-
-
-def _answered(router: "Router", job: Job, control: Control) -> Answer:
-    from handlers.router import Call
-
-    return read_answer(router.work(parse(job), Call("cli", control)))
-
-
-def _router() -> "Router":
-    """With its engine loaded. Raises SettingsError."""
-    from handlers.router import build_router
-    from models.build import build
-
-    settings = read_settings()
-    router = build_router(settings, build(settings))
-    router.wait_until_loaded()
-    return router
-
-
-def _health(asked: argparse.Namespace) -> int:
-    place = _place(asked)
-    if place is None:
-        from handlers.router import Call
-        from schemas.jobs import HealthJob
-
-        told = _router().work(HealthJob(action="health_check"), Call("cli"))
-    else:
-        with _caller(place) as worker:
-            told = worker.health_check()
-    print("\n".join(f"{name:>16}  {value}" for name, value in told.items()))
-    return 0 if told.get("status") in ("healthy", "ready") else 1
-
-
-@contextlib.contextmanager
-def _bar() -> Iterator[OnProgress | None]:
-    """Gone at the end; None where nobody watches."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    try:
-        yield _draw
-    finally:
-        sys.stderr.write(CLEAR_LINE)
-
-
-def _draw(progress: Progress) -> None:
-    done = BAR_WIDTH * progress.percent // 100
-    bar = "█" * done + "░" * (BAR_WIDTH - done)
-    sys.stderr.write(f"{CLEAR_LINE}{bar} {progress.percent:3d} %  {progress.stage} {progress.step}/{progress.of}")
-    sys.stderr.flush()
-
-
-def _show(answer: Answer, output: Path) -> None:
-    """Where the pictures are goes to standard output, for scripts; the rest is for the eye."""
-    if answer.pictures[0].data:
-        places = [str(file) for file in answer.save(output)]
-    else:
-        places = [str(picture.url) for picture in answer.pictures]
-    for where, picture in zip(places, answer.pictures, strict=True):
-        print(f"{answer.info['engine']}, seed {picture.seed}:", file=sys.stderr, flush=True)
-        print(where, flush=True)
+def _save(session: Session, answer: Answer, path: Path | None) -> None:
+    for picture in answer.pictures:
+        session.note(f"{answer.info['engine']}, seed {picture.seed}")
     for warning in answer.warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
+        session.note(f"Warning: {warning}", "yellow")
+    if path is None:
+        sys.stdout.buffer.write(answer.pictures[0].data)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files = answer.save(path) if answer.pictures[0].data else [picture.url for picture in answer.pictures]
+    pictures = [
+        {"file": str(file), "mime_type": picture.mime_type, "seed": picture.seed}
+        for file, picture in zip(files, answer.pictures, strict=True)
+    ]
+    told = {"pictures": pictures, "info": answer.info, "placements": answer.placements, "warnings": answer.warnings}
+    session.tell([str(file) for file in files], told | {"job_id": answer.job_id})
+
+
+@main.command(params=[*COMMON], epilog=EXAMPLE + "batch jobs.csv -o placed/ --concurrency 8")
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="the folder for all that it makes")
+@click.option("--concurrency", type=click.IntRange(1), default=4, help="jobs at once (default 4; on this machine 1)")
+@click.pass_obj
+def batch(session: Session, /, table: Path, output: Path, concurrency: int) -> None:
+    """Do a table of jobs (.csv or .jsonl, a job a row). Repeated after a stop, it goes on where it was."""
+    rows = read_table(table)
+    with session.bar("rows", len(rows)) as show, session.worker() as worker:
+        results = run_batch(
+            rows,
+            output,
+            lambda jobs: worker.map(jobs, concurrency=concurrency, in_order=False),
+            lambda done: show(done, f"{done} of {len(rows)} rows"),
+        )
+    failed = [result for result in results if result.status != "done"]
+    for result in failed:
+        click.echo(f"Row {result.row}: {result.error}", err=True)
+    session.tell([str(output / SHEET)], {"sheet": str(output / SHEET), "rows": [vars(each) for each in results]})
+    sys.exit(FAILED if failed else 0)
+
+
+@main.command(params=[*COMMON], epilog=EXAMPLE + "health --url http://localhost:8000")
+@click.pass_obj
+def health(session: Session, /) -> None:
+    """Tell how the worker is. Fails with a wrong key, and for a worker that is not ready."""
+    with session.worker() as worker:
+        told = worker.health_check()
+    session.tell((f"{name:>16}  {value}" for name, value in told.items()), told)
+    sys.exit(0 if told.get("status") == "healthy" else FAILED)
+
+
+@click.command()
+@click.version_option(VERSION, prog_name="qwen-edit-serve")
+def serve() -> None:
+    """Serve OpenAI's images API and the jobs over HTTP.
+
+    Settings are environment variables, and lines of .env in the current folder: ENGINE, HOST, PORT, API_KEY, ...
+    """
+    import server
+
+    server.main()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

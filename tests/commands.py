@@ -105,7 +105,8 @@ def _python(words: list[str], _folder: Path, _server: str) -> None:
 def _examples_cli(words: list[str]) -> None:
     """An endpoint's and a server's are read, ours is run."""
     if {"--endpoint", "--url"} & set(words) or "batch" in words:
-        cli._parser().parse_args(words[2:])
+        name, *told = words[2:]
+        cli.main.commands[name].make_context(name, told, obj=cli.Session())
         return
     assert "-o" in words or "health" in words, "it would leave a picture here"
     with TemporaryDirectory() as folder:
@@ -183,7 +184,7 @@ def _runpodctl(words: list[str], _folder: Path, _server: str) -> None:
 
 def _npm(words: list[str], folder: Path, _server: str) -> None:
     package: dict[str, Any] = json.loads((folder / "package.json").read_text())
-    assert words[0] in ("ci", "install", "test") or words[1] in package["scripts"], words
+    assert words[0] in ("ci", "install", "test", "pack", "pkg", "publish") or words[1] in package["scripts"], words
 
 
 def _node(words: list[str], folder: Path, _server: str) -> None:

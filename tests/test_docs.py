@@ -130,7 +130,7 @@ class TestLinks:
 
 class TestCode:
     def test_every_block_says_what_it_is(self) -> None:
-        known = {"sh", "python", "json", "js", "ts", "text"}
+        known = {"sh", "python", "json", "js", "ts", "text", "console"}
         unknown = [str(block) for block in BLOCKS if block.language not in known]
         assert not unknown
 

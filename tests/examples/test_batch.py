@@ -1,17 +1,17 @@
-"""`python -m examples.cli batch`: every row is done once, whatever happens in between."""
+"""`qwen-edit batch`: every row is done once, whatever happens in between."""
 
 import csv
 import json
-import threading
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from examples.batch import JOURNAL, REPORT, SHEET, TableError, read_table, run_batch
+from examples.batch import JOURNAL, REPORT, SHEET, RowResult, TableError, read_table, run_batch
 from examples.cli import main
-from examples.python.qwen_worker import Answer, Job, WorkerError, read_answer
+from examples.python.qwen_worker import Job, JobResult, WorkerError, read_answer
 from testing.pictures import as_base64, file_of, plain_room, red_vase
 
 ROWS = 60
@@ -36,82 +36,76 @@ def table(tmp_path: Path) -> Path:
 
 
 class Paid:
-    """A worker that counts what it was paid for, and dies after some jobs."""
+    """A worker that counts what it was paid for, refuses some seeds, and dies after some jobs."""
 
-    def __init__(self, dies_after: int = 10**6) -> None:
+    def __init__(self, dies_after: int = 10**6, refuses: Container[int] = ()) -> None:
         self.seeds: list[int] = []
-        self._lock, self._dies_after = threading.Lock(), dies_after
+        self._dies_after, self._refuses = dies_after, refuses
 
-    def answer(self, job: Job) -> Answer:
-        with self._lock:
+    def map(self, jobs: Iterable[Job]) -> Iterator[JobResult]:
+        for index, job in enumerate(jobs):
             if len(self.seeds) >= self._dies_after:
                 raise KeyboardInterrupt
             self.seeds.append(job["seed"])
-        return read_answer(ANSWER)
+            if job["seed"] in self._refuses:
+                yield JobResult(index, job, error=WorkerError("The model failed", "GENERATION_ERROR"))
+            else:
+                yield JobResult(index, job, read_answer(ANSWER))
 
 
-def test_a_batch_that_was_killed_goes_on_and_pays_nothing_twice(table: Path, tmp_path: Path) -> None:
+def batch(table: Path, worker: Paid, count: int = ROWS) -> list[RowResult]:
+    """Do the first rows of the table."""
+    return run_batch(read_table(table)[:count], table.parent / "out", worker.map, lambda _: None)
+
+
+def test_a_batch_that_was_stopped_goes_on_and_pays_nothing_twice(table: Path, tmp_path: Path) -> None:
     first, second = Paid(dies_after=23), Paid()
     with pytest.raises(KeyboardInterrupt):
-        run_batch(read_table(table), tmp_path / "out", first.answer, 4, lambda _: None)
-    outcomes = run_batch(read_table(table), tmp_path / "out", second.answer, 4, lambda _: None)
-    assert [outcome.status for outcome in outcomes] == ["done"] * ROWS
+        batch(table, first)
+    results = batch(table, second)
+    assert [result.status for result in results] == ["done"] * ROWS
     journal = [json.loads(line) for line in (tmp_path / "out" / JOURNAL).read_text().splitlines()]
     assert sorted(each["row"] for each in journal) == list(range(1, ROWS + 1))
-    noted = ROWS - len(second.seeds)
-    assert 0 < noted <= 23
-    assert sorted(second.seeds + [each["row"] - 1 for each in journal[:noted]]) == list(range(ROWS))
+    assert (len(first.seeds), sorted(first.seeds + second.seeds)) == (23, list(range(ROWS)))
     assert len(list((tmp_path / "out").glob("*.png"))) == ROWS
 
 
 def test_a_line_that_was_cut_off_and_a_picture_that_is_gone_are_done_again(table: Path, tmp_path: Path) -> None:
-    run_batch(read_table(table)[:3], tmp_path / "out", Paid().answer, 1, lambda _: None)
+    batch(table, Paid(), 3)
     with (tmp_path / "out" / JOURNAL).open("a") as journal:
         journal.write('{"row": 4, "dig')
     (tmp_path / "out" / "0002.png").unlink()
     again = Paid()
-    run_batch(read_table(table)[:3], tmp_path / "out", again.answer, 1, lambda _: None)
+    batch(table, again, 3)
     assert again.seeds == [1]
 
 
 def test_a_failure_stands_in_its_row_and_is_tried_again(table: Path, tmp_path: Path) -> None:
-    def sometimes(job: Job) -> Answer:
-        if job["seed"] == 1:
-            raise WorkerError("The model failed", "GENERATION_ERROR")
-        return read_answer(ANSWER)
-
-    rows = read_table(table)[:3]
-    outcomes = run_batch(rows, tmp_path / "out", sometimes, 2, lambda _: None)
-    assert [outcome.status for outcome in outcomes] == ["done", "failed", "done"]
+    results = batch(table, Paid(refuses=[1]), 3)
+    assert [result.status for result in results] == ["done", "failed", "done"]
     with (tmp_path / "out" / REPORT).open(newline="") as file:
         report = list(csv.DictReader(file))
     assert (report[1]["status"], report[1]["error"]) == ("failed", "The model failed")
     assert "The model failed" in (tmp_path / "out" / SHEET).read_text()
     again = Paid()
-    run_batch(rows, tmp_path / "out", again.answer, 2, lambda _: None)
+    batch(table, again, 3)
     assert again.seeds == [1]
-
-
-def test_no_more_jobs_run_at_once_than_asked(table: Path, tmp_path: Path) -> None:
-    running, most, lock = [0], [0], threading.Lock()
-
-    def counted(_job: Job) -> Answer:
-        with lock:
-            running[0] += 1
-            most[0] = max(most[0], running[0])
-        answer = read_answer(ANSWER)
-        with lock:
-            running[0] -= 1
-        return answer
-
-    run_batch(read_table(table), tmp_path / "out", counted, 3, lambda _: None)
-    assert 1 <= most[0] <= 3
 
 
 def test_a_changed_picture_is_another_job(table: Path, tmp_path: Path) -> None:
     before = read_table(table)[0].digest
     Image.new("RGB", (64, 48), "white").save(tmp_path / "room.png")
     assert read_table(table)[0].digest != before
+
+
+def test_so_is_a_changed_picture_of_one_of_several_products(table: Path, tmp_path: Path) -> None:
+    products = [{"product_image": "vase.png", "product_scale": 0.4}]
+    (tmp_path / "several.jsonl").write_text(json.dumps({"room_image": "room.png", "products": products}))
+    [row] = read_table(tmp_path / "several.jsonl")
+    before, job = row.digest, row.job()
+    assert job["products"][0]["product_image"] == as_base64((tmp_path / "vase.png").read_bytes())
+    red_vase(24).save(tmp_path / "vase.png")
+    assert row.digest != before
 
 
 @pytest.mark.parametrize(
@@ -144,7 +138,8 @@ def test_from_the_command_line(
     monkeypatch.setenv("ENGINE", "preview")
     lines = table.read_text().splitlines()[:3]
     table.write_text("\n".join([*lines, "none.png,room.png,0.4,,5"]))
-    assert main(["batch", str(table), "-o", str(tmp_path / "out")]) == 1
+    with pytest.raises(SystemExit, match="1"):
+        main(["batch", str(table), "-o", str(tmp_path / "out")])
     said = capsys.readouterr()
     assert said.out == f"{tmp_path / 'out' / SHEET}\n"
     assert "Row 3: " in said.err

@@ -1,6 +1,8 @@
-"""`python -m examples.cli`, as a person types it."""
+"""The command `qwen-edit`, as a person types it."""
 
 import http.server
+import io
+import json
 import os
 import pty
 import re
@@ -18,10 +20,11 @@ import httpx
 import pytest
 from PIL import Image
 
-from examples.cli import main
+from examples.cli import main as commands
 from examples.python.qwen_worker import Endpoint, Patience, Worker
 from local_platform.worker import ENDPOINT
 from schemas.jobs import EditJob, GenerateJob, Job
+from schemas.version import VERSION
 from testing.live import serving
 from testing.patience import WAIT_SECONDS, wait_until
 from testing.pictures import plain_room, red_vase
@@ -40,6 +43,13 @@ def _a_folder_of_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 EDIT = ("edit", "vase.png", "room.png", "--at", "80,100", "--product-scale", "0.4")
+
+
+def main(words: list[str]) -> int:
+    """Run the command in this process and return its exit code."""
+    with pytest.raises(SystemExit) as ended:
+        commands(words)
+    return int(ended.value.code or 0)
 
 
 def command(*words: str) -> list[str]:
@@ -61,7 +71,7 @@ class TestHere:
         assert (done.returncode, done.stdout) == (0, "new/out.jpg\n")
         assert form("new/out.jpg") == ("JPEG", (160, 120))
         first, *warnings = done.stderr.splitlines()
-        assert first == "preview, seed 7:"
+        assert first == "preview, seed 7"
         assert len(warnings) == 1
         assert warnings[0].startswith("Warning: ")
         assert "quality" in warnings[0]
@@ -102,19 +112,56 @@ class TestHere:
         assert main([*EDIT, "--mask", "mask.png"]) == 0
         assert form("edit.png") == ("PNG", (160, 120))
 
+    def test_pictures_come_by_standard_input_and_leave_by_standard_output(self) -> None:
+        words = command("edit", "-", "room.png", *EDIT[3:], "--quiet", "-o", "-", "--output-format", "webp")
+        done = subprocess.run(words, input=Path("vase.png").read_bytes(), capture_output=True)
+        assert (done.returncode, done.stderr) == (0, b"")
+        with Image.open(io.BytesIO(done.stdout)) as image:
+            assert (image.format, image.size) == ("WEBP", (160, 120))
+
+    def test_as_json_the_answer_is_one_object(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([*EDIT, "--json", "--n", "2", "--seed", "7", "-o", "out.png"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert [(each["file"], each["seed"]) for each in told["pictures"]] == [("out-1.png", 7), ("out-2.png", 8)]
+        assert told["info"]["coordinates"] == [80, 100]
+
+    def test_so_is_an_error(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([*EDIT, "--json", "--at", "80,999"]) == 1
+        said = capsys.readouterr()
+        told = json.loads(said.out)
+        assert (told["error_code"], told["fields"], said.err) == ("INVALID_INPUT", ["placement_coordinates"], "")
+
+    def test_quiet_keeps_seeds_and_warnings_to_itself(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([*EDIT, "--quality", "best", "--quiet"]) == 0
+        assert capsys.readouterr() == ("edit.png\n", "")
+
+    def test_several_products_are_listed_in_a_file(self, capsys: pytest.CaptureFixture[str]) -> None:
+        vase = {"product_image": "vase.png", "product_scale": 0.3}
+        products = [vase | {"placement_coordinates": [x, 100]} for x in (40, 120)]
+        Path("both.json").write_text(json.dumps(products))
+        assert main(["edit", "room.png", "--products", "both.json", "--json"]) == 0
+        assert len(json.loads(capsys.readouterr().out)["placements"]) == 2
+
+    def test_version(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["--version"]) == 0
+        assert capsys.readouterr().out == f"qwen-edit, version {VERSION}\n"
+
     def test_health(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["health"]) == 0
         assert "preview" in capsys.readouterr().out
 
     def test_progress_is_a_bar_in_a_terminal(self) -> None:
         ours, theirs = pty.openpty()
-        done = subprocess.run(command(*EDIT), stdout=subprocess.PIPE, stderr=theirs)
+        done = subprocess.run(
+            command(*EDIT), stdout=subprocess.PIPE, stderr=theirs, env=os.environ | {"TERM": "xterm", "COLUMNS": "80"}
+        )
         os.close(theirs)
         shown = os.read(ours, 100_000).decode()
         os.close(ours)
         assert (done.returncode, done.stdout) == (0, b"edit.png\n")
-        assert "95 %  encode" in shown
-        assert "█" in shown
+        assert "writing" in shown
+        assert "95%" in shown
+        assert "━" in shown
 
 
 def _heeds_interrupts() -> None:
@@ -140,8 +187,11 @@ class TestThere:
 
     def test_a_mistake_costs_no_job(self, endpoint: Platform, capsys: pytest.CaptureFixture[str]) -> None:
         before = len(endpoint.endpoint.jobs)
-        assert main([*EDIT, "--n", "99"]) == 1
-        assert capsys.readouterr().err == "Invalid n: it should be less than or equal to 10\n"
+        assert main([*EDIT, "--box", "9,9,1,1"]) == 1
+        assert (
+            capsys.readouterr().err
+            == "Invalid placement_box: it must be [left, top, right, bottom] with left < right and top < bottom\n"
+        )
         assert len(endpoint.endpoint.jobs) == before
 
     def test_who_interrupts_cancels_the_job(self, endpoint: Platform) -> None:
@@ -168,7 +218,17 @@ class TestThere:
             assert main(["health", "--url", live.url]) == 0
         shown = capsys.readouterr().out
         assert shown.startswith("edit.png\n")
-        assert "ready" in shown
+        assert "healthy" in shown
+
+    def test_health_fails_with_a_wrong_key(
+        self, endpoint: Platform, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("API_KEY", "wrong")
+        with serving(api_key="s3cret-key") as live:
+            assert main(["health", "--url", live.url]) == 1
+        assert "API key" in capsys.readouterr().err
+        monkeypatch.setenv("RUNPOD_API_KEY", "")
+        assert main(["health"]) == 1
 
 
 class TestPlatform:
@@ -208,27 +268,20 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("words", "sentence"),
         [
-            (["--n", "99"], "Invalid n: it should be less than or equal to 10"),
-            (["--n", "many"], "Invalid n: it should be a valid integer"),
             (["--at", "80"], "placement_coordinates"),
-            (["--at", "here"], "Invalid placement_coordinates"),
             (["--at", "80,999"], "Invalid placement_coordinates: it lies outside the room photo of 160x120 pixels"),
             (["--box", "9,9,1,1"], "Invalid placement_box: it must be [left, top, right, bottom]"),
-            (["--quality", "superb"], "Invalid quality: it should be 'fast', 'balanced' or 'best'"),
             (["--mask", "none.png"], "none.png: No such file or directory"),
-            (["-o", "out.gif"], "out.gif: a picture's file ends with .png, .jpg, .jpeg, .webp"),
+            (["--products", "none.json"], "none.json: No such file or directory"),
             (["--endpoint", "abc"], "RUNPOD_API_KEY is not set: the endpoint abc asks for it"),
             (["--url", "localhost:8000"], "localhost:8000/v1/edit cannot be reached"),
-            (["-o", ""], "-o: the name is empty"),
-            (["-o", "new/.png"], "new/.png: there is no name before .png"),
-            (["-o", "a.webp", "--output-format", "jpeg"], "a.webp is no jpeg: leave out --output-format or the ending"),
             (["--at", "-5,600"], "Invalid placement_coordinates: it lies outside the room photo of 160x120 pixels"),
             (["--at=-5,600"], "Invalid placement_coordinates: it lies outside the room photo of 160x120 pixels"),
             (["--box", "-1,-1,-9,-9"], "Invalid placement_box: it must be [left, top, right, bottom]"),
             (["--response-format", "url"], "bucket"),
         ],
     )
-    def test_one_sentence_and_no_traceback(
+    def test_a_job_that_is_refused_is_one_sentence_and_1(
         self, words: list[str], sentence: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it waits"))
@@ -238,8 +291,41 @@ class TestMistakes:
         assert said.err.count("\n") == 1
         assert said.out == ""
 
+    @pytest.mark.parametrize(
+        ("words", "sentence"),
+        [
+            (["--n", "99"], "99 is not in the range 1<=x<=10"),
+            (["--n", "many"], "'many' is not a valid integer"),
+            (["--seed", "-7"], "-7 is not in the range"),
+            (["--at", "here"], "Invalid value for '--at'"),
+            (["--quality", "superb"], "'superb' is not one of 'fast', 'balanced', 'best'"),
+            (["--products", "room.png"], "room.png is no JSON"),
+            (["--qual", "best"], "No such option '--qual'"),
+            (["more.png"], "edit takes a product and a room"),
+            (["-o", "out.gif"], "out.gif: a picture's file is named *.png, *.jpg, *.jpeg, *.webp"),
+            (["-o", ""], "-o: the name is empty"),
+            (["-o", "new/.png"], "new/.png: a picture's file is named *.png"),
+            (["-o", "a.webp", "--output-format", "jpeg"], "a.webp is no jpeg: leave out --output-format or the ending"),
+            (["-o", "-", "--n", "2"], "-o - writes one picture"),
+            (["-o", "-", "--json"], "-o - writes one picture"),
+            (["--mask", "-", "--room-image", "-"], "No such option '--room-image'"),
+            (["--url", "http://localhost", "--endpoint", "abc"], "--endpoint and --url exclude each other"),
+        ],
+    )
+    def test_a_command_line_that_is_wrong_is_told_with_2(
+        self, words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["edit", "vase.png", "room.png", *words]) == 2
+        said = capsys.readouterr()
+        assert sentence in said.err.splitlines()[-1]
+        assert said.out == ""
+
+    def test_two_pictures_cannot_come_by_standard_input(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["edit", "-", "-"]) == 2
+        assert "Standard input holds one picture" in capsys.readouterr().err
+
     def test_a_mistake_makes_no_folder(self) -> None:
-        assert main([*EDIT, "--n", "99", "-o", "new/out.png"]) == 1
+        assert main([*EDIT, "--box", "9,9,1,1", "-o", "new/out.png"]) == 1
         assert main([*EDIT, "--endpoint", "abc", "-o", "new/out.png"]) == 1
         assert not Path("new").exists()
 
@@ -264,11 +350,11 @@ class TestMistakes:
         monkeypatch.setenv("RUNPOD_API_KEY", "key")
         seen: list[Endpoint] = []
 
-        def caller(place: Endpoint) -> Worker:
+        def caller(place: Endpoint, **_: object) -> Worker:
             seen.append(place)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("examples.cli._caller", caller)
+        monkeypatch.setattr("examples.cli.Worker", caller)
         assert main(["health", "--endpoint", "abc"]) == 130
         assert seen == [Endpoint("abc", "key")]
 
@@ -278,9 +364,9 @@ class TestMistakes:
         assert capsys.readouterr().err.startswith("Wrong settings: ENGINE: ")
 
     def test_as_a_process_it_ends_with_1(self) -> None:
-        done = typed(*EDIT, "--seed", "-7")
+        done = typed(*EDIT, "--instructions", "x" * 4001)
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr == "Invalid seed: it should be greater than or equal to -1\n"
+        assert done.stderr == "Invalid instructions: it should have at most 4000 characters\n"
 
 
 @contextmanager
@@ -297,11 +383,11 @@ def pages() -> Iterator[str]:
 def test_every_field_of_the_schema_is_an_option(
     action: str, schema: type[Job], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit):
-        main([action, "--help"])
+    assert main([action, "--help"]) == 0
     shown = capsys.readouterr().out
+    assert f"Example:\n    qwen-edit {action} " in shown
     for name in schema.model_fields:
         if name in ("product_image", "room_image"):
-            assert re.search(rf"\b{name.removesuffix('_image')}\b", shown)
+            assert re.search(rf"\b{name.removesuffix('_image').upper()}\b", shown)
         elif name != "action":
             assert f"--{name.replace('_', '-')}" in shown
