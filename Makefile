@@ -104,6 +104,7 @@ version:
 
 release:  ## what a person does to release
 	@echo "1. schemas/version.py and deploy/chart/Chart.yaml: the version without .dev0. CHANGELOG.md: its date."
+	@echo "   In examples/typescript: npm version $(VERSION:.dev0=) --no-git-tag-version."
 	@echo "2. make check test, commit, push, and wait for the workflow \"check\"."
 	@echo "3. git tag v$(VERSION:.dev0=) && git push origin v$(VERSION:.dev0=)"
 	@echo "   The workflow builds the images and pushes them, with a list of what is inside (SBOM), to ghcr.io."

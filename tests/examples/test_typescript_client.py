@@ -1,13 +1,18 @@
 """examples/typescript: built, and run against the local platform and the HTTP server."""
 
+import json
+import os
 import re
 import shutil
+import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from schemas.version import VERSION
 from testing.browser import ARMCHAIR, CHROMIUM, browser, patient
 from testing.live import serving
 from testing.pictures import plain_room, red_vase
@@ -45,11 +50,6 @@ def test_the_compiler_refuses_a_wrong_job_and_takes_what_the_readme_shows(packag
 def test_it_serves_through_the_queue_and_over_http(package: Path, tmp_path: Path) -> None:
     with platform() as here, worker(here, tmp_path), serving(Unkind, api_key="key", queue_limit=1) as live:
         run(package, "npm", "test", PLATFORM_URL=here.base, SERVER_URL=live.url, PICTURES=str(package))
-        [block] = _shown("js")
-        (package / "shown.mjs").write_text(block)
-        run(package, "node", "shown.mjs", ENDPOINT=here.base)
-    with Image.open(package / "placed.png") as placed:
-        assert placed.size == (160, 120)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
@@ -69,6 +69,48 @@ def test_it_runs_in_a_browser_as_it_was_built(package: Path) -> None:
             return [width, height];
         }""")
         assert size == [1024, 768]
+
+
+def test_its_version_is_the_workers() -> None:
+    told = json.loads((PACKAGE / "package.json").read_text()), json.loads((PACKAGE / "package-lock.json").read_text())
+    assert {each["version"] for each in told} == {VERSION.replace(".dev", "-dev.")}
+
+
+@pytest.fixture(scope="module")
+def packed(package: Path) -> Path:
+    """What `npm pack` makes."""
+    run(package, "npm", "pack")
+    [file] = package.glob("*.tgz")
+    return file
+
+
+def test_what_is_packed_is_built_and_read_and_licensed(packed: Path) -> None:
+    with tarfile.open(packed) as archive:
+        names = {name.removeprefix("package/") for name in archive.getnames()}
+    built = {f"dist/{file.stem}{suffix}" for file in (PACKAGE / "src").iterdir() for suffix in (".js", ".d.ts")}
+    assert names == {"package.json", "README.md", "LICENSE"} | built
+    assert (PACKAGE / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+
+
+def test_packed_it_works_in_an_empty_folder(packed: Path, tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "package.json").write_text("{}")
+    for name in ("room.png", "product.png"):
+        shutil.copy(packed.with_name(name), tmp_path)
+    run(tmp_path, "npm", "install", "--offline", "--no-audit", str(packed))
+    [block] = _shown("js")
+    (tmp_path / "shown.mjs").write_text(block)
+    with platform() as here, worker(here, tmp_path / "log"):
+        run(tmp_path, "node", "shown.mjs", ENDPOINT=here.base)
+    with Image.open(tmp_path / "placed.png") as placed:
+        assert placed.size == (160, 120)
+
+
+def test_its_own_tests_say_what_they_need(package: Path) -> None:
+    bare = {name: told for name, told in os.environ.items() if name not in ("PICTURES", "PLATFORM_URL", "SERVER_URL")}
+    done = subprocess.run(["npm", "test"], cwd=package, env=bare, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "PICTURES is not set: a folder with product.png" in done.stdout + done.stderr
 
 
 def _shown(language: str) -> list[str]:

@@ -50,7 +50,9 @@ export interface SubmitOptions {
 }
 
 type Way = typeof RUN;
-type Pictures = Omit<GenerationBody, "stream" | "partial_images">;
+/** Fields with a name: the route ignores others with a warning, the compiler finds typos. */
+type Named<T> = { [K in keyof T as string extends K ? never : K]: T[K] };
+type Pictures = Omit<Named<GenerationBody>, "stream" | "partial_images">;
 
 abstract class Client {
   protected readonly http: Http;

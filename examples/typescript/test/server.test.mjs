@@ -5,10 +5,10 @@ import { after, beforeEach, test } from "node:test";
 
 import { Server, toBlob } from "qwen-worker";
 
-import { product_image, room, sizeOf } from "./pictures.mjs";
+import { needed, product_image, room, sizeOf } from "./pictures.mjs";
 import { unkind } from "./unkind.mjs";
 
-const { SERVER_URL } = process.env;
+const SERVER_URL = needed("SERVER_URL");
 const network = await unkind(SERVER_URL, { key: "key" });
 const server = new Server({ url: SERVER_URL, apiKey: "key" });
 const throughNetwork = new Server({ url: network.url, apiKey: "key" });

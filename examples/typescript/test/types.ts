@@ -7,6 +7,13 @@ const server = new Server({ url: "http://localhost:8000" });
 const pictures = { product_image: "base64", room_image: "base64" };
 
 const right: EditJob = { ...pictures, placement_coordinates: [247, 656], seed: null, product_height_cm: 90 };
+export const rug: EditJob = { ...pictures, placement_surface: "rug", product_width_cm: 200, rotation_degrees: -15 };
+export const instead: EditJob = { ...pictures, product_name: "Sofa Oslo", replace: "the old sofa" };
+export const several: EditJob = { room_image: "base64", products: [{ product_image: "base64", product_scale: 0.4 }] };
+// @ts-expect-error no such surface
+export const surface: EditJob = { ...pictures, placement_surface: "roof" };
+// @ts-expect-error a box has four numbers
+export const box: EditJob = { ...pictures, replace: [1, 2, 3] };
 // @ts-expect-error a typo
 export const typo: EditJob = { ...pictures, placement_coordinate: [1, 2] };
 // @ts-expect-error three numbers
@@ -22,9 +29,10 @@ export const code: Code = "INVALID";
 
 export async function answers(): Promise<void> {
   const edited = await worker.editProduct(right, { onProgress: ({ percent }: Progress) => percent.toFixed() });
-  const left: number = edited.placement_info.box[0];
+  const left: number | undefined = edited.placement_info.box?.[0];
+  const surfaces = edited.placements?.map(({ surface }) => surface);
   // @ts-expect-error there is a box of four
-  edited.placement_info.box[4];
+  edited.placement_info.box?.[4];
   const made = await server.generateEnvironment({ product_image: "base64", output_size: [640, 480] });
   const [width]: [number, number] = made.generation_info.output_size;
   // @ts-expect-error only where n > 1
@@ -38,5 +46,5 @@ export async function answers(): Promise<void> {
   // @ts-expect-error a queue has no streams
   await worker.generateImage({ prompt: "a room", stream: true });
   const told: string = readWebhook({}).answer.processed_image;
-  console.log(left, width, done, id, told);
+  console.log(left, surfaces, width, done, id, told);
 }

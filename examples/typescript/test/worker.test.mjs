@@ -7,10 +7,10 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import { fileToBase64, readWebhook, toBlob, Worker, WorkerError } from "qwen-worker";
 
-import { product_image, room, sizeOf } from "./pictures.mjs";
+import { needed, product_image, room, sizeOf } from "./pictures.mjs";
 import { freePort, unkind } from "./unkind.mjs";
 
-const network = await unkind(process.env.PLATFORM_URL, { key: "key" });
+const network = await unkind(needed("PLATFORM_URL"), { key: "key" });
 const access = { endpoint: network.url, apiKey: "key" };
 const worker = new Worker(access);
 
@@ -162,7 +162,7 @@ test("a job that never arrived is sent again", async () => {
   const port = await freePort();
   const id = new Worker({ ...access, endpoint: `http://127.0.0.1:${port}` }).submit(room);
   await pause(200);
-  const late = await unkind(process.env.PLATFORM_URL, { port, key: "key" });
+  const late = await unkind(needed("PLATFORM_URL"), { port, key: "key" });
   await worker.cancel(await id);
   assert.equal(late.sent("run"), 1);
   late.close();
