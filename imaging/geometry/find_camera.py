@@ -88,8 +88,10 @@ def _focal(points: list[VanishingPoint], long_side: float) -> float:
 
 def _usual_height(camera: Camera) -> tuple[float, float]:
     """Return the height in cm at which such photos are taken, and its error: a portrait, or a photo that looks down, by
-    somebody who stands."""
+    somebody who stands. Where the horizon is not seen it does not tell which."""
     width, height = camera.size
+    if not camera.found and height <= width:
+        return float(np.sqrt(_STANDING_CM * _LEVEL_CM)), _ERROR_OF_LEVEL
     if height > width:
         return _STANDING_CM, _ERROR_OF_PORTRAIT
     down = 0.5 - camera.horizon / height

@@ -6,7 +6,8 @@ it, and floors have no such edges. Measured in 15 real rooms: 16 of 35 points on
 none of 71 points on floors and rugs.
 """
 
-from typing import cast
+from collections.abc import Iterator
+from typing import NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ _VIEW = 480  # pixels of the longer side
 _BELOW = 0.25  # of the photo's height: how far below the point the edge may be
 _MARGIN = 12  # rows around those in which the edge is looked for
 _SHORTEST, _WHOLE = 0.03, 0.2  # of the longer side: a piece of the edge, and all its pieces together
+_GAP = 0.02  # of the longer side: between the pieces of one edge, where something stands before it
 _LEVEL = 0.22  # the steepest slope of an edge
 _ALIGNED = 2.0  # pixels that pieces of one edge may be off
 _CONTRAST = 6.0  # CIELAB across the edge
@@ -28,21 +30,58 @@ _SAME_TINT, _SAME_LIGHTNESS = 6.0, 15.0  # CIELAB: the point and the edge are on
 _OTHER_TINT, _OTHER_LIGHTNESS = 8.0, 15.0  # CIELAB: the front is not floor
 
 
+TABLE_WIDTH_CM, TABLE_WIDTH_ERROR = 140.0, 0.45
+"""The length of a table's front edge, and one standard deviation of it as a share: coffee tables are 90 to 130 cm long,
+desks 120 to 160, dining tables 140 to 220, kitchen islands longer, bedside tables 45."""
+
+
+class Edge(NamedTuple):
+    """The row of an edge at the point's column, and the columns where it begins and ends, in pixels."""
+
+    row: float
+    left: float
+    right: float
+
+    @property
+    def length(self) -> float:
+        return self.right - self.left
+
+
 def is_raised(pixels: Pixels, point: Point) -> bool:
     """Return True if the point surely lies on a raised top; False on the floor and in doubt."""
+    small, shrink = _view(pixels)
+    lab = np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float64)
+    x, y = point[0] * shrink, point[1] * shrink
+    edge = next(_edges_below(small, lab, x, y), None)
+    return edge is not None and _is_front(lab, x, y, edge.row)
+
+
+def front_edge(pixels: Pixels, point: Point, lowest_row: float) -> Edge | None:
+    """Return the front edge of the table that a point lies on, which is seen no lower than `lowest_row`; None where no
+    edge is seen.
+
+    It is the longest one: those of cloths and drawers are shorter. An edge that the photo's border cuts is longer than
+    what is returned.
+    """
+    small, shrink = _view(pixels)
+    lab = np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float64)
+    below = _edges_below(small, lab, point[0] * shrink, point[1] * shrink)
+    edges = [edge for edge in below if edge.row < lowest_row * shrink]
+    longest = max(edges, key=lambda edge: edge.length, default=None)
+    return longest and Edge(*(place / shrink for place in longest))
+
+
+def _view(pixels: Pixels) -> tuple[Pixels, float]:
+    """Return the smoothed reduced photo and the factor by which it was reduced."""
     shrink = min(1.0, _VIEW / max(pixels.shape[:2]))
     step = max(1, int(0.5 / shrink))  # of a large photo every second, third, ... pixel is enough
     size = scaled_size(size_of(pixels), shrink)
     small = cast(Pixels, cv2.resize(pixels[::step, ::step], size, interpolation=cv2.INTER_AREA))
-    small = cast(Pixels, cv2.bilateralFilter(small, 5, 20, 3))
-    lab = np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float64)
-    x, y = point[0] * shrink, point[1] * shrink
-    edge = _front_edge(small, lab, x, y)
-    return edge is not None and _is_front(lab, x, y, edge)
+    return cast(Pixels, cv2.bilateralFilter(small, 5, 20, 3)), shrink
 
 
-def _front_edge(small: Pixels, lab: Numbers, x: float, y: float) -> float | None:
-    """Return the row of the first long level edge below the point, None where there is none."""
+def _edges_below(small: Pixels, lab: Numbers, x: float, y: float) -> Iterator[Edge]:
+    """Yield the long level edges below the point, from the nearest on."""
     top, bottom = max(0, int(y) - _MARGIN), int(y + _BELOW * small.shape[0]) + _MARGIN
     gray = cv2.cvtColor(np.ascontiguousarray(small[top:bottom]), cv2.COLOR_RGB2GRAY)
     found = cv2.createLineSegmentDetector(cv2.LSD_REFINE_NONE).detect(gray)[0]
@@ -60,11 +99,19 @@ def _front_edge(small: Pixels, lab: Numbers, x: float, y: float) -> float | None
     for index in np.flatnonzero(likely)[np.argsort(rows[likely])]:
         row = float(rows[index])
         off = ends[..., 1] - ends[index, 0, 1] - slopes[index] * (ends[..., 0] - ends[index, 0, 0])
-        together = across[(np.abs(off) < _ALIGNED).all(axis=1)].sum()
+        together = (np.abs(off) < _ALIGNED).all(axis=1)
         apart = np.linalg.norm(_color(lab, x, row - 5, row - 1) - _color(lab, x, row + 2, row + 6))
-        if together > _WHOLE * side and apart > _CONTRAST:
-            return row
-    return None
+        if across[together].sum() > _WHOLE * side and apart > _CONTRAST:
+            yield Edge(row, *_joined(ends[index, :, 0], ends[together, :, 0], _GAP * side))
+
+
+def _joined(piece: Numbers, others: Numbers, gap: float) -> tuple[float, float]:
+    """Return where an edge begins and ends: `piece` and all of `others` (n, 2) that go on from it over small gaps."""
+    left, right = float(piece[0]), float(piece[1])
+    for _ in others:
+        joins = (others[:, 0] < right + gap) & (others[:, 1] > left - gap)
+        left, right = min(left, float(others[joins, 0].min())), max(right, float(others[joins, 1].max()))
+    return left, right
 
 
 def _is_front(lab: Numbers, x: float, y: float, edge: float) -> bool:

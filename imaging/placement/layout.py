@@ -23,7 +23,7 @@ from imaging.placement.in_plane import (
     point_between,
 )
 from imaging.placement.mask_fit import FITS, Held, largest_part, moved_inside, share_inside
-from imaging.placement.perspective import CAMERA_HEIGHT, WALL_DISTANCE, WALL_ERROR, Perspective, over, perspective_at
+from imaging.placement.perspective import CAMERA_HEIGHT, WALL_DISTANCE, WALL_ERROR, Perspective, perspective_at
 from imaging.placement.suggestion import Suggestion
 from imaging.placement.text_placement import Surface, Words, read
 from schemas.jobs import AskedSurface
@@ -51,7 +51,9 @@ NOT_FOUND = tuple(said.format(where) for said in (_NOT_LOOKED_FOR, _NOT_SEEN) fo
 """Warnings about a place that this program could not find by itself."""
 _ON_WALL = "{} above the horizon, where no floor can be: the product hangs on the wall there"
 _UNSURE = "The product's size may be off by {:.0f} %: the photo does not show {}"
-_UNSURE_PERCENT = 31.0  # what is 30 % off looks wrong
+_UNSURE_PERCENT = (
+    35.0  # of one standard deviation: then it is nearly as likely as not that 30 % are off, which looks wrong
+)
 _ON_TABLE = "placement_coordinates seem to lie on a table: the product stands on it (placement_surface decides)"
 _CUT_BY_MASK = "The product does not fit inside the mask and is cut off at its edge"
 
@@ -151,7 +153,7 @@ def lay_out(
         _seen(product, frame, camera.size),
         base_point_of(frame, spot.surface),
         spot.surface,
-        over(camera.at_column(spot.point[0]), spot.surface, spot.point[1] + 1),
+        perspective.camera,
         height_cm,
         perspective.distance_cm(height_cm),
         scale,
@@ -305,8 +307,8 @@ def _stood(
     room: Pixels, product: CutOut, camera: Camera, spot: _Spot, wish: Wish, likely_cm: float | None
 ) -> tuple[Perspective, Box]:
     """Return the perspective of the spot, and the product's frame there."""
-    solid, base_row = solid_of(product.alpha), spot.point[1] + 1
-    perspective = perspective_at(room, solid, camera.at_column(spot.point[0]), spot.surface, base_row)
+    solid, over_floor = solid_of(product.alpha), camera.at_column(spot.point[0])
+    perspective = perspective_at(room, solid, over_floor, spot.surface, spot.point)
     return perspective, _frame(product, spot, _rows(perspective, product, camera.size, spot, wish, likely_cm))
 
 

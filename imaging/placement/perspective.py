@@ -1,14 +1,15 @@
 """The size of a product at one spot of the photo: pixel rows to cm and back, and the error of that."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from imaging.geometry.camera import Camera
 from imaging.geometry.product_volume import Solid
+from imaging.geometry.raised import TABLE_WIDTH_CM, TABLE_WIDTH_ERROR, front_edge
 from imaging.geometry.walls import wall_distance
-from imaging.picture import Pixels
+from imaging.picture import Pixels, Point
 from imaging.placement.in_plane import ceiling_distance
 from imaging.placement.text_placement import Surface
 
@@ -21,6 +22,8 @@ _LOWEST_CAMERA_CM = 8.0  # over a table top
 _LEVEL_OVER_TABLE_CM, _TABLE_DISTANCE_CM = 60.0, 200.0
 _TABLE_ERROR, _TABLE_ERROR_OF_STANDING = 0.5, 0.25
 _STANDING_ERROR = 0.2  # the error of the camera's height of somebody who stands
+
+_FRONT_ROWS = 2.5  # rows below the horizon, by those of the point: a table's front edge is not so much nearer than that
 
 _CEILING_ERROR = 0.3  # ceilings are 230 to 350 cm high, and where one hangs the lamp from it is not seen
 
@@ -35,9 +38,11 @@ _LEAST_ROWS = 1.0  # below the horizon
 
 
 class Perspective(Protocol):
-    """The measures of a product at one spot, in pixel rows and in cm. `error` is one standard deviation of its size as
-    a share, `unknown` what it is due to."""
+    """The measures of a product at one spot, in pixel rows and in cm. `camera` stands over the surface that carries it.
+    `error` is one standard deviation of its size as a share, `unknown` what it is due to."""
 
+    @property
+    def camera(self) -> Camera: ...
     @property
     def error(self) -> float: ...
     @property
@@ -76,44 +81,55 @@ class Standing:
 class AtDistance:
     """Something flat at a known distance: what hangs on a wall, or stands where no floor can be."""
 
-    focal: float
+    camera: Camera
     distance: float
     error: float
     unknown: str
 
     def rows(self, height_cm: float) -> float:
-        return height_cm * self.focal / self.distance
+        return height_cm * self.camera.focal / self.distance
 
     def height_cm(self, rows: float) -> float:
-        return rows * self.distance / self.focal
+        return rows * self.distance / self.camera.focal
 
     def distance_cm(self, height_cm: float) -> float:  # noqa: ARG002  the same for all heights
         return self.distance
 
 
-def perspective_at(room: Pixels, solid: Solid, camera: Camera, surface: Surface, base_row: int) -> Perspective:
-    """Return the perspective of a solid with its base just above a pixel row, or hung on the wall; `camera` stands over
-    the floor and has the horizon of the solid's column."""
+def perspective_at(room: Pixels, solid: Solid, camera: Camera, surface: Surface, point: Point) -> Perspective:
+    """Return the perspective of a solid with its base at a pixel, or hung on the wall there; `camera` stands over the
+    floor and has the horizon of the pixel's column."""
+    base_row = point[1] + 1
     if surface == "ceiling":
-        distance = ceiling_distance(camera, base_row - 1, wall_distance(room, camera)[0])
-        return AtDistance(camera.focal, distance, _CEILING_ERROR, "the height of the ceiling")
+        distance = ceiling_distance(camera, point[1], wall_distance(room, camera)[0])
+        return AtDistance(camera, distance, _CEILING_ERROR, "the height of the ceiling")
     if surface == "wall" or base_row <= camera.horizon:
-        return _on_wall(room, camera)
+        distance, error = wall_distance(room, camera)
+        carried = _over_table(room, camera, point) if surface == "tabletop" else camera
+        return AtDistance(carried, distance, error, WALL_DISTANCE)
     if surface == "tabletop":
-        return Standing(over(camera, surface, base_row), solid, base_row, "the camera's height over the table")
+        return Standing(_over_table(room, camera, point), solid, base_row, "the camera's height over the table")
     unknown = CAMERA_HEIGHT if camera.found else "the horizon"
     return Standing(camera, solid, base_row, unknown)
 
 
-def _on_wall(room: Pixels, camera: Camera) -> AtDistance:
-    distance, error = wall_distance(room, camera)
-    return AtDistance(camera.focal, distance, error, WALL_DISTANCE)
+def _over_table(room: Pixels, camera: Camera, point: Point) -> Camera:
+    """Return the camera over a table top: the usual height for such photos, together with the one at which the front
+    edge of the table would have the usual length. The latter's scale hardly depends on the horizon."""
+    rows = max(point[1] + 1 - camera.horizon, _LEAST_ROWS)
+    lowest_row = camera.horizon + _FRONT_ROWS * (rows + camera.horizon_error)
+    usual, edge = _usual_over_table(camera, point[1] + 1), front_edge(room, point, lowest_row)
+    if edge is None:
+        return usual
+    error = float(np.hypot(usual.height_error, camera.horizon_error / rows))
+    weights = error**-2, TABLE_WIDTH_ERROR**-2
+    by_edge = max(edge.row - camera.horizon, _LEAST_ROWS) * TABLE_WIDTH_CM / edge.length
+    over_cm = np.log([usual.height_cm, max(by_edge, _LOWEST_CAMERA_CM)])
+    together = camera.at_height(float(np.exp(np.average(over_cm, weights=weights))), sum(weights) ** -0.5)
+    return replace(together, horizon_error=0.0)  # the error of the height holds that of the horizon
 
 
-def over(camera: Camera, surface: Surface, base_row: int) -> Camera:
-    """Return the camera over the surface that carries the product."""
-    if surface != "tabletop":
-        return camera
+def _usual_over_table(camera: Camera, base_row: int) -> Camera:
     over_usual = max(camera.height_cm - TABLE_CM, _LOWEST_CAMERA_CM)
     if camera.height_error <= _STANDING_ERROR:
         return camera.at_height(over_usual, max(camera.height_error, _TABLE_ERROR_OF_STANDING))

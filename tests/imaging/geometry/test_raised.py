@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from imaging.geometry.raised import is_raised
+from imaging.geometry.raised import front_edge, is_raised
 from imaging.picture import Pixels, Point
 from tests.imaging import drawn
 
@@ -16,10 +16,11 @@ def quadrangle(picture: Pixels, corners: list[tuple[float, float, float]], color
     cv2.fillConvexPoly(picture, columns_rows.round().astype(np.int32), color, cv2.LINE_AA)
 
 
-def room_with_table() -> Pixels:
+def room_with_table(z: float = 250) -> Pixels:
+    """A table of 160 x 80 cm, `z` cm away."""
     picture = drawn.room(CAMERA)
-    quadrangle(picture, [(-80, 75, 250), (80, 75, 250), (80, 0, 250), (-80, 0, 250)], FRONT)
-    quadrangle(picture, [(-80, 75, 250), (80, 75, 250), (80, 75, 330), (-80, 75, 330)], TOP)
+    quadrangle(picture, [(-80, 75, z), (80, 75, z), (80, 0, z), (-80, 0, z)], FRONT)
+    quadrangle(picture, [(-80, 75, z), (80, 75, z), (80, 75, z + 80), (-80, 75, z + 80)], TOP)
     return picture
 
 
@@ -58,3 +59,17 @@ def test_no_place_on_the_floor_of_a_photo_is(case: str) -> None:
 def test_any_picture_can_be_asked(size: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     assert not is_raised(pixels, (size[1] - 1, size[0] - 1))
+
+
+def test_the_front_edge_of_a_table_is_measured() -> None:
+    (left, row), (right, _) = seen_at(-80, 75, 220), seen_at(80, 75, 220)
+    edge = front_edge(room_with_table(220), seen_at(0, 75, 250), row + 50)
+    assert edge is not None
+    assert edge.length == pytest.approx(right - left, rel=0.05)
+    assert edge.row == pytest.approx(row, abs=3)
+
+
+def test_an_edge_that_is_much_nearer_is_not_that_of_the_table() -> None:
+    row = seen_at(0, 75, 250)[1]
+    assert front_edge(room_with_table(), seen_at(0, 75, 280), row - 10) is None
+    assert front_edge(drawn.room(CAMERA), seen_at(0, 0, 300), 600) is None

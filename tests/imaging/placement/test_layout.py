@@ -227,9 +227,23 @@ def test_a_tap_on_a_table_stands_the_product_on_it_and_says_so() -> None:
     assert asked.surface == "floor"
 
 
-def test_what_hangs_is_never_sure_of_its_size() -> None:
-    hung = placed(Wish(coordinates=(400, 180), surface="wall", product_height_cm=80))
-    assert any("the distance of the wall" in warning for warning in hung.warnings)
+def test_the_front_edge_of_a_table_tells_the_size_of_what_stands_on_it() -> None:
+    camera = CAMERA.at_height(CAMERA.height_cm, 0.3)
+    point = seen_at(0, 75, 250)
+    wish = Wish(coordinates=point, product_height_cm=30, surface="tabletop")
+    rooms = room_with_table(220), np.full_like(ROOM, 190)
+    seen, unseen = (lay_out(room, drawn.block(60, 100), camera, wish) for room in rooms)
+    truth = 30 * (point[1] - camera.horizon) / (camera.height_cm - 75)
+    off = [abs(np.log((each.frame[3] - each.frame[1]) / truth)) for each in (seen, unseen)]
+    assert off[0] < 0.85 * off[1]
+    assert seen.scale.error_percent < 0.75 * unseen.scale.error_percent
+
+
+def test_what_hangs_is_not_sure_of_its_size_where_neither_floor_nor_ceiling_tells_the_wall() -> None:
+    wish = Wish(coordinates=(400, 180), surface="wall", product_height_cm=80)
+    unseen = lay_out(np.full_like(ROOM, 180), drawn.block(60, 100), CAMERA, wish)
+    assert any("the distance of the wall" in warning for warning in unseen.warnings)
+    assert unseen.scale.error_percent > placed(wish).scale.error_percent > 30
 
 
 def test_a_tilted_photo_has_the_scale_of_the_column() -> None:
