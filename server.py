@@ -43,8 +43,9 @@ class Server(uvicorn.Server):
 def _app() -> FastAPI:
     settings = read_settings()
     set_up(settings)
+    app = create_app(settings, build_router(settings, build(settings)), ends=True)
     _warn(settings)
-    return create_app(settings, build_router(settings, build(settings)), ends=True)
+    return app
 
 
 def _warn(settings: Settings) -> None:

@@ -143,7 +143,7 @@ def deliver(result: Result, job: EditJob | GenerateJob, delivery: Delivery) -> d
     return {
         "processed_image": first.text,
         "mime_type": first.file.mime_type,
-        "lossless": first.file.lossless,
+        "lossless": first.file.lossless and not result.pictures[0].notes,
         "images": _variants(parcel.pictures) if job.n > 1 else None,
         "warnings": parcel.warnings or None,
     }

@@ -16,7 +16,7 @@ from handlers.runtime.engine_runner import Outcome
 from handlers.runtime.worker_state import WorkerState
 from handlers.scene import Scene, SceneProduct, compose_scene
 from imaging.codec.color_profile import in_profile
-from imaging.picture import Picture, Pixels
+from imaging.picture import Pixels
 from imaging.placement.layout import base_point_of
 from models.engine import Control, Sampling
 from schemas.answers import PlacedAnswer, PlacementInfo, Scale
@@ -69,7 +69,7 @@ def edit(request: EditRequest, worker: WorkerState, control: Control) -> Result:
     seeds = [each.seed for each in tries]
     placements = _placements(placed, passes)
     info = _info(request, placed, placements, passes, seeds[0], control.clock() - started)
-    pictures = [Picture(pixels, icc=icc) for pixels in passes[-1].pictures]
+    pictures = [replace(request.room, pixels=pixels) for pixels in passes[-1].pictures]
     painted = [(each.scenes[0], each.outcome, each.edits) for each in passes]
     warnings = edit_warnings(request, placed, painted, seeds, retried)
     return Result(pictures, seeds, info, warnings, placements if request.job.products else None)

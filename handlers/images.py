@@ -40,9 +40,13 @@ class PictureReader:
     """Of the job whose pictures are read: fetching takes time."""
     fetched: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """Bodies of URLs that were fetched before."""
+    warnings: list[str] = field(default_factory=list)
+    """About the files that were read."""
 
     def picture(self, text: str, field: str) -> Picture:
-        return decode(self._bytes(text, field), field, self.limits)
+        picture = decode(self._bytes(text, field), field, self.limits)
+        self.warnings.extend(f"{field}: {note}" for note in picture.notes)
+        return picture
 
     def mask(self, text: str, field: str, size: Size) -> Mask:
         """Where the photo of `size` may change: alpha 0 or, in a picture that is opaque everywhere, white."""

@@ -226,7 +226,7 @@ class ImagesApi:
             asked or canvas.size,
             _sampling(body, seed),
             body.n,
-            see_through(canvas, _field_of(body, texts[0])),
+            (*see_through(canvas, _field_of(body, texts[0])), *self.reader.warnings),
         )
 
     def _placement(self, body: EditBody) -> EditRequest:

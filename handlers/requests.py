@@ -91,7 +91,7 @@ def edit_request(
         mask=None if job.mask is None else reader.mask(job.mask, "mask", room.size),
         seed=drawn(job.seed),
         replaced=None if isinstance(job.replace, str) else _box_inside(job.replace, room.size, "replace"),
-        warnings=(*_ignored_field_warnings(job), *see_through(photo, room_field)),
+        warnings=(*_ignored_field_warnings(job), *see_through(photo, room_field), *reader.warnings),
     )
 
 
@@ -125,7 +125,7 @@ def shape_warnings(fields: ProductFields, product: Size, prefix: str = "") -> li
 def generate_request(job: GenerateJob, reader: PictureReader, max_pixels: int) -> GenerateRequest:
     check_area(job.output_size, max_pixels, ("output_size",))
     product = reader.picture(job.product_image, "product_image")
-    return GenerateRequest(job, product, drawn(job.seed), tuple(_ignored_field_warnings(job)))
+    return GenerateRequest(job, product, drawn(job.seed), (*_ignored_field_warnings(job), *reader.warnings))
 
 
 def samplings(job: PictureJob, seed: int) -> list[Sampling]:

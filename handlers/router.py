@@ -115,7 +115,7 @@ class Router:
         """Return the answer of OpenAI's images API. Raises JobError."""
         with self._counted():
             delivery = self._delivery(call)
-            reader = replace(self.reader, control=call.control, fetched=call.fetched)
+            reader = replace(self.reader, control=call.control, fetched=call.fetched, warnings=[])
             answer = ImagesApi(self.worker, reader, delivery, self._max_pixels).answer(body, call.control)
             delivery.check(answer)
             return answer
@@ -167,7 +167,7 @@ class Router:
         started, control = time.monotonic(), delivery.control
         control.progress("decode", 0, 1)
         within = control.between(0.05, 0.95)
-        reader = replace(self.reader, control=control, fetched=call.fetched)
+        reader = replace(self.reader, control=control, fetched=call.fetched, warnings=[])
         match job:
             case EditJob():
                 result = edit(edit_request(job, reader), self.worker, within)

@@ -58,11 +58,13 @@ def differing(one: Pixels, other: Pixels) -> Mask:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """An upright picture. `alpha` (height, width) and `icc` are None if the file had none."""
+    """An upright picture. `alpha` (height, width) and `icc` are None if the file had none. `notes` say what was wrong
+    with the file."""
 
     pixels: Pixels
     alpha: NDArray[np.uint8] | None = None
     icc: bytes | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> Size:
@@ -74,4 +76,4 @@ class Picture:
             return self
         alpha = cv2.merge([self.alpha] * 3)
         mixed = cv2.add(cv2.multiply(self.pixels, alpha, scale=1 / 255), cv2.bitwise_not(alpha))
-        return Picture(cast(Pixels, mixed), None, self.icc)
+        return Picture(cast(Pixels, mixed), None, self.icc, self.notes)

@@ -23,6 +23,7 @@ from unittest import mock
 import numpy as np
 import torch
 from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
+from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
@@ -205,6 +206,16 @@ def _read_shapes(file: Path, device: str = "cpu") -> dict[str, Tensor]:
     }
 
 
+def _add_lora(transformer: QwenImageTransformer2DModel, file: Path, name: str, *, add: Any = lora.add) -> None:
+    """Add a LoRA beside its base layers. peft leaves a second one in main memory where the first is on meta."""
+    add(transformer, file, name)
+    for layer in transformer.modules():
+        if isinstance(layer, BaseTunerLayer):
+            weight = layer.get_base_layer().weight
+            layer.lora_A[name].to(weight.device, weight.dtype)
+            layer.lora_B[name].to(weight.device, weight.dtype)
+
+
 def _embedding(_parts: Components, _prompt: str, _pictures: Any) -> Tensor:
     return torch.empty(1, WORDS, 3584, dtype=torch.bfloat16, device="meta")
 
@@ -217,6 +228,7 @@ def _meta_is_the_card(card: Card) -> Iterator[None]:
     patches: list[Any] = [
         mock.patch.object(loading, "load_file", _read_shapes),
         mock.patch.object(lora, "load_file", _read_shapes),
+        mock.patch.object(lora, "add", _add_lora),
         mock.patch.object(loading, "multiplies_fp8", return_value=card.capability >= ADA),
         mock.patch.object(engine_module, "embed", _embedding),
     ]

@@ -236,7 +236,10 @@ class TestFailures:
 class TestOthers:
     @pytest.mark.parametrize(
         ("keys", "reason"),
-        [((KEY, "wrong"), "its credentials were refused"), ((KEY, SECRET), "it cannot be reached")],
+        [
+            ((KEY, "wrong"), "its credentials were refused (InvalidAccessKeyId)"),
+            ((KEY, SECRET), "it cannot be reached"),
+        ],
         ids=["wrong", "down"],
     )
     def test_a_bucket_that_fails(self, tmp_path: Path, s3: S3, keys: tuple[str, str], reason: str) -> None:

@@ -459,6 +459,12 @@ class TestInputPictures:
         Image.new("1", (20_000, 20_000)).save(bomb, "PNG")
         assert failure(door(), small_edit(room_image=as_base64(bomb.getvalue())))["error_code"] == "IMAGE_TOO_LARGE"
 
+    def test_a_photo_without_its_end_is_read_with_a_warning(self) -> None:
+        photo = as_base64(file_of(plain_room(), "JPEG")[:-2])
+        out = answer(door(), small_edit(room_image=photo))
+        assert "room_image: the file ends too early, details may be missing" in out["warnings"]
+        assert out["lossless"] is False
+
     def test_a_private_url_is_not_fetched(self) -> None:
         problem = failure(door(), small_edit(room_image="https://169.254.169.254/latest/meta-data"))
         assert problem["error_code"] == "IMAGE_FETCH_FAILED"

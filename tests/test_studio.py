@@ -257,7 +257,7 @@ def test_under_a_key_the_page_asks_for_it_and_its_code_sends_it(chromium: Browse
 
 def test_the_page_can_be_turned_off() -> None:
     with serving(Preview, studio=False) as live:
-        assert httpx2.get(live.url + "/").status_code == 404
+        assert httpx2.get(live.url + "/").status_code == 405, "jobs are posted there"
         assert httpx2.get(live.url + "/studio/studio.js").status_code == 404
 
 

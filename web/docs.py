@@ -146,7 +146,7 @@ def _schema(model: type[BaseModel]) -> Schema:
     schema = model.model_json_schema(ref_template=COMPONENT)
     required = schema["required"] = [name for name in schema.get("required", []) if name != "action"]
     for name, field in schema["properties"].items():
-        if name not in required and "anyOf" not in field and name != "action":
+        if name not in required and "anyOf" not in field:
             schema["properties"][name] = _or_null(field)
     return schema
 

@@ -7,7 +7,14 @@ from typing import cast
 import numpy as np
 from PIL import Image, ImageCms
 
+from imaging.codec.mend import png_chunks
 from imaging.picture import Picture, Pixels
+
+SRGB_CODES = (1, 13)
+"""Primaries and transfer function of sRGB in ITU-T H.273."""
+
+SRGB_GAMMA, GAMMA_TOLERANCE = 1 / 2.2, 0.05
+"""PNG's gamma of an sRGB file, and how far others differ before it shows."""
 
 
 def rgb_profile(icc: bytes | None, image: Image.Image) -> bytes | None:
@@ -29,6 +36,19 @@ def _is_usable(profile: ImageCms.ImageCmsProfile) -> bool:
     except ImageCms.PyCMSError:
         return False
     return True
+
+
+def color_notes(image: Image.Image, png: bytes) -> tuple[str, ...]:
+    """Say which color space a PNG names in a way that is not applied: its pixels are read as sRGB."""
+    named = next((chunk[8:-4] for kind, chunk in png_chunks(png) if kind == b"cICP"), None)
+    if named is not None:
+        return (
+            () if tuple(named[:2]) == SRGB_CODES else (f"its color space (cICP {named[0]}, {named[1]}) is not applied",)
+        )
+    gamma = image.info.get("gamma")
+    if gamma is None or "srgb" in image.info or image.info.get("icc_profile"):
+        return ()
+    return () if abs(gamma / SRGB_GAMMA - 1) < GAMMA_TOLERANCE else (f"its gamma of {gamma:g} (gAMA) is not applied",)
 
 
 def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:

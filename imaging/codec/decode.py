@@ -5,7 +5,7 @@ Limits are checked on the header, before any pixels are allocated: bytes, pixels
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
 from typing import Any, cast
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from imaging.codec.color_profile import rgb_profile, to_srgb
+from imaging.codec.color_profile import color_notes, rgb_profile, to_srgb
+from imaging.codec.mend import JPEG_END, mended
 from imaging.picture import Picture, Pixels
 from schemas.errors import ErrorCode, JobError
 
@@ -31,8 +32,6 @@ TURNS: dict[int, Callable[[NDArray[np.uint8]], Any]] = {
     8: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE),
 }
 """For each EXIF orientation, the operation that makes the pixels upright."""
-
-JPEG_END = b"\xff\xd9"
 
 BROKEN_FILE = (
     OSError, ValueError, SyntaxError, EOFError, RuntimeError, TypeError, AttributeError,
@@ -73,18 +72,17 @@ def decode(data: bytes, field: str, limits: ImageLimits) -> Picture:
     if len(data) > limits.max_bytes:
         raise too_large(field, f"{len(data) / 1e6:.1f} MB, the limit is {limits.max_bytes / 1e6:g} MB")
     try:
-        with Image.open(BytesIO(data), formats=_formats()) as image:
-            if image.width * image.height > limits.max_pixels:
-                pixels = image.width * image.height / 1e6
-                raise too_large(field, f"{pixels:g} megapixels, the limit is {limits.max_pixels / 1e6:g}")
-            _check_cost(image, data, field)
-            return _upright(image, data)
-    except MemoryError as problem:
-        raise _out_of_memory(field) from problem
+        return _decoded(data, field, limits)
     except BROKEN_FILE as problem:
-        if getattr(problem, "code", None) == NO_MEMORY:
-            raise _out_of_memory(field) from problem
+        mend = mended(data)
+        if mend is None:
+            raise undecodable(field, _reason(problem)) from problem
+    file, note = mend
+    try:
+        picture = _decoded(file, field, limits)
+    except BROKEN_FILE as problem:
         raise undecodable(field, _reason(problem)) from problem
+    return replace(picture, notes=(note, *picture.notes))
 
 
 def too_large(field: str, how: str) -> JobError:
@@ -93,6 +91,23 @@ def too_large(field: str, how: str) -> JobError:
 
 def undecodable(field: str, reason: str) -> JobError:
     return JobError(ErrorCode.INVALID_INPUT, f"Invalid {field}: Failed to decode image: {reason}", (field,))
+
+
+def _decoded(data: bytes, field: str, limits: ImageLimits) -> Picture:
+    """Raises what the decoders raise for a damaged file, and JobError."""
+    try:
+        with Image.open(BytesIO(data), formats=_formats()) as image:
+            if image.width * image.height > limits.max_pixels:
+                pixels = image.width * image.height / 1e6
+                raise too_large(field, f"{pixels:g} megapixels, the limit is {limits.max_pixels / 1e6:g}")
+            _check_cost(image, data, field)
+            return _upright(image, data)
+    except MemoryError as problem:
+        raise _out_of_memory(field) from problem
+    except cv2.error as problem:
+        if problem.code == NO_MEMORY:
+            raise _out_of_memory(field) from problem
+        raise
 
 
 def _check_cost(image: Image.Image, data: bytes, field: str) -> None:
@@ -139,7 +154,8 @@ def _upright(image: Image.Image, data: bytes) -> Picture:
     image.load()  # this also turns a TIFF upright and clears its orientation
     icc = image.info.get("icc_profile")
     alpha = _turned(_alpha(image), image) if image.has_transparency_data else None
-    return Picture(_turned(np.array(_to_rgb(image, icc)), image), alpha, rgb_profile(icc, image))
+    notes = color_notes(image, data) if image.format == "PNG" else ()
+    return Picture(_turned(np.array(_to_rgb(image, icc)), image), alpha, rgb_profile(icc, image), notes)
 
 
 def _whole_jpeg(image: Image.Image, data: bytes) -> Pixels | None:

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from models.checkpoints.profiles import find_profile
-from models.checkpoints.weights import PLATFORM_CACHE, CheckpointLocator
+from models.checkpoints.weights import CONFIGURATIONS, PLATFORM_CACHE, CheckpointLocator
 from schemas.settings import Settings, SettingsError
 from schemas.version import SERVICE
 from testing.patience import wait_until
@@ -184,10 +184,11 @@ class TestWeights:
         done = self.build(tmp_path, arguments()["WEIGHTS"])
         assert done.returncode == 0, done.stderr
         cached = tmp_path / "cache" / f"models--{PROFILE.repo.replace('/', '--').lower()}" / "snapshots" / "abc"
-        cached.mkdir(parents=True)
-        (cached / "model_index.json").touch()
+        for file in ("model_index.json", *CONFIGURATIONS, "tokenizer/tokenizer.json"):
+            (cached / file).parent.mkdir(parents=True, exist_ok=True)
+            (cached / file).write_text("{}")
         shelf = CheckpointLocator(tmp_path / "models", tmp_path / "cache", hub=False)
-        assert shelf.folder(PROFILE.repo) == cached
+        assert shelf.folder(PROFILE.repo, parts=()) == cached
         for lora in LORAS:
             assert shelf.file(lora.repo, lora.file).read_text() == lora.repo
 
