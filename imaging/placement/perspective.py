@@ -67,8 +67,7 @@ class Standing:
         return float(np.hypot(self.camera.height_error, self.camera.horizon_error / rows))
 
     def rows(self, height_cm: float) -> float:
-        top, bottom = self.solid.rows(self.camera, height_cm, self.distance_cm(height_cm))
-        return bottom - top
+        return self.solid.photo_height(self.camera, height_cm, self.distance_cm(height_cm))
 
     def height_cm(self, rows: float) -> float:
         return self.solid.height_in(self.camera, self.base_row, rows)

@@ -35,9 +35,10 @@ def test_a_wide_product_is_not_as_deep_as_it_is_wide() -> None:
 def test_a_solid_stands_where_its_foot_is_seen(radius: float, height: float, distance: float) -> None:
     camera = drawn.camera()
     solid = solid_of(cylinder(4 * radius, 4 * height))
-    top, bottom = solid.rows(camera, height, distance)
+    _, bottom = solid.rows(camera, height, distance)
     assert solid.distance(camera, height, bottom) == pytest.approx(distance, rel=0.01)
-    assert solid.height_in(camera, bottom, bottom - top) == pytest.approx(height, rel=0.02)
+    seen = solid.photo_height(camera, height, distance)
+    assert solid.height_in(camera, bottom, seen) == pytest.approx(height, rel=0.02)
 
 
 def test_a_solid_covers_what_the_camera_sees_of_it() -> None:
@@ -115,3 +116,12 @@ def test_what_stands_on_a_corner_or_on_one_foot_is_not_straight() -> None:
     turned[200 - np.abs(np.arange(300) - 100)[None, :] // 4 <= np.arange(200)[:, None]] = 0
     for alpha in (turned, sideboard(60, 0.5)):
         assert solid_of(alpha).straight == 0
+
+
+def test_a_photo_seen_from_above_is_neither_as_high_as_the_product_nor_as_narrow() -> None:
+    camera, alpha = drawn.camera(), cylinder(60, 160)
+    solid = solid_of(alpha)
+    top, bottom = solid.rows(camera, 80, 200)
+    rows = solid.photo_height(camera, 80, 200)
+    assert rows < bottom - top
+    assert rows * alpha.shape[1] / alpha.shape[0] > 60 * camera.focal / 200
