@@ -1,6 +1,7 @@
 """rp_handler.py with an engine that does what the first word of the job's instructions says. `PAUSE_AT` is a file that
 names a stage at which every job stays until it is cancelled or the file is gone; `CLOCK=jumping` lets the time jump;
-with `LOADING` the model never comes, and that file is made when it is waited for."""
+with `LOADING` the model never comes, and that file is made when it is waited for; `PAINTED` is a file that gets a line
+with the seed of each picture that is painted."""
 
 import os
 import random
@@ -44,6 +45,9 @@ class Unkind(Preview):
             self._gpu.release()
 
     def _painted(self, task: EditTask, control: Control) -> Painted:
+        if "PAINTED" in os.environ:
+            with Path(os.environ["PAINTED"]).open("a") as file:
+                file.write(f"{task.sampling.seed}\n")
         match task.instructions.split():
             case ["slow", steps, *_]:
                 for step in range(int(steps)):

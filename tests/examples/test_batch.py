@@ -2,7 +2,12 @@
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +17,11 @@ from PIL import Image
 from examples.batch import JOURNAL, REPORT, SHEET, RowResult, TableError, read_table, run_batch
 from examples.cli import main
 from examples.python.qwen_worker import Job, JobResult, WorkerError, read_answer
+from local_platform.worker import ENDPOINT
+from testing.gate import gate
+from testing.patience import WAIT_SECONDS, wait_until
 from testing.pictures import as_base64, file_of, plain_room, red_vase
+from testing.rehearsal import ROOT, platform, worker
 
 ROWS = 60
 ANSWER = {
@@ -128,6 +137,45 @@ def test_lines_of_json_are_a_table_too(tmp_path: Path) -> None:
     (tmp_path / "jobs.jsonl").write_text(json.dumps(fields) + "\n\n")
     [row] = read_table(tmp_path / "jobs.jsonl")
     assert row.fields == fields
+
+
+class TestKilled:
+    """A batch of 60 rows at an endpoint, killed in the middle and started again."""
+
+    HELD_AFTER = 80
+    """Requests of the first run; each row needs two at least."""
+
+    def test_every_row_is_answered_and_painted_once(self, table: Path, tmp_path: Path) -> None:
+        painted, out = tmp_path / "painted", tmp_path / "out"
+        with platform() as at, worker(at, tmp_path, PAINTED=str(painted)):
+            manners = ["pass"] * self.HELD_AFTER + ["hold"] * 100
+            with gate(at.url, *manners) as between, batching(table, out, between.url) as first:
+                wait_until(lambda: len(between.seen) >= self.HELD_AFTER + 4)  # all four threads are held
+                noted = [json.loads(line)["row"] for line in (out / JOURNAL).read_text().splitlines()]
+                first.kill()
+                assert first.wait(WAIT_SECONDS) == -signal.SIGKILL
+            with batching(table, out, at.url) as second:
+                assert second.wait(WAIT_SECONDS) == 0
+        assert 0 < len(noted) < ROWS
+        journal = [json.loads(line) for line in (out / JOURNAL).read_text().splitlines()]
+        assert sorted(each["row"] for each in journal) == list(range(1, ROWS + 1))
+        assert {each["status"] for each in journal} == {"done"}
+        assert len(list(out.glob("*.png"))) == ROWS
+        assert sorted(map(int, painted.read_text().split())) == list(range(ROWS))
+        assert len(at.endpoint.jobs) > ROWS, "no row was under way when the batch was killed"
+
+
+@contextmanager
+def batching(table: Path, out: Path, url: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """`qwen-edit batch` as a process, at the endpoint of a platform."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RUNPOD_")}
+    env |= {"RUNPOD_ENDPOINT_ID": ENDPOINT, "RUNPOD_API_KEY": "key", "RUNPOD_ENDPOINT_BASE_URL": f"{url}/v2"}
+    words = [sys.executable, "-m", "examples.cli", "batch", str(table), "-o", str(out), "--quiet"]
+    with subprocess.Popen(words, cwd=ROOT, env=env, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_from_the_command_line(
