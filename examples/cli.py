@@ -124,7 +124,7 @@ class Commands(click.Group):
                 code, fields = getattr(problem, "code", None), getattr(problem, "fields", ())
                 session.tell([], {"error": sentence, "error_code": code, "fields": fields})
             else:
-                Console(stderr=True, highlight=False, soft_wrap=True).print(sentence, style="red", markup=False)
+                Session().note(sentence, "red")  # also where the rest is to be quiet
             ctx.exit(FAILED)
 
 
@@ -182,18 +182,14 @@ def _option(name: str, field: Mapping[str, Any]) -> click.Option:
 
 
 def _type(name: str, field: Mapping[str, Any]) -> click.ParamType[Any] | Callable[[str], object]:
-    match field:
-        case _ if name in READERS:
-            return READERS[name]
-        case {"enum": choices}:
-            return click.Choice(choices)
-        case {"type": "integer"}:
-            return click.IntRange(field.get("minimum"), field.get("maximum"))
-        case {"type": "number"}:
-            return click.FloatRange(field.get("minimum"), field.get("maximum"))
-        case {"type": "array"}:
-            return _numbers
-    return click.STRING
+    if name in READERS:
+        return READERS[name]
+    if "enum" in field:
+        return click.Choice(field["enum"])
+    if field["type"] in ("integer", "number"):
+        kind = click.IntRange if field["type"] == "integer" else click.FloatRange
+        return kind(field.get("minimum"), field.get("maximum"))
+    return _numbers if field["type"] == "array" else click.STRING
 
 
 def _numbers(text: str) -> list[float]:
