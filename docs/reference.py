@@ -1,4 +1,4 @@
-"""Writes docs/api.md from the schemas: python docs/reference.py, or make fix."""
+"""Generates docs/api.md from the schemas. Run `python docs/reference.py` or `make fix`."""
 
 import sys
 from collections.abc import Iterator
@@ -27,9 +27,9 @@ PAGE = ROOT / "docs/api.md"
 
 START = """# Reference
 
-Made from the schemas by `python docs/reference.py`. Types are strict: `"7"` is no number, `true` is no integer, and an
-unknown field is refused by its name. A picture is a text: base64, a `data:` URL, or an `https://` URL. Pixels are
-counted from the top left of the photo turned upright. `?`: only where there is something to say.
+Generated from the schemas by `python docs/reference.py`. Types are strict: `"7"` is not a number, `true` is not an
+integer, and unknown fields are refused by name. A picture is a string: base64, a `data:` URL, or an `https://` URL.
+Pixel coordinates start at the top left of the photo after EXIF orientation. Fields marked `?` may be absent.
 """
 
 
@@ -38,35 +38,35 @@ def page() -> str:
         START,
         "## Jobs\n\n### `edit` and `generate`",
         *_inputs(PictureJob),
-        "\n### `edit` alone",
+        "\n### `edit` only",
         *_inputs(EditJob, PictureJob),
-        "\nEach of `products` has",
+        "\nEach item of `products` has",
         *_inputs(Product),
-        "\n### `generate` alone",
+        "\n### `generate` only",
         *_inputs(GenerateJob, PictureJob),
-        "\n### `health_check`\nNo fields but `action`.",
-        "\n## Answers\n\n### Of `edit` and `generate`",
+        "\n### `health_check`\nNo fields other than `action`.",
+        "\n## Answers\n\n### `edit` and `generate` answers",
         *_outputs(PictureAnswer),
-        "\n`images` holds",
+        "\nEach item of `images` has",
         *_outputs(Variant),
-        "\n`placement_info` and `generation_info` hold",
+        "\n`placement_info` and `generation_info` have",
         *_outputs(PaintedInfo),
-        "\nand `placement_info`",
+        "\n`placement_info` also has",
         *_outputs(PlacementInfo, PaintedInfo),
-        "\n`placements` of several `products` holds",
+        "\nEach item of `placements` (with several `products`) has",
         *_outputs(PlacedAnswer),
-        "\nand `generation_info`",
+        "\n`generation_info` also has",
         *_outputs(GenerationInfo, PaintedInfo),
-        "\n### Of `health_check`",
+        "\n### `health_check` answers",
         *_outputs(HealthAnswer),
-        "\n### Of a failure",
+        "\n### Errors",
         *_outputs(ErrorAnswer),
-        "\nThe codes are explained in [troubleshooting.md](troubleshooting.md).",
-        "\n## OpenAI's routes\n[http.md](http.md) says how they behave.\n\n### Generations and edits",
+        "\n[troubleshooting.md](troubleshooting.md) explains the codes.",
+        "\n## OpenAI's routes\n[http.md](http.md) describes how they behave.\n\n### Generations and edits",
         *_inputs(PaintBody),
-        "\n### `POST /v1/images/generations` alone",
+        "\n### `POST /v1/images/generations` only",
         *_inputs(GenerationBody, PaintBody),
-        "\n### `POST /v1/images/edits` alone",
+        "\n### `POST /v1/images/edits` only",
         *_inputs(EditBody, PaintBody),
         "",
     ])  # fmt: skip
@@ -120,7 +120,7 @@ def _kind(schema: dict[str, Any]) -> str:
         case "array":
             return f"list of {_plural(schema['items'])}"
         case "integer" | "number" | "string" as kind:
-            return {"string": "text"}.get(kind, kind) + _range(schema)
+            return kind + _range(schema)
         case "boolean":
             return "boolean"
         case _:

@@ -1,4 +1,4 @@
-"""What goes back to the caller. Keys that are None have nothing to say and are left out."""
+"""The answers that callers receive. Keys whose value is None are left out."""
 
 from typing import Any, Literal, Self
 
@@ -15,95 +15,103 @@ class AnswerPart(BaseModel):
 
 
 class PaintedInfo(AnswerPart):
-    """How the pictures of one answer came about."""
+    """How the pictures of one answer were made."""
 
-    instructions: str = Field(description="as they were sent")
-    engine: str = Field(description="what painted: a checkpoint's name, or `preview`")
-    seed: int = Field(description="of the first picture; sent again, it gives the same pixels on the same machine")
-    steps: int = Field(description="denoising steps; 0 where nothing was denoised")
-    true_cfg_scale: float = Field(description="classifier-free guidance; 1 is none")
+    instructions: str = Field(description="the request's instructions")
+    engine: str = Field(description="name of the checkpoint that painted, or `preview`")
+    seed: int = Field(description="seed of the first picture; the same seed gives the same pixels on the same machine")
+    steps: int = Field(description="denoising steps; 0 if nothing was denoised")
+    true_cfg_scale: float = Field(description="classifier-free guidance scale; 1 means none")
     cutout_confidence: float = Field(
-        description="how far to trust the outline of the cut-out, 0 to 1; below 0.5 comes with a warning"
+        description="confidence in the cut-out's outline, 0 to 1; below 0.5 there is a warning"
     )
-    fallback_used: Literal[True] | None = Field(None, description="the model failed and the preview stepped in")
-    fallback_reason: str | None = Field(None, description="why it failed")
-    processing_time: float = Field(description="seconds without waiting for the model, reading and writing")
+    fallback_used: Literal[True] | None = Field(
+        None, description="true if the model failed and the preview engine answered"
+    )
+    fallback_reason: str | None = Field(None, description="why the model failed")
+    processing_time: float = Field(
+        description="seconds of work, without waiting for the model and without decoding and encoding"
+    )
 
 
 class Scale(AnswerPart):
-    """How the product's size was found, and how sure that is."""
+    """How the product's size was found, and how accurate it is."""
 
     source: Literal["camera", "object", "usual_height", "asked"] = Field(
-        description="from the photo's perspective, an object of usual size in it, the usual height of such products, "
-        "or a box, a mask or a scale that was asked for"
+        description="the photo's perspective, an object of known size in it, the usual height of such products, "
+        "or a box, mask or scale from the request"
     )
-    error_percent: float = Field(description="one standard deviation of the size; 0 where it was asked for")
+    error_percent: float = Field(description="one standard deviation of the size in percent; 0 for `asked`")
 
 
 SURFACE = "`floor`, `rug`, `wall`, `tabletop` or `ceiling`"
-COORDINATES = "bottom center; of a rug the middle of its near edge, on a wall the center, at a ceiling the top center"
+COORDINATES = "bottom center; middle of the near edge (rug), center (wall) or top center (ceiling)"
 
 
 class PlacedAnswer(AnswerPart):
-    """Where one of several products is in the answer, in pixels of the room photo."""
+    """The position of one of several products, in pixels of the room photo."""
 
     coordinates: tuple[int, int] = Field(description=COORDINATES)
     box: tuple[int, int, int, int] = Field(description="left, top, right, bottom of the product")
     surface: str = Field(description=SURFACE)
     scale: Scale = Field(description="how the size was found: `source` and `error_percent`")
     cutout_confidence: float = Field(
-        description="how far to trust the outline of the cut-out, 0 to 1; below 0.5 comes with a warning"
+        description="confidence in the cut-out's outline, 0 to 1; below 0.5 there is a warning"
     )
-    checks: dict[str, Any] = Field(description="measurements of this product, and in `failed` the checks it fails")
+    checks: dict[str, Any] = Field(description="measurements of this product; `failed` lists the checks that failed")
 
 
 class PlacementInfo(PaintedInfo):
-    """The whole picture; with one product also where it is, in pixels of the room photo."""
+    """Facts about the whole picture and, with a single product, its position in pixels of the room photo."""
 
     coordinates: tuple[int, int] | None = Field(None, description=COORDINATES)
     box: tuple[int, int, int, int] | None = Field(None, description="left, top, right, bottom of the product")
     surface: str | None = Field(None, description=SURFACE)
     scale: Scale | None = Field(None, description="how the size was found: `source` and `error_percent`")
-    original_size: tuple[int, int] = Field(description="width and height of the upright photo, and of the answer")
-    changed_fraction: float = Field(description="share of the photo's pixels that differ, 0 to 1")
-    checks: dict[str, Any] = Field(description="what was measured of the picture, and in `failed` what it fails")
+    original_size: tuple[int, int] = Field(description="width and height of the upright photo and of the answer")
+    changed_fraction: float = Field(description="share of the photo's pixels that changed, 0 to 1")
+    checks: dict[str, Any] = Field(description="measurements of the picture; `failed` lists the checks that failed")
 
 
 class GenerationInfo(PaintedInfo):
-    environment_type: str = Field(description="as it was sent")
+    environment_type: str = Field(description="the request's environment_type")
     output_size: tuple[int, int] = Field(description="width and height of the answer")
 
 
 class Variant(AnswerPart):
-    image: str = Field(description="as `processed_image`")
+    image: str = Field(description="encoded like `processed_image`")
     mime_type: str = Field(description="`image/png`, `image/jpeg` or `image/webp`")
-    seed: int = Field(description="of this picture")
+    seed: int = Field(description="seed of this picture")
 
 
 class PictureAnswer(AnswerPart):
-    success: Literal[True] = Field(True, description="false in failures")
-    action: Literal["edit", "generate"] = Field(description="the job's")
-    processed_image: str = Field(description="the first picture: base64, data URL or URL, as `response_format` asked")
+    success: Literal[True] = Field(True, description="false in error answers")
+    action: Literal["edit", "generate"] = Field(description="the job's action")
+    processed_image: str = Field(
+        description="the first picture: base64, a data URL or a URL, depending on `response_format`"
+    )
     mime_type: str = Field(description="`image/png`, `image/jpeg` or `image/webp`")
-    lossless: bool = Field(description="whether the file has the picture's very pixels")
-    images: list[Variant] | None = Field(None, description="all pictures, where `n` is more than 1")
-    placement_info: PlacementInfo | None = Field(None, description="of `edit`")
-    placements: list[PlacedAnswer] | None = Field(None, description="where each of `products` is, in their order")
-    generation_info: GenerationInfo | None = Field(None, description="of `generate`")
-    warnings: list[str] | None = Field(None, description="what could not be obeyed, and what was done in its place")
-    processing_time: float = Field(description="seconds from the job to its answer")
+    lossless: bool = Field(description="true if the file holds the exact pixels")
+    images: list[Variant] | None = Field(None, description="all pictures, if `n` is more than 1")
+    placement_info: PlacementInfo | None = Field(None, description="details of an `edit`")
+    placements: list[PlacedAnswer] | None = Field(None, description="position of each of `products`, in request order")
+    generation_info: GenerationInfo | None = Field(None, description="details of a `generate`")
+    warnings: list[str] | None = Field(
+        None, description="what could not be done as requested, and what was done instead"
+    )
+    processing_time: float = Field(description="seconds from receiving the job to the answer")
 
 
 FAILED = {"edit": "Edit processing failed: ", "generate": "Generate processing failed: "}
 
 
 class ErrorAnswer(AnswerPart):
-    error: str = Field(description="one sentence that ends with the code in brackets")
-    error_code: str = Field(description="the code alone")
+    error: str = Field(description="one sentence, ending with the code in brackets")
+    error_code: str = Field(description="the error code")
     message: str = Field(description="the same sentence, for clients that keep only a failed job's output")
-    success: Literal[False] = Field(False, description="true in answers")
-    fields: list[str] | None = Field(None, description="the inputs at fault")
-    refresh_worker: Literal[True] | None = Field(None, description="asks the platform for a fresh worker")
+    success: Literal[False] = Field(False, description="true in successful answers")
+    fields: list[str] | None = Field(None, description="names of the invalid fields")
+    refresh_worker: Literal[True] | None = Field(None, description="asks the platform to replace this worker")
 
     @classmethod
     def of(cls, action: str, problem: JobError, *, refresh: bool = False) -> Self:
@@ -119,16 +127,16 @@ class ErrorAnswer(AnswerPart):
 
 
 class Graphics(AnswerPart):
-    name: str | None = Field(None, description="of the first card")
+    name: str | None = Field(None, description="name of the first GPU")
     memory_total: int | None = Field(None, description="bytes")
     memory_free: int | None = Field(None, description="bytes")
 
 
 class Jobs(AnswerPart):
-    done: int = Field(description="answered with pictures")
-    failed: int = Field(description="begun and answered with an error")
-    fallbacks: int = Field(description="answered by the preview because the model failed")
-    running: int = Field(description="not answered yet")
+    done: int = Field(description="jobs answered with pictures")
+    failed: int = Field(description="jobs that started and ended in an error")
+    fallbacks: int = Field(description="jobs answered by the preview engine because the model failed")
+    running: int = Field(description="jobs in progress")
 
 
 class HealthAnswer(AnswerPart):
@@ -137,17 +145,17 @@ class HealthAnswer(AnswerPart):
     )
     service: str = Field(description="this worker's name")
     version: str = Field(description="this worker's version")
-    actions: list[str] = Field(description="what a job may ask for")
-    gpu_available: bool = Field(description="whether the driver sees a card")
-    gpu_count: int = Field(description="how many cards it sees")
-    ready: bool = Field(description="whether a job would be painted now")
-    engine: str = Field(description="what paints")
+    actions: list[str] = Field(description="supported actions")
+    gpu_available: bool = Field(description="true if the driver sees a GPU")
+    gpu_count: int = Field(description="number of GPUs")
+    ready: bool = Field(description="true if the model is loaded and takes jobs")
+    engine: str = Field(description="the engine that paints")
     device: str = Field(description="`cuda` or `cpu`")
-    gpu: Graphics = Field(description="`name`, `memory_total` and `memory_free` in bytes; empty without a card")
-    uptime_seconds: float = Field(description="since this worker started")
+    gpu: Graphics = Field(description="`name`, `memory_total` and `memory_free` in bytes; empty without a GPU")
+    uptime_seconds: float = Field(description="seconds since this worker started")
     jobs: Jobs = Field(description="`done`, `failed`, `fallbacks` and `running`, since this worker started")
-    qualities: list[str] = Field(description="what `quality` may be here; empty while the model loads")
-    plan: dict[str, Any] = Field(description="precision and memory that the model was loaded with")
+    qualities: list[str] = Field(description="values of `quality` this worker can serve; empty while the model loads")
+    plan: dict[str, Any] = Field(description="precision and memory plan of the loaded model")
 
 
 JobAnswer = PictureAnswer | HealthAnswer | ErrorAnswer

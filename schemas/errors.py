@@ -1,4 +1,4 @@
-"""Why a job failed, in words its caller can use."""
+"""Error codes, and the exception that carries one to the caller."""
 
 from enum import StrEnum
 
@@ -22,9 +22,10 @@ class ErrorCode(StrEnum):
 
 
 class JobError(Exception):
-    """A failure with a reason for the caller. `message` is one sentence without a full stop and holds no image data,
-    path of the server or secret; `fields` names the inputs at fault; `refresh_worker` asks the platform to replace
-    this worker after the job."""
+    """A failure with a reason for the caller.
+
+    `message` is one sentence without a full stop; it never contains image data, server paths or secrets. `fields` names
+    the invalid inputs. `refresh_worker` asks the platform to replace this worker after the job."""
 
     def __init__(
         self, code: ErrorCode, message: str, fields: tuple[str, ...] = (), *, refresh_worker: bool = False

@@ -1,4 +1,4 @@
-"""The jobs as callers send them. Every default of the job interface lives here and nowhere else."""
+"""Job requests. Every default of the job interface is defined here and nowhere else."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -12,7 +12,7 @@ ResponseFormat = Literal["b64", "data_url", "url"]
 AskedSurface = Literal["auto", "floor", "rug", "wall", "tabletop", "ceiling"]
 
 ImageText = Annotated[str, Field(min_length=1, description="base64, a data: URL or an https:// URL")]
-# JSON has no tuples: strictness stays on the numbers inside.
+# JSON has no tuples: only the numbers inside are strict.
 AskedPoint = Annotated[tuple[float, float], Field(strict=False)]
 BoxNumbers = tuple[float, float, float, float]
 AskedBox = Annotated[BoxNumbers, Field(strict=False)]
@@ -26,7 +26,7 @@ MAX_SEED = 2**32 - 1
 
 
 class Job(BaseModel):
-    """A strict model: unknown fields, numbers in strings, booleans as numbers, NaN and infinity are refused."""
+    """A strict model that refuses unknown fields, numbers in strings, booleans as numbers, NaN and infinity."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True, validate_default=True)
 
@@ -38,7 +38,7 @@ class Job(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _whole_numbers_are_integers(cls, value: Any) -> Any:
-        """JSON has one kind of number: 24.0 is 24."""
+        """Read 24.0 as 24: JSON has only one kind of number."""
         return [_whole(each) for each in value] if isinstance(value, list) else _whole(value)
 
 
@@ -47,63 +47,67 @@ def _whole(value: Any) -> Any:
 
 
 def _check_box(box: Sequence[float]) -> None:
-    """Raises ValueError for a box without an area."""
+    """Raise ValueError for a box without an area."""
     if not (box[2] - box[0] >= 1 and box[3] - box[1] >= 1):
         raise ValueError("must be [left, top, right, bottom] with left < right and top < bottom")
 
 
 class HealthJob(Job):
-    action: Literal["health_check"] = Field(description="what to do")
+    action: Literal["health_check"] = Field(description="the action")
 
 
 class SampledJob(Job):
-    """Fields that say how to denoise."""
+    """Fields that control the denoising."""
 
     negative_prompt: str = Field("", max_length=4000, description="what to avoid")
-    num_inference_steps: int | None = Field(
-        None, ge=1, le=200, description="denoising steps; default: those of the quality"
-    )
+    num_inference_steps: int | None = Field(None, ge=1, le=200, description="denoising steps; default: set by quality")
     true_cfg_scale: float | None = Field(
-        None, ge=1, le=20, description="classifier-free guidance, 1 = off; default: that of the quality"
+        None, ge=1, le=20, description="classifier-free guidance, 1 = off; default: set by quality"
     )
-    guidance_scale: float | None = Field(None, ge=0, le=100, description="for guidance-distilled checkpoints only")
-    seed: int | None = Field(None, ge=RANDOM_SEED, le=MAX_SEED, description="default and -1: random, and reported")
+    guidance_scale: float | None = Field(
+        None, ge=0, le=100, description="guidance for guidance-distilled checkpoints only"
+    )
+    seed: int | None = Field(
+        None, ge=RANDOM_SEED, le=MAX_SEED, description="omitted or -1: random; the answer reports it"
+    )
 
 
 class ProductFields(Job):
-    """What a job says about one product."""
+    """Fields that describe one product."""
 
     product_name: str = Field(
-        "", max_length=300, description="the shop's title of the product: tells its kind, and is shown to the model"
+        "", max_length=300, description="the product's title in the shop; tells its kind and becomes part of the prompt"
     )
     product_height_cm: float | None = Field(
-        None, ge=1, le=1000, description="real height; of a rug its extent along the photo's vertical"
+        None, ge=1, le=1000, description="real height; for a rug, its extent along the product photo's vertical"
     )
     product_width_cm: float | None = Field(None, ge=1, le=1000, description="real width")
     placement_surface: AskedSurface = Field(
-        "auto", description="what the product stands on, lies on or hangs from; auto decides by words, then by shape"
+        "auto",
+        description="what the product stands on, lies on or hangs from; auto decides from the words, then the shape",
     )
 
 
 class ScaledJob(ProductFields):
-    """The product, the camera, and how much of the product may change."""
+    """Fields for the product, the camera, and how much of the product may change."""
 
     camera_height_cm: float | None = Field(
-        None, ge=10, le=1000, description="height from which the photo was taken; default: estimated from the photo"
+        None, ge=10, le=1000, description="camera height above the floor; default: estimated from the photo"
     )
     harmonize: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="0 keeps the product's pixels in the room's light, 1 frees the model; default: the engine's own",
+        description="0: keep the product's pixels and relight them; 1: let the model repaint; default: the engine's",
     )
 
 
 class PlaceFields(Job):
-    """Where one product goes in a photo."""
+    """Fields that say where one product goes in a photo."""
 
     placement_coordinates: AskedPoint | None = Field(
-        None, description="[x, y]: bottom center of what stands, center on a wall, near edge of a rug, top at a ceiling"
+        None,
+        description="[x, y]: bottom center, middle of the near edge (rug), center (wall) or top center (ceiling)",
     )
     placement_box: AskedBox | None = Field(
         None, description="[left, top, right, bottom] to fit into; overrides placement_coordinates"
@@ -112,7 +116,10 @@ class PlaceFields(Job):
         None, ge=0.02, le=1, description="product height as a share of the photo's height"
     )
     rotation_degrees: float | None = Field(
-        None, ge=-180, le=180, description="turns a rug counterclockwise from the room's main direction"
+        None,
+        ge=-180,
+        le=180,
+        description="turns a rug counterclockwise, seen from above, from the room's main direction",
     )
 
     @field_validator("placement_box")
@@ -124,10 +131,10 @@ class PlaceFields(Job):
 
 
 class PlacedJob(ScaledJob, PlaceFields):
-    """A product and its place in a photo."""
+    """A product and where it goes in a photo."""
 
     preserve_background: bool = Field(
-        True, description="keeps the photo unchanged outside the product, its shadow and its light"
+        True, description="keep every pixel outside the product, its shadow and its light unchanged"
     )
 
 
@@ -148,17 +155,19 @@ class PictureJob(SampledJob, ScaledJob):
     instructions: str = Field("", max_length=4000, description="what the caller wants, in any language")
     quality: Quality = Field("fast", description="few steps, more steps, or the full schedule with guidance")
     n: int = Field(1, ge=1, le=10, description="number of variants, with the seeds seed, seed+1, ...")
-    output_format: OutputFormat = Field("auto", description="auto: PNG if it fits the limit, else the best lossy one")
-    output_quality: int = Field(95, ge=1, le=100, description="for jpeg and webp")
-    response_format: ResponseFormat = Field("b64", description="url uploads to the bucket")
-    fallback: bool = Field(True, description="if the model fails, answer with the preview and say so")
+    output_format: OutputFormat = Field(
+        "auto", description="auto: PNG if it fits the platform's limit, else the best lossy format that does"
+    )
+    output_quality: int = Field(95, ge=1, le=100, description="quality of jpeg and webp")
+    response_format: ResponseFormat = Field("b64", description="url: upload to the bucket")
+    fallback: bool = Field(True, description="if the model fails, answer with the preview engine and say so")
     idempotency_key: str | None = Field(
         None, min_length=1, max_length=255, description="a repeat within `IDEMPOTENCY_SECONDS` gets the stored answer"
     )
 
     @property
     def words(self) -> str:
-        """The instructions without surrounding blanks."""
+        """Return the instructions without leading and trailing whitespace."""
         return self.instructions.strip()
 
     def sets(self, field: str) -> bool:
@@ -168,21 +177,21 @@ class PictureJob(SampledJob, ScaledJob):
 
 class SeveralProducts(Job):
     products: Annotated[list[Product], Field(min_length=1, max_length=6)] | None = Field(
-        None, description="several products in one photo, instead of the fields of one"
+        None, description="several products in one photo, instead of the single product's fields"
     )
 
 
-# The order of the bases is the order of validation, from the last: the other fields look at `products`.
+# Pydantic validates the bases' fields from the last base on: the other fields need `products` to be known.
 class EditJob(PictureJob, PlacedJob, SeveralProducts):
-    action: Literal["edit"] = Field("edit", description="what to do")
+    action: Literal["edit"] = Field("edit", description="the action")
     product_image: ImageText | None = Field(
-        None, description="required without products: a cut-out with alpha, or a photo on a plain background"
+        None, description="a cut-out with alpha, or a photo on a plain background; required unless products is set"
     )
     room_image: ImageText = Field(
-        description="the room photo, on white where it is transparent; the answer has exactly its upright size"
+        description="the room photo; transparent parts become white; the answer has exactly its upright size"
     )
     mask: ImageText | None = Field(
-        None, description="where the photo may change: transparent, or white in an opaque picture"
+        None, description="where the photo may change: transparent pixels or, in an opaque picture, white ones"
     )
     replace: str | AskedBox | None = Field(
         None,
@@ -193,7 +202,7 @@ class EditJob(PictureJob, PlacedJob, SeveralProducts):
     @classmethod
     def _fields_of_a_product_are_said_once(cls, value: Any, info: ValidationInfo) -> Any:
         if info.data.get("products") and value != cls.model_fields[info.field_name or ""].default:
-            raise ValueError("belongs into each of products")
+            raise ValueError("must be given in each of products")
         return value
 
     @field_validator("product_image")
@@ -216,19 +225,19 @@ class EditJob(PictureJob, PlacedJob, SeveralProducts):
             case _:
                 raise ValueError(f"must be 1 to {MOST_REPLACE_CHARACTERS} characters or [left, top, right, bottom]")
         if len(info.data.get("products") or ()) > 1:
-            raise ValueError("takes one product, and there are several")
+            raise ValueError("takes a single product, but there are several")
         return replaced
 
     @property
     def items(self) -> list[Product]:
-        """The products of the job, one or several."""
+        """Return the products of the job, one or several."""
         if self.products:
             return self.products
         return [Product.model_construct(**{name: getattr(self, name) for name in Product.model_fields})]
 
 
 class GenerateJob(PictureJob):
-    action: Literal["generate"] = Field(description="what to do")
+    action: Literal["generate"] = Field(description="the action")
     product_image: ImageText = Field(description="a cut-out with alpha, or a photo on a plain background")
     environment_type: str = Field(
         "living_room", min_length=1, max_length=4000, description="a known room type, or any free text"

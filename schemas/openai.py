@@ -1,4 +1,4 @@
-"""OpenAI's images API: the bodies that its clients send, and the answers and events that they read."""
+"""OpenAI's images API: the request bodies that its clients send, and the answers and events that they read."""
 
 import re
 from typing import Any, Literal, Self
@@ -30,19 +30,19 @@ THEIR_QUALITIES: dict[Quality, OpenAIQuality] = {"fast": "low", "balanced": "med
 
 SYNONYMS = {"steps": "num_inference_steps", "cfg": "true_cfg_scale", "cfg_scale": "true_cfg_scale"}
 URL_MODELS = ("dall-e-2", "dall-e-3")
-"""Models that answer with URLs at OpenAI unless asked otherwise; their clients read nothing else."""
+"""Model names that OpenAI answers with URLs by default; their clients read nothing else."""
 
 MOST_PROMPT = 32_000
-"""OpenAI's limit, in characters."""
+"""OpenAI's limit in characters."""
 
 DEFAULT_SIZE = (1664, 928)
 SIZE = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
 IN_RANGE = "(25[6-9]|2[6-9][0-9]|[3-9][0-9]{2}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-6])"
-"""A side in pixels, as a pattern for readers of the schema."""
+"""A side in pixels as a regular expression, for readers of the schema."""
 
 
 class PaintBody(SampledJob):
-    """Fields of both routes. Null means absent; unknown fields are ignored and named in the answer's warnings."""
+    """Fields of both routes. Null means absent; unknown fields are ignored and listed in the answer's warnings."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -56,27 +56,27 @@ class PaintBody(SampledJob):
     quality: AskedQuality = Field("auto", description="low, medium, high; auto is low")
     response_format: Literal["b64_json", "url"] | None = Field(
         None,
-        description="url: in the bucket, or for a while on this server; b64_json unless the model is dall-e-2 or -3",
+        description="url: in the bucket, or on this server for a while; default b64_json, url for dall-e-2 and -3",
     )
-    output_format: OutputFormat = Field("auto", description="auto: PNG, through a queue the best that fits")
+    output_format: OutputFormat = Field("auto", description="auto: PNG; through the queue, the best format that fits")
     output_compression: int = Field(95, ge=0, le=100, description="quality of jpeg and webp")
     background: Literal["auto", "opaque", "transparent"] = Field(
-        "auto", description="transparent paints opaque, with a warning"
+        "auto", description="transparent is painted opaque, with a warning"
     )
     stream: bool = Field(False, description="answer with server-sent events")
-    partial_images: int = Field(0, ge=0, le=3, description="how many unfinished pictures a stream shows")
+    partial_images: int = Field(0, ge=0, le=3, description="number of unfinished pictures in a stream")
 
-    model: str | None = Field(None, description="any name; the answer says what painted")
-    user: str | None = Field(None, max_length=1000, description="accepted, without effect")
-    safety_identifier: str | None = Field(None, max_length=1000, description="accepted, without effect")
-    moderation: Literal["low", "auto"] | None = Field(None, description="accepted, without effect")
-    max_sequence_length: int | None = Field(None, ge=1, le=4096, description="accepted, without effect")
+    model: str | None = Field(None, description="any name; the answer names the model that painted")
+    user: str | None = Field(None, max_length=1000, description="accepted but has no effect")
+    safety_identifier: str | None = Field(None, max_length=1000, description="accepted but has no effect")
+    moderation: Literal["low", "auto"] | None = Field(None, description="accepted but has no effect")
+    max_sequence_length: int | None = Field(None, ge=1, le=4096, description="accepted but has no effect")
 
     _unknown: tuple[str, ...] = PrivateAttr(())
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Names of fields that the caller sent and nobody reads."""
+        """Return the names of fields that the caller sent and nothing reads."""
         return self._unknown
 
     @model_validator(mode="wrap")
@@ -107,9 +107,9 @@ class PaintBody(SampledJob):
 class GenerationBody(PaintBody):
     """POST /v1/images/generations."""
 
-    width: Side | None = Field(None, description=f"wins over size; {DEFAULT_SIZE[0]} if neither is given")
-    height: Side | None = Field(None, description=f"wins over size; {DEFAULT_SIZE[1]} if neither is given")
-    style: Literal["vivid", "natural"] | None = Field(None, description="accepted, without effect")
+    width: Side | None = Field(None, description=f"overrides size; {DEFAULT_SIZE[0]} if neither is given")
+    height: Side | None = Field(None, description=f"overrides size; {DEFAULT_SIZE[1]} if neither is given")
+    style: Literal["vivid", "natural"] | None = Field(None, description="accepted but has no effect")
 
     @property
     def wanted_size(self) -> tuple[int, int]:
@@ -118,25 +118,29 @@ class GenerationBody(PaintBody):
 
 
 class EditBody(PaintBody, PlacedJob):
-    """POST /v1/images/edits, as JSON; as a form the pictures are files, and lists may be flattened."""
+    """POST /v1/images/edits as JSON; in a form the pictures are files, and lists may be flattened."""
 
     model_config = ConfigDict(extra="ignore")
 
-    image: list[ImageText] = Field([], max_length=16, description="one edit that sees all of them; the first is kept")
+    image: list[ImageText] = Field(
+        [], max_length=16, description="pictures for one edit that sees all of them; the first is the one being edited"
+    )
     images: list[ImageText] = Field(
-        [], max_length=16, description="a batch of edits, one for each; objects with image_url are one edit, like image"
+        [],
+        max_length=16,
+        description="a batch with one edit per picture; objects with image_url are one edit, like image",
     )
     mask: ImageText | None = Field(
-        None, description="where the first picture may change: transparent, or white without alpha"
+        None, description="where the first picture may change: transparent or, without alpha, white pixels"
     )
     output_type: Literal["pil", "pt"] = Field("pil", description="pt is refused", json_schema_extra={"enum": ["pil"]})
-    input_fidelity: Literal["low", "high"] | None = Field(None, description="accepted, without effect")
-    fallback: bool = Field(True, description="place with the preview when the model fails, and say so")
+    input_fidelity: Literal["low", "high"] | None = Field(None, description="accepted but has no effect")
+    fallback: bool = Field(True, description="if the model fails, place with the preview engine and say so")
 
     @model_validator(mode="before")
     @classmethod
     def _read_objects(cls, body: Any) -> Any:
-        """Read OpenAI's `{"image_url": ...}`: such `images` are one edit that sees all of them."""
+        """Read OpenAI's `{"image_url": ...}` objects; `images` in this form are one edit that sees all of them."""
         if not isinstance(body, dict):
             return body
         fields = dict(body)
@@ -157,7 +161,7 @@ class EditBody(PaintBody, PlacedJob):
     @classmethod
     def _has_no_file_id(cls, pictures: Any) -> Any:
         if any(isinstance(picture, dict) and "file_id" in picture for picture in _listed(pictures)):
-            raise ValueError("must have image_url in place of file_id: no files are stored here")
+            raise ValueError("must have image_url instead of file_id: this server stores no files")
         return pictures
 
     @property
@@ -178,7 +182,7 @@ def _text_of(picture: Any) -> Any:
 
 
 def sides_of(size: str) -> tuple[int, int] | None:
-    """Return width and height of WxH, or None for another text."""
+    """Return the width and height of WxH, or None for any other text."""
     sides = SIZE.fullmatch(size)
     return (int(sides[1]), int(sides[2])) if sides else None
 
@@ -189,7 +193,7 @@ class InputTokens(AnswerPart):
 
 
 class Usage(AnswerPart):
-    """What an answer cost. Nothing is paid by the token: those keys are for clients that require them."""
+    """Token usage. Nothing is billed by the token; clients require the keys."""
 
     processing_time_seconds: float
     input_images: int
@@ -201,7 +205,7 @@ class Usage(AnswerPart):
 
 
 class PaintedImage(AnswerPart):
-    """One picture, as `b64_json` or `url`. In a batch sizes and formats may differ."""
+    """One picture, as `b64_json` or `url`. Sizes and formats may differ within a batch."""
 
     b64_json: str | None = None
     url: str | None = None
@@ -211,7 +215,7 @@ class PaintedImage(AnswerPart):
 
 
 class PaintedAs(AnswerPart):
-    """How pictures were painted, in OpenAI's terms."""
+    """How the pictures were painted, in OpenAI's terms."""
 
     background: Literal["opaque"] = "opaque"
     output_format: str
@@ -220,7 +224,7 @@ class PaintedAs(AnswerPart):
 
 
 class PaintedAnswer(PaintedAs):
-    """Fields of all answers with pictures. `model` is the checkpoint or engine that painted."""
+    """Fields of every answer with pictures. `model` is the checkpoint or engine that painted."""
 
     model: str
     steps: int
@@ -260,7 +264,7 @@ class OpenAIErrorBody(AnswerPart):
 
 
 class OpenAIError(AnswerPart):
-    """An error. OpenAI's clients parse `error`, those of the Qwen Image Edit API read `detail`."""
+    """An error. OpenAI's clients parse `error`; those of the Qwen Image Edit API read `detail`."""
 
     error: OpenAIErrorBody
     detail: ErrorDetail
@@ -283,7 +287,7 @@ class Ready(AnswerPart):
 
 
 class ReadyError(OpenAIError):
-    """GET /ready under 503."""
+    """GET /ready with status 503."""
 
     status: Literal["loading", "unhealthy"]
     model_loaded: bool

@@ -1,4 +1,4 @@
-"""What a language model answers about a photo: numbers and the name of a surface. Nothing else is taken from it."""
+"""A language model's answer about a photo: numbers and the name of a surface. Nothing else is read from it."""
 
 import re
 from typing import Annotated, Literal, TypeVar
@@ -9,7 +9,7 @@ MAX_CHARACTERS = 1000
 FENCE = re.compile(r"```(?:json)?\s*(\{.*\})\s*```", re.DOTALL)
 
 ReplyBox = Annotated[tuple[float, float, float, float], Field(strict=False)]
-"""Left, top, right, bottom in pixels of the picture that was shown."""
+"""Left, top, right, bottom in pixels of the picture that the model saw."""
 
 
 class _StrictReply(BaseModel):
@@ -17,7 +17,7 @@ class _StrictReply(BaseModel):
 
 
 class Reply(_StrictReply):
-    """A layout: the box that the product will cover, its likely real height, and what carries it."""
+    """A layout: the box that the product will cover, its likely real height, and the surface that carries it."""
 
     box: ReplyBox
     height_cm: float
@@ -25,7 +25,7 @@ class Reply(_StrictReply):
 
 
 class Found(_StrictReply):
-    """A thing in the photo; `box` is None if it is not there."""
+    """An object in the photo; `box` is None if it is not there."""
 
     box: ReplyBox | None
 
@@ -34,7 +34,7 @@ R = TypeVar("R", bound=_StrictReply)
 
 
 def read_reply(text: str) -> Reply | None:
-    """Return the layout in the text; None for anything but one JSON object of that shape, bare or in one code fence."""
+    """Return the layout in the text, or None unless it is one JSON object of that shape, bare or in a code fence."""
     return _read(Reply, text)
 
 

@@ -25,18 +25,18 @@ MEGA = 1_000_000
 
 
 Names = Annotated[tuple[str, ...], NoDecode]
-"""Comma-separated in the environment."""
+"""A list of names, comma-separated in the environment."""
 
 SHOWN_VALUE = 60
-"""Characters of a wrong value that are shown."""
+"""Characters of a wrong value that an error message shows."""
 
 
 class SettingsError(Exception):
-    """One sentence that names the setting at fault."""
+    """An error message that names the invalid setting."""
 
 
 class Settings(BaseSettings):
-    """Every field is an environment variable of the same name in capitals; `.env.example` says what each is for."""
+    """The worker's settings. Each field is an environment variable of the same name in capitals."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -47,127 +47,146 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
     )
 
-    engine: Engine = Field("auto", description="which engine paints; auto: qwen on a GPU, else preview")
-    log_level: LogLevel = Field("INFO", description="how much the worker logs")
+    engine: Engine = Field("auto", description="engine that paints; auto: qwen if there is a GPU, else preview")
+    log_level: LogLevel = Field("INFO", description="log level of the worker")
 
-    model_profile: str = Field("qwen-image-edit-2511", description="which checkpoint the qwen engine runs")
-    precision: Precision = Field("auto", description="of the weights; auto: the best that fits the card")
+    model_profile: str = Field("qwen-image-edit-2511", description="checkpoint that the qwen engine runs")
+    precision: Precision = Field("auto", description="precision of the weights; auto: the best that fits the GPU")
     qualities: Qualities = Field(
-        "all", description="all: as many as fit the card; fast: that one alone, its LoRA fused, each step shorter"
+        "all",
+        description="all: every quality that fits the GPU; fast: only fast, its LoRA fused, for shorter steps",
     )
-    device_map: DeviceMap = Field("cuda", description="cuda: one card; balanced: the model spread over all cards")
+    device_map: DeviceMap = Field("cuda", description="cuda: one GPU; balanced: spread the model over all GPUs")
     task_lora: str | None = Field(
-        None, description="LoRA that edits of a composited picture add: owner/name[:file.safetensors][@scale]"
+        None,
+        description="LoRA added when the model harmonizes a composited picture: owner/name[:file.safetensors][@scale]",
     )
-    qwen_model_dir: Path | None = Field(None, description="local folder of models")
+    qwen_model_dir: Path | None = Field(None, description="local folder with models")
     qwen_image_edit_location: str | None = Field(None, description="hub id or path of the edit pipeline")
-    qwen_image_location: str | None = Field(None, description="hub id or path of a text-to-image pipeline beside it")
-    replay_dir: Path | None = Field(None, description="recorded pictures for the replay engine")
+    qwen_image_location: str | None = Field(None, description="hub id or path of an additional text-to-image pipeline")
+    replay_dir: Path | None = Field(None, description="folder with recorded pictures for the replay engine")
     cutout_model: str = Field(
         "none",
-        description="a learned prior for cutting products out of scenes: none, download (U²-Netp) or an ONNX file",
+        description="segmentation model for cutting products out of scenes: none, download (U²-Netp) or an ONNX file",
     )
 
-    max_image_mb: PositiveFloat = Field(10, description="largest picture in base64 or by URL, in MB once decoded")
+    max_image_mb: PositiveFloat = Field(10, description="largest picture in MB, after base64 decoding")
     max_image_megapixels: PositiveFloat = Field(50, description="largest picture accepted, in megapixels")
-    max_output_megapixels: PositiveFloat = Field(8.3, description="largest picture `generate` draws, in megapixels")
+    max_output_megapixels: PositiveFloat = Field(8.3, description="largest picture that generate makes, in megapixels")
 
-    response_limit_mb: PositiveFloat = Field(10, description="largest answer the platform takes from /run, in MB")
+    response_limit_mb: PositiveFloat = Field(10, description="largest answer that RunPod accepts for /run, in MB")
     response_limit_sync_mb: PositiveFloat = Field(
-        20, description="largest answer the platform takes from /runsync, in MB"
+        20, description="largest answer that RunPod accepts for /runsync, in MB"
     )
     attention: str | None = Field(
-        None, description="diffusers' attention backend, like _native_cudnn or flash; torch's own choice if absent"
+        None, description="diffusers attention backend, such as _native_cudnn or flash; default: torch chooses"
     )
     compile: bool = Field(
-        False, description="1 compiles the transformer's blocks at start; TORCHINDUCTOR_CACHE_DIR keeps what was made"
+        False,
+        description="1: compile the transformer's blocks at start; set TORCHINDUCTOR_CACHE_DIR to keep the result",
     )
-    ready_wait_seconds: float = Field(600, ge=0, description="how long a job waits for the model to load")
-    job_timeout_seconds: PositiveFloat = Field(600, description="how long a job may run before it ends with TIMEOUT")
-    idempotency_seconds: PositiveFloat = Field(600, description="how long an answer is kept under its idempotency key")
-    idempotency_mb: PositiveFloat = Field(512, description="how much memory such answers take at most, the last first")
-    failures_before_refresh: PositiveInt = Field(3, description="engine failures in a row that end this worker")
+    ready_wait_seconds: float = Field(600, ge=0, description="seconds that a job waits for the model to load")
+    job_timeout_seconds: PositiveFloat = Field(
+        600, description="seconds that a job may run before it fails with TIMEOUT"
+    )
+    idempotency_seconds: PositiveFloat = Field(
+        600, description="seconds that an answer is kept under its idempotency key"
+    )
+    idempotency_mb: PositiveFloat = Field(512, description="most memory for these answers, in MB; the newest are kept")
+    failures_before_refresh: PositiveInt = Field(
+        3, description="engine failures in a row after which this worker is replaced"
+    )
 
     check_drift_percent: PositiveFloat = Field(
-        8, description="check: most an engine may shift (of the longer side) or zoom the photo, in percent"
+        8, description="check: largest shift (of the longer side) or zoom of the photo by the engine, in percent"
     )
     check_box_agreement: float = Field(
-        0.3, ge=0, le=1, description="check: least overlap of what was painted with the box asked for, 0 to 1"
+        0.3, ge=0, le=1, description="check: smallest overlap of the repainted area with the product's box, 0 to 1"
     )
     check_product_color: PositiveFloat = Field(
-        30, description="check: most the product's mean color may change, as CIELAB distance"
+        30, description="check: largest change of the product's mean color, as a CIELAB distance"
     )
     check_product_structure: float = Field(
         -1,
         ge=-1,
         le=1,
-        description="check: least correlation of the product's details with the compositor's picture; -1: off",
+        description="check: smallest correlation of the product's details with the composited picture; -1: off",
     )
     check_product_present: float = Field(
-        0.5, ge=0, le=1, description="check: least share of the product's pixels that must have changed"
+        0.5, ge=0, le=1, description="check: smallest share of the product's pixels that must have changed"
     )
 
-    fetch_seconds: PositiveFloat = Field(20, description="time limit for a picture by URL")
+    fetch_seconds: PositiveFloat = Field(20, description="time limit for fetching a picture, in seconds")
     allowed_image_hosts: Names = Field(
         (),
-        description="comma-separated hosts that pictures may come from, like *.myshopify.com; empty: any public one",
+        description="comma-separated hosts that pictures may come from, such as *.myshopify.com; empty: any public one",
     )
     allow_private_image_hosts: bool = Field(
-        False, description="1 lets pictures come from private addresses: for tests only"
+        False, description="1: allow pictures from private addresses; for tests only"
     )
 
     bucket_endpoint_url: str | None = Field(None, description="S3-compatible bucket for response_format=url")
     bucket_access_key_id: str | None = Field(None, description="access key of the bucket")
     bucket_secret_access_key: SecretStr | None = Field(None, description="secret key of the bucket")
-    bucket_name: str | None = Field(None, description="name of the bucket, where the endpoint does not hold it")
-    bucket_region: str | None = Field(None, description="region of the bucket, where its endpoint does not tell it")
+    bucket_name: str | None = Field(None, description="name of the bucket, if the endpoint URL does not contain it")
+    bucket_region: str | None = Field(None, description="region of the bucket, if the endpoint URL does not contain it")
     bucket_addressing: Literal["auto", "path", "virtual"] = Field(
-        "auto", description="where the bucket's name goes: in the path, or (virtual) in the host"
+        "auto", description="where the bucket's name goes: path, or virtual for the host name"
     )
-    bucket_prefix: str = Field("", description="folder inside the bucket")
-    bucket_expiry_seconds: int = Field(604_800, ge=1, le=604_800, description="how long an answer's URL works")
+    bucket_prefix: str = Field("", description="key prefix (folder) inside the bucket")
+    bucket_expiry_seconds: int = Field(
+        604_800, ge=1, le=604_800, description="seconds that an answer's URL stays valid"
+    )
 
     worker_concurrency: PositiveInt = Field(
-        3, description="jobs that a queue worker holds at once: one on the GPU, others decoded, encoded and uploaded"
+        3,
+        description="jobs that a queue worker takes at once: one on the GPU, others decoding, encoding or uploading",
     )
     stuck_seconds: PositiveFloat = Field(
-        60, description="after its time or its cancellation, how long a job may take to stop before the process ends"
+        60, description="seconds that a timed-out or cancelled job may take to stop before the process exits"
     )
     max_memory_growth_mb: PositiveFloat = Field(
-        4096, description="growth since the first jobs after which the worker asks to be replaced"
+        4096, description="memory growth since the first jobs, in MB, after which the worker asks to be replaced"
     )
 
-    host: str = Field("0.0.0.0", description="HTTP: address to listen at")  # noqa: S104  it serves from containers
-    port: int = Field(8000, ge=0, le=65535, description="HTTP: port to listen at")
-    port_health: int | None = Field(None, ge=0, le=65535, description="HTTP: a second port for the probes alone")
+    host: str = Field("0.0.0.0", description="HTTP: address to listen on")  # noqa: S104  it serves from containers
+    port: int = Field(8000, ge=0, le=65535, description="HTTP: port to listen on")
+    port_health: int | None = Field(
+        None, ge=0, le=65535, description="HTTP: a second port that serves only the health probes"
+    )
     keep_alive_seconds: PositiveInt = Field(
-        75, description="HTTP: how long an idle connection is kept; longer than the proxy before this server keeps it"
+        75, description="HTTP: seconds that an idle connection stays open; set it higher than the proxy's own limit"
     )
     allowed_hosts: Names = Field(
-        (), description="HTTP: comma-separated names that callers may use for this server; empty: any"
+        (), description="HTTP: comma-separated host names under which this server answers; empty: any"
     )
     cors_origins: Names = Field(
-        (), description="HTTP: comma-separated origins whose pages may call, like https://shop.example.com; *: all"
+        (),
+        description="HTTP: comma-separated origins whose pages may call, such as https://shop.example.com; *: all",
     )
     public_url: str | None = Field(
-        None, pattern=r"^https?://[^\s?#]+$", description="HTTP: how callers reach this server, for URLs of pictures"
+        None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="HTTP: URL under which callers reach this server, for picture URLs",
     )
-    url_seconds: PositiveFloat = Field(3600, description="HTTP: how long a picture's URL works without a bucket")
-    url_mb: PositiveFloat = Field(512, description="HTTP: how much memory such pictures take at most, the last first")
-    api_key: SecretStr | None = Field(None, description="HTTP: what callers must send, as Bearer or Basic password")
-    queue_limit: PositiveInt = Field(32, description="HTTP: how many jobs may wait; the next is answered 429")
+    url_seconds: PositiveFloat = Field(3600, description="HTTP: seconds that a picture's URL on this server works")
+    url_mb: PositiveFloat = Field(512, description="HTTP: most memory for these pictures, in MB; the newest are kept")
+    api_key: SecretStr | None = Field(
+        None, description="HTTP: key that callers must send, as a Bearer token or Basic password"
+    )
+    queue_limit: PositiveInt = Field(32, description="HTTP: jobs that may wait; further ones are answered 429")
     max_request_mb: PositiveFloat = Field(64, description="HTTP: largest request, in MB")
-    max_uploads_mb: PositiveFloat = Field(512, description="HTTP: all requests in memory; the next is answered 429")
-    fetches_at_once: PositiveInt = Field(16, description="HTTP: callers whose pictures are fetched at the same time")
-    studio: bool = Field(True, description="HTTP: 0 turns the page at / off")
-    reload: bool = Field(False, description="HTTP: 1 restarts the server when its code changes: for development")
-    log_format: Literal["human", "json"] = Field("human", description="HTTP: how the log is written")
-
-    output_dir: Path = Field(Path("outputs"), description="where local runs write their pictures")
-
-    runpod_log_level: SdkLogLevel | None = Field(
-        None, description="how much the RunPod SDK logs; its DEBUG shows pictures"
+    max_uploads_mb: PositiveFloat = Field(
+        512, description="HTTP: most memory for requests in progress, in MB; further ones are answered 429"
     )
+    fetches_at_once: PositiveInt = Field(16, description="HTTP: callers whose pictures are fetched at the same time")
+    studio: bool = Field(True, description="HTTP: 0: do not serve the web page at /")
+    reload: bool = Field(False, description="HTTP: 1: restart when the code changes; for development only")
+    log_format: Literal["human", "json"] = Field("human", description="HTTP: format of the log")
+
+    output_dir: Path = Field(Path("outputs"), description="folder for the pictures of local runs")
+
+    runpod_log_level: SdkLogLevel | None = Field(None, description="log level of the RunPod SDK; DEBUG logs pictures")
 
     platform_queue: str | None = Field(None, validation_alias=AliasChoices("RUNPOD_WEBHOOK_GET_JOB"), exclude=True)
     platform_pod: str | None = Field(None, validation_alias=AliasChoices("RUNPOD_POD_ID"), exclude=True)
@@ -175,7 +194,7 @@ class Settings(BaseSettings):
     @field_validator("api_key", mode="before")
     @classmethod
     def _without_wrapping(cls, key: object) -> object:
-        """Drop blanks, line ends and matching quotes around a key: secrets and env files add them. Empty is None."""
+        """Strip whitespace and matching quotes, which secrets and env files add around a key. An empty key is None."""
         if not isinstance(key, str):
             return key
         key = key.strip()
@@ -214,7 +233,7 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """Return the settings of this process. Raises SettingsError if one is wrong or `.env` cannot be read."""
+    """Return the settings of this process. Raises SettingsError if one is invalid or `.env` cannot be read."""
     try:
         return Settings()
     except UnicodeError:
@@ -227,8 +246,8 @@ def read_settings() -> Settings:
 
 
 def misspelt() -> list[str]:
-    """Return a sentence for each variable of the environment and `.env` that differs from a setting by its underscores,
-    such as APIKEY."""
+    """Return a warning for each variable of the environment or `.env` that is a setting but for its underscores, such
+    as APIKEY."""
     known = {_letters(name): name.upper() for name in Settings.model_fields}
     with suppress(OSError, UnicodeError):
         given = {**os.environ, **dotenv_values(".env")}
@@ -242,7 +261,7 @@ def _letters(name: str) -> str:
 
 
 def _wrong(error: ErrorDetails) -> str:
-    """Return what is wrong with a setting, with its value unless that is a secret."""
+    """Return what is wrong with a setting, showing its value unless it is secret."""
     name = str(error["loc"][0])
     field = Settings.model_fields.get(name)
     is_secret = field is None or "Secret" in str(field.annotation)
@@ -251,8 +270,8 @@ def _wrong(error: ErrorDetails) -> str:
 
 
 def example() -> str:
-    """The text of `.env.example`: every setting with its default and its one line."""
-    lines = ["# Settings of the worker. Copy to .env; what is commented out shows the default."]
+    """Return the text of `.env.example`: every setting with its default and its description."""
+    lines = ["# Settings of the worker. Copy this file to .env. Commented lines show the defaults."]
     for name, field in Settings.model_fields.items():
         if not field.exclude:
             default = "" if field.default in (None, ()) else field.default

@@ -30,7 +30,7 @@ export type ErrorCode =
 
 export interface EditJob {
   /**
-   * several products in one photo, instead of the fields of one
+   * several products in one photo, instead of the single product's fields
    */
   products?:
     | [Product]
@@ -41,7 +41,7 @@ export interface EditJob {
     | [Product, Product, Product, Product, Product, Product]
     | null;
   /**
-   * [x, y]: bottom center of what stands, center on a wall, near edge of a rug, top at a ceiling
+   * [x, y]: bottom center, middle of the near edge (rug), center (wall) or top center (ceiling)
    */
   placement_coordinates?: [number, number] | null;
   /**
@@ -53,15 +53,15 @@ export interface EditJob {
    */
   product_scale?: number | null;
   /**
-   * turns a rug counterclockwise from the room's main direction
+   * turns a rug counterclockwise, seen from above, from the room's main direction
    */
   rotation_degrees?: number | null;
   /**
-   * the shop's title of the product: tells its kind, and is shown to the model
+   * the product's title in the shop; tells its kind and becomes part of the prompt
    */
   product_name?: string;
   /**
-   * real height; of a rug its extent along the photo's vertical
+   * real height; for a rug, its extent along the product photo's vertical
    */
   product_height_cm?: number | null;
   /**
@@ -69,19 +69,19 @@ export interface EditJob {
    */
   product_width_cm?: number | null;
   /**
-   * what the product stands on, lies on or hangs from; auto decides by words, then by shape
+   * what the product stands on, lies on or hangs from; auto decides from the words, then the shape
    */
   placement_surface?: "auto" | "floor" | "rug" | "wall" | "tabletop" | "ceiling";
   /**
-   * height from which the photo was taken; default: estimated from the photo
+   * camera height above the floor; default: estimated from the photo
    */
   camera_height_cm?: number | null;
   /**
-   * 0 keeps the product's pixels in the room's light, 1 frees the model; default: the engine's own
+   * 0: keep the product's pixels and relight them; 1: let the model repaint; default: the engine's
    */
   harmonize?: number | null;
   /**
-   * keeps the photo unchanged outside the product, its shadow and its light
+   * keep every pixel outside the product, its shadow and its light unchanged
    */
   preserve_background?: boolean;
   /**
@@ -89,19 +89,19 @@ export interface EditJob {
    */
   negative_prompt?: string;
   /**
-   * denoising steps; default: those of the quality
+   * denoising steps; default: set by quality
    */
   num_inference_steps?: number | null;
   /**
-   * classifier-free guidance, 1 = off; default: that of the quality
+   * classifier-free guidance, 1 = off; default: set by quality
    */
   true_cfg_scale?: number | null;
   /**
-   * for guidance-distilled checkpoints only
+   * guidance for guidance-distilled checkpoints only
    */
   guidance_scale?: number | null;
   /**
-   * default and -1: random, and reported
+   * omitted or -1: random; the answer reports it
    */
   seed?: number | null;
   /**
@@ -117,19 +117,19 @@ export interface EditJob {
    */
   n?: number;
   /**
-   * auto: PNG if it fits the limit, else the best lossy one
+   * auto: PNG if it fits the platform's limit, else the best lossy format that does
    */
   output_format?: "auto" | "png" | "jpeg" | "webp";
   /**
-   * for jpeg and webp
+   * quality of jpeg and webp
    */
   output_quality?: number;
   /**
-   * url uploads to the bucket
+   * url: upload to the bucket
    */
   response_format?: "b64" | "data_url" | "url";
   /**
-   * if the model fails, answer with the preview and say so
+   * if the model fails, answer with the preview engine and say so
    */
   fallback?: boolean;
   /**
@@ -137,19 +137,19 @@ export interface EditJob {
    */
   idempotency_key?: string | null;
   /**
-   * what to do
+   * the action
    */
   action?: "edit";
   /**
-   * required without products: a cut-out with alpha, or a photo on a plain background
+   * a cut-out with alpha, or a photo on a plain background; required unless products is set
    */
   product_image?: string | null;
   /**
-   * the room photo, on white where it is transparent; the answer has exactly its upright size
+   * the room photo; transparent parts become white; the answer has exactly its upright size
    */
   room_image: string;
   /**
-   * where the photo may change: transparent, or white in an opaque picture
+   * where the photo may change: transparent pixels or, in an opaque picture, white ones
    */
   mask?: string | null;
   /**
@@ -162,7 +162,7 @@ export interface EditJob {
  */
 export interface Product {
   /**
-   * [x, y]: bottom center of what stands, center on a wall, near edge of a rug, top at a ceiling
+   * [x, y]: bottom center, middle of the near edge (rug), center (wall) or top center (ceiling)
    */
   placement_coordinates?: [number, number] | null;
   /**
@@ -174,15 +174,15 @@ export interface Product {
    */
   product_scale?: number | null;
   /**
-   * turns a rug counterclockwise from the room's main direction
+   * turns a rug counterclockwise, seen from above, from the room's main direction
    */
   rotation_degrees?: number | null;
   /**
-   * the shop's title of the product: tells its kind, and is shown to the model
+   * the product's title in the shop; tells its kind and becomes part of the prompt
    */
   product_name?: string;
   /**
-   * real height; of a rug its extent along the photo's vertical
+   * real height; for a rug, its extent along the product photo's vertical
    */
   product_height_cm?: number | null;
   /**
@@ -190,7 +190,7 @@ export interface Product {
    */
   product_width_cm?: number | null;
   /**
-   * what the product stands on, lies on or hangs from; auto decides by words, then by shape
+   * what the product stands on, lies on or hangs from; auto decides from the words, then the shape
    */
   placement_surface?: "auto" | "floor" | "rug" | "wall" | "tabletop" | "ceiling";
   /**
@@ -204,11 +204,11 @@ export interface Product {
 }
 export interface GenerateJob {
   /**
-   * the shop's title of the product: tells its kind, and is shown to the model
+   * the product's title in the shop; tells its kind and becomes part of the prompt
    */
   product_name?: string;
   /**
-   * real height; of a rug its extent along the photo's vertical
+   * real height; for a rug, its extent along the product photo's vertical
    */
   product_height_cm?: number | null;
   /**
@@ -216,15 +216,15 @@ export interface GenerateJob {
    */
   product_width_cm?: number | null;
   /**
-   * what the product stands on, lies on or hangs from; auto decides by words, then by shape
+   * what the product stands on, lies on or hangs from; auto decides from the words, then the shape
    */
   placement_surface?: "auto" | "floor" | "rug" | "wall" | "tabletop" | "ceiling";
   /**
-   * height from which the photo was taken; default: estimated from the photo
+   * camera height above the floor; default: estimated from the photo
    */
   camera_height_cm?: number | null;
   /**
-   * 0 keeps the product's pixels in the room's light, 1 frees the model; default: the engine's own
+   * 0: keep the product's pixels and relight them; 1: let the model repaint; default: the engine's
    */
   harmonize?: number | null;
   /**
@@ -232,19 +232,19 @@ export interface GenerateJob {
    */
   negative_prompt?: string;
   /**
-   * denoising steps; default: those of the quality
+   * denoising steps; default: set by quality
    */
   num_inference_steps?: number | null;
   /**
-   * classifier-free guidance, 1 = off; default: that of the quality
+   * classifier-free guidance, 1 = off; default: set by quality
    */
   true_cfg_scale?: number | null;
   /**
-   * for guidance-distilled checkpoints only
+   * guidance for guidance-distilled checkpoints only
    */
   guidance_scale?: number | null;
   /**
-   * default and -1: random, and reported
+   * omitted or -1: random; the answer reports it
    */
   seed?: number | null;
   /**
@@ -260,19 +260,19 @@ export interface GenerateJob {
    */
   n?: number;
   /**
-   * auto: PNG if it fits the limit, else the best lossy one
+   * auto: PNG if it fits the platform's limit, else the best lossy format that does
    */
   output_format?: "auto" | "png" | "jpeg" | "webp";
   /**
-   * for jpeg and webp
+   * quality of jpeg and webp
    */
   output_quality?: number;
   /**
-   * url uploads to the bucket
+   * url: upload to the bucket
    */
   response_format?: "b64" | "data_url" | "url";
   /**
-   * if the model fails, answer with the preview and say so
+   * if the model fails, answer with the preview engine and say so
    */
   fallback?: boolean;
   /**
@@ -280,7 +280,7 @@ export interface GenerateJob {
    */
   idempotency_key?: string | null;
   /**
-   * what to do
+   * the action
    */
   action: "generate";
   /**
@@ -300,7 +300,7 @@ export interface GenerateJob {
 }
 export interface HealthJob {
   /**
-   * what to do
+   * the action
    */
   action: "health_check";
 }
@@ -313,19 +313,19 @@ export interface GenerationBody {
    */
   negative_prompt?: string;
   /**
-   * denoising steps; default: those of the quality
+   * denoising steps; default: set by quality
    */
   num_inference_steps?: number | null;
   /**
-   * classifier-free guidance, 1 = off; default: that of the quality
+   * classifier-free guidance, 1 = off; default: set by quality
    */
   true_cfg_scale?: number | null;
   /**
-   * for guidance-distilled checkpoints only
+   * guidance for guidance-distilled checkpoints only
    */
   guidance_scale?: number | null;
   /**
-   * default and -1: random, and reported
+   * omitted or -1: random; the answer reports it
    */
   seed?: number | null;
   /**
@@ -345,11 +345,11 @@ export interface GenerationBody {
    */
   quality?: "auto" | "low" | "medium" | "high" | "xhigh" | "max" | "standard" | "hd" | "fast" | "balanced" | "best";
   /**
-   * url: in the bucket, or for a while on this server; b64_json unless the model is dall-e-2 or -3
+   * url: in the bucket, or on this server for a while; default b64_json, url for dall-e-2 and -3
    */
   response_format?: ("b64_json" | "url") | null;
   /**
-   * auto: PNG, through a queue the best that fits
+   * auto: PNG; through the queue, the best format that fits
    */
   output_format?: "auto" | "png" | "jpeg" | "webp";
   /**
@@ -357,7 +357,7 @@ export interface GenerationBody {
    */
   output_compression?: number;
   /**
-   * transparent paints opaque, with a warning
+   * transparent is painted opaque, with a warning
    */
   background?: "auto" | "opaque" | "transparent";
   /**
@@ -365,54 +365,54 @@ export interface GenerationBody {
    */
   stream?: boolean;
   /**
-   * how many unfinished pictures a stream shows
+   * number of unfinished pictures in a stream
    */
   partial_images?: number;
   /**
-   * any name; the answer says what painted
+   * any name; the answer names the model that painted
    */
   model?: string | null;
   /**
-   * accepted, without effect
+   * accepted but has no effect
    */
   user?: string | null;
   /**
-   * accepted, without effect
+   * accepted but has no effect
    */
   safety_identifier?: string | null;
   /**
-   * accepted, without effect
+   * accepted but has no effect
    */
   moderation?: ("low" | "auto") | null;
   /**
-   * accepted, without effect
+   * accepted but has no effect
    */
   max_sequence_length?: number | null;
   /**
-   * wins over size; 1664 if neither is given
+   * overrides size; 1664 if neither is given
    */
   width?: number | null;
   /**
-   * wins over size; 928 if neither is given
+   * overrides size; 928 if neither is given
    */
   height?: number | null;
   /**
-   * accepted, without effect
+   * accepted but has no effect
    */
   style?: ("vivid" | "natural") | null;
   [k: string]: unknown;
 }
 export interface PictureAnswer {
   /**
-   * false in failures
+   * false in error answers
    */
   success: true;
   /**
-   * the job's
+   * the job's action
    */
   action: "edit" | "generate";
   /**
-   * the first picture: base64, data URL or URL, as `response_format` asked
+   * the first picture: base64, a data URL or a URL, depending on `response_format`
    */
   processed_image: string;
   /**
@@ -420,31 +420,31 @@ export interface PictureAnswer {
    */
   mime_type: string;
   /**
-   * whether the file has the picture's very pixels
+   * true if the file holds the exact pixels
    */
   lossless: boolean;
   /**
-   * all pictures, where `n` is more than 1
+   * all pictures, if `n` is more than 1
    */
   images?: Variant[];
   placement_info?: PlacementInfo;
   /**
-   * where each of `products` is, in their order
+   * position of each of `products`, in request order
    */
   placements?: PlacedAnswer[];
   generation_info?: GenerationInfo;
   /**
-   * what could not be obeyed, and what was done in its place
+   * what could not be done as requested, and what was done instead
    */
   warnings?: string[];
   /**
-   * seconds from the job to its answer
+   * seconds from receiving the job to the answer
    */
   processing_time: number;
 }
 export interface Variant {
   /**
-   * as `processed_image`
+   * encoded like `processed_image`
    */
   image: string;
   /**
@@ -452,52 +452,52 @@ export interface Variant {
    */
   mime_type: string;
   /**
-   * of this picture
+   * seed of this picture
    */
   seed: number;
 }
 /**
- * The whole picture; with one product also where it is, in pixels of the room photo.
+ * Facts about the whole picture and, with a single product, its position in pixels of the room photo.
  */
 export interface PlacementInfo {
   /**
-   * as they were sent
+   * the request's instructions
    */
   instructions: string;
   /**
-   * what painted: a checkpoint's name, or `preview`
+   * name of the checkpoint that painted, or `preview`
    */
   engine: string;
   /**
-   * of the first picture; sent again, it gives the same pixels on the same machine
+   * seed of the first picture; the same seed gives the same pixels on the same machine
    */
   seed: number;
   /**
-   * denoising steps; 0 where nothing was denoised
+   * denoising steps; 0 if nothing was denoised
    */
   steps: number;
   /**
-   * classifier-free guidance; 1 is none
+   * classifier-free guidance scale; 1 means none
    */
   true_cfg_scale: number;
   /**
-   * how far to trust the outline of the cut-out, 0 to 1; below 0.5 comes with a warning
+   * confidence in the cut-out's outline, 0 to 1; below 0.5 there is a warning
    */
   cutout_confidence: number;
   /**
-   * the model failed and the preview stepped in
+   * true if the model failed and the preview engine answered
    */
   fallback_used?: true;
   /**
-   * why it failed
+   * why the model failed
    */
   fallback_reason?: string;
   /**
-   * seconds without waiting for the model, reading and writing
+   * seconds of work, without waiting for the model and without decoding and encoding
    */
   processing_time: number;
   /**
-   * bottom center; of a rug the middle of its near edge, on a wall the center, at a ceiling the top center
+   * bottom center; middle of the near edge (rug), center (wall) or top center (ceiling)
    *
    * @minItems 2
    */
@@ -514,17 +514,17 @@ export interface PlacementInfo {
   surface?: string;
   scale?: Scale;
   /**
-   * width and height of the upright photo, and of the answer
+   * width and height of the upright photo and of the answer
    *
    * @minItems 2
    */
   original_size: [number, number];
   /**
-   * share of the photo's pixels that differ, 0 to 1
+   * share of the photo's pixels that changed, 0 to 1
    */
   changed_fraction: number;
   /**
-   * what was measured of the picture, and in `failed` what it fails
+   * measurements of the picture; `failed` lists the checks that failed
    */
   checks: {
     [k: string]: unknown;
@@ -535,20 +535,20 @@ export interface PlacementInfo {
  */
 export interface Scale {
   /**
-   * from the photo's perspective, an object of usual size in it, the usual height of such products, or a box, a mask or a scale that was asked for
+   * the photo's perspective, an object of known size in it, the usual height of such products, or a box, mask or scale from the request
    */
   source: "camera" | "object" | "usual_height" | "asked";
   /**
-   * one standard deviation of the size; 0 where it was asked for
+   * one standard deviation of the size in percent; 0 for `asked`
    */
   error_percent: number;
 }
 /**
- * Where one of several products is in the answer, in pixels of the room photo.
+ * The position of one of several products, in pixels of the room photo.
  */
 export interface PlacedAnswer {
   /**
-   * bottom center; of a rug the middle of its near edge, on a wall the center, at a ceiling the top center
+   * bottom center; middle of the near edge (rug), center (wall) or top center (ceiling)
    *
    * @minItems 2
    */
@@ -565,11 +565,11 @@ export interface PlacedAnswer {
   surface: string;
   scale: Scale1;
   /**
-   * how far to trust the outline of the cut-out, 0 to 1; below 0.5 comes with a warning
+   * confidence in the cut-out's outline, 0 to 1; below 0.5 there is a warning
    */
   cutout_confidence: number;
   /**
-   * measurements of this product, and in `failed` the checks it fails
+   * measurements of this product; `failed` lists the checks that failed
    */
   checks: {
     [k: string]: unknown;
@@ -580,56 +580,56 @@ export interface PlacedAnswer {
  */
 export interface Scale1 {
   /**
-   * from the photo's perspective, an object of usual size in it, the usual height of such products, or a box, a mask or a scale that was asked for
+   * the photo's perspective, an object of known size in it, the usual height of such products, or a box, mask or scale from the request
    */
   source: "camera" | "object" | "usual_height" | "asked";
   /**
-   * one standard deviation of the size; 0 where it was asked for
+   * one standard deviation of the size in percent; 0 for `asked`
    */
   error_percent: number;
 }
 /**
- * of `generate`
+ * details of a `generate`
  */
 export interface GenerationInfo {
   /**
-   * as they were sent
+   * the request's instructions
    */
   instructions: string;
   /**
-   * what painted: a checkpoint's name, or `preview`
+   * name of the checkpoint that painted, or `preview`
    */
   engine: string;
   /**
-   * of the first picture; sent again, it gives the same pixels on the same machine
+   * seed of the first picture; the same seed gives the same pixels on the same machine
    */
   seed: number;
   /**
-   * denoising steps; 0 where nothing was denoised
+   * denoising steps; 0 if nothing was denoised
    */
   steps: number;
   /**
-   * classifier-free guidance; 1 is none
+   * classifier-free guidance scale; 1 means none
    */
   true_cfg_scale: number;
   /**
-   * how far to trust the outline of the cut-out, 0 to 1; below 0.5 comes with a warning
+   * confidence in the cut-out's outline, 0 to 1; below 0.5 there is a warning
    */
   cutout_confidence: number;
   /**
-   * the model failed and the preview stepped in
+   * true if the model failed and the preview engine answered
    */
   fallback_used?: true;
   /**
-   * why it failed
+   * why the model failed
    */
   fallback_reason?: string;
   /**
-   * seconds without waiting for the model, reading and writing
+   * seconds of work, without waiting for the model and without decoding and encoding
    */
   processing_time: number;
   /**
-   * as it was sent
+   * the request's environment_type
    */
   environment_type: string;
   /**
@@ -653,23 +653,23 @@ export interface HealthAnswer {
    */
   version: string;
   /**
-   * what a job may ask for
+   * supported actions
    */
   actions: string[];
   /**
-   * whether the driver sees a card
+   * true if the driver sees a GPU
    */
   gpu_available: boolean;
   /**
-   * how many cards it sees
+   * number of GPUs
    */
   gpu_count: number;
   /**
-   * whether a job would be painted now
+   * true if the model is loaded and takes jobs
    */
   ready: boolean;
   /**
-   * what paints
+   * the engine that paints
    */
   engine: string;
   /**
@@ -678,27 +678,27 @@ export interface HealthAnswer {
   device: string;
   gpu: Graphics;
   /**
-   * since this worker started
+   * seconds since this worker started
    */
   uptime_seconds: number;
   jobs: Jobs;
   /**
-   * what `quality` may be here; empty while the model loads
+   * values of `quality` this worker can serve; empty while the model loads
    */
   qualities: string[];
   /**
-   * precision and memory that the model was loaded with
+   * precision and memory plan of the loaded model
    */
   plan: {
     [k: string]: unknown;
   };
 }
 /**
- * `name`, `memory_total` and `memory_free` in bytes; empty without a card
+ * `name`, `memory_total` and `memory_free` in bytes; empty without a GPU
  */
 export interface Graphics {
   /**
-   * of the first card
+   * name of the first GPU
    */
   name?: string;
   /**
@@ -715,29 +715,29 @@ export interface Graphics {
  */
 export interface Jobs {
   /**
-   * answered with pictures
+   * jobs answered with pictures
    */
   done: number;
   /**
-   * begun and answered with an error
+   * jobs that started and ended in an error
    */
   failed: number;
   /**
-   * answered by the preview because the model failed
+   * jobs answered by the preview engine because the model failed
    */
   fallbacks: number;
   /**
-   * not answered yet
+   * jobs in progress
    */
   running: number;
 }
 export interface ErrorAnswer {
   /**
-   * one sentence that ends with the code in brackets
+   * one sentence, ending with the code in brackets
    */
   error: string;
   /**
-   * the code alone
+   * the error code
    */
   error_code: string;
   /**
@@ -745,15 +745,15 @@ export interface ErrorAnswer {
    */
   message: string;
   /**
-   * true in answers
+   * true in successful answers
    */
   success: false;
   /**
-   * the inputs at fault
+   * names of the invalid fields
    */
   fields?: string[];
   /**
-   * asks the platform for a fresh worker
+   * asks the platform to replace this worker
    */
   refresh_worker?: true;
 }
@@ -782,7 +782,7 @@ export interface ImagesAnswer {
   data: PaintedImage[];
 }
 /**
- * What an answer cost. Nothing is paid by the token: those keys are for clients that require them.
+ * Token usage. Nothing is billed by the token; clients require the keys.
  */
 export interface Usage {
   processing_time_seconds: number;
@@ -798,47 +798,47 @@ export interface InputTokens {
   image_tokens: number;
 }
 /**
- * The whole picture; with one product also where it is, in pixels of the room photo.
+ * Facts about the whole picture and, with a single product, its position in pixels of the room photo.
  */
 export interface PlacementInfo1 {
   /**
-   * as they were sent
+   * the request's instructions
    */
   instructions: string;
   /**
-   * what painted: a checkpoint's name, or `preview`
+   * name of the checkpoint that painted, or `preview`
    */
   engine: string;
   /**
-   * of the first picture; sent again, it gives the same pixels on the same machine
+   * seed of the first picture; the same seed gives the same pixels on the same machine
    */
   seed: number;
   /**
-   * denoising steps; 0 where nothing was denoised
+   * denoising steps; 0 if nothing was denoised
    */
   steps: number;
   /**
-   * classifier-free guidance; 1 is none
+   * classifier-free guidance scale; 1 means none
    */
   true_cfg_scale: number;
   /**
-   * how far to trust the outline of the cut-out, 0 to 1; below 0.5 comes with a warning
+   * confidence in the cut-out's outline, 0 to 1; below 0.5 there is a warning
    */
   cutout_confidence: number;
   /**
-   * the model failed and the preview stepped in
+   * true if the model failed and the preview engine answered
    */
   fallback_used?: true;
   /**
-   * why it failed
+   * why the model failed
    */
   fallback_reason?: string;
   /**
-   * seconds without waiting for the model, reading and writing
+   * seconds of work, without waiting for the model and without decoding and encoding
    */
   processing_time: number;
   /**
-   * bottom center; of a rug the middle of its near edge, on a wall the center, at a ceiling the top center
+   * bottom center; middle of the near edge (rug), center (wall) or top center (ceiling)
    *
    * @minItems 2
    */
@@ -855,24 +855,24 @@ export interface PlacementInfo1 {
   surface?: string;
   scale?: Scale;
   /**
-   * width and height of the upright photo, and of the answer
+   * width and height of the upright photo and of the answer
    *
    * @minItems 2
    */
   original_size: [number, number];
   /**
-   * share of the photo's pixels that differ, 0 to 1
+   * share of the photo's pixels that changed, 0 to 1
    */
   changed_fraction: number;
   /**
-   * what was measured of the picture, and in `failed` what it fails
+   * measurements of the picture; `failed` lists the checks that failed
    */
   checks: {
     [k: string]: unknown;
   };
 }
 /**
- * One picture, as `b64_json` or `url`. In a batch sizes and formats may differ.
+ * One picture, as `b64_json` or `url`. Sizes and formats may differ within a batch.
  */
 export interface PaintedImage {
   b64_json?: string;
