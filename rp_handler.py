@@ -1,14 +1,13 @@
-"""The RunPod door.
+"""The RunPod worker.
 
-`python rp_handler.py` serves the platform's queue, with `--rp_serve_api` the SDK's local stand-in of it. Elsewhere it
-runs one job, `test_input.json` or `--test_input`, and leaves its picture in `outputs/`.
-"""
+On the platform `python rp_handler.py` serves the queue; with `--rp_serve_api` it serves the SDK's local imitation of
+it. Elsewhere it runs one job, `test_input.json` or `--test_input`, and writes the picture to `outputs/`."""
 
 import os
 import signal
 
 if __name__ == "__main__":
-    # The imports below take seconds, and a container's first process ignores signals that it does not handle.
+    # The imports below take seconds, and the first process of a container ignores signals that it does not handle.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 import asyncio
@@ -45,17 +44,17 @@ SYNC_JOB = "sync-"
 """Prefix of the ids of /runsync jobs, whose answers may be larger."""
 
 WORTH_ANOTHER_TRY = frozenset({408, 425, 429})
-"""Statuses below 500 after which a result is sent again."""
+"""HTTP statuses below 500 after which a result is sent again."""
 
 PDEATHSIG = 1
-"""The option's number in Linux's prctl.h."""
+"""PR_SET_PDEATHSIG as defined in Linux's prctl.h."""
 
 BAR_WIDTH = 24
 
 
 @dataclass(frozen=True)
 class Run:
-    """A job that is running on a thread, and its control."""
+    """A job running on a thread, and its control."""
 
     work: "asyncio.Task[dict[str, Any]]"
     control: Control
@@ -63,7 +62,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Door:
-    """Answers jobs with JSON objects. It raises nothing: the SDK would show the caller a traceback."""
+    """Answers jobs with JSON objects. It never raises: the SDK would show the caller a traceback."""
 
     settings: Settings
     router: Router
@@ -71,7 +70,7 @@ class Door:
     """Running jobs by id: the platform may deliver a job twice."""
 
     async def queued(self, job: Job) -> dict[str, Any]:
-        """Answer a job of the platform's queue, with pictures inline and within the platform's limit."""
+        """Answer a job from the platform's queue, with pictures inline and within the platform's limit."""
         platform = _platform()
         if platform is None:
             return await self._answer(job, self._call(job, Control().report, self._limit(job)))
@@ -79,7 +78,7 @@ class Door:
             return await self._answer(job, self._call(job, report, self._limit(job)))
 
     async def local(self, job: Job) -> dict[str, Any]:
-        """Answer a job that is run from a terminal, with pictures as files."""
+        """Answer a job run from a terminal, with pictures as files."""
         answer = await self._answer(job, self._call(job, _bar, NO_LIMIT, Folder(self.settings.output_dir)))
         if "error" not in answer:  # the SDK prints errors itself
             print(_summary(answer))  # noqa: T201  terminal output
@@ -95,14 +94,14 @@ class Door:
         return int(megabytes * MEGA)
 
     async def _answer(self, job: Job, call: Call) -> dict[str, Any]:
-        """Run the job on a thread. A cancelled job ends only when its thread does: until then the GPU is not free."""
+        """Run the job on a thread. A cancelled job ends only with its thread, which holds the GPU until then."""
         run = self._run(job, call)
         try:
             async with asyncio.timeout(run.control.deadline - time.monotonic() + self.settings.stuck_seconds):
                 return dict(await asyncio.shield(run.work))
         except TimeoutError:
             exit_soon(call.job_id)
-            problem = JobError(ErrorCode.TIMEOUT, "The job does not stop, and this worker is being replaced")
+            problem = JobError(ErrorCode.TIMEOUT, "The job did not stop, so this worker is being replaced")
             return ErrorAnswer.of(action_label(job.get("input")), problem, refresh=True).as_json()
         except asyncio.CancelledError:
             run.control.cancelled.set()
@@ -125,7 +124,7 @@ class Door:
 
 
 class SdkPlatform:
-    """The platform's API at the addresses that the SDK knows, for jobs that the SDK's `run_job` runs."""
+    """The platform's API at the addresses that the SDK knows, for jobs run by the SDK's `run_job`."""
 
     def __init__(self, session: Any, config: Mapping[str, Any]) -> None:
         self._session = session
@@ -137,7 +136,7 @@ class SdkPlatform:
 
         try:
             async with self._session.get(_job_get_url(count)) as answer:
-                if answer.status in (204, 400):  # 400 is what FlashBoot answers when there is nothing to do
+                if answer.status in (204, 400):  # FlashBoot answers 400 when there is nothing to do
                     return None
                 answer.raise_for_status()
                 return await answer.json()  # raises for another content type
@@ -155,7 +154,7 @@ class SdkPlatform:
 
     @contextmanager
     def holding(self, job: Job) -> Iterator[None]:
-        """Name the job in the worker's pings."""
+        """List the job in the worker's pings."""
         from runpod.serverless.modules.worker_state import JobsProgress
 
         JobsProgress().add(job["id"])
@@ -177,7 +176,7 @@ class SdkPlatform:
         url = JOB_DONE_URL.replace("$ID", job["id"]) + "&isStream=false"
         headers = {
             "charset": "utf-8",
-            "Content-Type": "application/x-www-form-urlencoded",  # as the SDK sends it
+            "Content-Type": "application/x-www-form-urlencoded",  # the encoding that the SDK uses
             "X-Request-ID": job["id"],
         }
         data = json.dumps(result, ensure_ascii=False).encode("utf-8", "replace")
@@ -191,8 +190,10 @@ class SdkPlatform:
 
     @asynccontextmanager
     async def progress(self, job: Job) -> AsyncIterator[Report]:
-        """Send progress while the job runs. The SDK's progress_update starts a thread for each message, and messages
-        overtake each other and the result."""
+        """Send progress while the job runs.
+
+        The SDK's progress_update starts a thread for each message, so messages can overtake each other and the
+        result."""
 
         async def send(progress: dict[str, Any]) -> None:
             with suppress(SendError):
@@ -206,11 +207,10 @@ class SdkPlatform:
 
 
 class Scaler:
-    """Takes the place of the SDK's JobScaler.
+    """Replaces the SDK's JobScaler.
 
-    That one starts jobs that arrive after SIGTERM never, sends a result once after a reset connection, asks a failing
-    platform again at once, and forgets the cancellation of a job that has not started.
-    """
+    The SDK's version never starts jobs that arrive after SIGTERM, sends a result only once after a connection reset,
+    asks a failing platform again without a pause, and forgets the cancellation of a job that has not started."""
 
     current: SdkPlatform | None = None
 
@@ -272,7 +272,7 @@ def _door() -> Door:
 
 
 def _quiet_sdk(settings: Settings, level: str) -> None:
-    """Set the SDK's log level: its default prints every job's pictures and prompts."""
+    """Set the SDK's log level: by default it prints every job's pictures and prompts."""
     from runpod.serverless.modules.rp_logger import RunPodLogger
 
     RunPodLogger().level = settings.runpod_log_level or level
@@ -296,11 +296,11 @@ async def local_handler(job: Job) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serve until the process is asked to end. Exits with one sentence where it cannot serve, so that the platform
+    """Serve until the process is asked to stop. Exits with one sentence if it cannot serve, so that the platform
     replaces the worker."""
     share_arenas()
     try:
-        # On the platform: until the loop handles the signal itself.
+        # On the platform, until the loop handles the signal itself.
         signal.signal(signal.SIGTERM, (lambda *_: os._exit(0)) if _settings().platform_queue else signal.SIG_DFL)
         door = _door()
         import runpod  # while the model loads

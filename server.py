@@ -1,10 +1,11 @@
-"""The HTTP door, `python server.py` or `uvicorn server:app`: OpenAI's images API, the job actions, probes, metrics."""
+"""The HTTP server, `python server.py` or `uvicorn server:app`: OpenAI's images API, the job actions, probes and
+metrics."""
 
 import os
 import signal
 
 if __name__ == "__main__":
-    # The imports below take seconds, and a container's first process ignores signals that it does not handle.
+    # The imports below take seconds, and the first process of a container ignores signals that it does not handle.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 import logging
@@ -29,11 +30,11 @@ log = logging.getLogger(__name__)
 
 
 class Server(uvicorn.Server):
-    """Ends with its callers served when it is asked to, from the moment it is made."""
+    """A server that finishes its running requests when asked to stop, even right after it was created."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle signals without raising them once more at the end: being asked to end is no failure."""
+        """Handle signals without raising them again at the end: a requested stop is not a failure."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.handle_exit)
         yield
@@ -49,26 +50,26 @@ def _app() -> FastAPI:
 
 
 def _warn(settings: Settings) -> None:
-    """Log what makes a server open, closed or slow without anybody wanting it."""
+    """Warn about settings that make the server insecure or slow by mistake."""
     for sentence in misspelt():
         log.warning("%s", sentence)
     if settings.api_key is None and settings.host not in LOOPBACK:
-        log.warning("API_KEY is not set: everybody who reaches %s port %d may send jobs", settings.host, settings.port)
+        log.warning("API_KEY is not set: anyone who can reach %s port %d can send jobs", settings.host, settings.port)
     try:
         tempfile.gettempdir()
     except OSError:
-        log.warning("No folder for temporary files is writable; set TMPDIR to one")
+        log.warning("No temporary folder is writable; set TMPDIR to one that is")
 
 
 def __getattr__(name: str) -> FastAPI:
-    """Return `app`, for `uvicorn server:app`. It is built when it is first asked for."""
+    """Return `app` for `uvicorn server:app`, built on first access."""
     if name == "app":
         return _app()
     raise AttributeError(name)
 
 
 def main() -> None:
-    """Serve until the process is asked to end. Exits with one sentence and code 1 where it cannot serve."""
+    """Serve until the process is asked to stop. Exits with one sentence and code 1 if it cannot serve."""
     share_arenas()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:

@@ -1,4 +1,5 @@
-"""Finished pictures to the answer that leaves: the right format, inside the platform's limit, or in the bucket."""
+"""Encodes finished pictures and sends them: in the right format, inline within the platform's limit, or to the
+bucket."""
 
 import json
 import secrets
@@ -15,25 +16,22 @@ from schemas.jobs import EditJob, GenerateJob, OutputFormat, ResponseFormat
 from transport.folder import Folder
 
 TEXT_BYTES = 65_536
-"""Room left in an answer for all that is no picture."""
+"""Bytes reserved in an answer for everything except pictures."""
 
 NO_LIMIT = 2**62
 
-SMALLER = (
-    "ask for output_format auto, for jpeg or webp at a lower quality, or for a smaller n, "
-    "or use response_format url with a bucket"
-)
+SMALLER = "use output_format auto, jpeg or webp at a lower quality, a smaller n, or response_format url with a bucket"
 
 
 class Store(Protocol):
-    """Takes files and answers with their URLs: a bucket, or a server's own memory."""
+    """Stores files and returns their URLs: a bucket, or this server's own memory."""
 
     def put(self, data: bytes, mime_type: str, name: str) -> str: ...
 
 
 @dataclass(frozen=True)
 class PaintingInfo:
-    """How pictures were painted from a prompt and so many `references`."""
+    """How pictures were painted from a prompt and a number of `references`."""
 
     engine: str
     steps: int
@@ -54,7 +52,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Delivery:
-    """How one answer may leave: as at most `limit` bytes of JSON, or by way of the bucket; locally as files."""
+    """Where an answer is sent: inline up to `limit` bytes of JSON, the bucket, or local files."""
 
     limit: int = NO_LIMIT
     bucket: Store | None = None
@@ -63,13 +61,14 @@ class Delivery:
 
     def require_bucket(self) -> Store:
         if self.bucket is None:
-            message = "Invalid response_format: through the queue url needs a bucket, and none is configured"
+            message = "Invalid response_format: url needs a bucket when sent through the queue, and none is configured"
             raise JobError(ErrorCode.UPLOAD_FAILED, message, ("response_format",))
         return self.bucket
 
     def check(self, answer: dict[str, Any]) -> None:
-        """The platform drops what is over its limit, or no JSON, without a word, so the worker says it. Raises JobError
-        for the first; TypeError and ValueError are bugs."""
+        """Raise JobError if the answer is larger than `limit`: the platform drops such answers without telling anyone.
+
+        Raises TypeError or ValueError if it cannot be written as JSON, which is a bug."""
         size = _size(answer)
         if size > self.limit:
             raise _too_large(size, self.limit)
@@ -79,28 +78,29 @@ class Delivery:
 
 
 def _size(answer: dict[str, Any]) -> int:
-    """Bytes of the JSON."""
+    """Return the size of the answer's JSON in bytes."""
     lengths: list[int] = []
     text = json.dumps(_lightened(answer, lengths), ensure_ascii=False, allow_nan=False)
     return len(text.encode("utf-8", "replace")) + sum(lengths)
 
 
-def _lightened(told: Any, lengths: list[int]) -> Any:
-    """Without its pictures, whose `lengths` in JSON are known: base64 has nothing to escape."""
-    match told:
+def _lightened(value: Any, lengths: list[int]) -> Any:
+    """Return `value` with its pictures emptied and append their lengths to `lengths`: base64 needs no escaping in
+    JSON."""
+    match value:
         case dict():
-            return {name: _lightened(value, lengths) for name, value in told.items()}
+            return {name: _lightened(each, lengths) for name, each in value.items()}
         case list():
-            return [_lightened(value, lengths) for value in told]
-        case str() if len(told) > TEXT_BYTES and told.isascii() and '"' not in told and "\\" not in told:
-            lengths.append(len(told))
+            return [_lightened(each, lengths) for each in value]
+        case str() if len(value) > TEXT_BYTES and value.isascii() and '"' not in value and "\\" not in value:
+            lengths.append(len(value))
             return ""
         case _:
-            return told
+            return value
 
 
 class Wanted(Protocol):
-    """How the caller wants pictures sent."""
+    """How the caller wants pictures to be sent."""
 
     @property
     def action(self) -> str: ...
@@ -126,7 +126,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Parcel:
-    """`as_urls`: the pictures are in the bucket."""
+    """The pictures as they are sent. `as_urls` means that they are in the bucket."""
 
     pictures: list[Sent]
     warnings: list[str]
@@ -134,8 +134,8 @@ class Parcel:
 
 
 def deliver(result: Result, job: EditJob | GenerateJob, delivery: Delivery) -> dict[str, Any]:
-    """The keys of the answer that hold pictures, and `warnings`."""
-    copies = job.n + 1 if job.n > 1 else 1  # the first of several stands in the answer twice
+    """Return the answer's picture keys and `warnings`."""
+    copies = job.n + 1 if job.n > 1 else 1  # the first of several appears twice in the answer
     parcel = send(result, job, delivery, copies)
     first = parcel.pictures[0]
     if job.sets("output_quality") and first.file.lossless:
@@ -150,7 +150,7 @@ def deliver(result: Result, job: EditJob | GenerateJob, delivery: Delivery) -> d
 
 
 def send(result: Result, wanted: Wanted, delivery: Delivery, copies: int) -> Parcel:
-    """The pictures on their way, inline where the answer can hold so many `copies` of them."""
+    """Encode the pictures and send them, inline if the answer can hold `copies` of them."""
     to_bucket = wanted.response_format == "url"
     inline = not to_bucket and delivery.folder is None
     files = _files(result, wanted, delivery.limit if inline else NO_LIMIT, copies)
@@ -160,9 +160,9 @@ def send(result: Result, wanted: Wanted, delivery: Delivery, copies: int) -> Par
         if delivery.bucket is None:
             raise _too_large(size, delivery.limit)
         to_bucket = True
-        if wanted.output_format == "auto":  # the bucket has no limit
+        if wanted.output_format == "auto":  # the bucket has no size limit
             files = _files(result, wanted, NO_LIMIT, copies)
-        warnings.append("The answer is over the platform's limit: its pictures are in the bucket, as URLs")
+        warnings.append("The answer exceeded the platform's limit, so its pictures are in the bucket and sent as URLs")
     pictures = [
         Sent(_text(file, name, wanted, delivery, to_bucket), file, seed)
         for file, name, seed in zip(files, _names(result.seeds), result.seeds, strict=True)
@@ -171,7 +171,8 @@ def send(result: Result, wanted: Wanted, delivery: Delivery, copies: int) -> Par
 
 
 def _files(result: Result, wanted: Wanted, limit: int, copies: int) -> list[ImageFile]:
-    """Where the format is ours to choose, each within its share of `limit`, and larger by what smaller ones leave."""
+    """Return the encoded pictures. With `auto` each gets an equal share of `limit`, plus what smaller pictures leave
+    unused."""
     source = source_of(result)
     share = (limit - TEXT_BYTES) // copies // 4 * 3
     files = [_file(picture, wanted, share, source) for picture in result.pictures]
@@ -185,7 +186,7 @@ def _files(result: Result, wanted: Wanted, limit: int, copies: int) -> list[Imag
 
 
 def _size_of(files: list[ImageFile], copies: int) -> int:
-    """Bytes of an answer that holds them as base64, the first once more for each further copy."""
+    """Return the bytes of an answer with these files as base64; additional copies repeat the first file."""
     lengths = [-(-len(file.data) // 3) * 4 for file in files]
     return sum(lengths) + (copies - len(files)) * lengths[0] + TEXT_BYTES
 
@@ -200,7 +201,7 @@ def source_of(result: Result) -> DigitalSource:
 
 
 def _names(seeds: list[int]) -> list[str]:
-    """Of the pictures of one answer; a batch has one seed for all."""
+    """Return a file name for each picture: its seed, or seed and number if a batch shares one seed."""
     if len(set(seeds)) == len(seeds):
         return [str(seed) for seed in seeds]
     return [f"{seed}-{number}" for number, seed in enumerate(seeds, 1)]
@@ -210,7 +211,7 @@ def _file(picture: Picture, wanted: Wanted, max_bytes: int, source: DigitalSourc
     if wanted.output_format != "auto":
         if not holds(wanted.output_format, picture.size):
             message = (
-                f"Invalid output_format: {wanted.output_format} has no room for {picture.size[0]}x{picture.size[1]}"
+                f"Invalid output_format: {wanted.output_format} cannot hold {picture.size[0]}x{picture.size[1]} pixels"
             )
             raise JobError(ErrorCode.INVALID_INPUT, message, ("output_format",))
         return encode(picture, wanted.output_format, wanted.output_quality, source)
@@ -232,5 +233,5 @@ def _variants(pictures: list[Sent]) -> list[Variant]:
 
 
 def _too_large(size: int, limit: int) -> JobError:
-    message = f"The answer has {size / 1e6:.1f} MB, the platform takes {limit / 1e6:g} MB: {SMALLER}"
+    message = f"The answer is {size / 1e6:.1f} MB, but the platform accepts {limit / 1e6:g} MB: {SMALLER}"
     return JobError(ErrorCode.RESPONSE_TOO_LARGE, message)

@@ -1,4 +1,4 @@
-"""`edit`: products into the customer's own room photo."""
+"""`edit`: put products into the customer's own room photo."""
 
 import time
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ from schemas.errors import ErrorCode, JobError
 from schemas.jobs import MAX_SEED, RANDOM_SEED
 
 RETRY_TIME = 1.5
-"""A second try starts only if this many times the duration of the first is left before the deadline."""
+"""A second try starts only if the time left before the deadline is this many times the duration of the first."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """Some of the products, painted: a scene and an edit per variant."""
+    """Some of the products, painted: one scene and one edit per variant."""
 
     scenes: list[Scene]
     outcome: Outcome
@@ -41,19 +41,19 @@ class Pass:
 
 
 def edit(request: EditRequest, worker: WorkerState, control: Control) -> Result:
-    arrived, started = time.monotonic(), control.clock()  # a retry would wait as well
+    arrived, started = time.monotonic(), control.clock()  # a retry would also wait
 
-    # 1. Cut out: the products without their backgrounds, in the room's color profile.
+    # 1. Cut out the products, in the room's color profile.
     icc = request.room.icc
     cut_outs = [worker.cut_outs.cut_out(in_profile(each.picture, icc), each.image_field) for each in request.products]
     control.progress("cut-out", 1, 10)
 
-    # 2. Place: where they stand and how large, and what they replace.
+    # 2. Place: where they stand, how large they are, and what they replace.
     request = find_replaced(request, worker.runner, control.between(0.1, 0.15))
     placed = place(request, cut_outs, worker.runner, control.between(0.15, 0.2))
     groups = _groups(placed, worker.runner.products_per_pass(control))
 
-    # 3. to 5. Compose, paint, restore and check. Each pass starts from the pictures of the one before.
+    # 3. to 5. Compose, paint, restore and check. Each pass starts from the pictures of the previous one.
     tries = samplings(request.job, request.seed)
     passes: list[Pass] = []
     for number, group in enumerate(groups):
@@ -98,7 +98,10 @@ def _paint(
 
 
 def _should_retry(request: EditRequest, passes: list[Pass], control: Control, seconds: float) -> bool:
-    """A seed that the caller gave is never replaced, and a picture that no seed changes is not tried twice."""
+    """Return True if a second seed is worth trying.
+
+    A seed that the caller chose is never replaced, and a picture that does not depend on the seed is not tried
+    twice."""
     job, first = request.job, passes[0]
     if job.seed not in (None, RANDOM_SEED) or job.n > 1 or len(passes) > 1 or first.outcome.variants[0].is_guide:
         return False
@@ -107,7 +110,7 @@ def _should_retry(request: EditRequest, passes: list[Pass], control: Control, se
 
 
 def _retry(painted: Pass, sampling: Sampling, worker: WorkerState, control: Control) -> tuple[Sampling, Pass, str]:
-    """Return the sampling and the pass of the better of two tries, and the warning about it."""
+    """Return the sampling and the pass of the better of the two tries, and a warning that says which one was kept."""
     first, again = painted.edits[0], replace(sampling, seed=(sampling.seed + 1) % (MAX_SEED + 1))
     try:
         outcome = worker.runner.paint([painted.scenes[0].task(again)], control, fallback=False)
@@ -122,7 +125,7 @@ def _retry(painted: Pass, sampling: Sampling, worker: WorkerState, control: Cont
 
 
 def _placements(placed: Sequence[Placed], passes: list[Pass]) -> list[PlacedAnswer]:
-    """Return where each product is, in the order of the request."""
+    """Return the position of each product, in request order."""
     answers = {
         product.request: _placed_answer(product, each.edits[0], number)
         for each in passes
@@ -159,7 +162,7 @@ def _info(
 
 
 def _total_checks(request: EditRequest, passes: list[Pass]) -> dict[str, object]:
-    """Return the checks of a picture of several products against the customer's photo."""
+    """Return the checks of a picture with several products, compared with the customer's photo."""
     allowed = np.logical_or.reduce([each.scenes[0].allowed for each in passes])
     failed = [name for each in passes for name in each.edits[0].failed]
     return total_checks(request.room.pixels, passes[-1].pictures[0], allowed, failed)

@@ -1,4 +1,4 @@
-"""`generate`: a new environment around the product."""
+"""`generate`: put a product into a new environment."""
 
 from handlers.deliver import Result
 from handlers.messages import cutout_warnings
@@ -55,7 +55,7 @@ def generate(request: GenerateRequest, worker: WorkerState, control: Control) ->
 
 
 def _height_cm(job: GenerateJob, product: CutOut) -> float | None:
-    """Return the product's height, or the one that its width and its photo's shape imply."""
+    """Return the product's height, or the height implied by its width and the shape of its photo."""
     if job.product_height_cm or not job.product_width_cm:
         return job.product_height_cm
     return job.product_width_cm * product.alpha.shape[0] / product.alpha.shape[1]

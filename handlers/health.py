@@ -1,4 +1,4 @@
-"""`health_check`: the state of this worker. Loads nothing and waits for nothing."""
+"""`health_check`: report the state of this worker without loading or waiting for anything."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Pictures at the border: the caller's text to pixels. Base64 is read and written in this file alone."""
+"""Reads pictures from the caller's text into pixels. Base64 is decoded and encoded only in this file."""
 
 import base64
 import binascii
@@ -20,7 +20,8 @@ from transport.fetch import Fetcher
 DATA_URL = re.compile(r"\s*data:[^,]{0,200},", re.IGNORECASE)
 HTTP_URL = re.compile(r"\s*https?://", re.IGNORECASE)
 HOST_AND_PATH = re.compile(r"\s*//[\w.-]+\.[\w-]+(?::\d+)?/")
-"""A URL without its scheme, as shop templates write it. No picture's base64 begins so: `//` decodes to 0xFF 0xF."""
+"""A URL without its scheme, as shop templates write it. Base64 of a picture never begins like this: `//` decodes to
+0xFF 0xF."""
 OTHER_SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]{0,19}):", re.IGNORECASE)
 PLAIN_ALPHABET = bytes.maketrans(b"-_", b"+/")
 LINE_BREAKS = re.compile(rb"[ \t]*[\r\n]+[ \t]*")
@@ -32,12 +33,12 @@ LINE_LENGTHS = (60, 64, 72, 76, 80)
 
 @dataclass(frozen=True)
 class PictureReader:
-    """Reads what a caller sent as a picture; every failure names the field."""
+    """Reads pictures from a request. Every error names the field."""
 
     limits: ImageLimits
     fetcher: Fetcher
     control: Control = field(default_factory=Control)
-    """Of the job whose pictures are read: fetching takes time."""
+    """Control of the job whose pictures are read: fetching takes time."""
     fetched: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """Bodies of URLs that were fetched before."""
     warnings: list[str] = field(default_factory=list)
@@ -49,20 +50,20 @@ class PictureReader:
         return picture
 
     def mask(self, text: str, field: str, size: Size) -> Mask:
-        """Where the photo of `size` may change: alpha 0 or, in a picture that is opaque everywhere, white."""
+        """Return True where the photo of `size` may change: alpha 0 or, in a fully opaque picture, white."""
         picture = self.picture(text, field)
         if picture.size != size:
             raise JobError(
                 ErrorCode.INVALID_INPUT,
-                f"Invalid {field}: it is {picture.size[0]}x{picture.size[1]}, the photo {size[0]}x{size[1]}",
+                f"Invalid {field}: it is {picture.size[0]}x{picture.size[1]}, but the photo is {size[0]}x{size[1]}",
                 (field,),
             )
         alpha = picture.alpha
         white = picture.pixels.min(axis=2) >= 128
-        # Programs export masks of black and white with an opaque alpha, too.
+        # Some programs export black-and-white masks with an opaque alpha channel.
         may_change = white if alpha is None or alpha.min() == 255 else alpha == 0
         if not may_change.any():
-            raise JobError(ErrorCode.INVALID_INPUT, f"Invalid {field}: it lets nothing change", (field,))
+            raise JobError(ErrorCode.INVALID_INPUT, f"Invalid {field}: it allows no pixel to change", (field,))
         return np.asarray(may_change)
 
     def _bytes(self, text: str, field: str) -> bytes:
@@ -70,7 +71,7 @@ class PictureReader:
         if (url := url_in(text)) is not None:
             return self.fetched[url] if url in self.fetched else self.fetcher.fetch(url, field, self.control.check)
         if (scheme := OTHER_SCHEME.match(text)) and not DATA_URL.match(text, 0, 300):
-            reason = f"{shown(scheme[1].lower())}: is not read here; send base64, a data: URL or an https:// URL"
+            reason = f"{shown(scheme[1].lower())}: URLs are not supported; send base64, a data: URL or an https:// URL"
             raise undecodable(field, reason)
         return _from_base64(text, field, self.limits.max_bytes)
 
@@ -83,7 +84,7 @@ def url_in(text: str) -> str | None:
 
 
 def urls_of(body: BaseModel, prefix: str = "") -> dict[str, str]:
-    """Return the URLs among a validated body's pictures, each with the name of its field."""
+    """Return the picture URLs in a validated body, each with the name of its field."""
     urls: dict[str, str] = {}
     for name, text in _picture_texts(body, prefix):
         if (url := url_in(text)) is not None:
@@ -111,10 +112,10 @@ def as_data_url(file: ImageFile) -> str:
 
 
 def _from_base64(text: str, field: str, max_bytes: int) -> bytes:
-    """Decode the plain or URL-safe alphabet with or without padding, line breaks, or a data URL's header.
+    """Decode standard or URL-safe base64, with or without padding, line breaks or a data URL header.
 
-    Percent-encoding is undone, and so are the blanks that forms make of `+`. A data URL's type is not believed.
-    """
+    Percent-encoding is undone, and blanks are read as the `+` that forms turn into them. The data URL's type is
+    ignored."""
     header = DATA_URL.match(text, 0, 300)
     try:
         payload = text[header.end() if header else 0 :].encode("ascii").strip()
@@ -129,7 +130,7 @@ def _from_base64(text: str, field: str, max_bytes: int) -> bytes:
 
 
 def _joined(payload: bytes) -> bytes:
-    """Return base64 without blanks: at equal distances they are line breaks, others were `+`."""
+    """Return base64 without blanks: those at equal distances are line breaks, others were `+`."""
     length = payload.find(b" ")
     ends_of_lines = payload[length :: length + 1] if length in LINE_LENGTHS else b""
     if ends_of_lines and ends_of_lines == b" " * payload.count(b" "):

@@ -1,4 +1,4 @@
-"""The sentences of an answer's `warnings`, except those of the placement itself."""
+"""The sentences in an answer's `warnings`, except those about the placement itself."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,25 +15,25 @@ from imaging.placement.layout import NOT_FOUND
 from imaging.placement.surface_words import surface_by_words
 from imaging.placement.text_placement import Words, read
 
-PLACED_BY_ENGINE = "The place was not found in the photo: the model chose it by the instructions"
-WORDS_NOT_NEEDED = "The instructions have no effect: they only choose a place here, and one was given"
-WORDS_NOT_KNOWN = "The instructions have no effect: they only choose a place here, and name none that is known"
-ONLY_COVERED = "Nothing was removed from the photo: the product covers the box that it replaces"
+PLACED_BY_ENGINE = "The position was not found in the photo; the model chose it from the instructions"
+WORDS_NOT_NEEDED = "The instructions have no effect: here they only choose a position, and one was given"
+WORDS_NOT_KNOWN = "The instructions have no effect: here they only choose a position, and they name no known one"
+ONLY_COVERED = "Nothing had to be removed from the photo: the product covers the box that it replaces"
 SCENE_CHECKS = {
     "visible": "Much of the product lies outside the photo",
-    "clear_ground": "The ground under the product is not clear: it stands across an edge or over something else",
+    "clear_ground": "The ground under the product is not clear: it stands across an edge or on something else",
     "brightness": "The product is far brighter than its surroundings",
 }
 """Warnings for failed checks of the product in its scene."""
 
-ALL_ALIKE = "The variants are all alike: this engine has one picture for one placement, whatever the seed"
+ALL_ALIKE = "All variants are identical: this engine makes one picture per placement, whatever the seed"
 
 
 def cutout_warnings(product: CutOut) -> list[str]:
     if product.confidence >= TRUSTED:
         return []
     return [
-        f"The product could not be told from its background with confidence ({product.confidence:.2f}): "
+        f"The product could not be cut out with confidence ({product.confidence:.2f}): "
         "send a cut-out with alpha, or a photo on a plain background"
     ]
 
@@ -45,7 +45,7 @@ def edit_warnings(
     seeds: list[int],
     retried: list[str],
 ) -> list[str]:
-    """Return the warnings about the request, the cut-outs, the places, the painting and the checks, in this order."""
+    """Return the warnings about the request, cut-outs, placements, painting and checks, in this order."""
     warnings = list(request.warnings)
     for each in placed:
         height, width = each.cut_out.alpha.shape
@@ -70,7 +70,7 @@ def retry_no_better(first: CheckedEdit) -> str:
 
 def retry_kept(first: CheckedEdit, seed: int) -> str:
     reasons = ", ".join(first.failed)
-    return f"The first picture, of seed {seed}, failed its checks ({reasons}): this is a second try"
+    return f"The first picture (seed {seed}) failed its checks ({reasons}); this is a second try"
 
 
 def _placement_warnings(scene: Scene, outcome: Outcome) -> Iterator[str]:
@@ -86,13 +86,13 @@ def _instruction_warnings(scene: Scene, outcome: Outcome) -> Iterator[str]:
     for product in scene.products if is_guide else ():
         yield from _unused_words(product.request, scene, outcome)
     if scene.by_words and not is_guide and job.product_scale:
-        yield "product_scale has no effect where the model finds the place"
+        yield "product_scale has no effect when the model chooses the position"
     if scene.by_words and not is_guide and job.harmonize is not None:
-        yield "harmonize has no effect where the model finds the place"
+        yield "harmonize has no effect when the model chooses the position"
 
 
 def _unused_words(product: ProductRequest, scene: Scene, outcome: Outcome) -> Iterator[str]:
-    """Warn about instructions that did not choose the place or the surface."""
+    """Warn about instructions that chose neither the position nor the surface."""
     fields, words = product.fields, read(product.fields.words)
     placed = product.coordinates or product.box or scene.request.job.mask or scene.replaced
     if not fields.words or (surface_by_words(fields.words, "") and fields.placement_surface == "auto"):
@@ -104,11 +104,11 @@ def _unused_words(product: ProductRequest, scene: Scene, outcome: Outcome) -> It
 
 
 def _failed_checks(edits: list[CheckedEdit], seeds: list[int]) -> list[str]:
-    """Return a sentence for each failed check that has one, and the names of all others by seed."""
+    """Return one sentence per failed scene check and one per seed that names its other failed checks."""
     warnings = [SCENE_CHECKS[name] for each in edits for name in each.failed if name in SCENE_CHECKS]
     for each, seed in zip(edits, seeds, strict=True):
         if names := [name for name in each.failed if name not in SCENE_CHECKS]:
-            warnings.append(f"The picture of seed {seed} failed its checks: {', '.join(names)}")
+            warnings.append(f"The picture with seed {seed} failed its checks: {', '.join(names)}")
     return list(dict.fromkeys(warnings))
 
 

@@ -1,4 +1,4 @@
-"""OpenAI's images API: its bodies become requests for our verbs, and their results its answers."""
+"""OpenAI's images API: turns its bodies into requests for this worker's verbs, and results into its answers."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -45,7 +45,7 @@ from schemas.version import SERVICE
 
 MODELS = "/v1/models"
 MODEL = MODELS + "/{name}"
-"""Any name: one model paints."""
+"""Accepts any name: there is only one model."""
 
 GENERATIONS, EDITS = "/v1/images/generations", "/v1/images/edits"
 
@@ -54,28 +54,28 @@ BODIES: dict[str, type[GenerationBody | EditBody]] = {GENERATIONS: GenerationBod
 WITHOUT_EFFECT = {
     "guidance_scale": NOT_DISTILLED,
     "max_sequence_length": "prompts may be as long as the checkpoint can read",
-    "input_fidelity": "pictures are always seen as they are",
-    "style": "say it in the prompt",
-    "moderation": "nothing is moderated here",
-    "user": "callers are not told apart",
-    "safety_identifier": "callers are not told apart",
+    "input_fidelity": "this server has a single fidelity",
+    "style": "describe the style in the prompt",
+    "moderation": "this server does not moderate",
+    "user": "this server does not distinguish callers",
+    "safety_identifier": "this server does not distinguish callers",
 }
-"""Fields that are understood but change nothing, and why."""
+"""Fields that are accepted but change nothing, and the reason."""
 
 SHOWN_UNKNOWN = 10
 
 JOB_FIELDS = frozenset({"action", "openai_route", "product_image", "room_image", "products"})
-"""Fields of which a job has at least one, unless it is an image model's input."""
+"""A job has at least one of these fields; an input without any is one for RunPod's public image endpoints."""
 
 MOST_PLACED = 7
-"""Pictures of a placement: the room and up to six products."""
+"""Largest number of pictures in a placement: the room and six products."""
 
 MOST_INSTRUCTIONS = 4_000
-"""Of a prompt as the instructions of a placement."""
+"""Characters of the prompt that a placement reads as its instructions."""
 
 
 def openai_route(asked: object) -> str:
-    """Return the route that a path names, whatever stands before its /v1. Raises JobError."""
+    """Return the route in a path, ignoring everything before /v1. Raises JobError for an unknown route."""
     text = str(asked)
     route = text[text.find("/v1/") :] if "/v1/" in text else text
     if route.startswith(MODELS + "/"):
@@ -87,7 +87,7 @@ def openai_route(asked: object) -> str:
 
 
 def read_body(route: str, raw: object, *, is_form: bool = False) -> GenerationBody | EditBody:
-    """Validate a body; a form's values are strings. Raises JobError INVALID_INPUT with every field at fault."""
+    """Validate a body; values in forms are strings. Raises JobError INVALID_INPUT that names every invalid field."""
     if not isinstance(raw, dict):
         raise JobError(ErrorCode.INVALID_INPUT, "Invalid body: it must be a JSON object", ("body",))
     check_length(raw, "body")
@@ -107,10 +107,10 @@ def _check_pictures(body: EditBody) -> None:
         message = "Invalid images: send image (one edit that sees all pictures) or images (each on its own), not both"
         raise JobError(ErrorCode.INVALID_INPUT, message, ("images",))
     if body.output_type == "pt":
-        raise _not_supported("output_type", "tensors cannot be sent as JSON: pil answers with pictures")
+        raise _not_supported("output_type", "tensors cannot be sent as JSON; use pil")
     if body.is_placed and len(body.image) != 2:
         field = next(name for name in PlacedJob.model_fields if name in body.model_fields_set)
-        message = f"Invalid {field}: placing needs two pictures in image, the room and then the product"
+        message = f"Invalid {field}: a placement needs two pictures in image: the room, then the product"
         raise JobError(ErrorCode.INVALID_INPUT, message, (field,))
 
 
@@ -119,25 +119,26 @@ def _not_supported(field: str, reason: str) -> JobError:
 
 
 def is_image_input(raw: object) -> bool:
-    """Return True for a job's input as RunPod's public image endpoints take it, which the AI SDK's provider sends."""
+    """Return True for an input in the form of RunPod's public image endpoints, which the AI SDK's provider sends."""
     return isinstance(raw, Mapping) and "prompt" in raw and not raw.keys() & JOB_FIELDS
 
 
 def read_image_input(raw: Mapping[str, Any]) -> GenerationBody | EditBody:
-    """Validate such an input: pictures in `images` or `image` are one edit, `size` may be `W*H`. Raises JobError."""
+    """Validate such an input: `images` or `image` are one edit, and `size` may be `W*H`. Raises JobError."""
     fields = {name: value for name, value in raw.items() if name not in ("images", "image")}
     given = [raw[name] for name in ("images", "image") if raw.get(name)]
     pictures = [picture for entry in given for picture in (entry if isinstance(entry, list) else [entry])]
     if isinstance(fields.get("size"), str):
         fields["size"] = fields["size"].replace("*", "x")
     if pictures:
-        # Size is for the words alone: an edit has that of its first picture.
+        # Size applies to text-to-image only: an edit keeps the size of its first picture.
         return read_body(EDITS, fields | {"image": pictures, "size": "auto"})
     return read_body(GENERATIONS, fields)
 
 
 def as_image_output(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer as the AI SDK's provider reads it: `image_url` is the first picture's URL or data URL."""
+    """Return an answer in the form that the AI SDK's provider reads: `image_url` is the first picture's URL or data
+    URL."""
     urls = [each.get("url") or _data_url(each) for each in answer["data"]]
     output: dict[str, Any] = {"success": True, "image_url": urls[0]}
     output |= {name: answer[name] for name in ("model", "usage", "warnings") if name in answer}
@@ -165,7 +166,7 @@ class _Wanted:
 
 @dataclass(frozen=True)
 class ImagesApi:
-    """Answers OpenAI's bodies. `max_pixels` bounds pictures whose size is asked for."""
+    """Answers requests of OpenAI's images API. `max_pixels` limits the size that a request may ask for."""
 
     worker: WorkerState
     reader: PictureReader
@@ -204,7 +205,7 @@ class ImagesApi:
                 raise
             placed = edit(self._placement(body), self.worker, control)
             which = "image[1] was" if len(pictures) == 2 else f"image[1] to image[{len(pictures) - 1}] were"
-            warning = f"This engine does not edit by words: {which} placed into image[0]"
+            warning = f"This engine cannot edit by prompt alone, so {which} placed into image[0]"
             return replace(placed, warnings=[*placed.warnings, warning])
 
     def _generation(self, body: GenerationBody, seed: int) -> PaintRequest:
@@ -253,7 +254,7 @@ class ImagesApi:
 
 
 def _field_of(body: EditBody, text: str) -> str:
-    """Return the name of one of the body's pictures."""
+    """Return the field name of one of the body's pictures."""
     name, pictures = ("images", body.images) if body.images else ("image", body.image)
     return f"{name}[{pictures.index(text)}]" if len(pictures) > 1 else name
 
@@ -272,7 +273,7 @@ def _wanted(body: PaintBody, as_urls: bool) -> _Wanted:
 
 
 def _joined(batch: list[Result]) -> Result:
-    """Return the pictures of all results in order, with the details of the first."""
+    """Return the pictures of all results in order, with the details of the first result."""
     return Result(
         pictures=[picture for made in batch for picture in made.pictures],
         seeds=[seed for made in batch for seed in made.seeds],
@@ -312,16 +313,16 @@ def _ignored_field_warnings(body: GenerationBody | EditBody, made: Result, parce
     if len(body.unknown) > SHOWN_UNKNOWN:
         yield f"{len(body.unknown) - SHOWN_UNKNOWN} more unknown fields were ignored"
     if body.background == "transparent":
-        yield "background transparent has no effect: pictures are painted opaque"
+        yield "background transparent has no effect: pictures are always opaque"
     if isinstance(made.info, PlacementInfo) and len(body.prompt) > MOST_INSTRUCTIONS:
-        yield f"Only the first {MOST_INSTRUCTIONS:,} characters of prompt were used: a placement reads no more"
+        yield f"Only the first {MOST_INSTRUCTIONS:,} characters of prompt were used, the most that a placement reads"
     for field in (name for name in WITHOUT_EFFECT if name in body.model_fields_set):
         yield f"{field} has no effect: {WITHOUT_EFFECT[field]}"
     if "output_compression" in body.model_fields_set and parcel.pictures[0].file.lossless:
         yield "output_compression has no effect on PNG"
     if isinstance(body, EditBody) and sides_of(body.size) not in (None, made.pictures[0].size):
-        yield "size has no effect: what is placed or masked keeps the size of the first picture"
+        yield "size has no effect: an answer with a placement or a mask has the size of the first picture"
     if body.partial_images and not body.stream:
         yield "partial_images has no effect without stream"
     if body.partial_images and body.stream and made.info.engine == "preview":
-        yield "partial_images has no effect on the preview engine, which paints at once"
+        yield "partial_images has no effect on the preview engine, which paints in a single step"

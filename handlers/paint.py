@@ -1,4 +1,4 @@
-"""`paint`: a prompt and reference pictures to pictures."""
+"""`paint`: make pictures from a prompt and reference pictures."""
 
 from handlers.deliver import PaintingInfo, Result
 from handlers.requests import PaintRequest, counted_up
@@ -10,7 +10,7 @@ from models.engine import Control, PaintTask
 
 
 def paint(request: PaintRequest, runner: EngineRunner, control: Control) -> Result:
-    """Never falls back to the preview: a compositor cannot follow a prompt."""
+    """Paint the request's variants. There is no fallback to the preview: a compositor cannot follow a prompt."""
     tasks = [
         PaintTask(request.prompt, request.references, request.size, sampling)
         for sampling in counted_up(request.first, request.n)
@@ -23,7 +23,8 @@ def paint(request: PaintRequest, runner: EngineRunner, control: Control) -> Resu
 
 
 def _within_mask(request: PaintRequest, painted: Pixels) -> Picture:
-    """Restore the canvas outside the mask, in the canvas's color profile; engines paint in sRGB."""
+    """Restore the canvas outside the mask and return the picture in the canvas's color profile; engines paint in
+    sRGB."""
     if request.mask is None:
         return Picture(painted)
     canvas = request.references[0]

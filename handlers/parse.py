@@ -1,4 +1,4 @@
-"""Validate a raw job, and say in the caller's words what is wrong with it."""
+"""Validates raw jobs and explains what is wrong with them in the caller's terms."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ MAX_FIELDS = 200
 
 
 def parse(raw: object) -> EditJob | GenerateJob | HealthJob:
-    """Return the validated job. Raises JobError INVALID_ACTION, or INVALID_INPUT with every field at fault."""
+    """Return the validated job. Raises JobError INVALID_ACTION, or INVALID_INPUT that names every invalid field."""
     if not isinstance(raw, Mapping):
         raise JobError(ErrorCode.INVALID_INPUT, "Invalid input: it must be a JSON object", ("input",))
     check_length(raw, "input")
@@ -31,20 +31,20 @@ def parse(raw: object) -> EditJob | GenerateJob | HealthJob:
 
 
 def check_length(raw: Mapping[str, Any], name: str) -> None:
-    """Raises JobError for more than MAX_FIELDS fields: every unknown one would be named."""
+    """Raise JobError for more than MAX_FIELDS fields, since an error names every unknown one."""
     if len(raw) > MAX_FIELDS:
         message = f"Invalid {name}: it has {len(raw)} fields, more than the {MAX_FIELDS} allowed"
         raise JobError(ErrorCode.INVALID_INPUT, message, (name,))
 
 
 def action_of(raw: object) -> str:
-    """Return the action a job asks for; `edit` if it names none."""
+    """Return the job's action; `edit` if it names none."""
     action = raw.get("action") if isinstance(raw, Mapping) else None
     return "edit" if action is None else str(action)
 
 
 def in_words(problem: ValidationError) -> JobError:
-    """Return pydantic's errors as one JobError: the first few as sentences, the fields of all of them."""
+    """Return pydantic's errors as one JobError with the first few as sentences and the fields of all."""
     errors = problem.errors(include_input=False, include_url=False)
     fields = tuple(dict.fromkeys(_field(error) for error in errors))
     sentences = list(dict.fromkeys(_sentence(error) for error in errors))
@@ -54,7 +54,7 @@ def in_words(problem: ValidationError) -> JobError:
 
 
 def _field(error: ErrorDetails) -> str:
-    """Return the field at fault: `n`, or `products[2].product_image` for a field of one of several products."""
+    """Return the name of the invalid field, such as `n` or `products[2].product_image`."""
     loc = error["loc"]
     if len(loc) > 2 and loc[0] == "products":
         return f"products[{loc[1]}].{shown(str(loc[2]))}"
@@ -75,7 +75,7 @@ def _sentence(error: ErrorDetails) -> str:
 
 
 def _reason(error: ErrorDetails) -> str:
-    """Return pydantic's reason in the terms of JSON."""
+    """Return pydantic's reason in JSON terms."""
     if error["type"] == "missing":
         return "is missing"
     reason = re.sub(r"^(Value error, )?(it |Input |Tuple |List |String )?", "", error["msg"])
@@ -83,6 +83,6 @@ def _reason(error: ErrorDetails) -> str:
 
 
 def shown(name: str) -> str:
-    """Return a caller's own word shortened, without characters that could break a log line."""
+    """Return a name from the request, shortened and without characters that could break a log line."""
     plain = re.sub(r"[^\w .:/-]", "?", name)
     return plain if len(plain) <= MAX_SHOWN_CHARACTERS else f"{plain[:MAX_SHOWN_CHARACTERS]}..."

@@ -1,4 +1,4 @@
-"""Where the products go: what the caller said, what the engine's language model suggests, what the photo shows."""
+"""Decides where the products go, from the request, the language model's suggestion and the photo."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,17 +23,17 @@ from schemas.reply import read_found, read_reply
 
 GUESSED_RUG = (
     "placement_surface was guessed from the product's shape: it lies on the floor as a rug. "
-    "Say placement_surface or product_name to be sure"
+    "Set placement_surface or product_name to be sure"
 )
-SURFACES_DISAGREE = "product_name says a product for the {}, the instructions a place on the {}: the instructions count"
+SURFACES_DISAGREE = "product_name suggests the surface {}, but the instructions say {}: the instructions were followed"
 
 PAINTING_ORDER: dict[Surface, int] = {"wall": 0, "rug": 1}
-"""Flat products come first: what stands or hangs is in front of them."""
+"""Flat products come first: products that stand or hang are in front of them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """A product with its cut-out and its place, before it is composed."""
+    """A product with its cut-out and its placement, before it is composed."""
 
     request: ProductRequest
     cut_out: CutOut
@@ -41,11 +41,10 @@ class Placed:
 
 
 def find_replaced(request: EditRequest, runner: EngineRunner, control: Control) -> EditRequest:
-    """Return the request with the box of what is to be replaced.
+    """Return the request with the box of the object to replace.
 
-    Raises JobError NOT_SUPPORTED if it was named in words and the engine has no language model, INVALID_INPUT if the
-    model does not find it in the photo.
-    """
+    Raises JobError NOT_SUPPORTED if the object was named in words and the engine has no language model, and
+    INVALID_INPUT if the model does not find it in the photo."""
     if request.replaced or not request.job.replace:
         return request
     words = str(request.job.replace).strip()
@@ -64,11 +63,10 @@ def find_replaced(request: EditRequest, runner: EngineRunner, control: Control) 
 def place(
     request: EditRequest, cut_outs: Sequence[CutOut], runner: EngineRunner, control: Control
 ) -> tuple[Placed, ...]:
-    """Return the products in their places, in the order of the request.
+    """Return the placed products, in request order.
 
-    They share one camera, and those whose place is left open keep clear of those before them. Raises JobError if a
-    place that the caller chose lies outside the mask.
-    """
+    They share one camera, and products without a given position avoid those placed before them. Raises JobError if a
+    position that the caller chose lies outside the mask."""
     camera = find_camera(request.room.pixels, request.job.camera_height_cm)
     pixels, placed = request.room.pixels, []
     for product, cut_out in zip(request.products, cut_outs, strict=True):
@@ -109,7 +107,7 @@ def _place_one(
     if request.mask is not None and not reaches(cut_out.alpha, placement.frame, request.mask):
         field = "placement_box" if wish.box else "placement_coordinates" if wish.coordinates else "mask"
         field = field if field == "mask" else product.prefix + field
-        message = f"Invalid {field}: nothing of the product would stand inside the mask"
+        message = f"Invalid {field}: no part of the product would be inside the mask"
         raise JobError(ErrorCode.INVALID_INPUT, message, (field,))
     if product.fields.rotation_degrees and placement.surface != "rug":
         warnings.append(f"{product.prefix}rotation_degrees has no effect: only rugs are turned")
@@ -117,7 +115,7 @@ def _place_one(
 
 
 def _surface(product: ProductRequest) -> tuple[AskedSurface, list[str]]:
-    """Return the surface that the caller chose, in the field or in words; `auto` where nothing says one."""
+    """Return the surface from the field or the caller's words, or `auto` if neither names one, with warnings."""
     fields = product.fields
     if fields.placement_surface != "auto":
         return fields.placement_surface, []
@@ -148,7 +146,7 @@ def _wish(request: EditRequest, product: ProductRequest, surface: AskedSurface) 
 def _where_the_old_one_was(
     replaced: Box, product: ProductRequest, surface: AskedSurface
 ) -> tuple[tuple[int, int] | None, Box | None]:
-    """Return the point of the replaced thing for a product of known size, and its box for one of unknown size."""
+    """Return the replaced object's base point if the product's size is known, otherwise its box."""
     fields = product.fields
     if not (fields.product_height_cm or fields.product_width_cm or fields.product_scale):
         return None, replaced
@@ -158,7 +156,7 @@ def _where_the_old_one_was(
 
 
 def _is_open(wish: Wish) -> bool:
-    """Return True if the caller left the place or the size open."""
+    """Return True if the caller left the position or the size open."""
     if wish.box or wish.mask is not None:
         return False
     return not (wish.coordinates and (wish.has_size or wish.scale))
@@ -179,7 +177,7 @@ def _suggested(
     runner: EngineRunner,
     control: Control,
 ) -> tuple[Suggestion, Surface | None]:
-    """Return what is plausible of the language model's answer. Only numbers and the surface's name are read."""
+    """Return the plausible part of the language model's answer. Only numbers and the surface's name are read."""
     pictures = room_shown(request.room), product_shown(cut_out, request.room)
     seen = pictures[0].size
     question = layout_prompt(wish.instructions, seen, product.fields.product_name.strip())

@@ -1,4 +1,4 @@
-"""Compare the measurements of a finished edit with the thresholds of the settings."""
+"""Compares the measurements of a finished edit with the thresholds from the settings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,25 +9,25 @@ from imaging.restoration.scene_checks import SceneChecks
 from schemas.settings import Settings
 
 WHOLE = 0.9
-"""Least share of the product that is inside the photo."""
+"""Smallest share of the product that must be inside the photo."""
 
 CLEAR_GROUND = 0.55
-"""Least share of the ground under the product that looks like one surface: of 33 right places in real photos three are
-below, of 21 wrong ones six."""
+"""Smallest share of the ground under the product that must look like one surface. Measured on real photos: 3 of 33
+right positions are below it, and 6 of 21 wrong ones."""
 
 BRIGHTER = 20.0
-"""CIELAB lightness by which the product's light parts may exceed those of its surroundings."""
+"""CIELAB lightness by which the product's light parts may exceed the light parts of its surroundings."""
 
 PLACEMENT_CHECKS = frozenset({"visible", "clear_ground"})
-"""Checks of the place, which no other seed changes."""
+"""Checks of the placement, which another seed does not change."""
 
 REPLACED_CHANGED = 0.5
-"""Least share of a replaced thing's box that must have changed: the thing itself rarely fills less of it."""
+"""Smallest share of a replaced object's box that must have changed: the object itself rarely fills less of it."""
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Limits of a good picture: the settings that begin with `check_`."""
+    """Limits for a good picture: the settings that begin with `check_`."""
 
     drift_percent: float
     box_agreement: float
@@ -42,21 +42,20 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class QualityChecks:
-    """Measurements of one picture; None where there was nothing to measure.
+    """Measurements of one picture; None if there was nothing to measure.
 
-    `drift` is that of the engine's picture before restoration.
-    """
+    `drift` is measured on the engine's picture before restoration."""
 
     drift: Drift | None
     box_agreement: float | None
     product: ProductSimilarity | None
     replaced: float | None = None
-    """Share, 0 to 1, of the replaced thing's box that visibly changed."""
+    """Share of the replaced object's box that visibly changed, 0 to 1."""
     scene: SceneChecks | None = None
-    """None where the engine finds the place."""
+    """None if the engine chose the position."""
 
     def failed(self, limits: Thresholds, side: int) -> Iterator[str]:
-        """Yield the names of failed checks; `side` is the photo's longer side in pixels."""
+        """Yield the names of the failed checks; `side` is the photo's longer side in pixels."""
         if self.drift and not (self.drift.found and self.drift.worst_percent(side) <= limits.drift_percent):
             yield "drift"
         if self.box_agreement is not None and self.box_agreement < limits.box_agreement:

@@ -1,4 +1,4 @@
-"""Validated jobs with their pictures: from here on everything is present and typed."""
+"""Turns validated jobs into requests with decoded pictures. From here on every value is present and typed."""
 
 import secrets
 from collections.abc import Iterator
@@ -22,15 +22,15 @@ from schemas.jobs import (
     SampledJob,
 )
 
-NOT_DISTILLED = "this checkpoint is not guidance-distilled: true_cfg_scale guides it"
+NOT_DISTILLED = "this checkpoint is not guidance-distilled; use true_cfg_scale"
 
 PHOTO_SHAPE_TOLERANCE = 0.15
-"""Share by which the photo's shape may differ from product_width_cm and product_height_cm without a warning."""
+"""Relative difference between the photo's shape and the given width and height up to which there is no warning."""
 
 
 @dataclass(frozen=True, eq=False)
 class ProductRequest:
-    """One product of an edit, with its picture. `prefix` stands before the names of its fields in messages."""
+    """One product of an edit, with its picture. `prefix` precedes the names of its fields in messages."""
 
     fields: Product
     picture: Picture
@@ -42,7 +42,7 @@ class ProductRequest:
 
 @dataclass(frozen=True, eq=False)
 class EditRequest:
-    """A validated edit with its pictures. `replaced` is the box in the photo that the caller wants replaced."""
+    """A validated edit with its pictures. `replaced` is the box of the photo that the caller wants replaced."""
 
     job: EditJob
     products: tuple[ProductRequest, ...]
@@ -63,11 +63,10 @@ class GenerateRequest:
 
 @dataclass(frozen=True, eq=False)
 class PaintRequest:
-    """A prompt and reference pictures for pictures of `size`.
+    """A prompt and reference pictures, to be painted at `size`.
 
-    A mask has the size of the first reference, and outside it that picture stays as it is. `first` is the sampling of
-    the first of `n` variants.
-    """
+    A mask has the size of the first reference; outside it that picture stays unchanged. `first` is the sampling of the
+    first of `n` variants."""
 
     prompt: str
     references: tuple[Picture, ...]
@@ -81,7 +80,8 @@ class PaintRequest:
 def edit_request(
     job: EditJob, reader: PictureReader, room_field: str = "room_image", product_field: str = "product_image"
 ) -> EditRequest:
-    """Raises JobError naming the field of a picture that cannot be read, or of a place outside the photo."""
+    """Return the request of a validated job. Raises JobError that names the field of an unreadable picture or of a
+    position outside the photo."""
     photo = reader.picture(job.room_image, room_field)
     room = photo.on_white()
     return EditRequest(
@@ -110,15 +110,15 @@ def _products(job: EditJob, reader: PictureReader, size: Size, image_field: str)
 
 
 def shape_warnings(fields: ProductFields, product: Size, prefix: str = "") -> list[str]:
-    """Warn if the cut-out's shape, `product` in pixels, contradicts the width and height that the caller gave."""
+    """Warn if the cut-out's shape, given by `product` in pixels, contradicts the width and height in the request."""
     if fields.product_width_cm is None or fields.product_height_cm is None:
         return []
     asked, seen = fields.product_width_cm / fields.product_height_cm, product[0] / product[1]
     if abs(seen / asked - 1) <= PHOTO_SHAPE_TOLERANCE:
         return []
     return [
-        f"{prefix}product_width_cm and product_height_cm say a shape of {asked:.2f} (width over height), "
-        f"the product photo shows {seen:.2f}"
+        f"{prefix}product_width_cm and product_height_cm give a width-to-height ratio of {asked:.2f}, "
+        f"but the product photo shows {seen:.2f}"
     ]
 
 
@@ -134,7 +134,8 @@ def samplings(job: PictureJob, seed: int) -> list[Sampling]:
 
 
 def sampling_of(job: SampledJob, quality: Quality, seed: int) -> Sampling:
-    """Return the sampling of the first variant. Users of stock pipelines send a blank as negative prompt."""
+    """Return the sampling of the first variant. A blank negative prompt, as users of stock pipelines send it, is
+    none."""
     return Sampling(
         seed=seed,
         quality=quality,
@@ -145,7 +146,7 @@ def sampling_of(job: SampledJob, quality: Quality, seed: int) -> Sampling:
 
 
 def counted_up(first: Sampling, n: int) -> list[Sampling]:
-    """Return `first` and its variants, with the seeds seed, seed+1, ..., which wrap around at MAX_SEED."""
+    """Return the samplings of `n` variants with the seeds seed, seed+1, ..., wrapping around at MAX_SEED."""
     return [replace(first, seed=(first.seed + variant) % (MAX_SEED + 1)) for variant in range(n)]
 
 
@@ -154,17 +155,17 @@ def drawn(seed: int | None) -> int:
 
 
 def check_area(size: Size, max_pixels: int, fields: tuple[str, ...]) -> None:
-    """Raises JobError naming `fields` if a picture of `size` has more than `max_pixels`."""
+    """Raise JobError that names `fields` if a picture of `size` has more than `max_pixels`."""
     if size[0] * size[1] > max_pixels:
-        over = f"{size[0]}x{size[1]} is over the limit of {max_pixels / 1e6:g} megapixels"
+        over = f"{size[0]}x{size[1]} exceeds the limit of {max_pixels / 1e6:g} megapixels"
         raise JobError(ErrorCode.INVALID_INPUT, f"Invalid {' and '.join(fields)}: {over}", fields)
 
 
 def see_through(photo: Picture, field: str) -> tuple[str, ...]:
-    """Warn about a photo whose transparent parts were put on white."""
+    """Warn that the photo's transparent parts became white."""
     if photo.alpha is None or photo.alpha.min() == 255:
         return ()
-    return (f"Transparent parts of {field} were put on white",)
+    return (f"Transparent parts of {field} were filled with white",)
 
 
 def _ignored_field_warnings(job: EditJob | GenerateJob) -> Iterator[str]:

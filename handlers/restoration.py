@@ -1,4 +1,4 @@
-"""The last step of an edit: restore every pixel that had no reason to change, and check the picture."""
+"""The last step of an edit: restores every pixel that had no reason to change, and checks the picture."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,12 +16,12 @@ from imaging.restoration.scene_checks import SceneChecks, scene_checks
 from models.engine import Painted
 
 VISIBLE = 8
-"""Levels of 255 by which a pixel must differ to be seen."""
+"""Difference in levels (0 to 255) from which a changed pixel is visible."""
 
 
 @dataclass(frozen=True, eq=False)
 class CheckedProduct:
-    """One product in the picture. `box` is where it is, None if it was not found; `failed` names checks."""
+    """One product in the finished picture. `box` is its position, None if it was not found; `failed` names checks."""
 
     box: Box | None
     measured: QualityChecks
@@ -34,7 +34,7 @@ class CheckedProduct:
 
 @dataclass(frozen=True, eq=False)
 class CheckedEdit:
-    """A restored picture with the checks of the whole and of each product; `failed` names checks."""
+    """A restored picture with the checks of the whole picture and of each product; `failed` names checks."""
 
     pixels: Pixels
     products: tuple[CheckedProduct, ...]
@@ -43,7 +43,7 @@ class CheckedEdit:
 
     @property
     def score(self) -> tuple[int, float]:
-        """The better of two edits has the higher score."""
+        """Sort key: the better of two edits has the higher score."""
         return -len(self.failed), min(each.measured.product_similarity for each in self.products)
 
 
@@ -57,15 +57,15 @@ def restore_and_check(
 
 
 def total_checks(photo: Pixels, pixels: Pixels, allowed: Mask, failed: Sequence[str]) -> dict[str, Any]:
-    """Return the checks of a picture against the photo it was made from."""
+    """Return the checks of a picture compared with the photo it was made from."""
     return _shares(photo, pixels, allowed) | {"failed": list(dict.fromkeys(failed))}
 
 
 def _restored(scene: Scene, painted: Painted) -> tuple[Pixels, Drift | None, Box | None]:
-    """Return the picture, the drift that was undone, and the box that was repainted.
+    """Return the restored picture, the drift that was undone, and the repainted box.
 
-    The guide has not drifted, and where the whole photo may change nothing is restored: both have no drift.
-    """
+    The drift is None if the engine returned the guide itself, or if the whole photo may change and nothing is
+    restored."""
     own_share = _own_share(scene)
     drift: Drift | None = None
     repainted_box: Box | None = scene.box
@@ -79,7 +79,7 @@ def _restored(scene: Scene, painted: Painted) -> tuple[Pixels, Drift | None, Box
 
 
 def _own_share(scene: Scene) -> float:
-    """Return the share of the shop's own product pixels in the answer, 0 to 1: what `harmonize` leaves of them."""
+    """Return the share of the shop's own product pixels in the answer, 0 to 1, as `harmonize` determines it."""
     harmonize = scene.request.job.harmonize
     return 0.0 if harmonize is None or scene.by_words else 1 - harmonize
 
@@ -136,7 +136,7 @@ def _changed_share(photo: Pixels, pixels: Pixels, box: Box) -> float:
 
 
 def _registered(scene: Scene, painted: Painted, own_share: float) -> tuple[Pixels, Drift, Box | None]:
-    """Return the photo with the engine's changes in its window, after the window's drift was undone."""
+    """Return the photo with the engine's changes inside its window, after undoing the window's drift."""
     photo = scene.photo
     left, top, right, bottom = painted.window or (0, 0, photo.shape[1], photo.shape[0])
     window = np.s_[top:bottom, left:right]
@@ -150,12 +150,12 @@ def _registered(scene: Scene, painted: Painted, own_share: float) -> tuple[Pixel
 
 
 def _freedom(scene: Scene, own_share: float) -> Weights:
-    """Return the weight of the engine's pixels, 0 to 1: 1 under the product, which is mixed afterwards."""
+    """Return the weight of the engine's pixels, 0 to 1; it is 1 under the product, which is blended in afterwards."""
     return np.float32(1 - own_share) + np.float32(own_share) * _placed_alpha(scene)
 
 
 def _placed_alpha(scene: Scene) -> Weights:
-    """Return the product's alpha where the guide has it, of the photo's size."""
+    """Return the guide's product alpha at the photo's size."""
     alpha = np.zeros(scene.photo.shape[:2], np.float32)
     left, top, right, bottom = scene.guide.part
     alpha[top:bottom, left:right] = scene.guide.alpha
@@ -163,7 +163,7 @@ def _placed_alpha(scene: Scene) -> Weights:
 
 
 def _with_own_product(pixels: Pixels, scene: Scene, share: float) -> Pixels:
-    """Mix `share` of the compositor's product, whose pixels are the shop's own, over the engine's."""
+    """Blend `share` of the compositor's product, which has the shop's own pixels, over the engine's picture."""
     left, top, right, bottom = scene.guide.part
     here = np.s_[top:bottom, left:right]
     weight = np.float32(share) * (scene.guide.alpha * scene.allowed[here])[..., None]
@@ -174,7 +174,7 @@ def _with_own_product(pixels: Pixels, scene: Scene, share: float) -> Pixels:
 
 
 def _shares(photo: Pixels, pixels: Pixels, allowed: Mask) -> dict[str, Any]:
-    """Return how much of the photo is unchanged outside `allowed`, and how much changed at all."""
+    """Return the share of the photo that is unchanged outside `allowed`, and the share that changed at all."""
     changed, outside = differing(pixels, photo), ~allowed
     return {
         "background_identical": 1.0 - np.count_nonzero(changed & outside) / max(1, int(outside.sum())),

@@ -1,4 +1,5 @@
-"""Raw job in, answer out: validates, routes on the action, and turns every expected failure into an error answer."""
+"""Turns a raw job into an answer: validates it, routes on the action, and turns expected failures into error
+answers."""
 
 import logging
 import time
@@ -43,7 +44,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Call:
-    """How a job came in: everything but its input."""
+    """How a job arrived: everything except its input."""
 
     job_id: str
     control: Control = field(default_factory=Control)
@@ -51,11 +52,11 @@ class Call:
     s3_config: object = None
     folder: Folder | None = None
     caller: str = ""
-    """Whose job it is: idempotency keys of different callers do not meet. The queue has one caller."""
+    """The caller's identity: different callers never share idempotency keys. The queue has a single caller."""
     fetched: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    """Bodies of the job's picture URLs, where they were fetched before."""
+    """Contents of the job's picture URLs that were already fetched."""
     store: Store | None = None
-    """Where pictures go that are asked for as URLs, if there is no bucket."""
+    """Where to store pictures requested as URLs if there is no bucket."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Router:
     bucket: Bucket | None
 
     def answer(self, raw: object, call: Call) -> dict[str, Any]:
-        """Return the answer or error answer of a raw job; blocks until it is done. Raises nothing but bugs."""
+        """Return the answer or error answer of a raw job; blocks until it is done. Only bugs raise."""
         started = time.monotonic()
         try:
             if isinstance(raw, Mapping) and "openai_route" in raw:
@@ -112,7 +113,7 @@ class Router:
             return answer
 
     def paint(self, body: GenerationBody | EditBody, call: Call) -> dict[str, Any]:
-        """Return the answer of OpenAI's images API. Raises JobError."""
+        """Return the answer to a request of OpenAI's images API. Raises JobError."""
         with self._counted():
             delivery = self._delivery(call)
             reader = replace(self.reader, control=call.control, fetched=call.fetched, warnings=[])
@@ -124,12 +125,12 @@ class Router:
         return models(self.worker.resident)
 
     def model(self) -> dict[str, Any]:
-        """Return the model that paints here, by whatever name it was asked for."""
+        """Return the model of this worker, whatever name was asked for."""
         [only] = self.models()["data"]
         return dict(only)
 
     def _openai(self, job: Mapping[str, Any], call: Call) -> dict[str, Any]:
-        """Return the answer of a call to the platform's /openai path. A queue cannot stream."""
+        """Answer a call to the endpoint's /openai path. A queue cannot stream."""
         route = openai_route(job["openai_route"])
         if route == MODELS:
             return self.models()
@@ -137,7 +138,7 @@ class Router:
             return self.model()
         body = read_body(route, job.get("openai_input"))
         if body.stream:
-            raise JobError(ErrorCode.NOT_SUPPORTED, "stream is not possible through a queue", ("stream",))
+            raise JobError(ErrorCode.NOT_SUPPORTED, "streaming is not possible through the queue", ("stream",))
         return self.paint(body, call)
 
     @contextmanager
@@ -149,7 +150,7 @@ class Router:
             self.worker.memory_watch.after_job()
 
     def _once(self, job: EditJob | GenerateJob, delivery: Delivery, call: Call) -> dict[str, Any]:
-        """Return the job's answer; a repeat under the same idempotency key gets the first one's."""
+        """Return the job's answer; a repeat under the same idempotency key gets the stored one."""
         if job.idempotency_key is None:
             return self._painted(job, delivery, call)
         body = [job.model_dump(), call.s3_config]
@@ -158,12 +159,12 @@ class Router:
         )
         if delivery.holds(answer):
             return answer
-        # It was made for a caller with a higher limit: same seed, smaller file.
+        # The stored answer was made for a higher limit: paint again with the same seed for a smaller file.
         same = {"seed": (answer.get("placement_info") or answer["generation_info"])["seed"]}
         return self._painted(job.model_copy(update=same), delivery, call)
 
     def _painted(self, job: EditJob | GenerateJob, delivery: Delivery, call: Call) -> dict[str, Any]:
-        """Read the pictures, run the verb and encode the result."""
+        """Read the pictures, run the verb and encode its result."""
         started, control = time.monotonic(), delivery.control
         control.progress("decode", 0, 1)
         within = control.between(0.05, 0.95)
@@ -203,7 +204,7 @@ class Router:
 
 
 def action_label(raw: object) -> str:
-    """Return the action a job asks for, or `openai`."""
+    """Return the job's action, or `openai`."""
     return "openai" if isinstance(raw, Mapping) and "openai_route" in raw else action_of(raw)
 
 
@@ -220,14 +221,14 @@ def build_router(settings: Settings, resident: Resident) -> Router:
 
 
 def _own_bucket(settings: Settings) -> Bucket | None:
-    """Raises SettingsError for a bucket without an endpoint, keys or a name."""
+    """Return the bucket from the settings. Raises SettingsError if its endpoint, keys or name are missing."""
     secret = settings.bucket_secret_access_key
     if settings.bucket_endpoint_url is None:
         if settings.bucket_name or settings.bucket_access_key_id or secret:
-            raise SettingsError("BUCKET_NAME and the bucket's keys need BUCKET_ENDPOINT_URL beside them")
+            raise SettingsError("BUCKET_NAME and the bucket's keys also need BUCKET_ENDPOINT_URL")
         return None
     if settings.bucket_access_key_id is None or secret is None:
-        raise SettingsError("BUCKET_ENDPOINT_URL needs BUCKET_ACCESS_KEY_ID and BUCKET_SECRET_ACCESS_KEY beside it")
+        raise SettingsError("BUCKET_ENDPOINT_URL also needs BUCKET_ACCESS_KEY_ID and BUCKET_SECRET_ACCESS_KEY")
     try:
         locate(settings.bucket_endpoint_url, settings.bucket_name, settings.bucket_region, settings.bucket_addressing)
     except ValueError as problem:

@@ -1,4 +1,4 @@
-"""The scene of an edit: the products composed into the photo, and the part of the photo that may change."""
+"""The scene of an edit: the products composed into the photo, and the area that may change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,21 +14,22 @@ from imaging.placement.layout import Placement
 from models.engine import EditTask, PlacedProduct, Sampling
 
 CHANGE_BESIDE, CHANGE_ABOVE = 0.55, 0.32
-"""Distance, in shares of a product's width and height, within which an engine may change the photo. Chosen so that
-contact shadows and reflections of the photos in examples/photos fit."""
+"""Distances within which an engine may change the photo, as shares of a product's width and height. They cover the
+contact shadows and reflections in examples/photos."""
 
 REPLACED_BESIDE, REPLACED_ABOVE = 0.2, 0.1
-"""The same for the box of what is replaced: its shadow goes with it."""
+"""The same distances for the box of a replaced object, whose shadow disappears with it."""
 
 COVERED_SHARE = 0.97
-"""Share of a replaced box that the product must cover so that nothing behind it has to be painted."""
+"""Share of a replaced box that the product must cover so that nothing behind the box has to be painted."""
 
-_SOLID = 0.5  # the alpha from which a pixel counts as product
+_SOLID = 0.5  # alpha from which a pixel counts as product
 
 
 @dataclass(frozen=True, eq=False)
 class SceneProduct:
-    """One product in its place. `guide` holds the compositor's picture of all, and of this product what is seen."""
+    """One product in its place. `guide` holds the composited picture of all products and this product's visible
+    alpha."""
 
     request: ProductRequest
     cut_out: CutOut
@@ -38,12 +39,11 @@ class SceneProduct:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What an engine starts from and what its picture is judged by.
+    """The input of an engine and the reference for judging its picture.
 
-    `photo` is the room before `products` were added, `guide` the compositor's picture with all of them, and `allowed`
-    True where the photo may change. `by_words` means that only the instructions say where the product goes, and the
-    engine finds the place.
-    """
+    `photo` is the room before `products` were added, `guide` the composited picture with all of them, and `allowed` is
+    True where the photo may change. `by_words` means that only the instructions say where the product goes and the
+    engine chooses the position."""
 
     request: EditRequest
     photo: Pixels
@@ -54,7 +54,7 @@ class Scene:
 
     @property
     def box(self) -> Box:
-        """The bounds of all products and of what they replace."""
+        """Bounds of all products and of the objects they replace."""
         boxes = np.array([each.placement.box for each in self.products] + [box for box in [self.replaced] if box])
         left, top = boxes[:, :2].min(axis=0)
         right, bottom = boxes[:, 2:].max(axis=0)
@@ -66,7 +66,7 @@ class Scene:
 
     @property
     def covers_replaced(self) -> bool:
-        """True if there is nothing to replace, or the product hides all of it."""
+        """True if nothing is replaced, or the product hides all of it."""
         if self.replaced is None:
             return True
         left, top, right, bottom = self.replaced
@@ -77,7 +77,7 @@ class Scene:
 
     @property
     def region(self) -> Box | None:
-        """The bounds of `allowed`; None if most of the photo may change."""
+        """Bounds of `allowed`; None if most of the photo may change."""
         if self.by_words or not self.request.job.preserve_background:
             return None
         return bounds(self.allowed)
@@ -107,7 +107,7 @@ class Scene:
 
 
 def compose_scene(request: EditRequest, photo: Pixels, placed: Sequence[Placed]) -> Scene:
-    """Compose the products into `photo`, which is the room or the result of an earlier pass, in the given order."""
+    """Compose the products, in the given order, into `photo`: the room, or the result of an earlier pass."""
     guides, pixels = [], photo
     for each in placed:
         guides.append(compose(pixels, each.cut_out, each.placement))
@@ -125,7 +125,7 @@ def compose_scene(request: EditRequest, photo: Pixels, placed: Sequence[Placed])
 
 
 def _visible(guides: list[Composite], pixels: Pixels) -> list[Composite]:
-    """Return each guide with the final pixels and the alpha that nearer products leave of it."""
+    """Return the guides with the final pixels and the alpha that nearer products leave visible."""
     hidden = np.zeros(pixels.shape[:2], np.float32)
     visible = []
     for guide in reversed(guides):
@@ -148,7 +148,7 @@ def _joined(visible: list[Composite], photo: Pixels, pixels: Pixels) -> Composit
 
 
 def _may_change(request: EditRequest, frames: Sequence[Box], guide: Composite, by_words: bool) -> Mask:
-    """Return where the photo may change: with the background preserved, only as far as shadow and light reach."""
+    """Return where the photo may change. With a preserved background that is only as far as shadow and light reach."""
     allowed = np.ones(request.room.pixels.shape[:2], np.bool_)
     if request.job.preserve_background and not by_words:
         allowed[:] = False

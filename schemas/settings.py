@@ -252,7 +252,7 @@ def misspelt() -> list[str]:
     with suppress(OSError, UnicodeError):
         given = {**os.environ, **dotenv_values(".env")}
         names = sorted(name for name in given if name.upper() not in known.values() and _letters(name) in known)
-        return [f"{name} is not a setting; {known[_letters(name)]} is" for name in names]
+        return [f"{name} is not a setting; did you mean {known[_letters(name)]}?" for name in names]
     return []
 
 

@@ -375,7 +375,7 @@ def test_a_product_wider_than_the_photo_stands_in_its_middle() -> None:
 def test_a_preview_says_that_words_beside_a_place_do_nothing() -> None:
     job = small_edit(instructions="paint the wall blue", placement_coordinates=[80, 100])
     assert (
-        "The instructions have no effect: they only choose a place here, and one was given"
+        "The instructions have no effect: here they only choose a position, and one was given"
         in answer(door(), job)["warnings"]
     )
     assert "warnings" not in answer(door(), job | {"instructions": ""})
@@ -385,7 +385,9 @@ def test_a_preview_says_that_words_beside_a_place_do_nothing() -> None:
 def test_a_preview_says_that_words_which_name_no_place_do_nothing() -> None:
     for words in ("paint the walls red", "Ersetze den Boden durch Marmor"):
         warnings = answer(door(), small_edit(instructions=words))["warnings"]
-        assert "The instructions have no effect: they only choose a place here, and name none that is known" in warnings
+        assert (
+            "The instructions have no effect: here they only choose a position, and they name no known one" in warnings
+        )
     obeyed = answer(door(), small_edit(instructions="on the left"))
     assert "have no effect" not in " ".join(obeyed.get("warnings", []))
 

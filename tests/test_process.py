@@ -82,7 +82,7 @@ def test_a_local_job_that_fails_ends_the_process_with_its_sentence(tmp_path: Pat
             {"BUCKET_ENDPOINT_URL": "here", "BUCKET_ACCESS_KEY_ID": "a", "BUCKET_SECRET_ACCESS_KEY": "b"},
             "BUCKET_ENDPOINT_URL, BUCKET_NAME: the endpoint is not a plain http(s) URL",
         ),
-        ({"BUCKET_NAME": "shop"}, "BUCKET_NAME and the bucket's keys need BUCKET_ENDPOINT_URL"),
+        ({"BUCKET_NAME": "shop"}, "BUCKET_NAME and the bucket's keys also need BUCKET_ENDPOINT_URL"),
     ],
 )
 def test_a_worker_that_cannot_serve_ends_with_one_sentence(

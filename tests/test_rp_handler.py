@@ -283,7 +283,7 @@ class TestVariantsAndSeeds:
         assert all(variant["mime_type"] == "image/png" for variant in out["images"])
 
     def test_variants_that_are_all_alike_are_said_to_be(self) -> None:
-        assert "alike" in " ".join(answer(door(), small_edit(n=2))["warnings"])
+        assert "identical" in " ".join(answer(door(), small_edit(n=2))["warnings"])
 
     def test_the_same_seed_gives_the_same_bytes(self) -> None:
         first, second = (answer(door(), small_generate(seed=5))["processed_image"] for _ in range(2))
@@ -373,7 +373,7 @@ class TestOutput:
         size = len(json.dumps(answer(door(), job), ensure_ascii=False))
         assert "error" not in run(door(response_limit_mb=(size + TEXT_BYTES) / 1e6), job)
         problem = failure(door(response_limit_mb=(size - 1) / 1e6), job)
-        told = re.search(r"has ([\d.]+) MB, the platform takes ([\d.]+) MB", problem["error"])
+        told = re.search(r"is ([\d.]+) MB, but the platform accepts ([\d.]+) MB", problem["error"])
         assert told is not None
         assert float(told[1]) >= round(float(told[2]), 1)
 
@@ -484,7 +484,7 @@ class TestInputPictures:
         assert "white" not in " ".join(opaque.get("warnings", []))
         room.putpixel((0, 0), (9, 9, 9, 0))
         out = answer(door(), small_edit(room_image=as_base64(file_of(room))))
-        assert "Transparent parts of room_image were put on white" in out["warnings"]
+        assert "Transparent parts of room_image were filled with white" in out["warnings"]
 
     def test_a_picture_without_a_product_is_named(self) -> None:
         empty = as_base64(file_of(Image.new("RGBA", (40, 40), (0, 0, 0, 0))))

@@ -135,7 +135,9 @@ class TestEdits:
         assert changed[50:110, 40:90].all()
         changed[50:110, 40:90] = False
         assert not changed.any()
-        assert made.warnings == ["size has no effect: what is placed or masked keeps the size of the first picture"]
+        assert made.warnings == [
+            "size has no effect: an answer with a placement or a mask has the size of the first picture"
+        ]
 
     @pytest.mark.parametrize(
         "placing",
@@ -215,7 +217,7 @@ class TestErrors:
         body = {"prompt": "1,2,3", "size": "320x256", "width": 4096, "height": 4096}
         error = httpx2.post(live.url + "/v1/images/generations", json=body).json()["error"]
         assert error["param"] == "width"
-        assert error["message"].startswith("Invalid width and height: 4096x4096 is over the limit")
+        assert error["message"].startswith("Invalid width and height: 4096x4096 exceeds the limit")
 
     def test_a_bug_is_an_error_with_the_requests_id(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with serving() as server:
@@ -286,7 +288,7 @@ class TestErrors:
     def test_a_canvas_that_is_see_through_is_said_to_be_put_on_white(self, live: Live) -> None:
         canvas = as_base64(file_of(Image.new("RGBA", (320, 256), (9, 9, 9, 100))))
         answer = httpx2.post(live.url + "/v1/images/edits", json={"prompt": "x", "image": canvas}).json()
-        assert answer["warnings"] == ["Transparent parts of image were put on white"]
+        assert answer["warnings"] == ["Transparent parts of image were filled with white"]
 
     def test_a_preview_says_that_it_has_no_unfinished_pictures(self) -> None:
         room, product = (as_base64(file_of(image)) for image in (plain_room(), red_vase()))
@@ -545,7 +547,7 @@ class TestQueue:
         ("route", "body", "sentence"),
         [
             ("/v1/images/generations", {}, "Missing prompt [INVALID_INPUT]"),
-            ("/v1/images/generations", {"prompt": "p", "stream": True}, "stream is not possible through a queue"),
+            ("/v1/images/generations", {"prompt": "p", "stream": True}, "streaming is not possible through the queue"),
             ("/v1/chat/completions", {}, "Supported routes: /v1/models"),
             (None, None, "Invalid openai_route"),
         ],

@@ -1,4 +1,4 @@
-"""Cut-outs of products seen before: a shop's visitors try the same few products again and again."""
+"""Caches cut-outs: a shop's visitors try the same few products again and again."""
 
 import contextlib
 import hashlib
@@ -12,7 +12,7 @@ from imaging.picture import Picture
 from schemas.errors import ErrorCode, JobError
 
 MAX_BYTES = 256_000_000
-"""Room for about a dozen products of 4 megapixels, at 4 bytes of color and 4 of alpha a pixel."""
+"""Room for about a dozen products of 4 megapixels, at 4 bytes of color and 4 bytes of alpha per pixel."""
 
 
 class CutOutCache:
@@ -25,7 +25,8 @@ class CutOutCache:
         self.hits = 0
 
     def cut_out(self, product: Picture, field: str) -> CutOut:
-        """Return the product without its background. Raises JobError naming `field` if the picture shows none."""
+        """Return the product without its background. Raises JobError that names `field` if the picture shows no
+        product."""
         key = _digest(product)
         with self._lock:
             if (known := self._known.get(key)) is not None:

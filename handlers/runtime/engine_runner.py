@@ -1,4 +1,4 @@
-"""Runs tasks on the resident engine, and decides what happens when the engine fails."""
+"""Runs tasks on the loaded engine and decides what happens when the engine fails."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ NOT_THE_ENGINES_FAULT = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """The painted variants, the name of the engine that painted them, and why it was not the one asked."""
+    """The painted variants, the engine that painted them, and why it was not the requested one."""
 
     variants: list[Painted]
     engine: str
@@ -30,7 +30,7 @@ class Outcome:
 
     @property
     def shared_info(self) -> dict[str, Any]:
-        """The keys that describe the painting in every answer."""
+        """Return the keys that describe the painting in every answer."""
         first = self.variants[0]
         return {
             "engine": self.engine,
@@ -47,7 +47,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class EngineRunner:
-    """The resident engine and the preview that replaces it when it fails. Failures are reported to `stats`."""
+    """The loaded engine and the preview that replaces it when it fails. Failures are reported to `stats`."""
 
     resident: Resident
     preview: ImageModel
@@ -56,8 +56,7 @@ class EngineRunner:
     def paint(self, tasks: Sequence[Task], control: Control, *, fallback: bool) -> Outcome:
         """Paint one variant per task.
 
-        Raises the engine's JobError if `fallback` is False, and always if the engine is not to blame.
-        """
+        Raises the engine's JobError if `fallback` is False or the engine is not to blame."""
         model = self.resident.model(control)
         try:
             variants = self._watched(lambda: _painted(model, tasks, control), model, needed=True)
@@ -73,7 +72,7 @@ class EngineRunner:
         return self.resident.model(control).products_per_pass
 
     def ask(self, question: Question, control: Control) -> str | None:
-        """Return the language model's answer; None if the engine has none or it failed, for an answer is optional."""
+        """Return the language model's answer, or None if the engine has none or it failed: an answer is optional."""
         model = self.resident.model(control)
         try:
             return self._watched(lambda: model.ask(question, control), model, needed=False)
@@ -84,7 +83,7 @@ class EngineRunner:
             return None
 
     def _watched(self, work: Callable[[], T], model: ImageModel, *, needed: bool) -> T:
-        """Run `work` and count its failures. Work that is not `needed` counts only if the engine is lost for good."""
+        """Run `work` and count its failures. If it is not `needed`, only a permanent loss of the engine counts."""
         try:
             return work()
         except JobError as problem:
@@ -99,7 +98,7 @@ class EngineRunner:
 
 
 def _painted(model: ImageModel, tasks: Sequence[Task], control: Control) -> list[Painted]:
-    """One task after the other, each with its share of the progress."""
+    """Paint the tasks one after the other, each with its share of the progress."""
     count = len(tasks)
     return [_run(model, task, control.between(i / count, (i + 1) / count)) for i, task in enumerate(tasks)]
 

@@ -1,4 +1,4 @@
-"""Idempotency keys within this worker: a repeated job gets the answer of the first one."""
+"""Idempotency keys of this worker: a repeated job gets the answer of the first one."""
 
 import hashlib
 import json
@@ -16,22 +16,21 @@ from models.engine import Control
 Answer = dict[str, Any]
 
 POLL_SECONDS = 0.2
-"""Interval at which a waiting repeat checks whether its own caller is still there."""
+"""Interval at which a waiting repeat checks whether its caller is still connected."""
 
 OVERHEAD_BYTES = 1_000
-"""Counted for every stored answer beside its texts, so that empty ones cannot accumulate without limit."""
+"""Counted for each stored answer besides its texts, so that empty ones cannot accumulate without limit."""
 
 
 class _FirstFailedError(Exception):
-    """The job that repeats were waiting for failed; one of them has to do the work."""
+    """The run that repeats were waiting for failed; one of them has to do the work."""
 
 
 class IdempotencyCache:
-    """Successful answers of the last `seconds`, at most `max_bytes` of them; the least recently used go first.
+    """Successful answers of the last `seconds`, up to `max_bytes`; the least recently used are dropped first.
 
     An entry belongs to a caller, a key and a body. Another body under the same key is another job, and callers never
-    see each other's answers.
-    """
+    see each other's answers."""
 
     def __init__(self, seconds: float, max_bytes: int) -> None:
         self._lock = threading.Lock()
@@ -39,11 +38,10 @@ class IdempotencyCache:
         self._finished: TTLCache[str, Answer] = TTLCache(max_bytes, seconds, getsizeof=_size)
 
     def run(self, key: str, body: object, control: Control, work: Callable[[], Answer], *, caller: str = "") -> Answer:
-        """Return the stored answer of an equal job, the answer of one that is still running, or that of `work`.
+        """Return the stored answer of an equal job, the answer of one that is still running, or the result of `work`.
 
         Raises what `work` raises, and what `control` raises while waiting for another run. If that run fails or is
-        cancelled, the next waiting caller does the work.
-        """
+        cancelled, the next waiting caller does the work."""
         entry = _digest([caller, key, body])
         while True:
             with self._lock:

@@ -1,4 +1,4 @@
-"""Counts this worker's jobs, and the failures in a row that tell whether its engine still works."""
+"""Counts this worker's jobs, and the consecutive failures that show whether its engine still works."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ class JobStats:
 
     @contextmanager
     def job(self) -> Iterator[None]:
-        """Count the job that runs inside the block as running, then as done or failed."""
+        """Count the job inside the block as running, then as done or failed."""
         self._add("running", 1)
         try:
             yield
@@ -31,7 +31,7 @@ class JobStats:
             self._add("running", -1)
 
     def engine_failed(self, *, for_good: bool) -> None:
-        """Count a failure of the engine; `for_good` if no later job can succeed in this process."""
+        """Count an engine failure; `for_good` means that no later job can succeed in this process."""
         with self._lock:
             self._failures_in_a_row += self._failures_before_refresh if for_good else 1
 

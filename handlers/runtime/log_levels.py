@@ -9,7 +9,8 @@ OWN = (
 
 
 def set_levels(level: str) -> None:
-    """Set the level of all loggers. DEBUG is for our own only: libraries log signatures, access keys and pictures."""
+    """Set the level of all loggers. DEBUG applies to this project only: libraries log signatures, access keys and
+    pictures."""
     logging.getLogger().setLevel("INFO" if level == "DEBUG" else level)
     for name in OWN:
         logging.getLogger(name).setLevel(level)

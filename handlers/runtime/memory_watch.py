@@ -1,4 +1,4 @@
-"""Detection of a process whose memory keeps growing, so that it is replaced before the system kills it."""
+"""Detects a process whose memory keeps growing, so that it is replaced before the system kills it."""
 
 import contextlib
 import ctypes
@@ -8,32 +8,32 @@ from collections.abc import Callable
 from pathlib import Path
 
 WARM_UP_JOBS = 8
-"""Jobs after which caches are filled and memory should stay flat."""
+"""Jobs after which caches are full and memory should stay constant."""
 
 M_ARENA_MAX = -8
-"""The option's number in glibc's malloc.h."""
+"""M_ARENA_MAX as defined in glibc's malloc.h."""
 
 STATM = Path("/proc/self/statm")
 
 
 def resident_bytes() -> int:
-    """Return the resident memory of this process, or 0 where the system does not report it."""
+    """Return the resident memory of this process in bytes, or 0 if the system does not report it."""
     if not STATM.exists():
         return 0
     return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def share_arenas() -> None:
-    """Limit glibc to two malloc arenas. To be called at process start.
+    """Limit glibc to two malloc arenas. Call this at process start.
 
-    By default every thread gets an arena that keeps freed memory; a worker's threads would hold hundreds of megabytes.
-    """
+    By default every thread gets an arena that keeps freed memory; a worker's threads would hold hundreds of
+    megabytes."""
     with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 class MemoryWatch:
-    """Compares resident memory after each job with that after the first `WARM_UP_JOBS` jobs."""
+    """Compares resident memory after each job with its value after the first `WARM_UP_JOBS` jobs."""
 
     def __init__(self, max_growth_bytes: int, measure: Callable[[], int] = resident_bytes) -> None:
         self._max_growth = max_growth_bytes

@@ -1,4 +1,4 @@
-"""What outlives a job, in one object that is passed to whoever needs it."""
+"""Everything that outlives a job, in one object."""
 
 from dataclasses import dataclass, field
 from typing import Literal

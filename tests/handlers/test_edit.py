@@ -181,7 +181,7 @@ class TestReplace:
     def test_the_preview_covers_what_the_product_hides(self) -> None:
         large = {"product_image": RED, "placement_box": [50, 45, 116, 112]}
         out = answer(door(), replacing(OLD, **large))
-        assert any("Nothing was removed" in warning for warning in out["warnings"])
+        assert any("Nothing had to be removed" in warning for warning in out["warnings"])
         made = pixels(out["processed_image"]).astype(int)[OLD[1] : OLD[3], OLD[0] : OLD[2]]
         assert (made[..., 0] > made[..., 1]).all()
 

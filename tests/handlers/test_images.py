@@ -68,5 +68,5 @@ def test_another_scheme_is_named(scheme: str) -> None:
     with pytest.raises(JobError) as caught:
         READER.picture(f"{scheme}:https://shop.example/1", "product_image")
     assert caught.value.code is ErrorCode.INVALID_INPUT
-    assert f"{scheme.lower()}: is not read here" in caught.value.message
+    assert f"{scheme.lower()}: URLs are not supported" in caught.value.message
     assert "https://" in caught.value.message

@@ -141,7 +141,7 @@ class TestLeniency:
         answer = httpx2.post(preview.url + EDITS, json={"prompt": "on the left", "image": [ROOM, VASE]}).json()
         assert painted(answer["data"][0]["b64_json"]).size == (160, 120)
         assert answer["placement_info"]["box"]
-        assert any("does not edit by words" in warning for warning in answer["warnings"])
+        assert any("cannot edit by prompt alone" in warning for warning in answer["warnings"])
 
     def test_more_pictures_are_several_products(self, preview: Live) -> None:
         answer = httpx2.post(preview.url + EDITS, json={"prompt": "x", "image": [ROOM, VASE, VASE]}).json()
