@@ -110,7 +110,7 @@ class Door:
                 exit_soon(call.job_id)
             raise
         except Exception:
-            log.exception("%s failed unexpectedly", call.job_id)
+            log.exception("Job %s failed unexpectedly", call.job_id)
             problem = JobError(ErrorCode.INTERNAL_ERROR, "Something went wrong inside the worker")
             return ErrorAnswer.of(action_label(job.get("input")), problem).as_json()
 

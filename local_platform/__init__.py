@@ -1,4 +1,4 @@
-"""A small double of RunPod's job API, for tests and app developers: `python -m local_platform`.
+"""A small imitation of RunPod's job API for tests and app developers: `python -m local_platform`.
 
-It has the routes that workers poll and those that clients call, and the platform's unfriendly behavior: see Manners.
-"""
+It has the routes that workers poll and those that clients call, and the platform's inconvenient behavior: see
+Manners."""

@@ -1,4 +1,4 @@
-"""`python -m local_platform`: the platform on this machine, with workers for its jobs."""
+"""`python -m local_platform`: run the platform and its workers on this machine."""
 
 import argparse
 import asyncio
@@ -17,23 +17,23 @@ from local_platform.worker import ENDPOINT, ROOT, start
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="a local double of RunPod's job API")
+    parser = argparse.ArgumentParser(description="a local imitation of RunPod's job API")
     parser.add_argument("--port", type=int, default=8100)
-    parser.add_argument("--workers", type=int, default=1, help="worker processes to start; 0: you start them")
+    parser.add_argument("--workers", type=int, default=1, help="worker processes to start; 0: start them yourself")
     parser.add_argument("--engine", default=_engine(), help="the workers' engine; default: ENGINE, or preview")
     parser.add_argument("--twice", action="store_true", help="deliver every job twice")
     asked = parser.parse_args()
-    listener = _bound(asked.port)  # first, so that no worker joins another platform at this port
+    listener = _bound(asked.port)  # first, so that no worker joins another platform on this port
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     app = create_app(Manners(twice=asked.twice), lambda endpoint: _keep(endpoint, url, asked.workers, asked.engine))
     print(f"The endpoint is {url}/v2/{ENDPOINT}")  # noqa: T201  terminal output
-    print(f"RUNPOD_ENDPOINT_BASE_URL={url}/v2 points the runpod client there")  # noqa: T201
+    print(f"Set RUNPOD_ENDPOINT_BASE_URL={url}/v2 to point the runpod client at it")  # noqa: T201
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning")).run(sockets=[listener])
 
 
 def _bound(port: int) -> socket.socket:
-    """Return a listening socket. Exits with a sentence if the port is taken."""
+    """Return a listening socket. Exits with an error message if the port is taken."""
     try:
         return socket.create_server(("127.0.0.1", port))
     except OSError as problem:
@@ -41,13 +41,14 @@ def _bound(port: int) -> socket.socket:
 
 
 def _engine() -> str:
-    """Return ENGINE of the environment or `.env`, `preview` for `auto`, which needs a GPU on the platform."""
+    """Return ENGINE from the environment or `.env`; `preview` for `auto`, which refuses to start without a GPU on a
+    platform."""
     engine = os.environ.get("ENGINE") or dotenv_values(ROOT / ".env").get("ENGINE") or "auto"
     return "preview" if engine == "auto" else engine
 
 
 async def _keep(endpoint: Endpoint, url: str, count: int, engine: str) -> None:
-    """Keep `count` workers running; replace each that ends or asks for it."""
+    """Keep `count` workers running, replacing each one that exits or asks to be replaced."""
     processes: dict[str, subprocess.Popen[bytes]] = {}
     started = 0
     try:

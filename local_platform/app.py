@@ -19,7 +19,7 @@ TICK_SECONDS = 0.1
 WEBHOOK_TRIES = 3
 POLICIES = ("executionTimeout", "ttl")
 LOCAL_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
-"""Pages under development on this machine may call."""
+"""Origins of pages under development on this machine, which may call."""
 
 
 Keep = Callable[[Endpoint], Coroutine[Any, Any, None]]
@@ -27,8 +27,8 @@ Keep = Callable[[Endpoint], Coroutine[Any, Any, None]]
 
 
 def create_app(manners: Manners, *keep: Keep) -> FastAPI:
-    """Return the application. `app.state.endpoint` is the endpoint, created on the event loop."""
-    app = FastAPI(title="A local double of RunPod's job API", lifespan=lambda app: _life(app, manners, keep))
+    """Return the application. `app.state.endpoint` is created on the event loop."""
+    app = FastAPI(title="A local imitation of RunPod's job API", lifespan=lambda app: _life(app, manners, keep))
     app.include_router(clients, prefix="/v2/{endpoint_id}")
     app.add_api_route("/", bare, methods=["POST"])
     app.add_middleware(CORSMiddleware, allow_origin_regex=LOCAL_ORIGIN, allow_methods=["*"], allow_headers=["*"])
@@ -104,7 +104,7 @@ async def runsync(request: Request) -> Any:
 
 
 async def bare(request: Request) -> Any:
-    """Return the job's answer alone, as the Qwen Edit & Generate API does at its one URL."""
+    """Return only the job's answer, as the Qwen Edit & Generate API does at its single URL."""
     job = await _submitted(request, SYNC_LIMIT, sync=True)
     await _awaited(job, MOST_SYNC_WAIT_MS / 1000)
     answer = job.output if isinstance(job.output, dict) else {"success": False}
@@ -175,7 +175,7 @@ async def health(request: Request) -> Any:
 
 @clients.api_route("/openai/{path:path}", methods=["GET", "POST"])
 async def openai(request: Request, path: str) -> Any:
-    """Return the worker's answer under 200, also for errors, as the platform does."""
+    """Return the worker's answer with status 200, even for errors, as the platform does."""
     call: dict[str, Any] = {"openai_route": f"/{path}"}
     if request.method == "POST":
         try:

@@ -1,4 +1,4 @@
-"""One endpoint: its queue, its jobs and the workers that take them. All of it is used on one event loop."""
+"""One endpoint: its queue, its jobs and its workers. Everything runs on one event loop."""
 
 import asyncio
 import contextlib
@@ -26,21 +26,20 @@ FORWARDED = ("input", "webhook", "policy", "s3Config")
 
 @dataclass(frozen=True)
 class Manners:
-    """RunPod's observed behavior, which tests may turn up or down.
+    """RunPod's observed behavior, which tests can adjust.
 
-    `twice`: every job is delivered twice, possibly to the same worker. A worker that is silent for `lost_seconds` is
-    lost, and its jobs go back into the queue once.
-    """
+    With `twice`, every job is delivered twice, possibly to the same worker. A worker that is silent for `lost_seconds`
+    is considered lost, and its jobs go back into the queue once."""
 
     drops_oversized: bool = True
     late_progress_wins: bool = True
     twice: bool = False
     deaf_for: int = 0
-    """Number of results that are answered with 500 first."""
+    """Number of results to answer with 500 first."""
     lost_seconds: float = 60.0
     webhook_retry_seconds: float = 10.0
     poll_seconds: float = 5.0
-    """How long a worker's poll for jobs or stop signals is held open."""
+    """Seconds for which a worker's poll for jobs or stop signals is held open."""
 
 
 @dataclass(eq=False)
@@ -69,7 +68,7 @@ class QueuedJob:
         return SYNC_LIMIT if self.is_sync else RUN_LIMIT
 
     def policy(self, name: str, default: float) -> float:
-        """Return a policy in seconds; requests have them in milliseconds."""
+        """Return a policy of the request in seconds; requests give milliseconds."""
         return float((self.payload.get("policy") or {}).get(name, default * 1000)) / 1000
 
     def as_taken(self) -> dict[str, Any]:
@@ -96,7 +95,7 @@ class Worker:
     stops: list[str] = field(default_factory=list)
     asked_to_stop: asyncio.Event = field(default_factory=asyncio.Event)
     stopped: bool = False
-    """True once it asked to be replaced."""
+    """True once the worker asked to be replaced."""
 
 
 class Endpoint:
@@ -109,7 +108,7 @@ class Endpoint:
         self._arrived = asyncio.Event()
         self._deaf = manners.deaf_for
 
-    # What clients ask.
+    # Requests from clients.
 
     def submit(self, payload: dict[str, Any], *, sync: bool) -> QueuedJob:
         job = QueuedJob(("sync-" if sync else "") + f"{uuid4()}-u1", payload)
@@ -125,7 +124,7 @@ class Endpoint:
         self._stop(job, "CANCELLED")
 
     def retry(self, job: QueuedJob) -> bool:
-        """Queue a job again if it failed or timed out; return False for others."""
+        """Queue a failed or timed-out job again; return False for any other job."""
         if job.status not in ("FAILED", "TIMED_OUT"):
             return False
         self._again(job)
@@ -153,10 +152,10 @@ class Endpoint:
             "workers": {"idle": len(self.workers.keys() - running), "running": len(running)},
         }
 
-    # What workers ask.
+    # Requests from workers.
 
     async def take(self, worker_id: str, most: int, is_gone: IsGone) -> list[dict[str, Any]]:
-        """Return up to `most` jobs, none if none came in time or the worker hung up."""
+        """Return up to `most` jobs, or none if none arrived in time or the worker hung up."""
         worker = self.see(worker_id)
         await self._poll(self._arrived)
         if await is_gone():
@@ -180,7 +179,7 @@ class Endpoint:
         return stops
 
     def result(self, worker_id: str, job_id: str, body: bytes) -> int:
-        """Take a result and return the HTTP status for the worker. Refused results are lost without notice."""
+        """Store a result and return the HTTP status for the worker. Refused results are lost without notice."""
         worker, job = self.see(worker_id), self.jobs.get(job_id)
         if job is None:
             return 404
@@ -202,7 +201,7 @@ class Endpoint:
             return 200
         error = parsed.get("error")
         job.output = parsed.get("output")
-        job.error = error if isinstance(error, str) else None  # others vanish
+        job.error = error if isinstance(error, str) else None  # others disappear
         self._end(job, "FAILED" if job.error else "COMPLETED")
         return 200
 
@@ -219,7 +218,7 @@ class Endpoint:
         worker.seen = time.monotonic()
         return worker
 
-    # What time does.
+    # Effects of time.
 
     def tick(self) -> None:
         now = time.monotonic()
@@ -232,7 +231,7 @@ class Endpoint:
                 self._time(job, now)
 
     def lose(self, worker_id: str) -> None:
-        """Forget a worker and give its jobs one more chance."""
+        """Forget a worker and give its jobs another chance."""
         self.workers.pop(worker_id, None)
         for job in self.jobs.values():
             if job.worker != worker_id or job.status != "IN_PROGRESS":
@@ -286,7 +285,7 @@ class Endpoint:
 
 
 def _parsed(body: bytes) -> dict[str, Any] | None:
-    """Return a JSON object, or None for anything else. NaN is not JSON."""
+    """Return a JSON object, or None for anything else, including NaN."""
     try:
         parsed = json.loads(body, parse_constant=lambda _: 1 / 0)
     except (ValueError, ZeroDivisionError, RecursionError):

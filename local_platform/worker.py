@@ -1,4 +1,4 @@
-"""A worker process: `rp_handler.py` as the platform starts it."""
+"""A worker process: `rp_handler.py`, started as the platform does it."""
 
 import os
 import subprocess

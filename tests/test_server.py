@@ -434,7 +434,7 @@ class TestErrors:
         assert missing["type"] == "invalid_request_error"
         assert "/v1/images/edits" in missing["message"]
         wrong = get(live, "/v1/edit")
-        assert "takes POST, not GET" in wrong.json()["error"]
+        assert "accepts POST, not GET" in wrong.json()["error"]
         assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
 
 

@@ -195,7 +195,7 @@ def test_an_engine_that_fails_again_and_again_ends_the_server(tmp_path: Path) ->
             assert answer.json()["placement_info"]["fallback_used"] is True
             assert "refresh_worker" not in answer.json()
         assert server.process.wait(WAIT_SECONDS) == 1
-    assert "CRITICAL| The model failed again and again" in server.log.read_text()
+    assert "CRITICAL| The model failed repeatedly" in server.log.read_text()
 
 
 def test_a_server_that_grows_beyond_its_bound_ends(tmp_path: Path) -> None:

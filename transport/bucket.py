@@ -1,4 +1,4 @@
-"""Uploads to an S3-compatible bucket, answered with presigned URLs. boto3 is imported by the first upload."""
+"""Uploads to an S3-compatible bucket and returns presigned URLs. boto3 is imported by the first upload."""
 
 import functools
 import hashlib
@@ -23,7 +23,7 @@ PLAIN = re.compile(r"[!-~]{1,2048}")
 ENDPOINT = re.compile(rf"https?://{AUTHORITY.pattern}(?:/[!-~]*)?")
 # botocore sends requests for directory buckets and outposts, whose names end like shop--x-s3, to another host.
 BUCKET_NAME = re.compile(r"(?!.*--\w+-s3\Z)[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
-# Providers whose hosts contain the region and, by RunPod's convention, may begin with the bucket.
+# Providers whose host names contain the region and, by RunPod's convention, may start with the bucket's name.
 HOSTS = (
     re.compile(
         r"(?:(?P<bucket>.+)\.)?s3[.-](?:dualstack\.)?(?:(?P<region>[a-z0-9-]+-\d+)\.)?"
@@ -50,7 +50,8 @@ REASONS_BY_STATUS = {301: REGION, 401: CREDENTIALS, 403: CREDENTIALS, 404: "ther
 
 @dataclass(frozen=True)
 class Location:
-    """Where a bucket is. `addressing` as in botocore: `virtual` puts the bucket into the host, `path` into the path."""
+    """Location of a bucket. `addressing` as in botocore: `virtual` puts the bucket into the host name, `path` into the
+    path."""
 
     endpoint: str
     bucket: str
@@ -59,10 +60,9 @@ class Location:
 
 
 def locate(endpoint_url: str, name: str | None, region: str | None = None, addressing: Addressing = "auto") -> Location:
-    """Return the bucket's location. Without a `name` it is in the endpoint's host, or the last part of its path.
+    """Return the bucket's location. Without a `name`, it is read from the endpoint's host or the last part of its path.
 
-    Raises ValueError, in words for the caller, for a malformed or contradictory address.
-    """
+    Raises ValueError, with a message for the caller, for a malformed or contradictory address."""
     if not ENDPOINT.fullmatch(endpoint_url):
         raise ValueError("the endpoint is not a plain http(s) URL")
     parts = urlsplit(endpoint_url)
@@ -72,7 +72,7 @@ def locate(endpoint_url: str, name: str | None, region: str | None = None, addre
     if in_host is None and name and host.startswith(f"{name.lower()}."):
         in_host = _leading_label(name, addressing)
     if name and in_host and name.lower() != in_host:
-        raise ValueError(f"the endpoint's host names the bucket {in_host}, which is not {name}")
+        raise ValueError(f"the endpoint's host names the bucket {in_host}, not {name}")
     folder, _, last = parts.path.strip("/").rpartition("/")
     bucket = name or in_host or last
     if not BUCKET_NAME.fullmatch(bucket):
@@ -87,10 +87,9 @@ def locate(endpoint_url: str, name: str | None, region: str | None = None, addre
 
 
 def _leading_label(name: str, addressing: Addressing) -> str | None:
-    """Return the bucket that an unknown provider's host begins with; None if path addressing makes it part of the host.
+    """Return the bucket at the start of an unknown provider's host; None if path addressing makes it part of the host.
 
-    Raises ValueError if the addressing is not given: the bucket would be named twice, or in the wrong place.
-    """
+    Raises ValueError if the addressing is not given: the bucket would be named twice, or in the wrong place."""
     if addressing == "auto":
         raise ValueError(f"the endpoint's host already begins with the bucket's name {name}: set BUCKET_ADDRESSING")
     return name.lower() if addressing == "virtual" else None
@@ -102,7 +101,7 @@ def _addressing(host: str) -> str:
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket to upload to. `prefix` is a folder inside it; `total_seconds` bounds an upload including its retries."""
+    """A bucket to upload to. `prefix` is a folder in it; `total_seconds` limits an upload including its retries."""
 
     endpoint_url: str
     access_key_id: str = field(repr=False)
@@ -120,9 +119,8 @@ class Bucket:
     ) -> Self:
         """Return the bucket of a job's `s3Config`. Raises JobError for an endpoint that is not public.
 
-        Like a picture's URL it must be https at a public address. TLS then pins the name: a private server that a
-        later DNS answer points to has no certificate for it.
-        """
+        Like a picture's URL, it must be https at a public address. From then on TLS protects the name: a private server
+        that a later DNS answer points to has no certificate for it."""
         given = _checked(config)
         try:
             locate(given["endpointUrl"], given.get("bucketName"))
@@ -177,14 +175,14 @@ class Bucket:
                 connect_timeout=CONNECT_SECONDS,
                 read_timeout=self.total_seconds / (ATTEMPTS + 1),
                 retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-                # R2 and others reject the checksums that boto3 sends by default.
+                # R2 and other stores reject the checksums that boto3 sends by default.
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             ),
         )
 
     def _reason(self, error: Exception) -> str:
-        """Return why an upload failed, with the store's own error code where it gives one."""
+        """Return why an upload failed, with the store's own error code if there is one."""
         from botocore.exceptions import ClientError, ReadTimeoutError
 
         if isinstance(error, ClientError):
@@ -200,14 +198,13 @@ class Bucket:
 
 
 class _UnconfirmedError(Exception):
-    """A status of 200 from something that is no object store, such as a login page."""
+    """A status of 200 from something that is not an object store, such as a login page."""
 
 
 def _check_stored(stored: dict[str, Any], data: bytes) -> None:
-    """Raise _UnconfirmedError unless the answer's ETag is that of `data`.
+    """Raise _UnconfirmedError unless the answer's ETag matches `data`.
 
-    With server-side encryption by a managed key the ETag is no MD5 digest; it must exist all the same.
-    """
+    With server-side encryption by a managed key the ETag is not an MD5 digest, but it must be present."""
     etag = str(stored.get("ETag", "")).strip('"').lower()
     is_digest = MD5_ETAG.fullmatch(etag) and stored.get("ServerSideEncryption", "AES256") == "AES256"
     if not etag or (is_digest and etag != hashlib.md5(data, usedforsecurity=False).hexdigest()):
@@ -215,7 +212,7 @@ def _check_stored(stored: dict[str, Any], data: bytes) -> None:
 
 
 def _send(session: Any, request: Any, **_: object) -> Any:
-    """Send like botocore, but read no more than `MAX_ANSWER_BYTES` of the answer, which may be endless."""
+    """Send like botocore, but read at most `MAX_ANSWER_BYTES` of the answer, which may be endless."""
     import urllib3
     from botocore.awsrequest import AWSResponse
     from botocore.exceptions import HTTPClientError, ReadTimeoutError
@@ -236,7 +233,7 @@ def _send(session: Any, request: Any, **_: object) -> Any:
 
 def _checked(config: object) -> dict[str, str]:
     if not isinstance(config, dict) or not set(CONFIG_KEYS[:3]) <= config.keys() <= set(CONFIG_KEYS):
-        raise _invalid(f"it needs {', '.join(CONFIG_KEYS[:3])}, may have {CONFIG_KEYS[3]}, and nothing else")
+        raise _invalid(f"it must have {', '.join(CONFIG_KEYS[:3])}, may have {CONFIG_KEYS[3]}, and nothing else")
     for key, value in config.items():
         if not (isinstance(value, str) and PLAIN.fullmatch(value)):
             raise _invalid(f"{key} must be a string without blanks")

@@ -1,9 +1,8 @@
-"""Download of pictures from public addresses.
+"""Downloads pictures from public addresses.
 
-On every hop the addresses are checked after DNS, and the connection goes to a checked address. Built on http.client,
-which takes an existing connection: every wait is limited to what is left of the total time and can be cancelled.
-Proxies, cookies and compression are not supported.
-"""
+On every hop the addresses are checked after DNS, and the connection is made to a checked address. Built on http.client,
+which accepts an existing connection: every wait is limited to the remaining total time and can be cancelled. Proxies,
+cookies and compression are not supported."""
 
 import contextlib
 import functools
@@ -31,7 +30,7 @@ Check = Callable[[], None]
 
 PORTS = {"https": 443, "http": 80}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# No `image/webp` in Accept: a CDN may then convert a lossless picture into a lossy one.
+# `image/webp` is missing from Accept on purpose: a CDN might convert a lossless picture into a lossy one.
 HEADERS = {
     "Accept": "*/*",
     "Accept-Encoding": "identity",
@@ -48,22 +47,23 @@ POLL_SECONDS = 0.25
 WRITTEN = re.compile(r"[^\x00-\x1f\x7f\\]{1,8192}")  # neither control characters nor backslashes
 URL = re.compile(r"[!-\[\]-~]+")  # printable ASCII
 PATH = re.compile(r"(?<=[^:/])[/?#].*", re.DOTALL)
-"""Everything behind a URL's host."""
+"""Everything after a URL's host."""
 AUTHORITY = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)(?::[0-9]+)?")  # no user name, no zone
 LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 # Some resolvers read a last label that starts with a digit as a number: 2130706433, 127.1, 0x7f.0x1.
 HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{LABEL}\.)*(?!\d){LABEL}")
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-# Networks that `is_global` of some Python versions accepts: Teredo, 6to4, documentation, site-local;
-# protocol assignments, 6to4 relays, Azure's metadata service.
+# Networks that `is_global` of some Python versions accepts: Teredo, 6to4, documentation, site-local; protocol
+# assignments, 6to4 relays, Azure's metadata service.
 NOT_PUBLIC_6 = ("2001::/32", "2002::/16", "3fff::/20", "fec0::/10")
 NOT_PUBLIC_4 = ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")
 NOT_PUBLIC = tuple(ipaddress.ip_network(network) for network in NOT_PUBLIC_6 + NOT_PUBLIC_4)
 
 
 class FetchError(Exception):
-    """A failure in words for the caller: names the host at most, never an address or a query, which may be signed."""
+    """A failure with a message for the caller. It names the host at most, never an address or a query, which may be
+    signed."""
 
     def __init__(self, reason: str, code: ErrorCode = ErrorCode.IMAGE_FETCH_FAILED) -> None:
         super().__init__(reason)
@@ -72,7 +72,7 @@ class FetchError(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """An accepted URL in parts; `path` includes the query."""
+    """The parts of an accepted URL; `path` includes the query."""
 
     scheme: str
     host: str
@@ -86,10 +86,9 @@ class Target:
 
 
 def target_of(url: str, allow_private: bool = False, base: Target | None = None) -> Target:
-    """Return the parts of an acceptable URL. Raises FetchError for others.
+    """Return the parts of an acceptable URL. Raises FetchError for any other URL.
 
-    `allow_private` also permits http and ports other than 443. A relative `url` is resolved against `base`.
-    """
+    `allow_private` also permits http and ports other than 443. A relative `url` is resolved against `base`."""
     if not WRITTEN.fullmatch(url):
         raise FetchError("the URL is too long or malformed")
     try:
@@ -103,20 +102,20 @@ def target_of(url: str, allow_private: bool = False, base: Target | None = None)
     if parts.scheme not in (PORTS if allow_private else {"https"}):
         raise FetchError("only https:// URLs are fetched")
     if not AUTHORITY.fullmatch(parts.netloc) or not (HOST_NAME.fullmatch(host) or _is_address(host)):
-        raise FetchError("the URL must name its host plainly, without user name or password")
+        raise FetchError("the URL must contain a plain host name, without user name or password")
     if port not in (None, PORTS["https"]) and not allow_private:
-        raise FetchError(f"{host} may be asked at port 443 only")
+        raise FetchError(f"only port 443 of {host} is allowed")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(parts.scheme, host, PORTS[parts.scheme] if port is None else port, path)
 
 
 def encoded(url: str) -> str:
-    """Return the URL with blanks and non-ASCII letters behind its host percent-encoded as UTF-8, as browsers do."""
+    """Return the URL with blanks and non-ASCII letters after its host percent-encoded as UTF-8, as browsers do."""
     return PATH.sub(lambda path: quote(path[0], safe=ASCII_OF_URLS, errors="replace"), url)
 
 
 def _is_address(host: str) -> bool:
-    """Return True for an IP address in its canonical form, not octal, decimal or abbreviated."""
+    """Return True for an IP address in its canonical form, which excludes octal, decimal and abbreviated ones."""
     try:
         return str(ipaddress.ip_address(host)) == host
     except ValueError:
@@ -145,8 +144,7 @@ def addresses_of(
 ) -> list[str]:
     """Return the addresses of the target's host. Raises FetchError if one of them is not public.
 
-    The sentence is the same as for an unknown name, so that private networks cannot be mapped.
-    """
+    The message is the same as for an unknown name, so that private networks cannot be mapped."""
     try:
         addresses = within(seconds, functools.partial(resolve, target.host, target.port), check)
     except (socket.gaierror, UnicodeError):
@@ -157,7 +155,7 @@ def addresses_of(
 
 
 def within(seconds: float, work: Callable[[], Result], check: Check = lambda: None) -> Result:
-    """Return or raise what `work` does. Raises TimeoutError after `seconds`; `work` goes on in a daemon thread."""
+    """Return or raise what `work` does. Raises TimeoutError after `seconds`; `work` continues in a daemon thread."""
     outcome: Future[Result] = Future()
 
     def settle() -> None:
@@ -171,10 +169,9 @@ def within(seconds: float, work: Callable[[], Result], check: Check = lambda: No
 
 
 def sliced(wait: Callable[[float], Result], end: float, check: Check) -> Result:
-    """Return what `wait` returns, calling it for POLL_SECONDS at a time and `check` in between.
+    """Return the result of `wait`, calling it for POLL_SECONDS at a time and `check` in between.
 
-    Raises TimeoutError after `end`.
-    """
+    Raises TimeoutError after `end`."""
     while True:
         check()
         seconds = min(left(end), POLL_SECONDS)
@@ -183,7 +180,8 @@ def sliced(wait: Callable[[float], Result], end: float, check: Check) -> Result:
 
 
 def left(end: float) -> float:
-    """Return the positive number of seconds until `end` on the monotonic clock. Raises TimeoutError after it."""
+    """Return the positive number of seconds until `end` on the monotonic clock. Raises TimeoutError once it has
+    passed."""
     seconds = end - time.monotonic()
     if seconds <= 0:
         raise TimeoutError
@@ -213,11 +211,10 @@ class Fetcher:
     trust: Callable[[], ssl.SSLContext] = system_trust
 
     def fetch(self, url: str, field: str, check: Check = lambda: None) -> bytes:
-        """Return the body at `url`.
+        """Return the content at `url`.
 
-        Raises JobError naming `field` if it cannot be had or exceeds `max_bytes`, and what `check` raises: it is called
-        a few times a second while waiting.
-        """
+        Raises JobError that names `field` if the download fails or exceeds `max_bytes`, and whatever `check` raises,
+        which is called a few times a second while waiting."""
         download = _Download(self, time.monotonic() + self.total_seconds, check)
         try:
             return download.follow(target_of(url, self.allow_private))
@@ -232,7 +229,7 @@ class Fetcher:
 
 @dataclass(frozen=True)
 class _Download:
-    """One picture on its way, over at `end` on the monotonic clock."""
+    """One download in progress, which must finish by `end` on the monotonic clock."""
 
     rules: Fetcher
     end: float
@@ -244,13 +241,13 @@ class _Download:
             if isinstance(answer, bytes):
                 return answer
             target = target_of(answer, self.rules.allow_private, base=target)
-        raise FetchError(f"it is redirected more than {self.rules.max_redirects} times")
+        raise FetchError(f"it was redirected more than {self.rules.max_redirects} times")
 
     def _get(self, target: Target) -> bytes | str:
-        """Return the body, or the location that a redirect names."""
+        """Return the content, or the location of a redirect."""
         rules = self.rules
         if not rules.allows(target.host):
-            raise FetchError(f"pictures from {target.host} are not accepted here")
+            raise FetchError(f"pictures from {target.host} are not allowed")
         try:
             addresses = addresses_of(target, left(self.end), rules.resolve, rules.allow_private, self.check)
             with (
@@ -269,7 +266,7 @@ class _Download:
             raise FetchError(f"the connection to {target.host} failed") from error
 
     def _connected(self, addresses: list[str], port: int) -> socket.socket:
-        """Return a connection to the first address that takes one."""
+        """Return a connection to the first address that accepts one."""
         for tried, address in enumerate(addresses):
             self.check()
             share = left(self.end) / (len(addresses) - tried)
@@ -298,7 +295,7 @@ class _Download:
             if response.status != http.client.OK:
                 raise FetchError(f"{target.host} answered with status {response.status}")
             if (response.getheader("Content-Encoding") or "identity").lower() != "identity":
-                raise FetchError(f"{target.host} sent it compressed, although asked not to")
+                raise FetchError(f"{target.host} sent a compressed response, which is not supported")
             return self._body(response, target.host)
 
     def _body(self, response: http.client.HTTPResponse, host: str) -> bytes:
@@ -322,8 +319,7 @@ class _Stream(io.RawIOBase):
     """The part of a socket that http.client uses, with a deadline (TimeoutError) and `limit` bytes (OverflowError).
 
     http.client alone would read a chunk of size -1 without limit. `close`, which it calls before the body is read, has
-    no effect: the connection is closed where it was opened.
-    """
+    no effect: the connection is closed where it was opened."""
 
     def __init__(self, connection: socket.socket, end: float, limit: int, check: Check) -> None:
         self._connection = connection

@@ -12,7 +12,7 @@ class Folder:
     path: Path
 
     def put(self, data: bytes, name: str) -> str:
-        """Write the file and return its path. Raises JobError if that fails; no partial file is left behind."""
+        """Write the file and return its path. Raises JobError and leaves no partial file behind if that fails."""
         file = self.path / name
         try:
             self.path.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,5 @@
-"""The worker's loop: takes jobs from the platform, runs them, and sends each result until the platform has it."""
+"""The worker's loop: takes jobs from the platform, runs them, and sends each result until the platform has accepted
+it."""
 
 import asyncio
 import logging
@@ -12,30 +13,30 @@ log = logging.getLogger(__name__)
 Job = dict[str, Any]
 
 ASK_SECONDS = 90.0
-"""The longest that a question for jobs or for stop signals is held open."""
+"""Longest time for which a request for jobs or stop signals is held open."""
 
 PACE_SECONDS = 1.0
-"""The shortest interval between two questions that brought nothing, whatever the reason."""
+"""Shortest interval between two requests that returned nothing, for whatever reason."""
 
 LAST_ANSWER_SECONDS = 0.3
-"""After the request to end: time for a job that the platform has already handed out to arrive."""
+"""Time that a job which the platform has already handed out has to arrive after shutdown was requested."""
 
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.5, 10.0
-"""Pauses between attempts to send a result: doubled each time, up to the longest."""
+"""Pauses between attempts to send a result, doubled each time up to the longest."""
 
 RESULT_SECONDS = 600.0
-"""How long a result is sent again before it is given up."""
+"""Time for which sending a result is retried."""
 
 ATTEMPT_SECONDS = 120.0
 """Timeout of one attempt to send a result of up to 20 MB."""
 
 
 class AskError(Exception):
-    """The platform could not be asked, or its answer makes no sense."""
+    """The platform could not be reached, or its answer makes no sense."""
 
 
 class SendError(Exception):
-    """A result did not arrive. `is_final`: the platform refuses it, so that another attempt is pointless."""
+    """A result did not arrive. `is_final` means that the platform refused it, so another attempt is pointless."""
 
     def __init__(self, reason: str, *, is_final: bool = False) -> None:
         super().__init__(reason)
@@ -43,16 +44,16 @@ class SendError(Exception):
 
 
 class Platform(Protocol):
-    """What the loop needs of the platform's API, and of the worker behind it."""
+    """The parts of the platform's API, and of the worker behind it, that the loop needs."""
 
     async def take(self, count: int) -> object:
-        """Return the platform's answer to a question for up to `count` jobs. Raises AskError."""
+        """Return the platform's answer to a request for up to `count` jobs. Raises AskError."""
 
     async def stops(self) -> list[str]:
         """Return the ids of jobs to stop. Raises AskError."""
 
     def holding(self, job: Job) -> AbstractContextManager[None]:
-        """Report the job as this worker's while it is run and its result sent."""
+        """Report the job as held by this worker while it runs and its result is sent."""
 
     async def run(self, job: Job) -> dict[str, Any]:
         """Return the job's result. Cancelled when the job is stopped."""
@@ -98,14 +99,14 @@ class JobLoop:
             await self._pause(asked + PACE_SECONDS - time.monotonic())
 
     async def _asked(self, count: int) -> list[Job]:
-        """Return the jobs that the platform hands out; none if it cannot be asked or this worker is to end."""
+        """Return the jobs that the platform hands out; none if it cannot be reached or this worker is shutting down."""
         question = asyncio.create_task(asyncio.wait_for(self._platform.take(count), ASK_SECONDS))
         ending = asyncio.create_task(self._ending.wait())
         await asyncio.wait({question, ending}, return_when=asyncio.FIRST_COMPLETED)
         if not question.done():
             await asyncio.wait({question}, timeout=LAST_ANSWER_SECONDS)
         ending.cancel()
-        question.cancel()  # hangs up, so that no job is handed to a worker that ends
+        question.cancel()  # hangs up, so that no job is handed to a worker that is shutting down
         try:
             return _valid(await question)
         except asyncio.CancelledError:
@@ -133,20 +134,20 @@ class JobLoop:
         job_id = self._tasks.pop(task)
         self._freed.set()
         if not task.cancelled() and (problem := task.exception()):
-            log.error("%s failed unexpectedly", job_id, exc_info=problem)
+            log.error("Job %s failed unexpectedly", job_id, exc_info=problem)
 
     async def _work(self, job: Job) -> None:
         with self._platform.holding(job):
             await self._deliver(job, await self._platform.run(job))
 
     async def _deliver(self, job: Job, result: dict[str, Any]) -> None:
-        """Send the result until the platform takes or refuses it, for at most `RESULT_SECONDS`."""
+        """Send the result until the platform accepts or refuses it, for at most `RESULT_SECONDS`."""
         end, pause = time.monotonic() + RESULT_SECONDS, FIRST_RETRY_SECONDS
         while problem := await self._problem_of_sending(job, result):
             if problem.is_final or time.monotonic() + pause > end:
-                log.error("%s: its result is lost: %s", job["id"], problem)
+                log.error("The result of job %s is lost: %s", job["id"], problem)
                 return
-            log.warning("%s: its result is sent again in %g s: %s", job["id"], pause, problem)
+            log.warning("Sending the result of job %s again in %g s: %s", job["id"], pause, problem)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_RETRY_SECONDS)
 
@@ -167,18 +168,18 @@ class JobLoop:
             except (AskError, TimeoutError):
                 stops = []
             for task in [task for task, job_id in self._tasks.items() if job_id in stops]:
-                log.info("%s is stopped", self._tasks[task])
+                log.info("Job %s was stopped", self._tasks[task])
                 task.cancel()
             if not stops:
                 await asyncio.sleep(max(0.0, asked + PACE_SECONDS - time.monotonic()))
 
 
 def _valid(answer: object) -> list[Job]:
-    """Return the jobs in the platform's answer, one object or a list. Others are logged and dropped."""
+    """Return the jobs in the platform's answer, which is one object or a list. Anything else is logged and dropped."""
     entries = answer if isinstance(answer, list) else [] if answer is None else [answer]
     jobs = [entry for entry in entries if isinstance(entry, dict) and _is_job(entry)]
     if len(jobs) < len(entries):
-        log.error("The platform sent %d entries that are no jobs", len(entries) - len(jobs))
+        log.error("The platform sent %d entries that are not jobs", len(entries) - len(jobs))
     return jobs
 
 

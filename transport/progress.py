@@ -8,7 +8,7 @@ from typing import Any
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 SEND_SECONDS = 5.0
-"""Timeout of one progress message, which is then dropped."""
+"""Timeout of one progress message, after which it is dropped."""
 
 
 class ProgressSender:
@@ -27,7 +27,7 @@ class ProgressSender:
         self._loop.call_soon_threadsafe(self._note, progress)
 
     async def close(self) -> None:
-        """Drop what was not sent yet and return when no message is in flight."""
+        """Drop what was not sent yet, and return once no message is in flight."""
         self._closing.set()
         self._wake.set()
         await self._task

@@ -1,4 +1,4 @@
-"""Who may call: the API key, pages of other sites, and names that this server answers to."""
+"""Access control: the API key, pages of other sites, and the names that this server answers to."""
 
 import base64
 import binascii
@@ -23,12 +23,11 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Access:
-    """Checks of a request's headers.
+    """Checks the headers of a request.
 
-    Without `key` everybody is let in. `hosts` are the names of which `Host` must be one, empty for any; with
-    `local_only` it must be localhost, an address or one of `hosts`. `origins` are those of other sites' pages that may
-    call, `*` for all.
-    """
+    Without `key` anyone is let in. `hosts` are the accepted values of `Host`, empty for any; with `local_only` it must
+    be localhost, an address or one of `hosts`. `origins` are the origins of other sites' pages that may call, `*` for
+    all."""
 
     key: bytes | None = None
     hosts: tuple[str, ...] = ()
@@ -44,10 +43,11 @@ class Access:
     def refusal(self, method: str, path: str, headers: Headers) -> JobError | None:
         """Return why the request is refused, or None."""
         if not self._knows(headers.get("host")):
-            # A page can point its own host name at this machine, and is then no page of another site (DNS rebinding).
+            # A page can point its own host name at this machine; its requests are then same-site (DNS rebinding).
             return JobError(ErrorCode.INVALID_INPUT, "Invalid Host header: this server does not answer to that name")
         if method == "POST" and not self._may_send(headers):
-            # Otherwise any page could use its visitor's browser to reach a server that needs no key, or a saved one.
+            # Otherwise any page could use its visitor's browser to reach a server that needs no key, or whose key the
+            # browser saved.
             return JobError(ErrorCode.INVALID_INPUT, "Pages of other sites may not send jobs")
         if self.key is None or path in OPEN or path.startswith(PICTURES):
             return None
@@ -68,19 +68,20 @@ class Access:
 
 
 def _is_of_another_site(headers: Headers) -> bool:
-    """Return True for a request from another site's page. Browsers send `Sec-Fetch-Site`, and over plain http to other
-    machines only `Origin`."""
+    """Return True for a request from another site's page.
+
+    Browsers send `Sec-Fetch-Site`; over plain http to other machines they send only `Origin`."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site or not origin:
         return site == "cross-site"
     scheme = urlsplit(origin).scheme
-    own = (f"{scheme}://{headers.get(name, '')}" for name in ("host", "x-forwarded-host"))  # no page can set these
+    own = (f"{scheme}://{headers.get(name, '')}" for name in ("host", "x-forwarded-host"))  # pages cannot set these
     address = _address(origin)
     return address is None or address not in map(_address, own)
 
 
 def _address(origin: str) -> tuple[str, int | None] | None:
-    """Return host and port, by default the scheme's; None for a text that is no origin."""
+    """Return the host and the port, by default the scheme's; None if the text is not an origin."""
     try:
         parts = urlsplit(origin)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
@@ -98,7 +99,7 @@ def _is_ip(host: str) -> bool:
 
 
 def _key(authorization: str) -> bytes:
-    """Return the token of Bearer or the password of Basic, empty for anything else."""
+    """Return the token of Bearer or the password of Basic, or an empty value for anything else."""
     scheme, _, given = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return given.strip(" \t").encode("latin-1")

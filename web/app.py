@@ -1,4 +1,4 @@
-"""The FastAPI application: routes, and what every one of them shares."""
+"""The FastAPI application: the routes, and what they share."""
 
 import asyncio
 import json
@@ -52,11 +52,11 @@ from web.uploads import Uploads
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
-"""Interval at which a server checks whether it can go on."""
+"""Interval at which the server checks whether it can still serve."""
 
 
 def create_app(settings: Settings, router: Router, *, ends: bool = False) -> FastAPI:
-    """Return the application. With `ends` it ends its process once that can serve nothing or is worn out."""
+    """Return the application. With `ends` it stops its process once the worker is broken or worn out."""
     desk = Desk(settings, router)
     access = Access.of(settings)
     app = FastAPI(
@@ -65,8 +65,8 @@ def create_app(settings: Settings, router: Router, *, ends: bool = False) -> Fas
         description=ABOUT,
         generate_unique_id_function=lambda route: route.name,
         lifespan=lambda _: _life(settings, desk, ends=ends),
-        redirect_slashes=False,  # behind TLS redirects would lead out of it
-        separate_input_output_schemas=False,  # keys without a value are left out
+        redirect_slashes=False,  # behind TLS, redirects would lead out of it
+        separate_input_output_schemas=False,  # keys without a value are omitted
         docs_url=None,
         redoc_url=None,
     )
@@ -125,10 +125,10 @@ def _translate_errors(app: FastAPI, desk: Desk) -> None:
 def _routing_sentence(request: Request, problem: HTTPException) -> str:
     match problem.status_code:
         case 404:
-            return "There is no such route. OpenAI's routes are below /v1, like /v1/images/edits; /docs lists all"
+            return "There is no such route. OpenAI's routes are below /v1, such as /v1/images/edits; /docs lists all"
         case 405:
             methods = (problem.headers or {}).get("Allow", "POST")
-            return f"This route takes {methods}, not {request.method}"
+            return f"This route accepts {methods}, not {request.method}"
         case _:
             return str(problem.detail)
 
@@ -148,7 +148,7 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
         **images,
     )
     async def generations(request: Request) -> Response:
-        """Paint pictures from words."""
+        """Make pictures from a prompt."""
         return await desk.images(request, GENERATIONS)
 
     @app.post(
@@ -158,22 +158,22 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
         **images,
     )
     async def edits(request: Request) -> Response:
-        """Paint pictures from pictures and words."""
+        """Make pictures from a prompt and pictures."""
         return await desk.images(request, EDITS)
 
     @app.post(EDIT, openapi_extra=json_body(EditJob, AN_EDIT_JOB), **jobs)
     async def edit(request: Request) -> Response:
-        """The job `edit`: put a product into a room photo."""
+        """Run the job `edit`: put a product into a room photo."""
         return await desk.job(request, ACTIONS[EDIT])
 
     @app.post(GENERATE, openapi_extra=json_body(GenerateJob, A_GENERATE_JOB), **jobs)
     async def generate(request: Request) -> Response:
-        """The job `generate`: draw a new room around a product."""
+        """Run the job `generate`: make a new room around a product."""
         return await desk.job(request, ACTIONS[GENERATE])
 
     @app.post(ROOT, openapi_extra=job_body(A_JOB), response_model=JobAnswer, responses=JOB_ERRORS, tags=["jobs"])
     async def job(request: Request) -> Response:
-        """Any job in the platform's wrapper, answered under 200 also where it fails."""
+        """Run any job in the platform's wrapper. The status is 200 even if the job fails."""
         return await desk.bare(request)
 
     @app.get(PICTURES + "{name}", include_in_schema=False)
@@ -191,24 +191,24 @@ def _add_models(app: FastAPI, desk: Desk) -> None:
 
     @app.get(MODELS, response_model=Models, responses=refusals, tags=["OpenAI"])
     async def models() -> Response:
-        """The checkpoint that paints here."""
+        """List the checkpoint that paints here."""
         return json_response(json.dumps(desk.router.models()).encode())
 
     @app.get(MODELS + "/{name:path}", response_model=Model, responses=refusals, tags=["OpenAI"])
     async def model(name: str) -> Response:  # noqa: ARG001  any name is accepted
-        """The checkpoint that paints here, whatever name is given."""
+        """Return the checkpoint that paints here, whatever name is given."""
         return json_response(json.dumps(desk.router.model()).encode())
 
 
 def _add_probes(app: FastAPI, desk: Desk) -> None:
     @app.get("/health", response_model=Alive, tags=["probes"])
     async def health() -> Response:
-        """200 while the process lives."""
+        """Return 200 while the process is alive."""
         return _probe(Alive(timestamp=_now(), version=VERSION))
 
     @app.get("/ready", response_model=Ready, tags=["probes"], responses={503: {"model": ReadyError}})
     async def ready() -> Response:
-        """200 when the model is loaded and works, else 503."""
+        """Return 200 if the model is loaded and works, otherwise 503."""
         status = desk.status
         fields = {"model_loaded": desk.router.worker.is_loaded, "timestamp": _now()}
         if status == "healthy":
@@ -223,7 +223,7 @@ def _add_probes(app: FastAPI, desk: Desk) -> None:
         responses={204: {"description": "loading"}, 503: OPENAI_ERRORS[503]},
     )
     async def ping() -> Response:
-        """For load balancers: 200 when ready, 204 while loading, 503 for a worker that must be replaced."""
+        """Report to load balancers: 200 when ready, 204 while loading, 503 for a worker that must be replaced."""
         match desk.status:
             case "healthy":
                 return _probe(Ping())
@@ -236,7 +236,7 @@ def _add_probes(app: FastAPI, desk: Desk) -> None:
 def _add_metrics(app: FastAPI, desk: Desk) -> None:
     @app.get("/metrics", tags=["probes"], responses={401: OPENAI_ERRORS[401]}, response_class=PlainTextResponse)
     def metrics() -> Response:
-        """Metrics for Prometheus."""
+        """Return metrics for Prometheus."""
         return PlainTextResponse(desk.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -250,7 +250,7 @@ def _now() -> str:
 
 @asynccontextmanager
 async def _life(settings: Settings, desk: Desk, *, ends: bool) -> AsyncIterator[None]:
-    """Serve the probes at a port of their own where one is set, and watch the process."""
+    """Serve the probes on a separate port if one is set, and watch the process."""
     watching = asyncio.create_task(_end_worn_out(desk.router)) if ends else None
     port = settings.port_health
     if port is None or port == settings.port:
@@ -264,12 +264,12 @@ async def _life(settings: Settings, desk: Desk, *, ends: bool) -> AsyncIterator[
 
 
 async def _end_worn_out(router: Router) -> None:
-    """End the process once it is broken or worn out, after its callers are served."""
+    """End the process after its callers are served, once the worker is broken or worn out."""
     while router.status != "unhealthy" and not router.is_worn_out:
         await asyncio.sleep(POLL_SECONDS)
     try:
         router.wait_until_loaded()
-        log.critical("The model failed again and again, or memory grew beyond its bound: this server ends")
+        log.critical("The model failed repeatedly, or memory grew beyond its limit: this server is shutting down")
     except SettingsError as problem:
         log.critical("%s", problem)
     signal.raise_signal(signal.SIGTERM)
@@ -293,7 +293,7 @@ async def _served(app: FastAPI, settings: Settings, port: int) -> AsyncIterator[
 
 
 class _Beside(uvicorn.Server):
-    """A second server in the process, which leaves signals to the first."""
+    """A second server in the process, which leaves signals to the first one."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

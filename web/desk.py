@@ -1,4 +1,4 @@
-"""A request's way to the engine and back: its body, its pictures, its turn, and its answer."""
+"""A request's way to the engine and back: its body, its pictures, its turn and its answer."""
 
 import asyncio
 import hashlib
@@ -41,13 +41,13 @@ PREVIEWS = 3
 """Unfinished pictures in the events of a job."""
 
 BEGIN_SECONDS = 2.0
-"""How long a stream waits for its job to begin, so that one that cannot begin is answered with a status of its own."""
+"""How long a stream waits for its job to begin, so that a job that cannot begin gets an HTTP error status."""
 
 WRAPPED = frozenset({"input", "id", "webhook", "policy", "s3Config"})
-"""Keys of a job as the platform takes it, around its input."""
+"""Keys of a job in the platform's form: its input and what goes with it."""
 
 RETRY = (ErrorCode.TOO_MANY_REQUESTS, ErrorCode.MODEL_NOT_READY)
-"""Failures that have their HTTP status also where all others are answered with 200: another attempt may succeed."""
+"""Failures that keep their HTTP status even on routes that answer all others with 200: another attempt may succeed."""
 
 T = TypeVar("T")
 Work = Callable[[Control], dict[str, Any]]
@@ -56,7 +56,7 @@ Body = EditJob | GenerateJob | EditBody | GenerationBody
 
 @dataclass(eq=False)
 class Visit:
-    """One request that is being answered. `cancelled` is set when its caller hangs up, or when it is over."""
+    """A request being answered. `cancelled` is set when its caller hangs up, or when it is over."""
 
     request: Request
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -66,7 +66,7 @@ class Visit:
         self.hung_up = asyncio.create_task(_hung_up(self.request))
 
     async def unless_hung_up(self, work: "asyncio.Future[T]") -> T:
-        """Return the result of `work`. Raises JobError CANCELLED if the caller hangs up before."""
+        """Return the result of `work`. Raises JobError CANCELLED if the caller hangs up first."""
         waiting: set[asyncio.Future[Any]] = {work, self.hung_up}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
@@ -81,7 +81,7 @@ class Visit:
 
 @dataclass
 class Desk:
-    """Takes each request's work to the queue and its answer back."""
+    """Takes each request's work to the queue and its answer back to the caller."""
 
     settings: Settings
     router: Router
@@ -109,7 +109,7 @@ class Desk:
         return "unhealthy" if self.queue.hangs else self.router.status
 
     def _allowed(self) -> float:
-        """Return the seconds that a job which begins now may take, including the wait for the model."""
+        """Return the seconds that a job starting now may take, including the wait for the model."""
         loading = self.router.status == "loading"
         return self.settings.job_timeout_seconds + (self.settings.ready_wait_seconds if loading else 0.0)
 
@@ -131,7 +131,8 @@ class Desk:
             return json_response(await self._answered(visit, work))
 
     async def job(self, request: Request, action: str) -> Response:
-        """Answer like the job interface, under the status that fits its code; with events where they are accepted."""
+        """Answer like the job interface, with the status that fits its code, or with events if the caller accepts
+        them."""
         try:
             raw, beside = _unwrapped(await read_json(request))
             job = await asyncio.to_thread(parse, _with_action(raw, action))
@@ -145,7 +146,7 @@ class Desk:
             return job_error_response(self.router.refusal(action, problem), problem, self.queue.seconds_a_job)
 
     async def bare(self, request: Request) -> Response:
-        """Answer `{"input": {...}}` with the job's answer. Failures stand in the body, under 200."""
+        """Answer `{"input": {...}}` with the job's answer. Failures are reported in the body, with status 200."""
         raw: object = None
         try:
             raw, beside = _unwrapped(await read_json(request))
@@ -184,8 +185,8 @@ class Desk:
             raise
 
     async def _answered(self, visit: Visit, work: Work) -> bytes:
-        """Return the answer's JSON. Raises the job's JobError, and CANCELLED when the caller hangs up."""
-        # On the job's thread: pictures make long texts.
+        """Return the answer's JSON. Raises the job's JobError, or CANCELLED when the caller hangs up."""
+        # Runs on the job's thread: pictures make long texts.
         job = self.queue.join(
             self._job(lambda control: json.dumps(work(control)).encode(), Control(cancelled=visit.cancelled))
         )
@@ -222,7 +223,7 @@ class Desk:
         return StreamingResponse(texts(), media_type=EVENTS, headers=headers)
 
     def _job(self, work: Callable[[Control], T], control: Control) -> Callable[[], T]:
-        """Return the work as the queue runs it: timed, stopped in time, and failing with JobErrors alone."""
+        """Return the work as the queue runs it: timed, stopped in time, and raising only JobErrors."""
         clock = self.metrics.clock()
 
         def report(progress: Progress) -> None:
@@ -250,7 +251,7 @@ def gone() -> JobError:
 
 
 def _unwrapped(raw: object) -> tuple[object, Mapping[str, Any]]:
-    """Return a job's input and what stands beside it, for `{"input": {...}}` as for the bare input."""
+    """Return a job's input and the keys that go with it, for `{"input": {...}}` and for the bare input."""
     if isinstance(raw, dict) and isinstance(raw.get("input"), dict) and raw.keys() <= WRAPPED:
         return raw["input"], raw
     return raw, {}
@@ -260,7 +261,7 @@ def _with_action(job: object, action: str) -> object:
     if not isinstance(job, dict):
         return job
     if job.get("action") not in (None, action):
-        raise JobError(ErrorCode.INVALID_INPUT, f"Invalid action: this route is {action}", ("action",))
+        raise JobError(ErrorCode.INVALID_INPUT, f"Invalid action: this route is for {action}", ("action",))
     return job | {"action": action}
 
 
@@ -278,6 +279,6 @@ def _problem(job: "asyncio.Future[Any]") -> JobError | None:
 
 
 async def _hung_up(request: Request) -> None:
-    """Return when the caller is gone. The body must have been read."""
+    """Return once the caller is gone. The body must have been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

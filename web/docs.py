@@ -15,8 +15,8 @@ from web.studio import HEADERS
 
 ABOUT = """Puts a shop's product into the photo of a room, at its true height and in the light of the room.
 
-The routes under *OpenAI* are OpenAI's images API, for its unmodified clients; those under *jobs* take and answer what
-the worker's queue does. Pictures are base64, data URLs or https URLs; in forms, files."""
+The routes under *OpenAI* are OpenAI's images API, for its unmodified clients. Those under *jobs* accept and return
+the same as the worker's queue. Pictures are base64, data URLs or https URLs; in forms they are files."""
 
 FILES = ("image", "images")
 BODIES: tuple[type[BaseModel], ...] = (GenerationBody, EditBody, EditJob, GenerateJob, HealthJob)
@@ -40,7 +40,7 @@ VASE = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAABgAAAAYCAQAAABKfvVzAAAAW0lEQVR42uWQwQ4AEAxD6T/6Sh/JwQXrmiySXexC2leplRKcysQ2"
     "1tmJCx/fbyJwQjYChTMFGrcqolt6CfBCt5Na6ctArx60O8l/4KVOFcpkCjRgH4Cq4O8tMBOcmRYsbpfQ9AAAAABJRU5ErkJggg=="
 )
-"""A wall above a floor, and a cut-out: the smallest pictures for examples."""
+"""A wall above a floor, and a cut-out: tiny pictures for the examples."""
 
 A_GENERATION = {"prompt": "a bright living room with oak floors", "size": "1024x768", "seed": 7}
 AN_EDIT = {"image": [ROOM, VASE], "prompt": "a vase on the floor", "product_scale": 0.3, "seed": 7}
@@ -62,16 +62,16 @@ def job_events() -> Schema:
 
 
 def _or_events(names: Iterable[str], *data_schemas: Schema) -> Schema:
-    """Return the response of a 200 that may be a stream: the schema of an event and of its data."""
+    """Return the 200 response of a route that can stream: the schema of an event and of its data."""
     content_schema = {"anyOf": data_schemas} if data_schemas else {}
     data = {"type": "string", "contentMediaType": "application/json", "contentSchema": content_schema}
     event = {"type": "object", "properties": {"event": {"enum": [*names]}, "data": data}, "required": ["event", "data"]}
     content = {"text/event-stream": {"schema": event}}
-    return {"description": "The pictures, as a stream of events where that was asked for", "content": content}
+    return {"description": "The pictures, as a stream of events if requested", "content": content}
 
 
 def _alone(model: type[BaseModel]) -> Schema:
-    """Return the model's schema; its parts are among the document's components already."""
+    """Return the model's schema without its parts, which are components of the document already."""
     schema = model.model_json_schema(ref_template=COMPONENT)
     return {name: value for name, value in schema.items() if name != "$defs"}
 
@@ -102,7 +102,7 @@ def _reference(name: str) -> Schema:
 
 
 def complete_document(app: FastAPI, open_paths: Iterable[str] | None) -> None:
-    """Add the schemas of bodies to the app's document, and where there are `open_paths` a key for all other routes."""
+    """Add the bodies' schemas to the app's document and, if there are `open_paths`, a key for all other routes."""
     document = app.openapi()
     components = document["components"]
     for model in BODIES:
@@ -117,7 +117,7 @@ def complete_document(app: FastAPI, open_paths: Iterable[str] | None) -> None:
 
 
 def add_docs_page(app: FastAPI) -> None:
-    """Add `/docs`, which shows the document without asking other servers for scripts."""
+    """Add `/docs`, which shows the document without loading scripts from other servers."""
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
@@ -129,7 +129,7 @@ def add_docs_page(app: FastAPI) -> None:
 
 
 def _form_schema() -> Schema:
-    """Return the edit body as a form, where pictures are files and nothing is null."""
+    """Return the edit body as a form, in which pictures are files and nothing is null."""
     form = EditBody.model_json_schema(ref_template=COMPONENT)
     form.pop("$defs", None)
     for name, field in form["properties"].items():
@@ -142,7 +142,7 @@ def _form_schema() -> Schema:
 
 
 def _schema(model: type[BaseModel]) -> Schema:
-    """Return a body's schema. The route names the action, and OpenAI's clients send null for absent fields."""
+    """Return a body's schema. The route determines the action, and OpenAI's clients send null for absent fields."""
     schema = model.model_json_schema(ref_template=COMPONENT)
     required = schema["required"] = [name for name in schema.get("required", []) if name != "action"]
     for name, field in schema["properties"].items():

@@ -1,4 +1,4 @@
-"""Failures as HTTP: the status that fits a code, and the shape that OpenAI's clients parse."""
+"""Failures over HTTP: the status that fits a code, and the body that OpenAI's clients parse."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ STATUS: dict[ErrorCode, int] = {
     ErrorCode.GENERATION_ERROR: 500,
     ErrorCode.UPLOAD_FAILED: 500,
     ErrorCode.NOT_SUPPORTED: 400,
-    ErrorCode.CANCELLED: 499,  # for the log: the caller is gone
+    ErrorCode.CANCELLED: 499,  # for the log only: the caller is gone
     ErrorCode.TIMEOUT: 500,
     ErrorCode.INTERNAL_ERROR: 500,
     ErrorCode.UNAUTHORIZED: 401,
@@ -40,12 +40,12 @@ ACTIONS = {EDIT: "edit", GENERATE: "generate"}
 
 
 def status_of(problem: JobError) -> int:
-    """Return the HTTP status. An upload that was asked for although there is no bucket is the caller's mistake."""
+    """Return the HTTP status. Asking for an upload where there is no bucket is the caller's mistake."""
     return 400 if problem.code is ErrorCode.UPLOAD_FAILED and problem.fields else STATUS[problem.code]
 
 
 def error_body(problem: JobError, status: int | None = None) -> dict[str, Any]:
-    """Return the body of an error, with `param` also where it is null."""
+    """Return the body of an error; `param` is present even if it is null."""
     status = status or status_of(problem)
     return OpenAIError(
         error=OpenAIErrorBody(
@@ -59,21 +59,20 @@ def error_body(problem: JobError, status: int | None = None) -> dict[str, Any]:
 
 
 def error_response(problem: JobError, *, retry_seconds: int = 1, beside: Mapping[str, Any] | None = None) -> Response:
-    """Return an error as OpenAI's clients parse it.
+    """Return an error in the form that OpenAI's clients parse.
 
-    `retry_seconds` is sent as Retry-After where the queue is full; `beside` is added to the body.
-    """
+    `retry_seconds` becomes Retry-After if the queue is full; `beside` is added to the body."""
     body = error_body(problem) | dict(beside or {})
     return _response(body, status_of(problem), retry_seconds)
 
 
 def job_error_response(answer: Mapping[str, Any], problem: JobError, retry_seconds: int) -> Response:
-    """Return the error answer of a job under the status that fits."""
+    """Return the error answer of a job with the status that fits."""
     return _response(answer, status_of(problem), retry_seconds)
 
 
 def refusal_response(problem: JobError, path: str, *, status: int | None = None, retry_seconds: int = 1) -> Response:
-    """Return the answer to a request that did not get to its route, in the shape of that route's errors."""
+    """Return the answer to a request that did not reach its route, in the form of that route's errors."""
     status = status or status_of(problem)
     is_job = path == ROOT or path in ACTIONS
     body = ErrorAnswer.of(ACTIONS.get(path, ""), problem).as_json() if is_job else error_body(problem, status)
@@ -95,7 +94,7 @@ def _retry_headers(status: int, retry_seconds: int) -> dict[str, str]:
         case 429:
             return {"Retry-After": str(retry_seconds)}
         case 500:
-            return {"x-should-retry": "false"}  # another attempt would cost the GPU's time again
+            return {"x-should-retry": "false"}  # another attempt would use the GPU again
         case 503:
             return {"Retry-After": str(LOADING_SECONDS)}
         case _:

@@ -29,7 +29,7 @@ from schemas.openai import (
 from web.errors import error_body
 
 LONGEST_SIDE = 512
-"""Of an unfinished picture, in pixels."""
+"""Longest side of an unfinished picture, in pixels."""
 
 PARTIAL_QUALITY = 80
 
@@ -65,15 +65,16 @@ class Events(ABC):
 
     @abstractmethod
     def failure(self, problem: JobError) -> dict[str, Any]:
-        """Return the data of the event `error`."""
+        """Return the data of the `error` event."""
 
     def end(self, problem: JobError | None) -> None:
         """End the stream, with an error if there is one. Called on the event loop after everything else."""
         self._loop.call_soon_threadsafe(self._waiting.put_nowait, problem or END)
 
     async def begun(self, patience: float) -> list[bytes]:
-        """Return the first event of a job, or nothing after `patience` seconds. Raises the JobError of a job that fails
-        before it begins."""
+        """Return the first event of a job, or nothing after `patience` seconds.
+
+        Raises the JobError of a job that fails before it begins."""
         first = await self._next(patience)
         if isinstance(first, JobError):
             raise first
@@ -160,7 +161,7 @@ class ImageEvents(Events):
 
 
 class JobEvents(Events):
-    """`progress`, `partial_image`, and then `answer` or `error` with the body of an answer without events."""
+    """`progress` and `partial_image` events, then `answer` or `error` with the body of an answer without events."""
 
     def __init__(self, action: str, refusal: Callable[[str, JobError], dict[str, Any]]) -> None:
         super().__init__()

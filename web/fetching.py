@@ -1,4 +1,4 @@
-"""Callers' pictures by URL, fetched before their jobs join the queue: a slow host holds up nobody else."""
+"""Fetches callers' pictures by URL before their jobs join the queue, so that a slow host delays nobody else."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ from transport.fetch import Fetcher
 
 
 class Fetches:
-    """Fetches for `at_once` callers at a time, of whom `most_waiting` may wait for a place."""
+    """Fetches pictures for `at_once` callers at a time; `most_waiting` more may wait."""
 
     def __init__(self, fetcher: Fetcher, at_once: int, most_waiting: int) -> None:
         self._fetcher = fetcher
@@ -19,11 +19,10 @@ class Fetches:
         self._callers = 0
 
     async def fetched(self, urls: Mapping[str, str], cancelled: threading.Event) -> dict[str, bytes]:
-        """Return the bodies of `urls`, which are given with the fields that name them.
+        """Return the contents of `urls`, which maps each URL to the field that names it.
 
-        Raises JobError where one cannot be had, TOO_MANY_REQUESTS where too many callers wait, and CANCELLED soon after
-        `cancelled` is set.
-        """
+        Raises JobError if one cannot be fetched, TOO_MANY_REQUESTS if too many callers wait, and CANCELLED soon after
+        `cancelled` is set."""
         if not urls:
             return {}
         if self._callers >= self._most:

@@ -1,4 +1,4 @@
-"""Request bodies, JSON or form, as one kind of dictionary. All are bounded before they are parsed."""
+"""Reads JSON and form bodies into the same kind of dictionary. Sizes are limited before anything is parsed."""
 
 import asyncio
 import json
@@ -18,21 +18,21 @@ from schemas.errors import ErrorCode, JobError
 from schemas.openai import EditBody
 
 FLATTENED = re.compile(r"(\w+)\[(\d{0,4})\]")
-"""`image[]`, `placement_coordinates[0]`."""
+"""`image[]` or `placement_coordinates[0]`."""
 
 LISTS = frozenset({"image", "images", "placement_coordinates", "placement_box"})
 """Fields that may be a JSON list. A prompt that looks like one is still a prompt."""
 
 WORDS = EditBody.model_fields.keys() - {"image", "images", "mask"}
-"""Fields that are no pictures."""
+"""Fields that are not pictures."""
 
 MOST_FILES, MOST_FIELDS = 32, 200
 
 MOST_COMMAS = 100_000
-"""In a JSON body: about one a value. A prompt has at most 32,000, base64 none."""
+"""Most commas in a JSON body, which has about one per value. A prompt has at most 32,000, base64 none."""
 
 MOST_URLENCODED_BYTES = 16_000_000
-"""A picture of 10 MB as base64, and its `+`, `/` and `=` escaped."""
+"""Room for a picture of 10 MB as base64 whose `+`, `/` and `=` are escaped."""
 
 UTF_8_MARK = b"\xef\xbb\xbf"
 
@@ -50,7 +50,7 @@ def is_form(request: Request) -> bool:
 
 
 async def read_form(request: Request, max_part_bytes: int) -> dict[str, Any]:
-    """Return a form's fields: strings, lists where a name came more than once, and files as base64."""
+    """Return a form's fields: strings, lists if a name occurs more than once, and files as base64."""
     try:
         if _kind(request) == URLENCODED:
             body = await _whole_body(request, MOST_URLENCODED_BYTES)
@@ -63,11 +63,11 @@ async def read_form(request: Request, max_part_bytes: int) -> dict[str, Any]:
     except MultiPartException as problem:
         raise _invalid(problem.message) from None
     except UnicodeError:
-        raise _invalid("it is not in the charset it names") from None
+        raise _invalid("it is not in the charset that it declares") from None
 
 
 class _InMemory(MultiPartParser):
-    """Keeps files in memory, which `Uploads` bounds: no folder has to be writable."""
+    """Keeps files in memory, limited by `Uploads`, so that no folder has to be writable."""
 
     def __init__(self, headers: Any, stream: AsyncGenerator[bytes, None], max_part_bytes: int) -> None:
         super().__init__(headers, stream, max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=max_part_bytes)
@@ -79,7 +79,9 @@ async def _whole_body(request: Request, max_bytes: int | None = None) -> bytes:
     async for piece in request.stream():
         body += piece
         if max_bytes is not None and len(body) > max_bytes:
-            message = f"A form of this kind may have {max_bytes / 1e6:g} MB; send pictures as {MULTIPART} or JSON"
+            message = (
+                f"A form of this type may have at most {max_bytes / 1e6:g} MB; send pictures as {MULTIPART} or JSON"
+            )
             raise JobError(ErrorCode.IMAGE_TOO_LARGE, message, ("body",))
     return bytes(body)
 
@@ -97,11 +99,11 @@ def _urlencoded(body: bytes) -> list[tuple[str, str]]:
     try:
         return parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
-        raise _invalid(f"it is no form of at most {MOST_FIELDS} fields") from None
+        raise _invalid(f"it is not a form of at most {MOST_FIELDS} fields") from None
 
 
 async def _text(name: str, part: str | UploadFile) -> str:
-    """Return a part's text, also of words that a client sends as a file."""
+    """Return a part's text, even if a client sent it as a file."""
     if isinstance(part, str):
         return part
     data = await part.read()
@@ -141,7 +143,7 @@ def _value(name: str, text: str) -> object:
 
 
 def _parsed(body: bytes) -> object:
-    """Return the JSON's value. Values are counted first: each small one takes fifty times its bytes once parsed."""
+    """Return the parsed JSON. Its values are counted first: a small one takes fifty times its size once parsed."""
     if body.count(b",") > MOST_COMMAS:
         raise _invalid(f"its JSON has more than {MOST_COMMAS:,} values")
     try:

@@ -1,4 +1,4 @@
-"""Middleware for every request: its id, access, size limit, and the line in the log when it is answered."""
+"""Middleware for every request: its id, access, size limit, and its line in the log."""
 
 import logging
 import re
@@ -21,18 +21,18 @@ log = logging.getLogger("server")
 OWN_ID = re.compile(r"[\w.-]{1,128}", re.ASCII)
 SLASHES = re.compile(r"/{2,}")
 ELSEWHERE = "elsewhere"
-"""Label of all paths that are no routes: there is no end of them."""
+"""Label of all paths that are not routes, of which there is no limited number."""
 
 UNANSWERED = 499
-"""Status in the log of a request whose caller hung up."""
+"""Status in the log for a request whose caller hung up."""
 
 Count = Callable[[str, int, float], None]
-"""Takes the route, the status and the seconds of an answered request."""
+"""Called with the route, the status and the seconds of an answered request."""
 
 
 @dataclass(frozen=True)
 class Front:
-    """An ASGI middleware. Doubled and trailing slashes are dropped from paths, and HEAD is answered like GET."""
+    """An ASGI middleware. It removes doubled and trailing slashes from paths, and answers HEAD like GET."""
 
     app: ASGIApp
     access: Access
@@ -43,7 +43,7 @@ class Front:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        # A copy: the server decides by its own scope that an answer to HEAD has no body.
+        # A copy: the server looks at its own scope to know that an answer to HEAD has no body.
         scope = dict(scope, path=SLASHES.sub("/", scope["path"]).rstrip("/") or "/")
         if scope["method"] == "HEAD":
             scope["method"] = "GET"
@@ -88,7 +88,7 @@ def _own_id(headers: Headers) -> str | None:
 
 
 def _route(scope: Scope) -> str:
-    """Return the route's path, also of requests that were refused before routing."""
+    """Return the route's path, even for requests that were refused before routing."""
     paths = {getattr(route, "path", ELSEWHERE) for route in scope["app"].routes}
     path = scope["path"] if scope["path"] in paths else ELSEWHERE
     return str(getattr(scope.get("route"), "path", path))

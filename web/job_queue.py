@@ -1,4 +1,4 @@
-"""A queue of jobs: they run one at a time in the order of their arrival, and only so many may wait."""
+"""A queue of jobs that run one at a time in the order of arrival; only a limited number may wait."""
 
 import asyncio
 import math
@@ -20,14 +20,13 @@ REPLACED = "This server is being replaced"
 class JobQueue:
     """Joined on the event loop; the work runs on a thread of the queue's own.
 
-    Work hangs if it takes more than `longest` seconds, or does not stop `patience` seconds after its caller gave up.
-    Nothing can run then: all jobs fail with that reason, and `stuck` is called.
-    """
+    Work hangs if it takes more than `longest` seconds, or does not stop within `patience` seconds after its caller gave
+    up. Nothing can run then: all jobs fail with that reason, and `stuck` is called."""
 
     def __init__(
         self, most_waiting: int, longest: Callable[[], float], patience: float, stuck: Callable[[], None]
     ) -> None:
-        self._most = most_waiting + 1  # one runs
+        self._most = most_waiting + 1  # one of them runs
         self._longest = longest
         self._patience = patience
         self._stuck = stuck
@@ -38,20 +37,19 @@ class JobQueue:
 
     @property
     def length(self) -> int:
-        """Jobs that run or wait."""
+        """Number of running and waiting jobs."""
         return len(self._jobs)
 
     @property
     def seconds_a_job(self) -> int:
-        """Estimate of when a place is free: the seconds that the last job took."""
+        """Estimated seconds until a place is free: the duration of the last job."""
         return max(1, min(LONGEST_RETRY_SECONDS, math.ceil(self._last_seconds)))
 
     def join(self, work: Callable[[], T]) -> "asyncio.Future[T]":
         """Return the future result of `work`.
 
-        Raises JobError TOO_MANY_REQUESTS if the queue is full, MODEL_NOT_READY if it hangs. Cancelling the result gives
-        up a place in the queue; it does not end work that runs.
-        """
+        Raises JobError TOO_MANY_REQUESTS if the queue is full, or MODEL_NOT_READY if it hangs. Cancelling the result
+        gives up a place in the queue; it does not stop running work."""
         if self.hangs:
             raise JobError(ErrorCode.MODEL_NOT_READY, REPLACED)
         if self.length >= self._most:
@@ -79,7 +77,7 @@ class JobQueue:
             self._last_seconds = time.monotonic() - started
 
     def _watch(self, job: Future[Any]) -> None:
-        """Give up a running job whose caller has gone if it does not stop."""
+        """Declare the queue stuck if a running job does not stop although its caller is gone."""
         if job.running():
             watch = threading.Timer(self._patience, self._give_up, [job])
             watch.daemon = True
@@ -87,7 +85,7 @@ class JobQueue:
 
     def _give_up(self, job: Future[Any]) -> None:
         try:
-            job.set_exception(JobError(ErrorCode.TIMEOUT, f"The job does not stop. {REPLACED}"))
+            job.set_exception(JobError(ErrorCode.TIMEOUT, f"The job did not stop. {REPLACED}"))
         except InvalidStateError:
             return  # the job has just ended
         self.hangs = True

@@ -9,7 +9,7 @@ from schemas.settings import Settings
 
 
 class JsonLines(logging.Formatter):
-    """Formats records as JSON, one object a line."""
+    """Formats records as JSON, one object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = getattr(record, "fields", None) or {"message": record.getMessage()}

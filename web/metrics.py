@@ -1,4 +1,4 @@
-"""The server's metrics for Prometheus. Every name begins with `qwen_edit_` and ends with its unit."""
+"""Prometheus metrics of the server. Every name begins with `qwen_edit_` and ends with its unit."""
 
 import time
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ class Metrics:
 
 
 class StageClock:
-    """Measures a job's stages from its progress; the first is the wait for its turn."""
+    """Measures a job's stages from its progress; the first one is the wait for its turn."""
 
     def __init__(self, stages: Histogram) -> None:
         self._stages = stages
@@ -67,7 +67,7 @@ class StageClock:
 
 
 class _State(Collector):
-    """Collects values that other objects count, when Prometheus asks."""
+    """Collects values that other objects count, whenever Prometheus asks."""
 
     def __init__(self, worker: WorkerState, queue: JobQueue) -> None:
         self._worker = worker
@@ -75,16 +75,18 @@ class _State(Collector):
 
     def collect(self) -> Iterator[Metric]:
         jobs, cards = self._worker.stats.jobs(), graphics()
-        yield GaugeMetricFamily("qwen_edit_queue_depth", "Jobs that run or wait", value=self._queue.length)
+        yield GaugeMetricFamily("qwen_edit_queue_depth", "Running and waiting jobs", value=self._queue.length)
         ended = CounterMetricFamily("qwen_edit_jobs", "Jobs that ended, by outcome", labels=["outcome"])
         for outcome in ("done", "failed"):
             ended.add_metric([outcome], jobs[outcome])
         yield ended
         yield CounterMetricFamily(
-            "qwen_edit_fallbacks", "Jobs that the preview engine took over", value=jobs["fallbacks"]
+            "qwen_edit_fallbacks",
+            "Jobs that the preview engine answered after the model failed",
+            value=jobs["fallbacks"],
         )
         yield CounterMetricFamily(
-            "qwen_edit_cutout_cache_hits", "Jobs whose product was cut out before", value=self._worker.cut_outs.hits
+            "qwen_edit_cutout_cache_hits", "Jobs whose cut-out was in the cache", value=self._worker.cut_outs.hits
         )
         ready = self._worker.is_loaded
         yield GaugeMetricFamily("qwen_edit_model_loaded", "1 once the model is loaded, else 0", value=int(ready))

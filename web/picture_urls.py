@@ -1,4 +1,4 @@
-"""Short-lived URLs of pictures that this process keeps in memory, where no bucket is configured."""
+"""Short-lived URLs of pictures that this process keeps in memory when no bucket is configured."""
 
 import secrets
 import threading
@@ -16,20 +16,22 @@ Stored = tuple[bytes, str]
 
 
 class PictureStore:
-    """Files of the last `seconds`, at most `max_bytes` of them; the least recently used go first."""
+    """Files of the last `seconds`, up to `max_bytes`; the least recently used are dropped first."""
 
     def __init__(self, seconds: float, max_bytes: int) -> None:
         self._lock = threading.Lock()
         self._files: TTLCache[str, Stored] = TTLCache(max_bytes, seconds, getsizeof=lambda stored: len(stored[0]))
 
     def put(self, data: bytes, mime_type: str, name: str) -> str:
-        """Keep a file and return its name, which cannot be guessed. Raises JobError if it is larger than the store."""
+        """Store a file and return its unguessable name. Raises JobError if it is larger than the store."""
         unguessable = f"{secrets.token_urlsafe(24)}-{name}"
         try:
             with self._lock:
                 self._files[unguessable] = data, mime_type
         except ValueError:
-            message = "The picture is too large to be served by URL here: ask for b64_json, or configure a bucket"
+            message = (
+                "The picture is too large to be served from this server's memory: use b64_json, or configure a bucket"
+            )
             raise JobError(ErrorCode.UPLOAD_FAILED, message, ("response_format",)) from None
         return unguessable
 
@@ -40,7 +42,7 @@ class PictureStore:
 
 @dataclass(frozen=True)
 class PictureUrls:
-    """Puts pictures into the store and answers with URLs at `base`, like a bucket."""
+    """Stores pictures like a bucket and returns URLs below `base`."""
 
     store: PictureStore = field(repr=False)
     base: str
@@ -50,7 +52,7 @@ class PictureUrls:
 
 
 def base_of(request: Request, public_url: str | None) -> str:
-    """Return the URL that the caller knows this server by, without a slash at the end."""
+    """Return the URL under which the caller knows this server, without a trailing slash."""
     if public_url:
         return public_url.rstrip("/")
     headers = request.headers
@@ -60,5 +62,5 @@ def base_of(request: Request, public_url: str | None) -> str:
 
 
 def _first(headers: Headers, name: str) -> str:
-    """Return a header's first value: each proxy adds its own behind it."""
+    """Return a header's first value: each proxy appends its own."""
     return headers.get(name, "").partition(",")[0].strip()

@@ -1,4 +1,5 @@
-"""uvicorn's HTTP protocol with deadlines: nobody who stalls keeps a connection, or the server at its end."""
+"""uvicorn's HTTP protocol with deadlines, so that stalled callers hold neither a connection nor the server's
+shutdown."""
 
 import asyncio
 from typing import Any
@@ -6,22 +7,22 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_SECONDS = 60.0
-"""How long a request's headers may take, from the connection or from their first byte."""
+"""Time for a request's headers, from the connection or from their first byte."""
 
 WRITE_SECONDS = 60.0
-"""How long an answer may lie unread without progress."""
+"""Time that an answer may wait for its reader without progress."""
 
 SHUTDOWN_WRITE_SECONDS = 8.0
-"""The same while the server ends."""
+"""The same limit during shutdown."""
 
 LAST_WRITES_SECONDS = 20.0
-"""While the server ends: how long an answer may take altogether. Orchestrators kill 30 s after they asked."""
+"""Total time for an answer during shutdown. Orchestrators kill the process 30 s after the request to stop."""
 
 MAX_HEADER_BYTES = 65_536
 
 
 class Protocol(H11Protocol):
-    """Closes connections that stall; on shutdown also those whose request is not complete."""
+    """Closes connections that stall; on shutdown also those whose request is incomplete."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -62,7 +63,7 @@ class Protocol(H11Protocol):
         self._watch_writing()
 
     def shutdown(self) -> None:
-        """Let jobs at work be answered; close the connection if there is none, or if its request is not complete."""
+        """Let running jobs be answered; close the connection if there is none or its request is incomplete."""
         self._is_ending = True
         if self.cycle is not None and not self.cycle.response_complete and self.cycle.more_body:
             self.transport.abort()

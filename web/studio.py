@@ -1,4 +1,4 @@
-"""The page at / for trying the worker in a browser: plain files, nothing from other servers."""
+"""The page at / for trying the worker in a browser: static files, nothing from other servers."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path

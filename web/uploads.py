@@ -1,4 +1,4 @@
-"""Request bodies on their way in: bounded one by one and all together, and not slower than a caller must be."""
+"""Incoming request bodies, limited one by one, in total, and in how slow they may be."""
 
 import asyncio
 import time
@@ -9,15 +9,15 @@ from starlette.types import Message, Receive
 from schemas.errors import ErrorCode, JobError
 
 GRACE_SECONDS = 60.0
-"""The longest silence within a request, and how long it may take whatever its size."""
+"""Longest silence within a request, and time that any request may take whatever its size."""
 
 LEAST_BYTES_PER_SECOND = 20_000
-"""The rate that an upload must keep after its grace: a third of a slow mobile uplink."""
+"""Rate that an upload must keep after its grace time: a third of a slow mobile uplink."""
 
 
 @dataclass
 class Uploads:
-    """Memory of all requests' bodies: at most `max_bytes`, of which one request may have `max_request_bytes`."""
+    """Memory of all request bodies: at most `max_bytes`, of which one request may use `max_request_bytes`."""
 
     max_request_bytes: int
     max_bytes: int
@@ -34,7 +34,7 @@ class Upload:
     held: int = 0
 
     def hold(self, count: int) -> None:
-        """Count bytes that this request keeps in memory. Raises JobError TOO_MANY_REQUESTS where there is no room."""
+        """Count bytes that this request keeps in memory. Raises JobError TOO_MANY_REQUESTS if there is no room."""
         if self.uploads.held + count > self.uploads.max_bytes:
             message = "Too many pictures are being sent to this server, try again later"
             raise JobError(ErrorCode.TOO_MANY_REQUESTS, message)
@@ -46,11 +46,10 @@ class Upload:
         self.held = 0
 
     def limited(self, receive: Receive) -> Receive:
-        """Return `receive` with the limits of size, memory and time; it raises JobError.
+        """Return `receive` with limits on size, memory and time; it raises JobError.
 
-        A body that is too large is read up to twice the limit and dropped: a client that is still sending does not read
-        its answer.
-        """
+        A body that is too large is read up to twice the limit and discarded, because a client that is still sending
+        does not read its answer."""
         is_complete = False
 
         async def receive_next() -> Message:
@@ -72,7 +71,7 @@ class Upload:
             self.release()
             while self.received <= 2 * limit and not is_complete:
                 await receive_next()
-            raise JobError(ErrorCode.IMAGE_TOO_LARGE, f"The request has more than {limit / 1e6:g} MB, the limit")
+            raise JobError(ErrorCode.IMAGE_TOO_LARGE, f"The request is larger than the limit of {limit / 1e6:g} MB")
 
         return receive_limited
 

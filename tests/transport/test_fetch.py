@@ -465,7 +465,7 @@ def test_allowed_hosts_are_asked(host: str, internet: Internet) -> None:
 )
 def test_other_hosts_are_not_even_resolved(host: str, internet: Internet) -> None:
     message = refusal(internet.fetcher(allowed_hosts=("cdn.example", "*.myshopify.com")), f"https://{host}/")
-    assert f"pictures from {host} are not accepted here" in message
+    assert f"pictures from {host} are not allowed" in message
     assert internet.asked == []
 
 

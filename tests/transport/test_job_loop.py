@@ -190,7 +190,7 @@ def test_junk_in_place_of_jobs_is_an_error_line_and_not_the_end(
         await running
 
     play(scene)
-    assert "entries that are no jobs" in caplog.text
+    assert "entries that are not jobs" in caplog.text
 
 
 @pytest.mark.parametrize("nothing", [None, [], AskError("ContentTypeError"), {"input": {}}])
