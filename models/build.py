@@ -1,4 +1,5 @@
-"""Builds the engine that the settings and the machine call for. Heavy libraries are imported only by that engine."""
+"""Builds the engine for the settings and the machine. Heavy libraries are imported only by the engine that needs
+them."""
 
 from collections.abc import Callable
 
@@ -14,7 +15,7 @@ Load = Callable[[], ImageModel]
 
 
 def build(settings: Settings) -> Resident:
-    """Return the resident engine, which starts to load at once. Raises SettingsError if it cannot run here."""
+    """Return the resident engine, which starts loading at once. Raises SettingsError if it cannot run here."""
     find_profile(settings.model_profile)
     engine = choose(settings, graphics().count)
     return Resident(engine, LOADERS[engine](settings), settings.ready_wait_seconds)
@@ -29,7 +30,7 @@ def choose(settings: Settings, cards: int) -> Engine:
         return "qwen"
     if settings.on_platform:
         raise SettingsError(
-            "ENGINE: auto found no usable GPU on this worker; ENGINE=preview serves previews on purpose"
+            "ENGINE: auto found no usable GPU on this worker; to serve previews on purpose, set ENGINE=preview"
         )
     return "preview"
 

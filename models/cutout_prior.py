@@ -1,9 +1,8 @@
-"""A learned prior for cut-outs: an ONNX model that says for each pixel how likely it is product.
+"""A segmentation model for cut-outs: an ONNX model that tells for each pixel how likely it belongs to the product.
 
-Any model of the U²-Net kind fits: one RGB input normalized by ImageNet's
-mean and deviation, whose first output is one plane of probabilities or logits, such as U²-Netp (320 pixels a side) and
-BiRefNet (1,024). `docs/licences.md` says who made them.
-"""
+Any model of the U²-Net kind works: one RGB input normalized by ImageNet's mean and deviation, whose first output is one
+plane of probabilities or logits, such as U²-Netp (320 pixels per side) and BiRefNet (1,024). `docs/licences.md` names
+the authors."""
 
 import hashlib
 import urllib.request
@@ -25,20 +24,18 @@ CACHE = Path.home() / ".cache" / "product-placement"
 
 DOWNLOAD_SECONDS = 60
 DEFAULT_SIDE = 1024
-"""Pixels. Side of the input of a model that leaves its size open."""
+"""Input side in pixels of a model that leaves its size open."""
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
-"""ImageNet's, with which these models were trained."""
+"""ImageNet's standard deviation, with which these models were trained."""
 
 
 def load_prior(model: str, source: str = DOWNLOAD_URL, cache: Path = CACHE) -> Prior | None:
     """Return the prior that `CUTOUT_MODEL` names: "none", "download" for U²-Netp, or the path of an ONNX file.
 
-    U²-Netp is read from the address `source` once and kept in `cache`.
-
-    Raises SettingsError if onnxruntime is not installed or the file is missing, damaged, or not such a model.
-    """
+    U²-Netp is downloaded once from `source` and kept in `cache`. Raises SettingsError if onnxruntime is not installed
+    or the file is missing, damaged, or not such a model."""
     if model == "none":
         return None
     path = _downloaded(source, cache / "u2netp.onnx") if model == "download" else Path(model)
@@ -48,15 +45,15 @@ def load_prior(model: str, source: str = DOWNLOAD_URL, cache: Path = CACHE) -> P
         return OnnxPrior(path)
     except ImportError as problem:
         raise SettingsError("CUTOUT_MODEL needs the package onnxruntime") from problem
-    except Exception as problem:  # onnxruntime's errors have no other class in common
+    except Exception as problem:  # onnxruntime's errors have no other common base class
         raise SettingsError(f"CUTOUT_MODEL: {path} is not a usable ONNX model") from problem
 
 
 class OnnxPrior:
-    """Calls the model on a picture squeezed into the square of its input. Thread-safe."""
+    """Runs the model on a picture resized to its square input. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
-        import onnxruntime  # optional: only who configures a model needs it
+        import onnxruntime  # optional: needed only where a model is configured
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = max(1, cv2.getNumThreads())
@@ -76,7 +73,7 @@ class OnnxPrior:
 
 
 def _downloaded(source: str, path: Path) -> Path:
-    """Return `path` after making sure that it holds U²-Netp as its hash says."""
+    """Return `path` after making sure, by its hash, that it holds U²-Netp."""
     if path.is_file() and _sha256(path.read_bytes()) == U2NETP_SHA256:
         return path
     try:

@@ -36,9 +36,9 @@ class Control:
 
     report: Report = lambda _progress: None
     deadline: float = float("inf")
-    """In the seconds of time.monotonic()."""
+    """Deadline on the clock of time.monotonic(), in seconds."""
     arrived: float = field(default_factory=time.monotonic)
-    """Arrival of the job, in the seconds of time.monotonic()."""
+    """Arrival of the job on the clock of time.monotonic(), in seconds."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     span: tuple[float, float] = (0.0, 100.0)
     """Start and end of this part of the job, in percent of the whole job."""
@@ -79,7 +79,8 @@ class Control:
             raise JobError(ErrorCode.TIMEOUT, "The job ran longer than this worker allows")
 
     def wants_preview(self, step: int, of: int) -> bool:
-        """Return True if a preview is due after `step` steps; never after the last, which is the picture itself."""
+        """Return True if a preview is due after `step` steps; never after the last step, whose result is the picture
+        itself."""
         due = [round(number * of / (self.previews + 1)) for number in range(1, self.previews + 1)]
         return self.show is not None and 0 < step < of and step in due
 
@@ -107,7 +108,7 @@ class Sampling:
 
 @dataclass(frozen=True, eq=False)
 class PlacedProduct:
-    """A product in its place, with the caller's words about it, the shop's title of it and its real height."""
+    """A product in its place, with the caller's instructions, the shop's title and the real height."""
 
     cut_out: CutOut
     placement: Placement
@@ -118,8 +119,10 @@ class PlacedProduct:
 
 @dataclass(frozen=True, eq=False)
 class EditTask:
-    """Place the product in the room. `guide` is the composited picture; `region` contains everything that may change,
-    None the whole photo. `by_words`: the position is given by the instructions only."""
+    """Place the product in the room.
+
+    `guide` is the composited picture. `region` contains everything that may change, or is None for the whole photo.
+    `by_words` means that only the instructions give the position."""
 
     room: Picture
     products: tuple[PlacedProduct, ...]
@@ -129,13 +132,13 @@ class EditTask:
     region: Box | None = None
     by_words: bool = False
     replaces: str = ""
-    """The thing in the room that the product replaces, in words; empty for none."""
+    """The object in the room that the product replaces, in words; empty for none."""
     must_paint_behind: bool = False
-    """True if what is replaced is not hidden by the product."""
+    """True if the product does not hide the replaced object."""
 
     @property
     def instructions(self) -> str:
-        """The wishes of all products."""
+        """The instructions of all products."""
         return " ".join(each.instructions for each in self.products if each.instructions)
 
 
@@ -174,9 +177,11 @@ class Question:
 
 @dataclass(frozen=True, eq=False)
 class Painted:
-    """The result of an engine with the schedule that was used. `warnings` name the fields that had no effect; `window`
-    is the part of the room that an edit covers, None all of it; `engine` is set if it differs from the model's name;
-    `is_guide` is True if the pixels are the compositor's guide itself."""
+    """The result of an engine, with the schedule that was used.
+
+    `warnings` name the fields that had no effect. `window` is the part of the room that an edit covers, or None for all
+    of it. `engine` is set if it differs from the model's name. `is_guide` is True if the pixels are the compositor's
+    guide itself."""
 
     pixels: Pixels
     steps: int
@@ -202,14 +207,14 @@ class ImageModel(Protocol):
 
     @property
     def products_per_pass(self) -> int:
-        """How many products an edit may have at once."""
+        """The number of products that one edit can have."""
 
     @property
     def plan(self) -> dict[str, Any]:
         """The loaded weights and their precision, for health_check."""
 
     def edit(self, task: EditTask, control: Control) -> Painted:
-        """Return pixels of the room's size, or of the size of the window."""
+        """Return pixels of the size of the room or of the window."""
 
     def generate(self, task: GenerateTask, control: Control) -> Painted:
         """Return pixels of the task's size."""
@@ -218,4 +223,4 @@ class ImageModel(Protocol):
         """Return pixels of the task's size. Raises JobError NOT_SUPPORTED if the engine cannot paint from a prompt."""
 
     def ask(self, question: Question, control: Control) -> str | None:
-        """Return the answer of the engine's language model, None if it has none."""
+        """Return the answer of the engine's language model, or None if it has none."""

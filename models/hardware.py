@@ -9,7 +9,7 @@ from schemas.answers import Graphics
 
 @dataclass(frozen=True)
 class Cards:
-    """The number of GPUs and the properties of the first."""
+    """The number of GPUs and the properties of the first one."""
 
     """The number of GPUs and the properties of the first."""
 
@@ -18,7 +18,7 @@ class Cards:
 
 
 def graphics() -> Cards:
-    """Return the GPUs that the driver reports; a count of 0 without a driver or if it fails."""
+    """Return the GPUs that the driver reports; the count is 0 without a driver or if it fails."""
     try:
         pynvml.nvmlInit()
         try:
@@ -35,6 +35,6 @@ def _first() -> Graphics:
     name = pynvml.nvmlDeviceGetName(card)
     try:
         memory = pynvml.nvmlDeviceGetMemoryInfo(card)
-    except pynvml.NVMLError_NotSupported:  # the GPU shares the main memory
+    except pynvml.NVMLError_NotSupported:  # the GPU shares main memory
         return Graphics(name=name)
     return Graphics(name=name, memory_total=memory.total, memory_free=memory.free)

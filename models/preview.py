@@ -11,11 +11,11 @@ from schemas.errors import ErrorCode, JobError
 from schemas.jobs import Quality
 
 CANNOT_REPLACE = (
-    "Invalid replace: the preview engine cannot paint what is behind the old thing, and the product does not cover it"
+    "Invalid replace: the preview engine cannot paint what is behind the old object, and the product does not cover it"
 )
 
 
-NO_TABLE = "The rooms that the preview engine draws have no free table: the product stands on the floor"
+NO_TABLE = "Rooms drawn by the preview engine have no free table: the product stands on the floor"
 
 
 class Preview:
@@ -29,7 +29,7 @@ class Preview:
         return {"engine": self.name, "model": None}
 
     def edit(self, task: EditTask, control: Control) -> Painted:
-        """Return the guide, which already is the picture."""
+        """Return the guide, which already is the finished picture."""
         control.progress("compose", 1, 1)
         if task.must_paint_behind:
             raise JobError(ErrorCode.NOT_SUPPORTED, CANNOT_REPLACE, ("replace",))
@@ -44,7 +44,7 @@ class Preview:
         if task.surface == "tabletop":
             warnings.append(NO_TABLE)
         if task.instructions:
-            warnings.append("instructions have no effect on the rooms that the preview engine draws")
+            warnings.append("instructions have no effect on rooms drawn by the preview engine")
         return Painted(compose(scene.pixels, task.cut_out, placement).pixels, 0, 1.0, tuple(warnings))
 
     def ask(self, question: Question, control: Control) -> str | None:  # noqa: ARG002  the Protocol's parameters
@@ -59,8 +59,8 @@ class Preview:
 
 
 def _wish(task: GenerateTask, scene: DrawnScene) -> Wish:
-    """Return where the product belongs in a drawn room: at its free place, at the ceiling above that, or on what the
-    surface's own search finds."""
+    """Return where the product goes in a drawn room: at the free position, on the ceiling above it, or where the
+    surface's own search finds one."""
     points = {"floor": scene.foot, "rug": scene.foot, "ceiling": (scene.foot[0], 0)}
     surface = scene.surface if task.surface in ("auto", "tabletop") else task.surface
     return Wish(coordinates=points.get(surface), surface=surface, product_height_cm=task.product_height_cm)

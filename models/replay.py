@@ -1,4 +1,5 @@
-"""Replays recorded full-frame results in place of the denoising; everything before and after it is real. No torch."""
+"""Replays recorded full-frame results instead of denoising; everything before and after is real. Torch is not
+needed."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,8 +26,7 @@ PROFILE = PROFILES["qwen-image-edit-2511"]
 """The profile whose working size the recordings are resampled to."""
 
 SAME_SHAPE = 0.03
-"""Largest relative difference of the aspect ratio at which a recording still counts as full frame: models paint on a
-grid."""
+"""Largest relative difference in aspect ratio at which a recording counts as full frame: models paint on a grid."""
 
 ANSWERS = "answers.json"
 """The language model's recorded answers: a list of {"asked": part of the question, "answer": text}."""
@@ -44,7 +44,7 @@ class RecordedAnswer(BaseModel):
 
 
 def open_replay(folder: Path) -> ImageModel:
-    """Return the engine for a folder of pictures. Raises SettingsError if there are none."""
+    """Return the engine for a folder of pictures. Raises SettingsError if the folder has none."""
     recordings = sorted(file for file in folder.iterdir() if file.suffix.lower() in KINDS)
     if not recordings:
         raise SettingsError("REPLAY_DIR: there is no PNG, JPEG or WebP picture in it")
@@ -59,7 +59,7 @@ def _answers(file: Path) -> list[RecordedAnswer]:
 
 
 class Replay:
-    """An engine that plays recording number `seed` modulo their count."""
+    """An engine that plays recording number `seed` modulo the number of recordings."""
 
     name = "replay"
     device = "cpu"

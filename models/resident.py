@@ -20,7 +20,7 @@ CANCEL_CHECK_SECONDS = 0.2
 
 
 class Resident:
-    """An engine that loads on a thread of its own. `wait_seconds` bounds how long a job waits for it."""
+    """An engine that loads on its own thread. `wait_seconds` limits how long a job waits for it."""
 
     """An engine that loads on a thread of its own. `wait_seconds` bounds how long a job waits for it."""
 
@@ -32,7 +32,7 @@ class Resident:
 
     def model(self, control: Control) -> ImageModel:
         """Wait for the engine and return it. Raises JobError MODEL_NOT_READY if loading failed or takes longer than
-        `wait_seconds` since the job arrived, CANCELLED if the job was cancelled."""
+        `wait_seconds` from the job's arrival, and CANCELLED if the job was cancelled."""
         until = control.arrived + self._wait_seconds
         with control.waiting():
             while not self._model.done():

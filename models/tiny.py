@@ -1,4 +1,4 @@
-"""The diffusion engine on tiny random weights of the real classes, for tests and to verify an installation. Its
+"""The diffusion engine with tiny random weights in the real classes, for tests and for checking an installation. Its
 pictures are noise."""
 
 import json
@@ -58,7 +58,8 @@ LORA_TARGETS = (
 
 
 def build_tiny(max_preview_share: float = math.inf) -> ImageModel:
-    """Return the tiny engine. Previews are not limited by default: with weights this small they cost the most."""
+    """Return the tiny engine. Previews are not limited by default: with weights this small they take most of the
+    time."""
     parts = components()
     add_loras(parts.edit.transformer)
     edit = replace(parts.edit, adapters=frozenset(few.name for few in LORAS.values()))
@@ -120,7 +121,7 @@ MODEL_INDEX = {
 
 
 def _tokenizer() -> Qwen2Tokenizer:
-    """Return a tokenizer with one token for each byte."""
+    """Return a tokenizer with one token per byte."""
     vocabulary = {letter: number for number, letter in enumerate(sorted(ByteLevel.alphabet()))}
     vocabulary |= {token: len(vocabulary) + number for number, token in enumerate(SPECIAL_TOKENS)}
     tokenizer = Qwen2Tokenizer(vocab=vocabulary, merges=[])

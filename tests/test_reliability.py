@@ -198,7 +198,7 @@ class TestFailures:
         ("instructions", "sentence"),
         [
             ("bug", "Something went wrong inside the worker [INTERNAL_ERROR]"),
-            ("oom", "The GPU ran out of memory, also at half the size [OUT_OF_MEMORY]"),
+            ("oom", "The GPU ran out of memory, even at half the size [OUT_OF_MEMORY]"),
             ("broken", "The model failed to paint the picture [GENERATION_ERROR]"),
         ],
     )

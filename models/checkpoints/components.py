@@ -13,8 +13,10 @@ from models.checkpoints.profiles import Profile, Schedule, TaskLora
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A transformer and its sampling. `adapters` names the LoRAs that can be added to its weights or subtracted from
-    them, `fused` the one that is part of the weights, `task` the one that every edit with a guide adds."""
+    """A transformer and its sampling.
+
+    `adapters` names the LoRAs that can be added to its weights or subtracted from them, `fused` the one that is part of
+    the weights, and `task` the one that every edit with a guide adds."""
 
     profile: Profile
     transformer: QwenImageTransformer2DModel
@@ -38,7 +40,8 @@ class Checkpoint:
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """The parts of the pipelines. `text` paints from a prompt without references; if None, the edit checkpoint does."""
+    """The parts of the pipelines. `text` paints from a prompt without references; if it is None, the edit checkpoint
+    does."""
 
     edit: Checkpoint
     text_encoder: Qwen2_5_VLForConditionalGeneration

@@ -1,7 +1,7 @@
-"""Downloads the weights that the settings name and proves them whole, before a GPU waits for them.
+"""Downloads and verifies the weights that the settings name, so that no GPU has to wait for them.
 
-`python -m models.checkpoints.download` needs no GPU and does not import torch. What is on the machine already is kept.
-"""
+`python -m models.checkpoints.download` needs no GPU and does not import torch. Files already on the machine are
+kept."""
 
 import logging
 import sys
@@ -16,7 +16,8 @@ log = logging.getLogger(__name__)
 
 
 def download(settings: Settings) -> None:
-    """Fetch every checkpoint and few-step LoRA of the settings. Raises SettingsError that names what cannot be had."""
+    """Download every checkpoint and few-step LoRA of the settings. Raises SettingsError that names what cannot be
+    downloaded."""
     locator = CheckpointLocator(settings.qwen_model_dir)
     for profile, location in _checkpoints(settings):
         folder = locator.folder(location or profile.repo)
@@ -33,7 +34,7 @@ def _checkpoints(settings: Settings) -> Iterator[tuple[Profile, str | None]]:
 
 
 def main() -> None:
-    """Exit with one sentence where the weights cannot be had."""
+    """Download, or exit with one sentence if the weights cannot be had."""
     try:
         settings = read_settings()
         logging.basicConfig(level=settings.log_level, format="%(levelname)-7s| %(message)s", stream=sys.stdout)

@@ -1,4 +1,5 @@
-"""Finds and downloads repositories of the Hugging Face hub. Interrupted downloads are resumed, progress is logged."""
+"""Finds and downloads repositories of the Hugging Face hub. Interrupted downloads are resumed, and progress is
+logged."""
 
 import logging
 import threading
@@ -16,12 +17,13 @@ PROGRESS_SECONDS = 5.0
 """Interval of the progress lines."""
 
 BLOCK_BYTES = 512
-"""Unit of `st_blocks`: files on their way may be sparse, so their apparent size says nothing."""
+"""Unit of `st_blocks`: partly downloaded files may be sparse, so their apparent size says nothing."""
 
 
 def cached(cache: Path, repo: str, revision: str | None) -> list[Path]:
-    """Return the snapshots of a repository in a cache folder that match `revision`, complete or not. Without one, the
-    snapshot that `main` points to comes first. The platform's cache has lower-case names."""
+    """Return the snapshots of a repository in a cache folder that match `revision`, complete or not.
+
+    Without a revision, the snapshot that `main` points to comes first. The platform's cache has lower-case names."""
     wanted = f"models--{repo.replace('/', '--')}".lower()
     stores = [folder for folder in cache.iterdir() if folder.name.lower() == wanted] if cache.is_dir() else []
     return [snapshot for store in sorted(stores) for snapshot in _snapshots(store, revision) if snapshot.is_dir()]
@@ -44,7 +46,7 @@ def hub_cache() -> Path:
 
 
 def download_snapshot(repo: str, revision: str | None = None, ignored: Sequence[str] = ()) -> Path:
-    """Download the files of a repository that are missing, except `ignored` patterns, and return its folder. Raises
+    """Download the missing files of a repository, except `ignored` patterns, and return its folder. Raises
     SettingsError."""
     from huggingface_hub import snapshot_download
 
@@ -97,7 +99,7 @@ def _log_progress(repo: str, blobs: Path, total: int, done: threading.Event) -> 
 
 
 def progress_line(repo: str, received: int, total: int, seconds: float) -> str:
-    """Return a line with the gigabytes received, the mean rate and, if the total is known, the time left."""
+    """Return a line with the gigabytes received, the mean rate and, if the total is known, the remaining time."""
     rate = received / seconds
     line = f"Downloading {repo}: {received / GB:.1f}"
     if not total:

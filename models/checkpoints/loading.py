@@ -1,4 +1,4 @@
-"""Loads a checkpoint's folder as a plan prescribes: components on the GPU, the two large parts in parallel."""
+"""Loads a checkpoint as a plan prescribes: straight to the GPU, the two large parts in parallel."""
 
 import logging
 import time
@@ -40,7 +40,7 @@ Part = TypeVar("Part")
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A checkpoint's files on this machine. `identity` says which they are: repository, revision, index."""
+    """A checkpoint's files on this machine. `identity` describes them: repository, revision, index."""
 
     profile: Profile
     folder: Path
@@ -65,17 +65,18 @@ def source(
     if task is None:
         return bare
     if plan.loras in ("fused", "merged"):
-        raise SettingsError(f"TASK_LORA needs LoRAs beside the weights, and this card's plan has none: {plan}")
+        raise SettingsError(f"TASK_LORA needs a plan with separate LoRAs, but the plan for this GPU has none: {plan}")
     return replace(bare, task=task, task_file=locator.file(task.lora.repo, task.lora.file))
 
 
 def load_components(
     edit: Source, plan: Plan, device: str, dtype: torch.dtype = torch.bfloat16, text: Source | None = None
 ) -> Components:
-    """Return the components of a plan. Raises SettingsError with file and tensor if the weights do not fit."""
+    """Return the components of a plan. Raises SettingsError that names the file and the tensor if the weights do not
+    fit."""
     log.info("Loading %s: %.1f GB", edit.profile.name, weights.size(edit.folder, edit.profile.parts) / 1e9)
     # The libraries patch torch for the whole process while they build a model, so models are built one at a time. The
-    # transformers are built first, empty, and filled from the disk while the others are built.
+    # empty transformers are built first and filled from disk while the other models are built.
     place = _place(plan, device)
     built = {source: _built(source, plan, dtype, device) for source in (edit, text) if source is not None}
     fillings = {
@@ -116,7 +117,7 @@ def _checkpoint(
     device: str,
     dtype: torch.dtype = torch.bfloat16,
 ) -> Checkpoint:
-    """Return a filled transformer with its LoRAs as the plan has them."""
+    """Return a filled transformer with its LoRAs in the form that the plan requires."""
     scheduler = FlowMatchEulerDiscreteScheduler.load_config(source.folder, subfolder="scheduler")
     for name, file in source.loras.items():
         lora.add(transformer, file, name)
@@ -128,7 +129,7 @@ def _checkpoint(
     if plan.loras in ("switchable", "none"):
         return bare
     fast = source.profile.schedules["fast"].lora
-    assert fast is not None, "plans with a LoRA in the weights are made for profiles that have one"
+    assert fast is not None, "plans with a LoRA in the weights are made only for profiles that have one"
     if source.merged:
         return _prequantized(replace(bare, fused=fast.name), source.merged, plan, device, dtype)
     if plan.loras == "reversible":
@@ -139,7 +140,7 @@ def _checkpoint(
 
 
 def _prequantized(checkpoint: Checkpoint, file: Path, plan: Plan, device: str, dtype: torch.dtype) -> Checkpoint:
-    """Return a checkpoint whose transformer is read from a file in fp8, its modulation tabulated block by block."""
+    """Return a checkpoint whose transformer is read from an fp8 file, with its modulation tabulated block by block."""
     transformer = checkpoint.transformer
     scaled, computes = open_scaled(file, transformer), multiplies_fp8(torch.device(device))
     for name, part in transformer.named_children():
@@ -168,13 +169,15 @@ def _timed(name: str, load: Callable[[], Part]) -> Part:
 
 
 def _mapped(plan: Plan, device: str) -> dict[str, Any]:
-    """Return the arguments that load weights straight to the card, without a copy in main memory."""
+    """Return the arguments that load weights straight to the GPU, without a copy in main memory."""
     return {"device_map": "balanced" if plan.device_map == "balanced" else device}
 
 
 def _built(source: Source, plan: Plan, dtype: torch.dtype, device: str) -> QwenImageTransformer2DModel:
-    """Return the transformer without weights on the meta device; with its weights if they are quantized by
-    bitsandbytes or spread over several cards while they are read."""
+    """Return the transformer without weights, on the meta device.
+
+    If bitsandbytes quantizes its weights or they are spread over several GPUs while being read, it has its weights
+    already."""
     folder = source.folder
     config = QwenImageTransformer2DModel.load_config(folder, subfolder="transformer")
     with init_empty_weights():
@@ -196,7 +199,7 @@ def _built(source: Source, plan: Plan, dtype: torch.dtype, device: str) -> QwenI
 def _filled(
     transformer: QwenImageTransformer2DModel, source: Source, device: str, dtype: torch.dtype
 ) -> QwenImageTransformer2DModel:
-    """Fill an empty transformer, shard by shard straight to its device. A file in fp8 is read block by block later."""
+    """Fill an empty transformer, shard by shard straight to its device. An fp8 file is read later, block by block."""
     if source.merged:
         return transformer.eval().requires_grad_(False)
     shards = weights.shards(source.folder / "transformer")
@@ -229,7 +232,7 @@ def _text_encoder(folder: Path, plan: Plan, device: str, dtype: torch.dtype) -> 
 
 
 def _vae(folder: Path, dtype: torch.dtype, device: str) -> AutoencoderKLQwenImage:
-    with torch.device("meta"):  # of this thread only, unlike init_empty_weights: a transformer is being filled
+    with torch.device("meta"):  # affects this thread only, unlike init_empty_weights: a transformer is being filled
         empty = AutoencoderKLQwenImage.from_config(AutoencoderKLQwenImage.load_config(folder, subfolder="vae"))
     weights.check_tensors(folder / "vae", _shapes(empty))
     with _named("VAE"):
@@ -243,7 +246,7 @@ def _shapes(model: torch.nn.Module) -> dict[str, weights.Shape]:
 
 @contextmanager
 def _named(part: str) -> Iterator[None]:
-    """Translate what the libraries raise on files that they cannot read. Running out of memory stays what it is."""
+    """Translate the errors that the libraries raise for unreadable files. Running out of memory is not translated."""
     try:
         yield
     except torch.OutOfMemoryError:
@@ -260,9 +263,10 @@ _NF4 = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": torch.bfloat16}
 
 
 def fuse_and_shrink(checkpoint: Checkpoint, plan: Plan, device: str) -> Checkpoint:
-    """Return a checkpoint with its LoRA fused, its modulation tabulated and its blocks quantized as planned. Tables are
-    made from fused weights and before quantization, which keeps them exact; block by block, so that only one of them
-    is on the card at full size."""
+    """Return a checkpoint with its LoRA fused, its modulation tabulated and its blocks quantized as planned.
+
+    Tables are computed from fused weights before quantization, which keeps them exact. Work proceeds block by block, so
+    that only one block at a time is on the GPU at full size."""
     transformer, tables, steps = checkpoint.transformer, None, frozenset[int]()
 
     def settle(part: torch.nn.Module) -> None:

@@ -33,7 +33,7 @@ def add(transformer: QwenImageTransformer2DModel, file: Path, name: str) -> None
 
 
 def merge(part: nn.Module) -> None:
-    """Fuse the adapters of a part of a transformer into its weights for good. Call the transformer's `unload_lora`
+    """Fuse the adapters of a part of a transformer into its weights permanently. Call the transformer's `unload_lora`
     afterwards."""
     for layer in part.modules():
         if isinstance(layer, BaseTunerLayer):
@@ -43,8 +43,8 @@ def merge(part: nn.Module) -> None:
 
 @torch.no_grad()
 def fuse_reversibly(transformer: nn.Module, name: str) -> None:
-    """Add an adapter to the weights and keep it, so that `use` can subtract it again. What rounding leaves behind is of
-    the size of the weights' own rounding."""
+    """Add an adapter to the weights and keep it, so that `use` can subtract it again. The rounding error that remains
+    is of the size of the weights' own rounding."""
     for layer in transformer.modules():
         if isinstance(layer, BaseTunerLayer):
             weight = layer.get_base_layer().weight
@@ -52,7 +52,7 @@ def fuse_reversibly(transformer: nn.Module, name: str) -> None:
 
 
 def use(transformer: QwenImageTransformer2DModel, scales: Mapping[str, float], fused: str | None = None) -> None:
-    """Switch to a sum of adapters with these scales, on weights that may have `fused` in them already."""
+    """Switch to a sum of adapters with these scales, on weights that may already contain `fused`."""
     scales = dict(scales)
     if fused is not None and scales.pop(fused, None) is None:
         scales[fused] = -1.0

@@ -1,5 +1,7 @@
-"""Tabulates the modulation of the transformer's blocks. A third of its weights only map the timestep to this
-modulation: for schedules with fixed timesteps their outputs are stored and the weights dropped."""
+"""Tabulates the modulation of the transformer's blocks.
+
+A third of the transformer's weights only map the timestep to this modulation. For schedules with fixed timesteps the
+outputs are stored and the weights dropped."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -55,7 +57,8 @@ def fixed_timesteps(scheduler_config: dict[str, Any], schedule: Schedule) -> Ten
 
 
 class Tables:
-    """Tables of `timesteps` (0 to 1000) of one or more schedules; the transformer refuses others from then on."""
+    """Tables of `timesteps` (0 to 1000) of one or more schedules; from then on the transformer refuses other
+    timesteps."""
 
     @torch.no_grad()
     def __init__(self, transformer: QwenImageTransformer2DModel, timesteps: Iterable[Tensor]) -> None:
@@ -65,8 +68,8 @@ class Tables:
 
     @torch.no_grad()
     def put(self, block: Any) -> int:  # diffusers does not type its blocks
-        """Replace the modulation of a block by its table and return the bytes of the table. Bit-exact if the block is
-        on the device that will run it."""
+        """Replace the modulation of a block by its table and return the table's size in bytes. Bit-exact if the block
+        is on the device that will run it."""
         picture, words = block.img_mod, block.txt_mod
         block.img_mod = Tabulated(self._cursor, torch.stack([picture(each) for each in self._embeddings]))
         block.txt_mod = Tabulated(self._cursor, torch.stack([words(each[:1]) for each in self._embeddings]))
@@ -81,7 +84,7 @@ def rows_of(transformer: QwenImageTransformer2DModel, timesteps: Sequence[float]
     times = [_as_seen(timestep, transformer.dtype) for timestep in timesteps]
     for time in times:
         if time not in cursor.rows:
-            raise NotTabulatedError(f"Timestep {time:g} is none of the {len(cursor.rows)} that are tabulated")
+            raise NotTabulatedError(f"Timestep {time:g} is not among the {len(cursor.rows)} tabulated ones")
     return [cursor.rows[time] for time in times]
 
 
@@ -93,7 +96,7 @@ def turn_to(transformer: QwenImageTransformer2DModel, row: int) -> None:
 
 
 def _as_seen(timestep: float, dtype: torch.dtype) -> float:
-    """Return the time rounded as the forward pass rounds it."""
+    """Return the time as the forward pass rounds it."""
     return float(torch.tensor(timestep).to(dtype) / 1000)
 
 

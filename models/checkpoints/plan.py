@@ -1,7 +1,6 @@
-"""Plans what a GPU loads: which precision for each part of a checkpoint, and the memory that it takes.
+"""Plans what a GPU loads: the precision of each part of a checkpoint, and the memory it takes.
 
-`python -m models.checkpoints.plan` prints the plans of every profile on common GPUs.
-"""
+`python -m models.checkpoints.plan` prints the plans of every profile on common GPUs."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -14,10 +13,10 @@ from schemas.settings import DeviceMap, Precision, Qualities, SettingsError
 
 GB = 10**9
 USABLE = 0.94
-"""Share of a GPU's memory to plan with: the rest is for the driver, the CUDA context and fragmentation."""
+"""Share of a GPU's memory to plan with; the rest is for the driver, the CUDA context and fragmentation."""
 
 BYTES: dict[str, float] = {"bf16": 2, "fp8": 1, "int8": 1, "nf4": 0.5 + 1 / 16}
-"""Bytes of a parameter; nf4 has a scale in 32 bits for every 64 parameters."""
+"""Bytes per parameter; nf4 has a 32-bit scale for every 64 parameters."""
 
 LORA_PARAMETERS = 64 * 60 * (8 * (3072 + 3072) + 4 * (3072 + 12288))
 """Parameters of a published few-step LoRA: rank 64 on 12 linear layers of each of the 60 blocks."""
@@ -29,8 +28,8 @@ DECODING_BYTES_A_PIXEL = 1400
 """Working memory of the VAE's widest layers at full resolution, counted on the meta device."""
 
 CACHE_BYTES = 64 * 1024 * 1024
-"""Bound of the cache of embeddings and latents: an edit of a megapixel adds about 5 MB. A card that reports 23,034 MiB
-has no room for more beside a vision tower in bf16."""
+"""Limit of the cache of embeddings and latents: a one-megapixel edit adds about 5 MB. A card that reports 23,034 MiB
+has no room for more next to a vision tower in bf16."""
 
 FEW_STEPS = 4
 
@@ -40,14 +39,19 @@ ADA = (8, 9)
 EIGHT_BITS = ("fp8", "int8")
 
 Loras = Literal["fused", "reversible", "switchable", "merged", "none"]
-"""How few-step LoRAs are held. fused: one, part of the weights. reversible: one is part of the weights, and the other
-qualities subtract it again. switchable: all beside the weights. merged: one, in the published file. none: the profile
-has none."""
+"""How few-step LoRAs are held:
+
+- fused: one, as part of the weights.
+- reversible: one is part of the weights, and the other qualities subtract it.
+- switchable: all are separate from the weights.
+- merged: one, in the published file.
+- none: the profile has none.
+"""
 
 
 @dataclass(frozen=True)
 class Card:
-    """One GPU. `memory` is in bytes, `capability` CUDA's, as (9, 0)."""
+    """One GPU. `memory` is in bytes; `capability` is CUDA's, such as (9, 0)."""
 
     name: str
     memory: int
@@ -57,9 +61,11 @@ class Card:
 
 @dataclass(frozen=True)
 class Plan:
-    """`resident` and `peak` are bytes of GPU memory, the peak estimated for an edit of 1024x1024 with two references.
-    `host` is main memory that the weights occupy while loading, mapped from their files; `disk` the size of the files.
-    """
+    """A plan for loading a checkpoint.
+
+    `resident` and `peak` are bytes of GPU memory; the peak is estimated for an edit of 1024x1024 with two references.
+    `host` is the main memory that the weights occupy while loading, mapped from their files; `disk` is the size of the
+    files."""
 
     profile: str
     transformer: str
@@ -74,7 +80,7 @@ class Plan:
 
     @property
     def is_waiting(self) -> bool:
-        """True if the transformer waits in main memory and moves to the GPU block by block, each made smaller."""
+        """True if the transformer waits in main memory and moves to the GPU block by block, each one shrunk first."""
         return self.tabulated or (self.transformer in EIGHT_BITS and self.loras != "merged")
 
     @property
@@ -101,9 +107,10 @@ def make_plan(
     transformers: int = 1,
     qualities: Qualities = "all",
 ) -> Plan:
-    """Return the most exact plan that fits, and among equals the one that serves most qualities; with the qualities
-    `fast`, the fastest. `transformers` is 2 with a text-to-image checkpoint beside the edit one. Raises SettingsError
-    with the sizes if none fits."""
+    """Return the most exact plan that fits, and among equals the one that serves most qualities.
+
+    With the qualities `fast` it is the fastest one. `transformers` is 2 with an additional text-to-image checkpoint.
+    Raises SettingsError with the sizes if none fits."""
     room = int(card.memory * USABLE) * (card.count if device_map == "balanced" else 1)
     plans = list(
         _plans(profile, _precisions(profile, precision, card, device_map), device_map, transformers, qualities)
@@ -115,7 +122,7 @@ def make_plan(
         least = min(plans, key=lambda plan: plan.peak)
         raise SettingsError(
             f"PRECISION: {profile.name} needs {least.peak / GB:.1f} GB of GPU memory with precision {precision}, "
-            f"of which {card.name} has {room / GB:.1f} GB to give"
+            f"but {card.name} has only {room / GB:.1f} GB available"
         )
     return fitting[0]
 
@@ -136,12 +143,17 @@ def _plans(
 
 
 def _precisions(profile: Profile, precision: Precision, card: Card, device_map: DeviceMap) -> list[tuple[str, str]]:
-    """Return precisions of the transformer and the text encoder to consider. Eight bits are made on one GPU."""
+    """Return the precisions of the transformer and the text encoder to consider. Eight-bit weights are made on one
+    GPU."""
     if device_map == "balanced" and (precision in EIGHT_BITS or profile.transformer_file):
-        raise SettingsError("PRECISION: eight bits are made on one card; DEVICE_MAP=balanced takes bf16 or nf4")
+        raise SettingsError(
+            "PRECISION: eight-bit weights need a single GPU; DEVICE_MAP=balanced works with bf16 or nf4"
+        )
     if profile.transformer_file:
         if precision not in ("auto", "fp8"):
-            raise SettingsError(f"PRECISION: the files of {profile.name} are fp8, {precision} cannot be made of them")
+            raise SettingsError(
+                f"PRECISION: the files of {profile.name} are fp8 and cannot be converted to {precision}"
+            )
         return [("fp8", "bf16"), ("fp8", "nf4")]
     if precision == "auto":
         eight = "fp8" if card.capability >= ADA else "int8"
@@ -153,9 +165,10 @@ def _precisions(profile: Profile, precision: Precision, card: Card, device_map: 
 def _savings(
     profile: Profile, transformer: str, device_map: DeviceMap, qualities: Qualities
 ) -> list[tuple[bool, Loras]]:
-    """Return (tabulated, LoRAs) to consider. A LoRA is fused before eight bits and never into nf4, and only the fixed
-    timesteps of a few-step schedule are tabulated. Next to eight bits the modulation is always tabulated if it can be.
-    """
+    """Return the pairs (tabulated, LoRAs) to consider.
+
+    A LoRA is fused before quantization to eight bits and never into nf4. Only the fixed timesteps of a few-step
+    schedule are tabulated; with eight bits the modulation is always tabulated if possible."""
     if profile.transformer_file:
         return [(True, "merged")]
     if profile.schedules["fast"].lora is None:
@@ -172,8 +185,8 @@ def _savings(
 def _resident(
     parts: Sizes, transformer: str, text_encoder: str, tabulated: bool, loras: Loras, transformers: int
 ) -> int:
-    """Return bytes of weights. The small layers around the blocks, the modulation beside eight bits, and the language
-    model's vision tower and token embeddings stay in bf16."""
+    """Return the bytes of the weights. The small layers around the blocks, the modulation with eight bits, and the
+    language model's vision tower and token embeddings stay in bf16."""
     modulation = 0.0 if tabulated else parts.modulation * (BYTES["nf4"] if transformer == "nf4" else 2)
     each = parts.blocks * BYTES[transformer] + parts.ends * 2 + modulation
     each += 2 * LORA_PARAMETERS * 2 if loras in ("switchable", "reversible") else 0
@@ -183,19 +196,19 @@ def _resident(
 
 
 def _working(profile: Profile) -> int:
-    """Return bytes on top of the weights. Denoising and decoding do not happen at the same time."""
+    """Return the bytes needed on top of the weights. Denoising and decoding do not happen at the same time."""
     tokens = (2 * profile.area + profile.product_area) // 256 + 1024
     working = max(tokens * DENOISING_BYTES_A_TOKEN, profile.area * DECODING_BYTES_A_PIXEL)
     return CACHE_BYTES + working
 
 
 def _outside(plan: Plan, transformers: int) -> dict[str, int]:
-    """Return the main memory that weights occupy on their way to the GPU, and the size of the files."""
+    """Return the main memory that weights occupy while they are moved to the GPU, and the size of the files."""
     parts = sizes()
     stored = parts.transformer * (1 if plan.loras == "merged" else 2)
     rest = (parts.text_encoder + parts.vae) * 2
     loras = {"fused": 1, "reversible": 2, "switchable": 2}.get(plan.loras, 0) * LORA_PARAMETERS * 2
-    # Beside a transformer that waits, a LoRA is there twice, as its file and as the adapter; else one at a time.
+    # With a waiting transformer a LoRA is in memory twice, as its file and as the adapter; otherwise one at a time.
     waiting = stored + 2 * loras if plan.is_waiting else min(loras, LORA_PARAMETERS * 2)
     return {"host": waiting, "disk": transformers * (stored + loras) + rest}
 
@@ -217,7 +230,7 @@ def main() -> None:
     count = sizes()
     print(f"transformer {count.transformer:,} parameters, of which modulation {count.modulation:,}")  # noqa: T201
     table = count.modulation // 3072 * 3 // 2 * 2 * FEW_STEPS
-    print(f"tables of {FEW_STEPS} timesteps in place of the modulation: {table / 1e6:.1f} MB in bf16")  # noqa: T201
+    print(f"tables of {FEW_STEPS} timesteps instead of the modulation: {table / 1e6:.1f} MB in bf16")  # noqa: T201
     print(f"text encoder {count.text_encoder:,}, VAE {count.vae:,}")  # noqa: T201
     for profile in PROFILES.values():
         for card in CARDS:

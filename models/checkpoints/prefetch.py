@@ -15,13 +15,13 @@ log = logging.getLogger(__name__)
 
 BLOCK = 8 * 1024 * 1024
 MEMORY_SHARE = 0.5
-"""Share of the available memory to fill: more would evict what was read before."""
+"""Share of the available memory to fill: more would evict what was read first."""
 
 Lanes = Sequence[Sequence[Path]]
 
 
 class ReadAhead:
-    """Reads each lane of files on a thread of its own. `moved` counts the bytes read."""
+    """Reads each lane of files on its own thread. `moved` counts the bytes read."""
 
     def __init__(self, lanes: Lanes, most: int) -> None:
         self.moved = 0
@@ -50,7 +50,7 @@ class ReadAhead:
 
 @contextmanager
 def reading_ahead(settings: Settings) -> Iterator[ReadAhead]:
-    """Read the checkpoint of the settings ahead until the block ends."""
+    """Read the checkpoint of the settings ahead of its use until the block ends."""
     reader = ReadAhead(lanes(settings), int(available() * MEMORY_SHARE))
     try:
         yield reader
@@ -60,8 +60,8 @@ def reading_ahead(settings: Settings) -> Iterator[ReadAhead]:
 
 
 def lanes(settings: Settings) -> Lanes:
-    """Return the files of the transformers and of the other parts, which the loader reads in parallel; none if they
-    have not been downloaded yet."""
+    """Return the files of the transformers and of the other parts, which the loader reads in parallel; none if they are
+    not downloaded yet."""
     locator = CheckpointLocator(settings.qwen_model_dir, hub=False)
     try:
         edit = locator.folder(settings.qwen_image_edit_location or find_profile(settings.model_profile).repo)
@@ -75,7 +75,7 @@ def lanes(settings: Settings) -> Lanes:
 
 
 def available() -> int:
-    """Return the available bytes of main memory, 0 if unknown."""
+    """Return the available bytes of main memory, or 0 if unknown."""
     with suppress(OSError):
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):

@@ -1,9 +1,8 @@
 """Reads a transformer from a published file in scaled fp8, with its few-step LoRA merged.
 
 Two layouts are in use: each fp8 weight `X.weight` has its scale in `X.weight_scale` (LightX2V) or `X.scale_weight`
-(ComfyUI, whose names may begin with `model.diffusion_model.`), one for the whole weight or one for each row. Weights
-in fp8 without scales are refused: with few-step LoRAs they are reported to leave lines in the picture.
-"""
+(ComfyUI, whose names may begin with `model.diffusion_model.`), one for the whole weight or one per row. Weights in fp8
+without scales are refused: with few-step LoRAs they are reported to leave lines in the picture."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from schemas.settings import SettingsError
 PREFIX = "model.diffusion_model."
 SCALES = ("weight_scale", "scale_weight")
 UNUSED = ("scaled_fp8", "scale_input", "input_scale")
-"""A marker and scales of activations, which are computed for each token here."""
+"""A marker, and scales of activations, which are computed per token here."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class ScaledFile:
         return found
 
     def scale(self, name: str) -> Tensor | None:
-        """Return the scales of a weight as float32 of shape (rows, 1) or (1, 1), None if it has none."""
+        """Return the scales of a weight as float32 of shape (rows, 1) or (1, 1), or None if it has none."""
         layer = name.removesuffix("weight")
         found = next((layer + kind for kind in SCALES if layer + kind in self.names), None)
         return None if found is None else self.tensor(found).float().reshape(-1, 1)
@@ -51,11 +50,11 @@ class ScaledFile:
 
 
 def open_scaled(file: Path, transformer: QwenImageTransformer2DModel) -> ScaledFile:
-    """Open a file and verify that it has every tensor of the transformer and no other. Raises SettingsError."""
+    """Open a file and verify that it has exactly the transformer's tensors. Raises SettingsError."""
     try:
         opened: Any = safe_open(file, "pt")  # its methods are not typed
     except (SafetensorError, OSError) as problem:
-        raise SettingsError(f"The file {file.name} is damaged or not complete") from problem
+        raise SettingsError(f"The file {file.name} is damaged or incomplete") from problem
     names = {key.removeprefix(PREFIX): key for key in opened.keys() if not key.endswith(UNUSED)}  # noqa: SIM118
     scaled = ScaledFile(file, opened, names)
     expected = {name: list(tensor.shape) for name, tensor in transformer.state_dict().items()}
@@ -67,9 +66,7 @@ def open_scaled(file: Path, transformer: QwenImageTransformer2DModel) -> ScaledF
             raise SettingsError(f"The file {file.name} lacks the tensor {name}")
         part = opened.get_slice(names[name])
         if list(part.get_shape()) != shape:
-            raise SettingsError(
-                f"The file {file.name} has {name} with the shape {part.get_shape()} in place of {shape}"
-            )
+            raise SettingsError(f"The file {file.name} has {name} with shape {part.get_shape()} instead of {shape}")
         if part.get_dtype() == "F8_E4M3" and scaled.scale(name) is None:
             raise SettingsError(
                 f"The file {file.name} has {name} in fp8 without a scale, which would spoil the picture"
@@ -79,7 +76,7 @@ def open_scaled(file: Path, transformer: QwenImageTransformer2DModel) -> ScaledF
 
 @torch.no_grad()
 def fill(part: nn.Module, scaled: ScaledFile, prefix: str, dtype: torch.dtype, device: str, *, computes: bool) -> None:
-    """Fill a part of an empty transformer, whose names begin with `prefix`. The linear layers of its blocks stay fp8,
+    """Fill a part of an empty transformer, whose names begin with `prefix`. The linear layers of its blocks stay fp8;
     everything else is widened."""
     for name, layer in list(part.named_modules()):
         if prefix.startswith("transformer_blocks") and is_quantizable(name, layer):
@@ -94,7 +91,7 @@ def fill(part: nn.Module, scaled: ScaledFile, prefix: str, dtype: torch.dtype, d
 def _stored(scaled: ScaledFile, layer: str, dtype: torch.dtype, device: str, *, computes: bool) -> EightBitLinear:
     weight, scale = scaled.tensor(f"{layer}weight").to(device), scaled.scale(f"{layer}weight")
     bias = scaled.widened(f"{layer}bias", dtype, device) if f"{layer}bias" in scaled.names else None
-    if scale is None:  # a layer that was left wide
+    if scale is None:  # a layer that stayed wide
         wide = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
         wide.weight = nn.Parameter(weight.to(dtype), requires_grad=False)
         if bias is not None:

@@ -11,7 +11,7 @@ from schemas.settings import SettingsError
 
 @dataclass(frozen=True)
 class Lora:
-    """A LoRA file of a repository, which may pin a revision: `owner/name@commit`."""
+    """A LoRA file in a repository, which may pin a revision: `owner/name@commit`."""
 
     repo: str
     file: str
@@ -34,7 +34,7 @@ TASK_LORA = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(:(?P<file>[^@:]+\.safetensors
 
 
 def parse_task_lora(text: str) -> TaskLora:
-    """Return the LoRA of `owner/name[:file][@scale]`; the file is diffusers' standard one by default. Raises
+    """Return the LoRA of `owner/name[:file][@scale]`; the default file is diffusers' standard one. Raises
     SettingsError."""
     found = TASK_LORA.fullmatch(text)
     if not found:
@@ -45,7 +45,7 @@ def parse_task_lora(text: str) -> TaskLora:
 
 @dataclass(frozen=True)
 class Schedule:
-    """A sampling schedule. `lora` None is the plain checkpoint; `scheduler` overrides settings of its scheduler."""
+    """A sampling schedule. `lora` is None for the plain checkpoint; `scheduler` overrides settings of its scheduler."""
 
     steps: int
     true_cfg_scale: float = 1.0
@@ -55,8 +55,8 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Profile:
-    """A checkpoint. `area` in pixels is the size that it paints best; `product_area` the size of a product's reference,
-    for which stock pipelines spend a megapixel."""
+    """A checkpoint. `area` is the size in pixels at which it paints best; `product_area` is the size of a product's
+    reference, for which stock pipelines use a megapixel."""
 
     name: str
     repo: str
@@ -68,7 +68,8 @@ class Profile:
     references: int = 3
     negative_prompt: str = " "
     transformer_file: Lora | None = None
-    """A file with the transformer in scaled fp8, its few-step LoRA merged, in place of the repository's transformer."""
+    """File with the transformer in scaled fp8 and its few-step LoRA merged, used instead of the repository's
+    transformer."""
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -141,7 +142,7 @@ PROFILES = {
                 "qwen_image_edit_2511_fp8_e4m3fn_scaled_lightning_4steps_v1.0.safetensors",
             ),
         ),
-        # For comparison: no few-step LoRA of the same authors was verified, so every quality is guided.
+        # For comparison. No few-step LoRA by the same authors was verified, so every quality uses guidance.
         Profile(
             name="firered-image-edit-1.1",
             repo="FireRedTeam/FireRed-Image-Edit-1.1",

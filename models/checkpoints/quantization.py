@@ -1,5 +1,7 @@
-"""Linear layers in eight bits: weights with a scale for each row, and tokens with a scale each if the GPU multiplies
-fp8. Quantizing the tokens is memory traffic that sixteen bits do not need, so it takes few passes."""
+"""Linear layers in eight bits: weights with one scale per row and, if the GPU multiplies fp8, tokens with one scale
+each.
+
+Quantizing the tokens is memory traffic that sixteen bits do not need, so it takes few passes."""
 
 import logging
 from functools import cache
@@ -21,12 +23,14 @@ SIDE = 16
 """Both sides of a weight must be multiples of it for the fp8 product of the GPU."""
 
 MIN_ROWS = 16
-"""Number of tokens below which a product in eight bits gains nothing."""
+"""Number of tokens below which an eight-bit product gains nothing."""
 
 
 class EightBitLinear(nn.Module):
-    """Replaces a linear layer. With `computes` the product itself is in fp8, at half the time of bf16; otherwise the
-    weights are widened for it, for which int8 is more exact and works on every GPU."""
+    """Replaces a linear layer.
+
+    With `computes` the product itself is in fp8, in half the time of bf16. Otherwise the weights are widened for the
+    product, for which int8 is more exact and works on every GPU."""
 
     weight: Tensor
     scale: Tensor
@@ -42,7 +46,7 @@ class EightBitLinear(nn.Module):
 
     @classmethod
     def stored(cls, weight: Tensor, scale: Tensor, bias: Tensor | None, *, computes: bool) -> "EightBitLinear":
-        """Return a layer of fp8 weights as they are, with scales of shape (rows, 1)."""
+        """Return a layer with the given fp8 weights, with scales of shape (rows, 1)."""
         layer = cls.__new__(cls)
         nn.Module.__init__(layer)
         layer._hold(weight, scale, bias, computes)
@@ -84,8 +88,9 @@ def is_quantizable(name: str, layer: nn.Module) -> bool:
 
 @cache
 def multiplies_fp8(device: torch.device) -> bool:
-    """Return True if a GPU and its libraries multiply fp8 with a scale for each row, tried once on a small product:
-    cuBLAS does not support it on every architecture that has fp8."""
+    """Return True if the GPU and its libraries multiply fp8 with one scale per row.
+
+    It is tried once on a small product, because cuBLAS does not support it on every architecture with fp8."""
     if device.type != "cuda" or torch.cuda.get_device_capability(device) < ADA:
         return False
     try:
@@ -94,7 +99,7 @@ def multiplies_fp8(device: torch.device) -> bool:
         raise
     except RuntimeError as problem:
         reason = str(problem).partition("\n")[0]
-        log.warning("fp8 products with a scale for each row do not work here, weights are widened instead: %s", reason)
+        log.warning("fp8 products with one scale per row do not work here; weights are widened instead: %s", reason)
         return False
     return True
 
@@ -112,6 +117,6 @@ def _largest(rows: Tensor) -> Tensor:
 
 def _in_fp8(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Return rows (n, width) of bfloat16 as fp8 with their scales (n, 1). The factor is rounded to bfloat16 so that the
-    scale is its exact inverse; values that this puts above the fp8 range still round down to its largest."""
+    scale is its exact inverse; values that this puts above the fp8 range still round down to its largest value."""
     factor = (LARGEST["fp8"] / _largest(rows).clamp(min=1e-6)).to(torch.bfloat16)
     return (rows * factor).to(torch.float8_e4m3fn), factor.float().reciprocal()

@@ -1,4 +1,4 @@
-"""Parameter counts of a checkpoint's parts, from the published configurations without any weights."""
+"""Parameter counts of a checkpoint's parts, computed from the published configurations without weights."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -33,7 +33,7 @@ class Sizes:
     modulation: int
     """Part of the transformer that the tables of `models.checkpoints.modulation` replace."""
     blocks: int
-    """Blocks of the transformer without the modulation: what quantization changes."""
+    """Blocks of the transformer without the modulation, which quantization changes."""
     ends: int
     """Layers of the transformer around the blocks, which stay in bf16."""
     text_encoder: int

@@ -1,5 +1,7 @@
-"""Adapts the VAE to single pictures. Its causal 3-D convolutions pad the time axis with zeros in the past, so for one
-frame only the last slice of a kernel counts: each is replaced by the 2-D convolution of that slice."""
+"""Adapts the VAE to single pictures.
+
+Its causal 3-D convolutions pad the time axis with zeros in the past, so for one frame only the last slice of a kernel
+matters: each convolution is replaced by the 2-D convolution of that slice."""
 
 import torch
 from diffusers import AutoencoderKLQwenImage
@@ -25,7 +27,7 @@ class SingleFrameConvolution(nn.Module):
 @torch.no_grad()
 def for_single_frames(vae: AutoencoderKLQwenImage) -> AutoencoderKLQwenImage:
     """Replace the 3-D convolutions of a VAE in place and return it. It can no longer process videos; the convolutions
-    between frames, which a single frame does not reach, are dropped."""
+    between frames, which a single frame does not reach, are removed."""
     for name, layer in list(vae.named_modules()):
         if isinstance(layer, QwenImageCausalConv3d):
             replacement = nn.Identity() if name.endswith("time_conv") else SingleFrameConvolution(layer)

@@ -1,5 +1,7 @@
-"""Locates a checkpoint's files and verifies that they are complete. Every defect ends the start with one sentence that
-names the file, and the tensor if one is at fault. No torch: files are read ahead while it is being imported."""
+"""Locates a checkpoint's files and verifies that they are complete.
+
+Any defect stops the start with one sentence that names the file and, if it is to blame, the tensor. Torch is not
+imported: files are read ahead while it is being imported."""
 
 import hashlib
 import json
@@ -12,10 +14,10 @@ from models.checkpoints import hub
 from schemas.settings import SettingsError
 
 PLATFORM_CACHE = Path("/runpod-volume/huggingface-cache/hub")
-"""Cache of RunPod's model store, which holds one model of an endpoint under a lower-case id."""
+"""Cache of RunPod's model store, which holds one model per endpoint under a lower-case id."""
 
 STEMS = {"transformer": "diffusion_pytorch_model", "text_encoder": "model", "vae": "diffusion_pytorch_model"}
-"""Names of the weights' files by part, as diffusers and transformers write them. Other files are never read."""
+"""Names of the weight files by part, as diffusers and transformers write them. Other files are never read."""
 
 CONFIGURATIONS = (
     *(f"{part}/config.json" for part in STEMS),
@@ -30,15 +32,15 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class CheckpointLocator:
-    """Finds checkpoints and LoRAs: as a path, below `model_dir`, in the platform's cache, in the hub's cache, and last
-    on the hub if `hub`. Locations may pin a revision: `owner/name@commit`."""
+    """Finds checkpoints and LoRAs: as a path, below `model_dir`, in the platform's cache, in the hub's cache and, if
+    `hub`, on the hub. Locations may pin a revision: `owner/name@commit`."""
 
     model_dir: Path | None = None
     platform_cache: Path = PLATFORM_CACHE
     hub: bool = True
 
     def folder(self, location: str, parts: Sequence[str] = tuple(STEMS)) -> Path:
-        """Return the folder of a checkpoint with the weights of these parts, downloading what is missing of them."""
+        """Return the folder of a checkpoint with the weights of these parts, downloading missing files."""
         named = Path(location).expanduser()
         for folder in (named, *self._own(location)):
             if (folder / "model_index.json").is_file():
@@ -52,7 +54,7 @@ class CheckpointLocator:
         partial = f": {defect(snapshots[0], parts)}" if snapshots else ""
         if not self.hub:
             state = "not complete" if snapshots else "not"
-            raise SettingsError(f"{location} is {state} on this machine, and the hub is not asked{partial}")
+            raise SettingsError(f"{location} is {state} on this machine, and downloads are off{partial}")
         try:
             return hub.download_snapshot(
                 repo, revision, [f"{part}/*.safetensors*" for part in STEMS if part not in parts]
@@ -61,7 +63,7 @@ class CheckpointLocator:
             raise SettingsError(f"{problem}{partial}") from problem
 
     def file(self, repo: str, name: str) -> Path:
-        """Return one file of a repository, as a LoRA is."""
+        """Return one file of a repository, such as a LoRA."""
         base = Path(name).name
         repo, revision = _split(repo)
         own = [folder / part for folder in self._own(repo) for part in (name, base)]
@@ -70,7 +72,7 @@ class CheckpointLocator:
             if file.is_file():
                 return file
         if not self.hub:
-            raise SettingsError(f"{name} of {repo} is not on this machine, and the hub is not asked")
+            raise SettingsError(f"{name} of {repo} is not on this machine, and downloads are off")
         return hub.download_file(repo, name, revision)
 
     def _own(self, repo: str) -> list[Path]:
@@ -81,15 +83,17 @@ class CheckpointLocator:
 
 
 def check(folder: Path, pipeline: str, parts: Sequence[str] = tuple(STEMS)) -> None:
-    """Verify that a checkpoint is for `pipeline` and its files are whole. Raises SettingsError for the first defect."""
+    """Verify that a checkpoint is for `pipeline` and that its files are complete. Raises SettingsError for the first
+    defect."""
     name = _json(folder / "model_index.json").get("_class_name")
     if name != pipeline:
-        raise SettingsError(f"The checkpoint is for {name}, the profile for {pipeline}")
+        raise SettingsError(f"The checkpoint is for {name}, but the profile is for {pipeline}")
     check_files(folder, parts)
 
 
 def check_files(folder: Path, parts: Sequence[str] = tuple(STEMS)) -> None:
-    """Verify that every file of a checkpoint is present and readable, and that shards hold what their index names."""
+    """Verify that every file of a checkpoint is present and readable, and that shards contain the tensors in their
+    index."""
     index = _json(folder / "model_index.json")
     for file in CONFIGURATIONS:
         _json(folder / file)
@@ -104,7 +108,7 @@ def check_files(folder: Path, parts: Sequence[str] = tuple(STEMS)) -> None:
 
 
 def defect(folder: Path, parts: Sequence[str] = tuple(STEMS)) -> str | None:
-    """Return the first defect of a checkpoint's files, None if they are whole."""
+    """Return the first defect of a checkpoint's files, or None."""
     try:
         check_files(folder, parts)
     except SettingsError as problem:
@@ -113,13 +117,14 @@ def defect(folder: Path, parts: Sequence[str] = tuple(STEMS)) -> str | None:
 
 
 def check_tensors(folder: Path, expected: Mapping[str, Shape]) -> None:
-    """Compare the stored tensors of a part with those of its model. Raises SettingsError with file and tensor."""
+    """Compare the stored tensors of a part with those of its model. Raises SettingsError that names the file and the
+    tensor."""
     stored = tensors(folder)
     for name, (file, shape) in stored.items():
         if name not in expected:
             raise SettingsError(f"The checkpoint's file {folder.name}/{file} has the tensor {name}, which does not fit")
         if shape != expected[name]:
-            sizes = f"the shape {list(shape)} in place of {list(expected[name])}"
+            sizes = f"shape {list(shape)} instead of {list(expected[name])}"
             raise SettingsError(f"The checkpoint's file {folder.name}/{file} has {name} with {sizes}")
     for name in expected:
         if name not in stored:
@@ -142,23 +147,25 @@ def header(file: Path) -> dict[str, Shape]:
         with safe_open(file, "np") as weights:
             return {key: tuple(weights.get_slice(key).get_shape()) for key in weights.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as problem:
-        raise SettingsError(f"The checkpoint's file {name} is damaged or not complete") from problem
+        raise SettingsError(f"The checkpoint's file {name} is damaged or incomplete") from problem
 
 
 def size(folder: Path, parts: Sequence[str] = tuple(STEMS)) -> int:
-    """Return the bytes of a checkpoint's weights."""
+    """Return the size of a checkpoint's weights in bytes."""
     return sum(shard.stat().st_size for part in parts for shard in shards(folder / part))
 
 
 def shards(folder: Path) -> list[Path]:
-    """Return the files of a part's weights: those that its index names, or the one with the standard name."""
+    """Return the files of a part's weights: those named by its index, or the one with the standard name."""
     indexed = sorted(set(_weight_map(folder).values()))
     return [folder / name for name in indexed or [f"{STEMS[folder.name]}.safetensors"]]
 
 
 def identity(location: str, folder: Path, parts: Sequence[str] = tuple(STEMS)) -> dict[str, str]:
-    """Return the repository, the revision (the commit in a cache, else "local") and a hash over the names, shapes and
-    files of all tensors, for health_check. It identifies a checkpoint without reading its weights."""
+    """Return the repository, the revision and a hash over the names, shapes and files of all tensors, for health_check.
+
+    The revision is the commit in a cache, otherwise "local". This identifies a checkpoint without reading its
+    weights."""
     repo, revision = _split(location)
     is_snapshot = folder.parent.name == "snapshots"
     listed = json.dumps({part: tensors(folder / part) for part in parts}, sort_keys=True)
@@ -170,7 +177,7 @@ def identity(location: str, folder: Path, parts: Sequence[str] = tuple(STEMS)) -
 
 
 def _weight_map(folder: Path) -> dict[str, str]:
-    """Return the index of a part, from tensors to file names; empty if there is none."""
+    """Return the index of a part, which maps tensors to file names; empty if there is none."""
     stem = STEMS[folder.name]
     index, single = folder / f"{stem}.safetensors.index.json", folder / f"{stem}.safetensors"
     if not index.is_file():
@@ -197,7 +204,7 @@ def _check_tokenizer(folder: Path) -> None:
 
 
 def _split(location: str) -> tuple[str, str | None]:
-    """Return repository and pinned revision of `owner/name@revision`."""
+    """Return the repository and the pinned revision of `owner/name@revision`."""
     repo, _, revision = location.partition("@")
     return repo, revision or None
 
@@ -211,5 +218,5 @@ def _json(file: Path) -> dict[str, Any]:
     except (OSError, ValueError) as problem:
         raise SettingsError(f"The checkpoint's file {name} is damaged") from problem
     if not isinstance(content, dict):
-        raise SettingsError(f"The checkpoint's file {name} is damaged: it is no JSON object")
+        raise SettingsError(f"The checkpoint's file {name} is damaged: it is not a JSON object")
     return content

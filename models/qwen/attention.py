@@ -1,5 +1,5 @@
 """Joint attention as in diffusers' QwenDoubleStreamAttnProcessor2_0, with real-valued rotary embeddings for compiled
-blocks: inductor does not fuse complex numbers. Equal to diffusers' up to rounding."""
+blocks: inductor does not fuse complex numbers. Equal to diffusers' attention up to rounding."""
 
 from typing import Any
 
@@ -10,8 +10,10 @@ from torch import Tensor
 
 
 class RealRotaryAttention:
-    """Attention processor of a block. Its attributes exist on every instance from the start: compiled code is guarded
-    on them, and one that appears later would compile every block again."""
+    """Attention processor of a block.
+
+    All attributes exist on every instance from the start: compiled code is guarded on them, and one that appeared later
+    would compile every block again."""
 
     def __init__(self, backend: str | None = None) -> None:
         self._attention_backend = backend
@@ -55,7 +57,7 @@ def _heads(attn: Any, states: Tensor, projections: tuple[Any, Any, Any]) -> list
 
 
 def rotated(states: Tensor, angles: Tensor) -> Tensor:
-    """Rotate pairs of channels. `states` is (1, tokens, heads, width); `angles` (tokens, width / 2), complex, or
+    """Rotate pairs of channels. `states` is (1, tokens, heads, width); `angles` is (tokens, width / 2), complex, or
     (tokens, width / 2, 2) with cosine and sine."""
     if angles.is_complex():
         angles = torch.view_as_real(angles)
@@ -66,7 +68,7 @@ def rotated(states: Tensor, angles: Tensor) -> Tensor:
 
 
 def use_real_rotary(transformer: QwenImageTransformer2DModel) -> None:
-    """Replace the processors of all blocks; the selected attention backend is kept."""
+    """Replace the processors of all blocks, keeping the selected attention backend."""
     for block in transformer.transformer_blocks:
         block.attn.set_processor(RealRotaryAttention(block.attn.processor._attention_backend))
 

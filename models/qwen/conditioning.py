@@ -1,8 +1,7 @@
-"""Encodes prompts and pictures for the transformer: embeddings of the language model, latents of the VAE.
+"""Encodes prompts and pictures for the transformer: embeddings of the language model and latents of the VAE.
 
-The processor of the language model requires a video processor and with it torchvision; the few lines that insert the
-image tokens are therefore here.
-"""
+The language model's processor requires a video processor and therefore torchvision, so the few lines that insert the
+image tokens are here."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -36,17 +35,17 @@ PICTURE = "Picture {}: <|vision_start|>{}<|vision_end|>"
 PAD = "<|image_pad|>"
 
 SEEN_AREA = 384 * 384
-"""Pixels of a picture as the language model sees it."""
+"""Number of pixels at which the language model sees a picture."""
 
 MAX_PROMPT_TOKENS = 1024
 """Limit of the checkpoints for a prompt without its pictures."""
 
 TEXT_ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
-"""Attention kernels of the language model. cuDNN's is left out: it builds a plan for each new number of tokens."""
+"""Attention kernels of the language model. cuDNN's is excluded: it builds a plan for each new number of tokens."""
 
 
 def text_attention() -> list[SDPBackend]:
-    """Return TEXT_ATTENTION, without flash attention where it was turned off."""
+    """Return TEXT_ATTENTION, without flash attention if it was turned off."""
     return TEXT_ATTENTION if torch.backends.cuda.flash_sdp_enabled() else TEXT_ATTENTION[1:]  # type: ignore[no-untyped-call]
 
 
@@ -70,11 +69,11 @@ def embed(parts: Components, prompt: str, pictures: Sequence[Pixels]) -> Tensor:
     encoded = inputs(parts, template, prompt, [_seen(picture) for picture in pictures])
     with sdpa_kernel(text_attention()):
         hidden = parts.text_encoder.model(**encoded).last_hidden_state
-    return hidden[:, SYSTEM_TOKENS[template] :].to(parts.device)  # on the last card with DEVICE_MAP=balanced
+    return hidden[:, SYSTEM_TOKENS[template] :].to(parts.device)  # on the last GPU with DEVICE_MAP=balanced
 
 
 def inputs(parts: Components, template: str, prompt: str, pictures: Sequence[Image.Image]) -> dict[str, Tensor]:
-    """Return the keyword arguments of the language model: the pictures, then the prompt, inserted into `template`."""
+    """Return the keyword arguments of the language model: the pictures and the prompt, inserted into `template`."""
     seen = dict(parts.image_processor(list(pictures), return_tensors="pt")) if pictures else {}
     merged = parts.image_processor.merge_size**2
     pads = [PAD * (int(grid.prod()) // merged) for grid in seen.get("image_grid_thw", [])]

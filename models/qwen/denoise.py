@@ -1,5 +1,7 @@
-"""The denoising loop of diffusers' QwenImageEditPlusPipeline and QwenImagePipeline in one, with reference sizes chosen
-by the caller, progress at every step and no state between calls. Its latents equal theirs bit for bit."""
+"""The denoising loop of diffusers' QwenImageEditPlusPipeline and QwenImagePipeline in one.
+
+The caller chooses the reference sizes, progress is reported at every step, and there is no state between calls. Its
+latents equal theirs bit for bit."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,9 +24,11 @@ PATCH = 2
 
 @dataclass(frozen=True, eq=False)
 class DenoiseInputs:
-    """Inputs of one picture. `words` and `against` (the negative prompt, None without guidance) are embeddings of shape
-    (1, tokens, width); `references` are normalized latents of shape (1, channels, 1, height, width); `size` is a
-    multiple of 16 on both sides."""
+    """Inputs of one picture.
+
+    `words` and `against` (the negative prompt, None without guidance) are embeddings of shape (1, tokens, width).
+    `references` are normalized latents of shape (1, channels, 1, height, width). Both sides of `size` are multiples of
+    16."""
 
     size: Size
     words: Tensor
@@ -43,12 +47,12 @@ def denoise(
     preview: Callable[[Tensor, int, int], None] | None = None,
 ) -> Tensor:
     """Return the normalized latents of a picture of `inputs.size`. `scheduler` is stateful: pass a new one to each
-    call. `preview` receives the predicted final latents, the step and the number of steps when the control wants
+    call. `preview` receives the predicted final latents, the step and the number of steps whenever the control wants
     one."""
     device, dtype = inputs.words.device, inputs.words.dtype
     rows, columns = inputs.size[1] // VAE_SCALE, inputs.size[0] // VAE_SCALE
     channels = transformer.config.in_channels // PATCH**2
-    generator = torch.Generator().manual_seed(inputs.seed)  # on the CPU: the same noise on every card
+    generator = torch.Generator().manual_seed(inputs.seed)  # on the CPU: the same noise on every GPU
     noise = torch.randn((1, channels, 1, rows, columns), generator=generator)
     latents = packed(noise.to(dtype)).to(device)
     references = [packed(reference.to(device, dtype)) for reference in inputs.references]
@@ -76,7 +80,7 @@ def denoise(
 
 
 def packed(latents: Tensor) -> Tensor:
-    """Return latents of shape (1, channels, 1, rows, columns) as one token a patch, (1, tokens, 4 channels)."""
+    """Return latents of shape (1, channels, 1, rows, columns) as one token per patch, (1, tokens, 4 channels)."""
     _, channels, _, rows, columns = latents.shape
     patches = latents.reshape(1, channels, rows // PATCH, PATCH, columns // PATCH, PATCH)
     return patches.permute(0, 2, 4, 1, 3, 5).reshape(1, -1, channels * PATCH**2)
@@ -94,8 +98,8 @@ def _shape(latents: Tensor) -> tuple[int, int, int]:
 
 
 def _timesteps(scheduler: FlowMatchEulerDiscreteScheduler, steps: int, tokens: int) -> Tensor:
-    """Set and return the timesteps, 1000 to 0, whose shift grows with the number of tokens of the picture to paint.
-    They and the scheduler's sigmas stay in main memory, where reading them does not wait for the GPU."""
+    """Set and return the timesteps, 1000 to 0, whose shift grows with the number of tokens of the picture. They and the
+    scheduler's sigmas stay in main memory, where reading them does not wait for the GPU."""
     config = scheduler.config
     shift = calculate_shift(
         tokens, config.base_image_seq_len, config.max_image_seq_len, config.base_shift, config.max_shift

@@ -42,7 +42,7 @@ from schemas.settings import Settings, SettingsError
 log = logging.getLogger(__name__)
 
 RETRY_AREA = 0.5
-"""Fraction of the area for the second try after running out of memory."""
+"""Fraction of the area that a second try uses after running out of memory."""
 
 MAX_PREVIEW_SHARE = 0.1
 """Largest share of a job's time that previews may take."""
@@ -68,11 +68,11 @@ class Canvas:
 
 T = TypeVar("T")
 CanvasFactory = Callable[[float], Canvas]
-"""Returns the canvas for an area of about so many pixels."""
+"""Returns the canvas for an area of about the given number of pixels."""
 
 
 class Qwen:
-    """An engine on loaded components. `name` overrides the profile's; `cache_bytes` bounds the cache of embeddings and
+    """An engine on loaded components. `name` overrides the profile's; `cache_bytes` limits the cache of embeddings and
     latents; `max_preview_share` is the share of a job's time that previews may take."""
 
     def __init__(
@@ -85,7 +85,7 @@ class Qwen:
         self._parts = parts
         self._name = name
         self._lock = threading.Lock()
-        # cuDNN keeps its plans for each thread: the first job finds those of the warm-up.
+        # cuDNN keeps its plans per thread: the first job finds those of the warm-up.
         self._gpu = SerialExecutor("gpu")
         self._cache = TensorCache(cache_bytes)
         self._previewer = LatentPreviewer(max_preview_share)
@@ -104,7 +104,7 @@ class Qwen:
 
     @property
     def products_per_pass(self) -> int:
-        """As many as the checkpoint takes references beside the room."""
+        """The number of references that the checkpoint takes in addition to the room."""
         return max(1, self._parts.edit.profile.references - 1)
 
     @property
@@ -112,8 +112,8 @@ class Qwen:
         return self._parts.plan
 
     def edit(self, task: EditTask, control: Control) -> Painted:
-        """Paint from the guide (the room if the position is given by words only) as Picture 1 and the product as
-        Picture 2."""
+        """Paint from the guide (or, if only the instructions give the position, from the room) as Picture 1 and the
+        product as Picture 2."""
         profile, size, icc = self._parts.edit.profile, task.room.size, task.room.icc
         part = window(size, task.region, profile.area, profile.multiple) if task.region else (0, 0, *size)
         left, top, right, bottom = part
@@ -169,7 +169,7 @@ class Qwen:
         return replace(painted, warnings=(*painted.warnings, *ignored))
 
     def paint(self, task: PaintTask, control: Control) -> Painted:
-        """Paint from a prompt; the first reference, if any, is the canvas and gets the area of the picture to paint."""
+        """Paint from a prompt. The first reference, if any, is the canvas and gets the area of the picture to paint."""
         checkpoint = self._parts.edit if task.references else self._parts.text or self._parts.edit
         profile = checkpoint.profile
         if len(task.references) > profile.references:
@@ -204,7 +204,7 @@ class Qwen:
         return self._in_turn(lambda: ask(self._parts, question, control), control)
 
     def _product(self, product: Pixels) -> Pixels:
-        """Return the product's picture reduced to its reference's area and padded with white to whole cells."""
+        """Return the product's picture, reduced to its reference's area and padded with white to whole cells."""
         profile = self._parts.edit.profile
         scale = min(1.0, math.sqrt(profile.product_area / (product.shape[0] * product.shape[1])))
         size = scaled_size(size_of(product), scale)
@@ -246,7 +246,7 @@ class Qwen:
     def _finite(
         self, checkpoint: Checkpoint, canvas: Canvas, schedule: Schedule, sampling: Sampling, control: Control
     ) -> Pixels:
-        """Paint, and once more with plain attention if the picture is blank: fast kernels can fail silently."""
+        """Paint, and paint again with plain attention if the picture is blank: fast kernels can fail silently."""
         for attention in (nullcontext(), plain_attention(checkpoint.transformer)):
             with attention:
                 picture = self._once(checkpoint, canvas, schedule, sampling, control)
@@ -291,7 +291,7 @@ class Qwen:
             torch.cuda.empty_cache()
 
     def _in_turn(self, work: Callable[[], T], control: Control) -> T:
-        """Run `work` on the GPU thread under the lock. Waiting jobs can be cancelled."""
+        """Run `work` on the GPU thread under the lock. Jobs that are waiting can be cancelled."""
         with control.waiting():
             while not self._lock.acquire(timeout=0.1):
                 control.check()
@@ -307,12 +307,12 @@ class Qwen:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Translate torch's failures into JobErrors."""
+    """Translate torch's exceptions into JobErrors."""
     try:
         yield
     except RuntimeError as problem:
         if _is_out_of_memory(problem):
-            raise JobError(ErrorCode.OUT_OF_MEMORY, "The GPU ran out of memory, also at half the size") from problem
+            raise JobError(ErrorCode.OUT_OF_MEMORY, "The GPU ran out of memory, even at half the size") from problem
         if isinstance(problem, torch.AcceleratorError):
             # After such an error every later CUDA call of the process fails.
             message = "The GPU failed and this worker is being replaced"
@@ -333,7 +333,7 @@ def _is_out_of_memory(problem: RuntimeError) -> bool:
 
 
 def _truncation_warnings(field: str, words: str, read: str) -> list[str]:
-    return [] if words == read else [f"{field} is longer than the model can read: its end was left out"]
+    return [] if words == read else [f"{field} is longer than the model can read: its end was cut off"]
 
 
 def load_qwen(settings: Settings) -> ImageModel:
@@ -342,7 +342,7 @@ def load_qwen(settings: Settings) -> ImageModel:
     chosen = find_profile(settings.model_profile)
     if not chosen.references:
         raise SettingsError(
-            f"MODEL_PROFILE: {chosen.name} cannot edit; use it beside one that can: QWEN_IMAGE_LOCATION"
+            f"MODEL_PROFILE: {chosen.name} cannot edit; set it as QWEN_IMAGE_LOCATION next to a profile that can"
         )
     if not torch.cuda.is_available():
         raise SettingsError("ENGINE: qwen needs a GPU that torch can use, and there is none")
@@ -352,7 +352,7 @@ def load_qwen(settings: Settings) -> ImageModel:
     log.info("%s", plan)
     if plan.host > (free := available()) > 0:
         log.warning(
-            "The plan maps %.1f GB of main memory while loading, and %.1f GB are free", plan.host / GB, free / GB
+            "The plan needs %.1f GB of main memory while loading, but only %.1f GB are free", plan.host / GB, free / GB
         )
     locator = CheckpointLocator(settings.qwen_model_dir)
     task = parse_task_lora(settings.task_lora) if settings.task_lora else None
@@ -360,7 +360,7 @@ def load_qwen(settings: Settings) -> ImageModel:
     text = source(find_profile(TEXT_TO_IMAGE), plan, beside, locator) if beside else None
     parts = load_components(edit, plan, "cuda", text=text)
     if settings.attention is None and prefer_flash_attention(card.capability):
-        log.info("Attention: flash, ATTENTION=_native_cudnn selects cuDNN's")
+        log.info("Attention: flash; set ATTENTION=_native_cudnn for cuDNN's")
     for checkpoint in filter(None, (parts.edit, parts.text)):
         tune(checkpoint.transformer, settings.attention, compiled=settings.compile)
     engine = Qwen(parts)

@@ -1,5 +1,7 @@
-"""The transformer's forward pass for one picture, without host synchronization: rotary positions, the reference mask
-and the projected prompt are computed once a picture. Equal to diffusers' forward bit for bit."""
+"""The transformer's forward pass for one picture, without host synchronization.
+
+Rotary positions, the reference mask and the projected prompt are computed once per picture. Equal to diffusers' forward
+pass bit for bit."""
 
 from collections.abc import Sequence
 from math import prod
@@ -23,7 +25,7 @@ class Forward:
         self._transformer = transformer
         self._shapes = [list(shapes)]
         self._words = words
-        # With DEVICE_MAP=balanced the hook of the whole transformer moves tensors from card to card.
+        # With DEVICE_MAP=balanced the hook of the whole transformer moves tensors from one GPU to the next.
         self._is_spread = len(set((getattr(transformer, "hf_device_map", None) or {}).values())) > 1
         if not self._is_spread:
             self._words = transformer.txt_in(transformer.txt_norm(words))
@@ -70,7 +72,7 @@ class Forward:
 
 def _rotary_angles(embedding: Any, shapes: Sequence[Shape], words: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the angles of the pictures and of the prompt as diffusers' embedding does, but without its cache, which
-    keeps those of 128 shapes on the device: up to 268 MB that no plan has room for."""
+    keeps those of 128 shapes on the device: up to 268 MB, which no plan has room for."""
     compute = type(embedding)._compute_video_freqs.__wrapped__
     pictures = torch.cat([compute(embedding, *shape, index, device) for index, shape in enumerate(shapes)])
     first = max(max(rows // 2, columns // 2) for _, rows, columns in shapes)

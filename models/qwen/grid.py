@@ -1,5 +1,5 @@
 """Maps pictures of any size to sizes that the checkpoint paints, by padding and without distortion, and selects the
-window of a large photo that is worth painting on its own."""
+window of a large photo to paint."""
 
 import math
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from imaging.picture import Box, Pixels, Size
 from imaging.resize import resized
 
 CONTEXT = 0.15
-"""Least margin around the region that may change, as a fraction of its longer side."""
+"""Smallest margin around the region that may change, as a fraction of its longer side."""
 
 DRIFT = 0.05
 """Shift of the model's output that the window tolerates, as a fraction of the photo's longer side."""
 
 WORTHWHILE = 1.25
-"""Least gain in resolution, over painting the whole photo, at which a window is used."""
+"""Smallest gain in resolution over painting the whole photo for which a window is used."""
 
 
 @dataclass(frozen=True)
 class ModelGrid:
-    """A picture of `size` is mirrored at its edges to `padded`, whose aspect ratio is that of `working` to within half
-    a pixel, and painted at `working`. Sizes are (width, height) in pixels."""
+    """A picture of `size` is mirrored at its edges to `padded`, whose aspect ratio equals that of `working` to within
+    half a pixel, and painted at `working`. Sizes are (width, height) in pixels."""
 
     size: Size
     padded: Size
@@ -41,8 +41,8 @@ class ModelGrid:
 
 
 def fit(size: Size, area: int, multiple: int) -> ModelGrid:
-    """Return the grid of about `area` pixels, both sides multiples of `multiple`, with the least padding, and among
-    those the nearest to `area`. A size that is a multiple already and near the area is used as it is."""
+    """Return the grid of about `area` pixels with the least padding, and among equals the one nearest to `area`. Both
+    sides are multiples of `multiple`; a size that already is and that is near the area is used as it is."""
     width, height = size
     if width % multiple == height % multiple == 0 and 0.5 <= width * height / area <= 1.25:
         return ModelGrid(size, size, size)
@@ -55,7 +55,7 @@ def fit(size: Size, area: int, multiple: int) -> ModelGrid:
 
 def window(size: Size, region: Box, area: int, multiple: int) -> Box:
     """Return the part of a photo of `size` to paint: `region` with a margin, at full resolution if `area` pixels hold
-    it. The whole photo if the window would gain less than WORTHWHILE in resolution."""
+    it. It is the whole photo if the window would gain less than WORTHWHILE in resolution."""
     left, top, right, bottom = region
     margin = round(CONTEXT * max(right - left, bottom - top) + DRIFT * max(size))
     width, height = min(size[0], right - left + 2 * margin), min(size[1], bottom - top + 2 * margin)

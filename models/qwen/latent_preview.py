@@ -17,7 +17,7 @@ Show = Callable[[Pixels], None]
 
 
 class LatentPreviewer:
-    """Measures the cost of each preview, and skips those that would exceed `max_share` of the job's time. The first
+    """Measures the cost of each preview and skips those that would exceed `max_share` of the job's time. The first
     preview of a process is always made."""
 
     def __init__(self, max_share: float) -> None:
@@ -28,7 +28,8 @@ class LatentPreviewer:
         return JobPreview(self, parts, show)
 
     def affords(self, latents: int, spent: float, total: float) -> bool:
-        """Return True if a preview of so many latents fits, after `spent` seconds on previews of `total` on the job."""
+        """Return True if a preview of `latents` latents fits, after `spent` seconds on previews out of `total` on the
+        job."""
         return spent + self._seconds_a_latent * latents <= self._max_share * total
 
     def record(self, latents: int, seconds: float) -> None:
@@ -44,7 +45,7 @@ class JobPreview:
         self._spent = 0.0
 
     def __call__(self, predicted: Tensor, step: int, of: int) -> None:
-        """Show `predicted`, the final latents as estimated after `step` of `of` steps, if the budget allows it."""
+        """Show `predicted`, the final latents as estimated after `step` of `of` steps, if the time budget allows it."""
         small = _downscaled(predicted)
         if predicted.is_cuda:
             torch.cuda.synchronize(predicted.device)

@@ -13,7 +13,7 @@ Call = tuple[Callable[[], Any], Future[Any]]
 
 class SerialExecutor:
     """A single worker thread. Unlike a ThreadPoolExecutor's it is a daemon and does not delay the exit of the process;
-    it ends when this object is collected."""
+    it ends when this object is garbage-collected."""
 
     def __init__(self, name: str) -> None:
         self._calls: SimpleQueue[Call | None] = SimpleQueue()

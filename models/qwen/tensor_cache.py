@@ -1,4 +1,4 @@
-"""A least-recently-used cache of tensors, bounded in bytes."""
+"""A least-recently-used cache of tensors, limited in bytes."""
 
 import hashlib
 from collections import OrderedDict

@@ -20,8 +20,9 @@ def tune(
     compiled: bool,
     backend: str | Callable[..., Any] = "inductor",
 ) -> None:
-    """Select one of diffusers' attention backends, like `_native_cudnn`, and compile the blocks if `compiled`, once for
-    pictures and prompts of every size, at their first use. Raises SettingsError if the backend is not available."""
+    """Select one of diffusers' attention backends, such as `_native_cudnn`, and if `compiled` compile the blocks at
+    their first use, once for pictures and prompts of every size. Raises SettingsError if the backend is not
+    available."""
     if attention:
         try:
             transformer.set_attention_backend(attention)
@@ -38,8 +39,9 @@ HOPPER = (9, 0)
 
 
 def prefer_flash_attention(capability: tuple[int, int]) -> bool:
-    """Turn cuDNN's attention off on GPUs where torch would choose it by itself, and return whether it did. cuDNN builds
-    a plan for every new number of tokens, and nearly every prompt is one. `_native_cudnn` still selects it."""
+    """Turn cuDNN's attention off on GPUs where torch would choose it by itself, and return True if it was turned off.
+    cuDNN builds a plan for every new number of tokens, which nearly every prompt has. `_native_cudnn` still selects
+    it."""
     if capability < HOPPER:
         return False
     torch.backends.cuda.enable_cudnn_sdp(enabled=False)
@@ -47,7 +49,7 @@ def prefer_flash_attention(capability: tuple[int, int]) -> bool:
 
 
 PLAIN = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
-"""Kernels of the retry. The memory-efficient one comes first: the math kernel takes gigabytes."""
+"""Kernels of the retry. The memory-efficient one comes first, because the math kernel takes gigabytes."""
 
 
 @contextmanager

@@ -170,7 +170,7 @@ def test_only_the_files_with_the_standard_names_are_read(models: Path, spoiled: 
 @pytest.mark.parametrize(
     ("part", "spoil", "sentence"),
     [
-        ("transformer", cut, r"transformer/diffusion_pytorch_model\.safetensors has img_in\.weight with the shape"),
+        ("transformer", cut, r"transformer/diffusion_pytorch_model\.safetensors has img_in\.weight with shape"),
         ("transformer", without(WEIGHTS, "to_q"), r"transformer/ lack the tensor .*to_q\.weight"),
         ("text_encoder", without("model.safetensors", "layers.1"), r"text_encoder/ lack the tensor .*layers\.1\."),
         ("text_encoder", renamed, r"text_encoder/ lack the tensor"),

@@ -93,5 +93,5 @@ def test_a_task_lora_is_added_to_edits_with_a_guide_only(models: Path) -> None:
     schedule = profile.schedules["fast"]
     assert parts.edit.scales(schedule, guided_by_picture=True) == {task.lora.name: 0.5}
     assert parts.edit.scales(schedule, guided_by_picture=False) == {}
-    with pytest.raises(SettingsError, match="TASK_LORA needs LoRAs beside the weights"):
+    with pytest.raises(SettingsError, match="TASK_LORA needs a plan with separate LoRAs"):
         source(tiny.PROFILE, replace(PLAN, loras="fused"), "tiny/edit", locator, task)

@@ -49,7 +49,7 @@ def test_the_weights_are_gone_and_the_table_has_the_size_reported() -> None:
 def test_a_timestep_outside_the_table_is_refused() -> None:
     transformer = _transformer(torch.bfloat16)
     tabulate(transformer, fixed_timesteps(CONFIG, SCHEDULES["fast"]))
-    with pytest.raises(NotTabulatedError, match=r"0\.4.* is none of the 4 that are tabulated"):
+    with pytest.raises(NotTabulatedError, match=r"0\.4.* is not among the 4 tabulated ones"):
         _predicted(transformer, torch.tensor(400.0))
 
 

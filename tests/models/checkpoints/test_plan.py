@@ -103,14 +103,14 @@ def test_who_asks_for_the_fast_quality_alone_gets_its_lora_fused() -> None:
 
 def test_eight_bits_are_made_on_one_card() -> None:
     pair = Card("2 x L40S", 46 * 2**30, (8, 9), count=2)
-    with pytest.raises(SettingsError, match="PRECISION: eight bits are made on one card"):
+    with pytest.raises(SettingsError, match="PRECISION: eight-bit weights need a single GPU"):
         make_plan(EDIT, pair, "fp8", "balanced")
     small = Card("2 x RTX 4090", 24 * 2**30, (8, 9), count=2)
     assert not make_plan(EDIT, small, device_map="balanced").is_waiting
 
 
 def test_what_cannot_fit_is_refused_with_the_numbers() -> None:
-    with pytest.raises(SettingsError, match=r"needs \d+\.\d GB .* has \d+\.\d GB"):
+    with pytest.raises(SettingsError, match=r"needs \d+\.\d GB .* has only \d+\.\d GB"):
         make_plan(EDIT, Card("RTX 4060, 8 GB", 8 * 2**30, (8, 9)))
     with pytest.raises(SettingsError, match="bf16"):
         make_plan(EDIT, BY_NAME["RTX 4090, 24 GB"], "bf16")

@@ -67,7 +67,7 @@ def test_words_that_are_too_long_cost_their_own_end_and_nothing_else(
     sampling = Sampling(seed=3, steps=1)
     task = GenerateTask(cut_out, "studio", words, SIZE, 90, None, sampling)
     painted = engine.generate(task, Control())
-    assert painted.warnings == ("instructions is longer than the model can read: its end was left out",)
+    assert painted.warnings == ("instructions is longer than the model can read: its end was cut off",)
     [prompt] = told
     assert "Keep its shape" in prompt
     assert "It is 90 cm tall" in prompt
