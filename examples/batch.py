@@ -1,8 +1,7 @@
 """Many jobs from a table: `qwen-edit batch jobs.csv -o folder/`.
 
-Each row of the CSV or JSONL file is a job: its columns are the fields of the job, pictures are files (relative to the
-table) or URLs. Finished rows are noted in the folder, so that a batch that was stopped goes on where it was.
-"""
+Each row of the CSV or JSONL file is a job: its columns are the job's fields, and pictures are files (relative to the
+table) or URLs. Finished rows are recorded in the folder, so that a stopped batch continues where it left off."""
 
 import csv
 import hashlib
@@ -32,12 +31,12 @@ Perform = Callable[[Iterable[Job]], Iterable[JobResult]]
 
 
 class TableError(Exception):
-    """One sentence about the table."""
+    """An error message about the table."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One job of the table. `digest` tells it from every other job, wherever it stands in the table."""
+    """One job of the table. `digest` distinguishes it from every other job, wherever it stands in the table."""
 
     number: int
     fields: dict[str, Any]
@@ -94,14 +93,14 @@ class RowResult:
 
 
 def read_table(file: Path) -> list[Row]:
-    """Raises TableError for a file that is neither a CSV table nor lines of JSON."""
+    """Return the rows of a CSV table or a file of JSON lines. Raises TableError for anything else."""
     text = file.read_text(encoding="utf-8-sig")
     if file.suffix.lower() == ".jsonl":
         rows = list(_lines(text))
     elif file.suffix.lower() == ".csv":
         rows = [_cells(cells) for cells in csv.DictReader(io.StringIO(text, newline=""))]
     else:
-        raise TableError(f"{file}: a table of jobs ends with .csv or .jsonl")
+        raise TableError(f"{file}: the name of a job table must end with .csv or .jsonl")
     return [Row(number, fields, file.parent) for number, fields in enumerate(rows, 1)]
 
 
@@ -112,14 +111,14 @@ def _lines(text: str) -> Iterator[dict[str, Any]]:
         try:
             fields = json.loads(line)
         except ValueError as problem:
-            raise TableError(f"Line {number} is no JSON: {problem}") from None
+            raise TableError(f"Line {number} is not JSON: {problem}") from None
         if not isinstance(fields, dict):
-            raise TableError(f"Line {number} is no JSON object")
+            raise TableError(f"Line {number} is not a JSON object")
         yield fields
 
 
 def _cells(cells: dict[str | None, Any]) -> dict[str, Any]:
-    """Return a CSV row's fields. Cells of fields that are no text hold JSON: a number, true, [1, 2]."""
+    """Return the fields of a CSV row. Cells of fields that are not text contain JSON: a number, true, [1, 2]."""
     if None in cells:
         raise TableError("A row has more cells than the table has columns")
     action = cells.get("action") or "edit"
@@ -134,14 +133,13 @@ def _value(cell: str, schema: dict[str, Any]) -> Any:
     try:
         return json.loads(cell)
     except ValueError:
-        return cell  # the worker says best what is wrong with it
+        return cell  # the worker explains best what is wrong with it
 
 
 def run_batch(rows: list[Row], folder: Path, perform: Perform, on_done: Callable[[int], None]) -> list[RowResult]:
     """Do the rows that are not done yet, and write the journal, the report and the sheet.
 
-    A row that failed is tried again the next time.
-    """
+    A failed row is tried again in the next run."""
     folder.mkdir(parents=True, exist_ok=True)
     known = {result.digest: result for result in _journal(folder) if result.status == "done"}
     digests = {row.number: row.digest for row in rows}

@@ -1,10 +1,10 @@
-"""A client of the picture worker, in one file to copy: Python 3.11 and `pip install httpx`.
+"""A client for the picture worker in a single file to copy. Needs Python 3.11 and `pip install httpx`.
 
     worker = Worker(Endpoint("ENDPOINT_ID", "RUNPOD_API_KEY"))
     answer = worker.edit_product("chair.png", "room.jpg", instructions="on the left", product_height_cm=90)
     print(answer.seed, answer.save("out"))
 
-AsyncWorker is the same with `await`. A job costs money, so it is never blindly sent twice: see `resend`.
+AsyncWorker has the same methods with `await`. A job costs money, so it is never sent twice by default: see `resend`.
 """
 
 import asyncio
@@ -37,16 +37,16 @@ PictureSource = str | PathLike[str] | bytes
 """A path, the file's bytes, or an https:// or data: URL."""
 
 RUN_LIMIT, SYNC_LIMIT = 10_000_000, 20_000_000
-"""Bytes that RunPod takes at /run and at /runsync."""
+"""Largest request in bytes that RunPod accepts at /run and at /runsync."""
 
 SYNC_WAIT_SECONDS = 1
-"""How long /runsync holds its reply, as short as RunPod allows: before it nobody knows the job's id."""
+"""Seconds for which /runsync delays its reply, the shortest that RunPod allows: until then the job's id is unknown."""
 
 LONGEST_RETRY_AFTER_SECONDS = 60.0
 
 CONNECT_SECONDS = 10
 LEAST_SECONDS = 0.001
-"""Sockets take no timeout below zero, and none at all for zero."""
+"""Smallest socket timeout: negative ones are refused, and zero means none."""
 
 CONNECTIONS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=3)
 """Servers close idle connections after five seconds or more, and a job sent at that moment would be lost."""
@@ -57,15 +57,15 @@ JOB_ID = re.compile(r"[\w-]+", re.ASCII)
 SENTENCE = re.compile(r"(.*)\[([A-Z_]+)\]", re.DOTALL)
 
 NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-"""Failures before the first byte of a request."""
+"""Failures before the first byte of a request was sent."""
 
 REFUSED = (429, 503)
-"""Statuses that say that nothing has begun, and that it may begin later."""
+"""Statuses that mean that nothing has begun and that a later attempt may succeed."""
 
 INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError)
 
 NOT_IMPLEMENTED = 501
-"""The one status from 500 on that says that nothing has begun or ever will."""
+"""The only status from 500 on that means that nothing has begun or ever will."""
 
 CODES = {
     401: "UNAUTHORIZED",
@@ -75,11 +75,11 @@ CODES = {
     429: "TOO_MANY_REQUESTS",
     503: "UNREACHABLE",
 }
-"""Of statuses that come without the worker's own."""
+"""Error codes for statuses without a code from the worker."""
 
 
 class PictureFields(TypedDict, total=False):
-    """What edit_product and generate_environment take; the worker's README says what each field means."""
+    """Fields of edit_product and generate_environment; the worker's README explains each of them."""
 
     instructions: str
     negative_prompt: str
@@ -134,7 +134,7 @@ class GenerateFields(PictureFields, total=False):
 
 
 class PaintFields(TypedDict, total=False):
-    """What OpenAI's route takes beside the prompt."""
+    """Fields of OpenAI's route in addition to the prompt."""
 
     negative_prompt: str
     n: int
@@ -150,8 +150,10 @@ class PaintFields(TypedDict, total=False):
 
 
 class Policy(TypedDict, total=False):
-    """How long RunPod has for a job, in milliseconds: `ttl` from its submission on (a day unless given), then it is
-    NOT_FOUND; `executionTimeout` at the worker (the endpoint's own unless given), then it is TIMED_OUT."""
+    """Time limits of a job in milliseconds.
+
+    `ttl` counts from its submission (default: a day), after which it is NOT_FOUND. `executionTimeout` counts at the
+    worker (default: the endpoint's), after which it is TIMED_OUT."""
 
     ttl: int
     executionTimeout: int
@@ -159,8 +161,10 @@ class Policy(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A RunPod serverless endpoint. `answer` sends a job to /run (10 MB, also for the answer), one too large for it to
-    /runsync (20 MB; the answer is kept for a minute, not for thirty); `route` makes it one of them."""
+    """A RunPod serverless endpoint.
+
+    `answer` sends a job to /run (10 MB, including the answer), or a larger one to /runsync (20 MB; the answer is kept
+    for one minute instead of thirty). `route` fixes one of them."""
 
     endpoint_id: str
     api_key: str = field(repr=False)
@@ -177,7 +181,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Server:
-    """The worker's own HTTP server, like http://localhost:8000."""
+    """The worker's own HTTP server, such as http://localhost:8000."""
 
     url: str
     api_key: str | None = field(default=None, repr=False)
@@ -188,33 +192,38 @@ class Server:
 
 def _require_header(api_key: str) -> None:
     if api_key != api_key.strip() or re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", api_key):
-        raise WorkerError("The API key has a line break or another character that no header holds", "UNAUTHORIZED")
+        raise WorkerError(
+            "The API key contains a line break or another character that is not allowed in a header", "UNAUTHORIZED"
+        )
 
 
 @dataclass(frozen=True)
 class Patience:
-    """In seconds, but for `tries`: how often a request is made that may be made again."""
+    """Time limits and pauses in seconds; `tries` is the largest number of attempts for a request that may be
+    repeated."""
 
     job: float = 900
-    """From a job's submission to its end, with its time in the queue. At a Server, which hears that its caller hangs
-    up, the job ends with it."""
+    """From a job's submission to its end, including its time in the queue. A Server stops the job when its caller hangs
+    up."""
     reply: float = 30
     tries: int = 6
     pause: float = 0.5
-    """Before the second try; it doubles with each, up to `longest_pause`."""
+    """Pause before the second try; it doubles with each further one, up to `longest_pause`."""
     longest_pause: float = 8
     poll: float = 0.3
-    """Between two looks at a running job; it grows up to `longest_poll`."""
+    """Pause between two status requests for a running job; it grows up to `longest_poll`."""
     longest_poll: float = 2
 
     def pauses(self) -> Iterator[float]:
-        """One before each new try, a little at random, so that many callers do not come back at once."""
+        """Yield the pause before each new try, with some randomness so that many callers do not return at once."""
         for again in range(self.tries - 1):
             yield min(self.pause * 2**again, self.longest_pause) * random.uniform(0.5, 1)  # noqa: S311 no secret
 
 
 class WorkerError(Exception):
-    """`fields` are the inputs at fault, `code` is the worker's error code or one of this client's: OUTCOME_UNKNOWN,
+    """A failed call.
+
+    `fields` names the invalid inputs. `code` is the worker's error code or one of this client's: OUTCOME_UNKNOWN,
     UNREACHABLE, UNAUTHORIZED, NOT_FOUND, REQUEST_TOO_LARGE, TOO_MANY_REQUESTS, REFUSED, ANSWER_MISSING, STILL_RUNNING,
     JOB_FAILED, MALFORMED, NOT_SUPPORTED."""
 
@@ -226,7 +235,7 @@ class WorkerError(Exception):
         job_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> None:
-        super().__init__(sentence, code, fields, job_id, idempotency_key)  # all, so that it can be pickled
+        super().__init__(sentence, code, fields, job_id, idempotency_key)  # all arguments, so that it can be pickled
         self.code = code
         self.fields = fields
         self.job_id = job_id
@@ -237,8 +246,10 @@ class WorkerError(Exception):
 
 
 class OutcomeUnknownError(WorkerError):
-    """A request was sent and no answer came. A job so submitted may be running: the same call with this
-    `idempotency_key` gets its answer from the same worker while that keeps it, and is a second run at any other."""
+    """A request was sent, but no answer arrived, so the job may be running.
+
+    The same call with this `idempotency_key` returns its answer if it reaches the same worker while that keeps it; at
+    any other worker it is a second run."""
 
 
 @dataclass(frozen=True)
@@ -255,7 +266,7 @@ OnProgress = Callable[[Progress], None]
 
 
 class _ListenerError(Exception):
-    """What `on_progress` raised: the caller's own, so that nothing on the way takes it for a failure of its own."""
+    """Wraps an exception from `on_progress`, so that it is not mistaken for a failure of the client."""
 
     def __init__(self, problem: BaseException) -> None:
         super().__init__(problem)
@@ -282,7 +293,8 @@ def _apart(on_progress: OnProgress) -> OnProgress:
 
 @dataclass(frozen=True)
 class Picture:
-    """`data` are the file's bytes; it is empty for a picture in a bucket, which lies at `url`."""
+    """A picture of an answer. `data` holds the file's bytes; it is empty for a picture in a bucket, available at
+    `url`."""
 
     data: bytes = field(repr=False)
     mime_type: str
@@ -306,8 +318,9 @@ class Answer:
         return self.pictures[0].seed
 
     def save(self, path: str | PathLike[str]) -> list[Path]:
-        """The written files: `path` with the extension that fits, and numbered where there are several. Raises
-        ValueError for a picture that is not here but in a bucket."""
+        """Write the pictures and return their files: `path` with the right extension, numbered if there are several.
+
+        Raises ValueError for a picture that is in a bucket and was not downloaded."""
         stem = Path(path)
         if stem.suffix.lower() in (".jpeg", *SUFFIXES.values()):
             stem = stem.with_suffix("")
@@ -348,7 +361,7 @@ class _Order:
 
 def _written(picture: Picture, stem: Path, number: str) -> Path:
     if not picture.data:
-        raise ValueError(f"The picture lies at {picture.url}: download() fetches it")
+        raise ValueError(f"The picture is at {picture.url}: call download() to fetch it")
     file = stem.with_name(stem.name + number + SUFFIXES[picture.mime_type])
     file.write_bytes(picture.data)
     return file
@@ -356,7 +369,7 @@ def _written(picture: Picture, stem: Path, number: str) -> Path:
 
 @dataclass(frozen=True)
 class JobStatus:
-    """What RunPod tells of a job: the reply of /status and the body of a webhook."""
+    """The state of a job as RunPod reports it, in the reply of /status and the body of a webhook."""
 
     job_id: str
     state: str
@@ -372,7 +385,7 @@ class JobStatus:
         return None if self.is_final else _progress(self.output)
 
     def answer(self) -> Answer:
-        """Raises WorkerError for a job that failed or is not over."""
+        """Return the job's answer. Raises WorkerError if the job failed or is not over."""
         self.require_completed()
         return replace(read_answer(self.output, self.job_id), job_id=self.job_id)
 
@@ -400,12 +413,12 @@ def edit_job(product: PictureSource | None, room: PictureSource, **fields: Unpac
 
 
 def generate_job(product: PictureSource, **fields: Unpack[GenerateFields]) -> Job:
-    """For `answer` and `submit`."""
+    """Return the job for `answer` and `submit`."""
     return {"action": "generate", "idempotency_key": uuid4().hex, **fields, "product_image": as_text(product)}
 
 
 def as_text(picture: PictureSource) -> str:
-    """As the worker takes it: a URL as it is, a file in base64."""
+    """Return the picture in the form that the worker reads: a URL unchanged, a file as base64."""
     if isinstance(picture, str) and picture.startswith(("https://", "http://", "data:")):
         return picture
     data = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
@@ -413,8 +426,9 @@ def as_text(picture: PictureSource) -> str:
 
 
 def read_webhook(body: bytes | str) -> JobStatus:
-    """Of the POST that RunPod makes when a job submitted with `webhook` is over. It is not signed: keep a secret in the
-    URL. Raises WorkerError for what is no such body."""
+    """Return the state in the request that RunPod sends when a job submitted with `webhook` is over.
+
+    The request is not signed: put a secret into the URL. Raises WorkerError if the body is not such a request."""
     return read_status(_parsed(body))
 
 
@@ -422,35 +436,36 @@ def _parsed(text: bytes | str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as problem:
-        raise WorkerError(f"This is no JSON: {problem}", "MALFORMED") from problem
+        raise WorkerError(f"This is not JSON: {problem}", "MALFORMED") from problem
 
 
 def read_status(told: object) -> JobStatus:
-    """Raises WorkerError for what is no status of a job."""
+    """Return the state of a job. Raises WorkerError if `told` is not one."""
     match told:
         case {"id": str(job_id), "status": str(state), **others} if JOB_ID.fullmatch(job_id):
             output, error = others.get("output"), others.get("error")
             return JobStatus(
                 job_id, state, output if isinstance(output, dict) else {}, error if isinstance(error, str) else None
             )
-    raise WorkerError("This is not what RunPod tells of a job", "MALFORMED")
+    raise WorkerError("This is not a job state from RunPod", "MALFORMED")
 
 
 def read_answer(output: Mapping[str, Any], job_id: str | None = None) -> Answer:
-    """Of a job's output, or of OpenAI's route. Raises WorkerError where it is an error, or no answer."""
+    """Return the answer in a job's output or in a reply of OpenAI's route. Raises WorkerError if it is an error or not
+    an answer."""
     if output.get("error"):
         raise _error(output, "JOB_FAILED", job_id)
     if not output:
-        message = "The job ended without an answer: RunPod drops what is over its limit"
+        message = "The job ended without an answer: RunPod drops answers over its limit"
         raise WorkerError(message, "ANSWER_MISSING", job_id=job_id)
     try:
         return _answer(output)
     except ValueError as problem:
-        raise WorkerError("This is no answer of the worker", "MALFORMED", job_id=job_id) from problem
+        raise WorkerError("This is not an answer from the worker", "MALFORMED", job_id=job_id) from problem
 
 
 def _answer(output: Mapping[str, Any]) -> Answer:
-    """Raises ValueError where it is none."""
+    """Return the answer. Raises ValueError if `output` is not one."""
     warnings = tuple(_texts(output.get("warnings")))
     info = _object(output.get("placement_info") or output.get("generation_info"))
     match output:
@@ -465,7 +480,7 @@ def _answer(output: Mapping[str, Any]) -> Answer:
 
 
 def _variant(told: object, mime_type: str) -> object:
-    """One of OpenAI's route, as the worker's own tells them."""
+    """Return a picture of OpenAI's route in the form of the worker's own variants."""
     match told:
         case {"b64_json": str(text), "seed": seed} | {"url": str(text), "seed": seed}:
             return {"image": text, "mime_type": mime_type, "seed": seed}
@@ -492,7 +507,7 @@ def _picture(told: object) -> Picture:
             if text.startswith(("https://", "http://")):
                 return Picture(b"", mime_type, seed, text)
             return Picture(base64.b64decode(text.rpartition(",")[2], validate=True), mime_type, seed)
-    raise ValueError("This is no picture")
+    raise ValueError("This is not a picture")
 
 
 def _progress(told: object) -> Progress | None:
@@ -503,7 +518,7 @@ def _progress(told: object) -> Progress | None:
 
 
 def _error(told: Mapping[str, Any], code: str, job_id: str | None = None) -> WorkerError:
-    """In the shapes of a job, of OpenAI's route and of the platform; `code` where none of them says one."""
+    """Return the error in the form of a job, of OpenAI's route or of the platform; `code` is used if none gives one."""
     match told.get("error") or told.get("detail"):
         case {"message": str(sentence), "code": str(own), "param": None | str() as param}:
             return WorkerError(sentence, own, (param,) if param else (), job_id)
@@ -523,18 +538,18 @@ class _Ask:
     api_key: str | None = None
     body: bytes | None = None
     seconds: float = 30
-    """How long to wait for the next byte of the reply."""
+    """Longest wait for the next byte of the reply."""
     end: float = math.inf
-    """On the monotonic clock: after it nobody waits any more, and it is not sent again."""
+    """Time on the monotonic clock after which the request is neither awaited nor sent again."""
     resends: float = math.inf
-    """How often it may be sent again when nobody knows what became of it."""
+    """Number of times it may be sent again when the fate of the previous attempt is unknown."""
     refusals: tuple[int, ...] = REFUSED
     hear: Callable[[str], None] | None = None
-    """Takes the lines of a reply that comes as events."""
+    """Receives the lines of a reply that arrives as events."""
     job_id: str | None = None
     idempotency_key: str | None = None
     begins: bool = False
-    """It begins a job, whose id comes back."""
+    """True if it starts a job, whose id is in the reply."""
 
     @property
     def size(self) -> int:
@@ -546,14 +561,14 @@ class _Ask:
         if self.body is not None:
             headers["Content-Type"] = "application/json"
         if self.api_key:
-            headers["Authorization"] = f"Bearer {self.api_key}".encode()  # httpx takes text for ASCII
+            headers["Authorization"] = f"Bearer {self.api_key}".encode()  # httpx would encode text as ASCII
         seconds = max(min(self.seconds, self.end - time.monotonic()), LEAST_SECONDS)
         timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
         return {"headers": headers, "content": self.body, "timeout": timeout}
 
 
 def _heard(ask: _Ask, hear: Callable[[str], None], line: str) -> None:
-    """Raises httpx.ReadTimeout where it comes too late."""
+    """Pass a line on. Raises httpx.ReadTimeout if it arrives after the deadline."""
     if time.monotonic() > ask.end:
         raise httpx.ReadTimeout("the job takes too long")
     hear(line)
@@ -564,11 +579,11 @@ def _streams(response: httpx.Response) -> bool:
 
 
 Reply = Callable[[float | None], Awaitable[httpx.Response]]
-"""Waits for it, so many seconds at most. Who stops waiting may come back."""
+"""Waits for the reply for a number of seconds. A caller that stops waiting may call it again."""
 
 
 class _Wire(Protocol):
-    """What differs between waiting and awaiting."""
+    """The operations that differ between blocking and asynchronous calls."""
 
     async def send(self, ask: _Ask) -> httpx.Response: ...
     def begin(self, ask: _Ask) -> Reply: ...
@@ -602,7 +617,7 @@ class _Awaiting:
 
 @dataclass(frozen=True)
 class _Blocking:
-    """Never awaits anything, so that a coroutine over it runs to its end in one go: see `_finished`."""
+    """Never awaits anything, so that a coroutine using it runs to its end in one go: see `_finished`."""
 
     http: httpx.Client
 
@@ -616,7 +631,7 @@ class _Blocking:
             return response
 
     def begin(self, ask: _Ask) -> Reply:
-        """On a thread, which Ctrl-C does not reach."""
+        """Send on a thread, which Ctrl-C does not interrupt."""
         threads = ThreadPoolExecutor(1)
         sending = threads.submit(_finished, self.send(ask))
         threads.shutdown(wait=False)
@@ -656,7 +671,7 @@ class _Stoppable(_Blocking):
 
 
 def _finished(coroutine: Coroutine[Any, Any, T]) -> T:
-    """What it returns, where it never awaits."""
+    """Return the result of a coroutine that never awaits."""
     try:
         coroutine.send(None)
     except StopIteration as done:
@@ -666,7 +681,7 @@ def _finished(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 class _Events:
-    """The stream of a job: progress, and at its end the answer or the error."""
+    """The event stream of a job: progress, and finally the answer or the error."""
 
     def __init__(self, on_progress: OnProgress) -> None:
         self.on_progress = on_progress
@@ -685,7 +700,7 @@ class _Events:
 
 @dataclass(frozen=True)
 class _Calls:
-    """What both workers can do."""
+    """The calls of both workers."""
 
     place: Endpoint | Server
     patience: Patience
@@ -700,7 +715,7 @@ class _Calls:
         resend: bool = False,
         **fields: Unpack[EditFields],
     ) -> Answer:
-        """The product in the room photo. Raises WorkerError; `resend` as in `answer`."""
+        """Put the product into the room photo. Raises WorkerError; `resend` as in `answer`."""
         return await self.answer(edit_job(product, room, **fields), on_progress=on_progress, resend=resend)
 
     async def generate_environment(
@@ -711,17 +726,17 @@ class _Calls:
         resend: bool = False,
         **fields: Unpack[GenerateFields],
     ) -> Answer:
-        """A new room around the product. Raises WorkerError; `resend` as in `answer`."""
+        """Make a new room around the product. Raises WorkerError; `resend` as in `answer`."""
         return await self.answer(generate_job(product, **fields), on_progress=on_progress, resend=resend)
 
     async def answer(self, job: Job, *, on_progress: OnProgress | None = None, resend: bool = False) -> Answer:
-        """Of a job from `edit_job` or `generate_job`, once it is done. Raises WorkerError.
+        """Run a job from `edit_job` or `generate_job` and return its answer. Raises WorkerError.
 
-        Where the reply to the submission is lost, OutcomeUnknownError is raised; with `resend` the job is sent once
-        more under the same idempotency key, and may then run twice. Who is interrupted while waiting (Ctrl-C, a
-        cancelled task) cancels the job; where its id is not known yet, that takes until the platform tells it. So does
-        what `on_progress` raises, which comes through unchanged.
-        """
+        If the reply to the submission is lost, OutcomeUnknownError is raised; with `resend` the job is sent once more
+        under the same idempotency key, and may then run twice.
+
+        An interruption while waiting (Ctrl-C, a cancelled task) cancels the job; if its id is not known yet, this waits
+        for the platform's reply. An exception in `on_progress` cancels the job too, and is raised unchanged."""
         with _listening(on_progress) as listen:
             if isinstance(self.place, Server):
                 answer = await self._served(job, listen, resend)
@@ -737,8 +752,9 @@ class _Calls:
             return JobResult(index, job, error=problem)
 
     async def paint(self, prompt: str, *, resend: bool = False, **fields: Unpack[PaintFields]) -> Answer:
-        """A picture from words alone, by OpenAI's /v1/images/generations. That has no idempotency key: with `resend`,
-        what was lost is painted again."""
+        """Make a picture from a prompt with OpenAI's /v1/images/generations.
+
+        This route has no idempotency key: with `resend`, a request whose reply was lost is painted again."""
         path = "/openai/v1/images/generations" if isinstance(self.place, Endpoint) else "/v1/images/generations"
         ask = replace(self._whole(path, {"prompt": prompt, **fields}), resends=int(resend))
         answer = read_answer(await self._told(ask))
@@ -747,8 +763,9 @@ class _Calls:
     async def submit(
         self, job: Job, *, webhook: str | None = None, policy: Policy | None = None, resend: bool = False
     ) -> str:
-        """The id of the job, which goes on without its caller: `wait` for it, or get it at the `webhook`, see
-        `read_webhook`. `resend` as in `answer`."""
+        """Submit a job and return its id. The job continues without its caller.
+
+        Get the answer with `wait`, or at the `webhook` with `read_webhook`. `resend` as in `answer`."""
         self._require_queue("submit")
         beside = {"webhook": webhook, "policy": policy}
         ask = self._ask("POST", "/run", {"input": job} | {name: told for name, told in beside.items() if told})
@@ -759,7 +776,8 @@ class _Calls:
         return read_status(await self._told(replace(self._ask("GET", f"/status/{job_id}"), job_id=job_id)))
 
     async def wait(self, job_id: str, *, on_progress: OnProgress | None = None) -> Answer:
-        """Raises WorkerError: STILL_RUNNING where it is not done in `patience.job` seconds; it goes on then."""
+        """Return the answer of a submitted job. Raises WorkerError; STILL_RUNNING after `patience.job` seconds, in
+        which case the job continues."""
         return await self.download((await self._over(await self.status(job_id), on_progress)).answer())
 
     async def cancel(self, job_id: str) -> JobStatus:
@@ -767,7 +785,7 @@ class _Calls:
         return read_status(await self._told(replace(self._ask("POST", f"/cancel/{job_id}"), job_id=job_id)))
 
     async def health(self) -> dict[str, Any]:
-        """What RunPod tells of the endpoint's jobs and workers, or the server of itself. Wakes no worker."""
+        """Return RunPod's counts of the endpoint's jobs and workers, or the server's health. Starts no worker."""
         return await self._told(self._ask("GET", "/health"))
 
     async def health_check(self) -> dict[str, Any]:
@@ -786,7 +804,7 @@ class _Calls:
         return status.output
 
     async def download(self, answer: Answer) -> Answer:
-        """With the pictures that lie in a bucket."""
+        """Return the answer with the pictures in a bucket downloaded."""
         return replace(answer, pictures=tuple([await self._here(picture) for picture in answer.pictures]))
 
     async def close(self) -> None:
@@ -797,7 +815,7 @@ class _Calls:
             return picture
         got = await self._sent(_Ask("GET", picture.url, seconds=self.patience.reply))
         if not got.is_success:
-            raise WorkerError(f"The picture's URL answers {got.status_code}", "NOT_FOUND")
+            raise WorkerError(f"The picture's URL answered {got.status_code}", "NOT_FOUND")
         return replace(picture, data=got.content)
 
     async def _served(self, job: Job, on_progress: OnProgress | None, resend: bool) -> Answer:
@@ -831,11 +849,11 @@ class _Calls:
             raise
 
     async def _give_up(self, job_id: str, interrupt: BaseException) -> None:
-        """Where the job cannot be cancelled it goes on and costs: a note on what is raised says so."""
+        """Cancel the job. If that fails the job continues and costs money, so a note is added to `interrupt`."""
         try:
             await self.cancel(job_id)
         except WorkerError as problem:
-            interrupt.add_note(f"The job {job_id} may go on, it could not be cancelled: {problem}")
+            interrupt.add_note(f"Job {job_id} may continue because it could not be cancelled: {problem}")
 
     async def _begun(self, ask: _Ask, job: Job, limit: int, resend: bool) -> JobStatus:
         _require_room(ask, limit)
@@ -859,7 +877,8 @@ class _Calls:
         return _checked(await self._sent(ask), ask)
 
     async def _sent(self, ask: _Ask) -> httpx.Response:
-        """Tries again where nothing can have begun, and after any other failure only so often as `ask` allows."""
+        """Send the request, again if nothing can have begun, and after any other failure only as often as `ask`
+        allows."""
         _require_address(ask)
         pauses, lost = self.patience.pauses(), 0
         while True:
@@ -886,7 +905,7 @@ class _Calls:
             await self._wire.sleep(max(pause, least))
 
     async def _begin(self, ask: _Ask) -> httpx.Response:
-        """Never broken off: without the id that comes back, the job could not be cancelled."""
+        """Send without interruption: the job could not be cancelled without the id in the reply."""
         reply = self._wire.begin(ask)
         try:
             return await reply(None)
@@ -894,7 +913,7 @@ class _Calls:
             try:
                 job_id = read_status(_json(await reply(ask.seconds))).job_id
             except Exception:  # noqa: BLE001 what counts is the interrupt
-                interrupt.add_note("The job may have begun, and could not be cancelled: its id never came")
+                interrupt.add_note("The job may have begun and could not be cancelled: its id never arrived")
             else:
                 await self._give_up(job_id, interrupt)
             raise
@@ -905,32 +924,32 @@ class _Calls:
         return _Ask(method, url, self.place.api_key, body, seconds=self.patience.reply)
 
     def _whole(self, path: str, told: Mapping[str, Any]) -> _Ask:
-        """One whose reply is the answer: the job's patience is that of all its tries."""
+        """Return a request whose reply is the answer: the job's patience covers all its tries."""
         seconds = self.patience.job
         return replace(self._ask("POST", path, told), seconds=seconds, end=time.monotonic() + seconds)
 
     def _require_queue(self, what: str) -> None:
         if isinstance(self.place, Server):
-            raise WorkerError(f"A server has no queue, and so no {what}: use answer()", "NOT_SUPPORTED")
+            raise WorkerError(f"A server has no queue and therefore no {what}(): use answer()", "NOT_SUPPORTED")
 
 
 def _require_address(ask: _Ask) -> None:
     try:
-        httpx.URL(ask.url).raw_host.decode().encode("idna")  # as the look-up does, where it would raise the same
+        httpx.URL(ask.url).raw_host.decode().encode("idna")  # raises the same error as the name lookup would
     except (httpx.InvalidURL, UnicodeError) as problem:
         raise _unreachable(ask, problem) from problem
 
 
 def _require_room(ask: _Ask, limit: int) -> None:
     if ask.size > limit:
-        sizes = f"The job has {ask.size / 1e6:.1f} MB and RunPod takes {limit / 1e6:g} MB here"
-        ways = "give the pictures as https:// URLs, or send smaller ones"
-        others = f"; /runsync takes up to {SYNC_LIMIT / 1e6:g} MB" if ask.size <= SYNC_LIMIT else ""
+        sizes = f"The job is {ask.size / 1e6:.1f} MB, but RunPod accepts {limit / 1e6:g} MB here"
+        ways = "send the pictures as https:// URLs, or smaller ones"
+        others = f"; /runsync accepts up to {SYNC_LIMIT / 1e6:g} MB" if ask.size <= SYNC_LIMIT else ""
         raise WorkerError(f"{sizes}: {ways}{others}", "REQUEST_TOO_LARGE")
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:
-    """Empty where it is no JSON object."""
+    """Return the reply's JSON object; empty if it is not one."""
     with contextlib.suppress(WorkerError):
         return _object(_parsed(response.content))
     return {}
@@ -953,7 +972,7 @@ def _refusal(response: httpx.Response, ask: _Ask) -> WorkerError:
     if told.get("error") or told.get("detail"):
         return _error(told, code, ask.job_id)
     text = "" if "html" in response.headers.get("content-type", "") else " ".join(response.text[:200].split())
-    reason = "as no worker does" if response.is_success else response.reason_phrase
+    reason = "but is not a worker" if response.is_success else response.reason_phrase
     sentence = f"{ask.url} answered {response.status_code} {reason}"
     return WorkerError(f"{sentence}: {text}" if text else sentence, code, (), ask.job_id)
 
@@ -963,7 +982,8 @@ def _unreachable(ask: _Ask, problem: Exception) -> WorkerError:
 
 
 def _is_settled(response: httpx.Response) -> bool:
-    """Whether the job is known to be over, or never to have begun: an error with a code is the worker's own."""
+    """Return True if the job is known to be over or never to have begun: an error with a code comes from the worker
+    itself."""
     if response.status_code < 500 or response.status_code == NOT_IMPLEMENTED:
         return True
     told = _json(response)
@@ -984,7 +1004,7 @@ def _retry_after(response: httpx.Response) -> float:
 
 
 class AsyncWorker(_Calls):
-    """`http` for proxies and certificates of your own."""
+    """An asynchronous client. Pass `http` for your own proxies and certificates."""
 
     def __init__(
         self, place: Endpoint | Server, *, patience: Patience = Patience(), http: httpx.AsyncClient | None = None
@@ -1028,7 +1048,7 @@ def _blocking(
 
 
 class Worker:
-    """AsyncWorker without `await`."""
+    """A blocking client, with the same methods as AsyncWorker."""
 
     def __init__(
         self, place: Endpoint | Server, *, patience: Patience = Patience(), http: httpx.Client | None = None

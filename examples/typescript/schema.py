@@ -1,4 +1,5 @@
-"""The shapes that cross the worker's border, as one JSON schema: `npm run types` makes src/types.ts of it."""
+"""Prints the shapes that cross the worker's border as one JSON schema, from which `npm run types` makes
+src/types.ts."""
 
 import json
 import sys
@@ -19,7 +20,7 @@ ANSWERED = (PictureAnswer, HealthAnswer, ErrorAnswer, ErrorCode, Progress, Image
 
 
 class Shapes(GenerateJsonSchema):
-    """As JSON, keys of an answer that are None are left out, and all others are there."""
+    """JSON schemas in which the keys of an answer that are None are left out and all others are required."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return super().nullable_schema(schema) if self.mode == "validation" else self.generate_inner(schema["schema"])
@@ -33,7 +34,7 @@ class Shapes(GenerateJsonSchema):
         return super().default_schema(schema) if self.mode == "validation" else self.generate_inner(schema["schema"])
 
     def tuple_schema(self, schema: core_schema.TupleSchema) -> JsonSchemaValue:
-        """In the words of draft 7, which are those that json2ts reads."""
+        """Return a tuple's schema in the keywords of draft 7, which json2ts reads."""
         told = super().tuple_schema(schema)
         return {"type": "array", "items": told["prefixItems"], "additionalItems": False, "minItems": told["minItems"]}
 

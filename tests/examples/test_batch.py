@@ -120,9 +120,9 @@ def test_so_is_a_changed_picture_of_one_of_several_products(table: Path, tmp_pat
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("jobs.txt", "", "a table of jobs ends with .csv or .jsonl"),
-        ("jobs.jsonl", '{"a": 1}\n{"b"', "Line 2 is no JSON"),
-        ("jobs.jsonl", "[1]", "Line 1 is no JSON object"),
+        ("jobs.txt", "", "the name of a job table must end with .csv or .jsonl"),
+        ("jobs.jsonl", '{"a": 1}\n{"b"', "Line 2 is not JSON"),
+        ("jobs.jsonl", "[1]", "Line 1 is not a JSON object"),
         ("jobs.csv", "a,b\n1,2,3", "more cells"),
     ],
 )

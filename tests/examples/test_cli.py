@@ -343,7 +343,7 @@ class TestMistakes:
         monkeypatch.setenv("API_KEY", "bad\nkey")
         assert main(["health", "--url", "http://127.0.0.1:1"]) == 1
         [sentence] = capsys.readouterr().err.splitlines()
-        assert sentence.startswith("The API key has a line break")
+        assert sentence.startswith("The API key contains a line break")
 
     def test_an_empty_base_url_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", "")

@@ -438,7 +438,7 @@ class TestLeaving:
             client(between.url).edit_product(VASE, ROOM, instructions="slow 20", on_progress=listen, **HERE)
         assert between.asked("/cancel")
         [note] = problem.__notes__
-        assert note.startswith(f"The job {jobs.pop()} may go on, it could not be cancelled: ")
+        assert note.startswith(f"The job {jobs.pop()} may continue because it could not be cancelled: ")
 
     def test_patience_ends_and_the_job_goes_on(self, shop: Platform) -> None:
         job = edit_job(VASE, ROOM, instructions="slow 400", **HERE)
@@ -541,7 +541,9 @@ class TestPaidOnce:
 
 
 class TestLimits:
-    @pytest.mark.parametrize(("size", "others"), [(9_000_000, "/runsync takes up to 20 MB"), (16_000_000, "https://")])
+    @pytest.mark.parametrize(
+        ("size", "others"), [(9_000_000, "/runsync accepts up to 20 MB"), (16_000_000, "https://")]
+    )
     def test_a_job_that_run_would_drop_is_not_sent(self, size: int, others: str) -> None:
         with gate("http://127.0.0.1:1") as between:
             with pytest.raises(WorkerError, match="takes 10 MB here: give the pictures as https://") as refused:
@@ -552,7 +554,7 @@ class TestLimits:
 
     def test_nor_one_that_runsync_would(self) -> None:
         with gate("http://127.0.0.1:1") as between:
-            with pytest.raises(WorkerError, match=r"has 21\.3 MB and RunPod takes 20 MB here") as refused:
+            with pytest.raises(WorkerError, match=r"is 21\.3 MB, but RunPod accepts 20 MB here") as refused:
                 client(between.url).edit_product(VASE, bytes(16_000_000))
             assert between.seen == []
         assert refused.value.code == "REQUEST_TOO_LARGE"
