@@ -1,8 +1,9 @@
-"""Twenty callers at once at a live server whose engine takes three seconds a job: how fast /health answers meanwhile,
-whether everybody gets their own picture, and what three unfinished pictures cost a job of the tiny engine.
+"""Times a live server with twenty callers whose engine takes three seconds per job.
 
-usage: python bench/callers.py [--json] [--seconds 3]
-"""
+Measures how fast /health answers meanwhile, whether everybody gets their own picture, and what three unfinished
+pictures cost a job of the tiny engine.
+
+usage: python bench/callers.py [--json] [--seconds 3]"""
 
 import argparse
 import asyncio
@@ -13,7 +14,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
+sys.path.insert(0, str(ROOT))  # so that the file runs from its folder
 
 import openai  # noqa: E402
 
@@ -33,7 +34,7 @@ async def call(client: openai.AsyncOpenAI, number: int) -> bool:
 
 
 async def probe(port: int, seconds: list[float]) -> None:
-    """Ask /health on a new connection, as probes do, over a raw socket so that no client library is timed."""
+    """Request /health on a new connection, as probes do, over a raw socket so that no client library is timed."""
     while True:
         started = time.perf_counter()
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -45,7 +46,7 @@ async def probe(port: int, seconds: list[float]) -> None:
 
 
 def probed(port: int, stop: asyncio.Event) -> list[float]:
-    """Probe from a thread and an event loop of its own, which the callers' work cannot delay."""
+    """Probe from a separate thread and event loop, which the callers' work cannot delay."""
 
     async def run() -> list[float]:
         seconds: list[float] = []
@@ -83,7 +84,7 @@ def partials_cost() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description="times /health, and unfinished pictures, with many callers at work")
     parser.add_argument("--json", action="store_true", help="one JSON line instead of the table")
-    parser.add_argument("--seconds", type=float, default=3, help="of a job on the engine")
+    parser.add_argument("--seconds", type=float, default=3, help="seconds that a job takes on the engine")
     asked = parser.parse_args()
     with serving(lambda: Echo(STEPS, asked.seconds / STEPS)) as live:
         started = time.perf_counter()

@@ -1,7 +1,7 @@
-"""Parts of `bench/on_a_card.sh`: what the machine is, whether it paints what a CPU paints, and tables of the results.
+"""Steps of `bench/on_a_card.sh`: describe the machine, compare its pictures with a CPU's, and print tables of the
+results.
 
-python -m bench.card environment | equality | table FILE
-"""
+    python -m bench.card environment | equality | table FILE"""
 
 import argparse
 import json
@@ -28,7 +28,7 @@ from schemas.jobs import Quality
 PACKAGES = ("torch", "diffusers", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors")
 
 BOUNDS = {torch.float32: 2.0, torch.bfloat16: 8.0}
-"""Levels, as root mean square of a picture's values 0 to 255, by which a GPU's picture may differ from the CPU's."""
+"""Root mean square, in levels from 0 to 255, by which a GPU's picture may differ from the CPU's."""
 
 ROOM = Picture(np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8))
 
@@ -50,7 +50,7 @@ def _version(name: str) -> str:
 
 
 def equality() -> Iterator[dict[str, Any]]:
-    """Yield the distance of tiny pictures on the GPU, or the CPU without one, from those in float32 on the CPU."""
+    """Yield the distance between tiny pictures on the GPU (the CPU without one) and those in float32 on the CPU."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     for quality in get_args(Quality):
         expected = _painted("cpu", torch.float32, quality).astype(np.float32)
@@ -66,7 +66,7 @@ def _painted(device: str, dtype: torch.dtype, quality: Quality) -> Pixels:
 
 
 def _parts(device: str, dtype: torch.dtype) -> Components:
-    """Return tiny components with the LoRA of `fast` fused reversibly, as the plan for large GPUs has it."""
+    """Return tiny components with the LoRA of `fast` fused reversibly, as in the plan for large GPUs."""
     parts, fast = tiny.components(), tiny.LORAS[4].name
     tiny.add_loras(parts.edit.transformer)
     for module in (parts.edit.transformer, parts.text_encoder, parts.vae):
@@ -78,7 +78,7 @@ def _parts(device: str, dtype: torch.dtype) -> Components:
 
 
 def table(file: Path) -> str:
-    """Return the rows of a JSON file, which may hold one object a line, as lines of names and values."""
+    """Return the contents of a JSON file, which may hold one object per line, as lines of names and values."""
     documents = [json.loads(line) for line in file.read_text().splitlines() if line.startswith(("{", "["))]
     rows: list[dict[str, Any]] = []
     for document in documents:

@@ -1,12 +1,12 @@
-"""From the start of the process to ready, by phase, against a script that imports everything first; and how long real
-checkpoints would take from disks of three speeds.
+"""Times the worker's start by phase, against a script that imports everything first, and simulates loading real
+checkpoints from disks of three speeds.
 
 usage: python bench/cold_start.py [--json] [--runs 3]
 
-The simulation: weights in bf16, imports and the building of empty models as long as measured here, a file read in one
-stream at most ONE_STREAM, a copy to the card at COPY a stream. Serial: imports, then part after part read and copied.
-Ours: two lanes share the disk from the start on, and each part is copied as it arrives once the imports are done.
-"""
+The simulation assumes weights in bf16, the times for imports and empty models measured here, at most ONE_STREAM for
+reading a file in one stream, and COPY per stream for copying to the GPU. Serial: imports first, then each part is read
+and copied. Ours: two lanes share the disk from the start, and each part is copied as it arrives once the imports are
+done."""
 
 import argparse
 import json
@@ -19,14 +19,14 @@ from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
+sys.path.insert(0, str(ROOT))  # so that the file runs from its folder
 
 from models.checkpoints.sizes import Sizes  # noqa: E402
 
 GB = 1e9
 DISKS = (1.5, 5.0, 10.0)
 ONE_STREAM, COPY = 2.5, 6.0
-"""GB/s: one thread that maps a file and takes page after page; from unpinned memory over PCIe."""
+"""GB/s of one thread that maps a file and takes page after page, and of a copy from unpinned memory over PCIe."""
 
 MARK = """
 import json, os, sys, time
@@ -67,7 +67,7 @@ WAYS = {
 }
 
 Phases = dict[str, tuple[float, float]]
-"""Wall and CPU seconds."""
+"""Wall and CPU seconds by phase."""
 
 
 def started(engine: str, code: str) -> Phases:
@@ -99,8 +99,8 @@ def serial(parts: list[float], disk: float, before: float) -> float:
 
 
 def overlapped(parts: list[float], disk: float, before: float) -> float:
-    """Seconds until the last lane is on the card. While both lanes read they share the disk; the shorter one's share
-    goes to the other when it ends."""
+    """Return the seconds until the last lane is on the GPU. Both lanes share the disk while they read; when the shorter
+    one ends, the other gets its share."""
     short, long = sorted(parts)
     shared, alone = min(disk / 2, ONE_STREAM), min(disk, ONE_STREAM)
     both = short / shared
@@ -118,7 +118,7 @@ def simulated(count: Sizes, before: float) -> list[dict[str, float]]:
 
 
 def empty_models() -> tuple[Sizes, float]:
-    """With the libraries already imported, so that the seconds are those of building."""
+    """Return the model sizes and the seconds for building empty models, with the libraries already imported."""
     import models.qwen.engine  # noqa: F401  the libraries first
     from models.checkpoints.sizes import sizes
 

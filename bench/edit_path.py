@@ -1,11 +1,10 @@
-"""How far an edit travels: the files and functions it runs through, and the calls that cross from one file to another.
+"""Counts the files and functions that an edit runs through, and the calls between files.
 
 usage: python bench/edit_path.py [--checkout DIR] [--json]
 
 Runs one preview edit of examples/photos/armchair_daylight through the router of the checkout and counts every Python
-call between functions of that checkout. A first edit is not counted: it fills caches. `between handlers` counts how
-often control passes from one module of handlers/ to another, by pair.
-"""
+call between functions of that checkout. A first edit, which fills caches, is not counted. `between handlers` counts how
+often control passes from one module of handlers/ to another, by pair."""
 
 import argparse
 import base64
@@ -25,7 +24,7 @@ FOOT, HEIGHT_CM = [247, 656], 90
 
 @dataclass
 class Trace:
-    """Counts calls between functions whose files lie under `root`; calls through libraries count for their caller."""
+    """Counts calls between functions whose files are below `root`; calls through libraries count for their caller."""
 
     root: str
     functions: set[CodeType] = field(default_factory=set)

@@ -1,11 +1,10 @@
-"""Every profile at full size with random weights on the GPU, as the plan for this card has it: memory against the plan,
-seconds by stage.
+"""Runs every profile at full size with random weights on the GPU, following the plan for this GPU, and compares memory
+with the plan and seconds by stage.
 
     python -m bench.gpu [--profile NAME] [--precision auto|bf16|fp8|int8|nf4 ...] [--qualities all|fast] [--json]
 
-Without a GPU the same code runs the tiny sizes on the CPU, `auto` as int8: that shows that it works, and nothing about
-speed.
-"""
+Without a GPU the same code runs tiny sizes on the CPU, with `auto` as int8. That shows that the code works, but nothing
+about speed."""
 
 import argparse
 import itertools
@@ -43,10 +42,10 @@ from models.qwen.grid import fit
 from schemas.settings import Precision, Qualities
 
 RANK = 64
-"""Of the published few-step LoRAs."""
+"""Rank of the published few-step LoRAs."""
 
 FAINT = 0.3
-"""Of random LoRAs, so that they change the time and leave the numbers finite."""
+"""Scale of the random LoRAs: they change the time, but the numbers stay finite."""
 
 EDIT, GENERATE, WORDS = "edit 1024x1024, room and product", "generate 1280x720, product", "paint 1664x928 from words"
 JOBS: dict[str, tuple[Size, list[Size]]] = {
@@ -54,7 +53,7 @@ JOBS: dict[str, tuple[Size, list[Size]]] = {
     GENERATE: ((1280, 720), [(512, 512)]),
     WORDS: ((1664, 928), []),
 }
-"""The size of the picture to paint, and those of its references."""
+"""The size of the picture to paint, and the sizes of its references."""
 
 TINY_PLANS: dict[Precision, Plan] = {
     "auto": Plan("tiny", "int8", "bf16", True, "fused", "cuda", 0, 0),
@@ -108,7 +107,7 @@ def measured(profile: Profile, precision: Precision, qualities: Qualities, on_gp
 
 
 def one_job(parts: Components, name: str, on_gpu: bool) -> dict[str, Any]:
-    """Fresh random pictures; the first run warms up, the second counts."""
+    """Run one job on fresh random pictures; the first run warms up, the second counts."""
     size, seen = JOBS[name] if on_gpu else ((256, 256), [(96, 96)] * len(JOBS[name][1]))
     rng = np.random.default_rng(0)
     pictures = [Picture(rng.integers(0, 255, (height, width, 3), np.uint8)) for width, height in seen]
@@ -140,7 +139,8 @@ def one_job(parts: Components, name: str, on_gpu: bool) -> dict[str, Any]:
     }
 
     def again(work: Callable[[], Any]) -> float:
-        """The second time, on the engine's own thread: cuDNN makes its plans by thread and by size."""
+        """Return the seconds of the second run on the engine's own thread: cuDNN makes its plans per thread and
+        size."""
         engine._in_turn(work, Control())
         return timed(lambda: engine._in_turn(work, Control()))
 
@@ -156,7 +156,7 @@ def this_card() -> Card:
 
 
 def full_size(profile: Profile, plan: Plan) -> Components:
-    """Random weights, made where the plan has them wait or stay."""
+    """Return random weights on the device where the plan keeps them."""
     small = tiny.components()
     text = Qwen2_5_VLConfig(**TEXT_ENCODER, image_token_id=small.text_encoder.config.image_token_id)
     default = torch.get_default_dtype()
@@ -181,7 +181,7 @@ def tiny_size(profile: Profile, plan: Plan) -> Components:
 
 
 def planned(parts: Components, plan: Plan, device: str) -> Components:
-    """With random LoRAs, as `models.checkpoints.loading` leaves what it has read."""
+    """Return components with random LoRAs, in the state in which `models.checkpoints.loading` leaves them."""
     bare, text_encoder = parts.edit, parts.text_encoder
     if plan.transformer == "nf4":
         in_four_bits(bare.transformer.transformer_blocks, device)
@@ -209,8 +209,8 @@ def add_loras(transformer: QwenImageTransformer2DModel, names: Sequence[str]) ->
 
 
 def in_four_bits(module: nn.Module, device: str) -> None:
-    """As bitsandbytes does on loading."""
-    if device == "cpu":  # its faster layout of the weights needs a kernel that is downloaded
+    """Quantize a module as bitsandbytes does while loading."""
+    if device == "cpu":  # its faster weight layout needs a kernel that is downloaded
         vars(four_bits)["has_avx512bf16"] = lambda: False
     for name, layer in list(module.requires_grad_(requires_grad=False).named_modules()):
         if isinstance(layer, nn.Linear) and not name.startswith("visual"):

@@ -1,4 +1,5 @@
-"""rp_handler.py with an engine that holds a pretend GPU for HOLD_SECONDS a job and writes when into the file HOLDS."""
+"""rp_handler.py with an engine that holds a simulated GPU for HOLD_SECONDS per job and records the times in the file
+HOLDS."""
 
 import os
 import sys

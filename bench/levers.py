@@ -1,12 +1,11 @@
-"""What each lever does for an edit on the GPU, alone and with the others, beside stock diffusers in the same run.
+"""Measures each optimization of an edit on the GPU, alone and with the others, next to stock diffusers in the same run.
 
     python -m bench.levers [--json] [--steps 4]
 
-Full size, random weights, fresh random pictures; medians. `apart` is the distance of the picture from that of the bf16
-engine without the lever, as root mean square of its values, 0 to 255; 0 is exact. `floor` is the time that the
-transformer's multiplications take at the rate of this card's own large matrix multiplication in bf16, measured here.
-Without a GPU the same code runs tiny sizes on the CPU: that shows that it works, and nothing about speed.
-"""
+Full size, random weights, fresh random pictures, medians. `apart` is the root mean square difference, in levels from 0
+to 255, from the picture of the bf16 engine without the optimization; 0 is exact. `floor` is the time of the
+transformer's multiplications at the rate of this GPU's own large bf16 matrix multiplication, measured here. Without a
+GPU the same code runs tiny sizes on the CPU. That shows that the code works, but nothing about speed."""
 
 import argparse
 import json
@@ -39,7 +38,7 @@ from testing.stock import stock_edit
 PROFILE = PROFILES["qwen-image-edit-2511"]
 RUNS = 3
 WORDS = 500
-"""Tokens of words and of the pictures in them, about."""
+"""Approximate number of tokens of the prompt and of the pictures in it."""
 
 PROMPT = "Put the armchair from picture 2 beside the window of picture 1."
 
@@ -58,7 +57,7 @@ TINY = Scale((128, 128), (64, 64), (128, 128), 8)
 
 @dataclass(frozen=True)
 class Bench:
-    """Made anew for each row: levers change the transformer for good."""
+    """Components and tasks, made anew for each row: some optimizations change the transformer permanently."""
 
     on_gpu: bool
     steps: int
@@ -68,7 +67,8 @@ class Bench:
         return FULL if self.on_gpu else TINY
 
     def parts(self, product: Size) -> Components:
-        """In bf16 and without LoRAs, as fused ones leave no trace; the product's reference keeps its size."""
+        """Return components in bf16 without LoRAs, since fused ones leave no trace; the product's reference keeps its
+        size."""
         torch.manual_seed(0)
         plan = Plan(PROFILE.name, "bf16", "bf16", False, "switchable", "cuda", 0, 0)
         bare = replace(PROFILE, schedules={name: replace(each, lora=None) for name, each in PROFILE.schedules.items()})
@@ -82,13 +82,13 @@ class Bench:
         return replace(parts, edit=replace(parts.edit, profile=profile))
 
     def task(self, seed: int, product: Size) -> PaintTask:
-        """The room is always the same, so that pictures can be compared; the product is fresh."""
+        """Return a task with the same room every time, so that pictures can be compared, and a fresh product."""
         pictures = [_noise(self.scale.size, 0), _noise(product, 1)]
         return PaintTask(PROMPT, tuple(pictures), self.scale.size, Sampling(seed, steps=self.steps, true_cfg_scale=1.0))
 
     def ours(self, name: str, lever: Callable[[Components], None], *, cached: bool, product: Size) -> dict[str, Any]:
         parts = self.parts(product)
-        with attention_backend():  # a transformer's choice is also that of the process
+        with attention_backend():  # the transformer's choice also applies to the process
             lever(parts)
             if lever is not _video_vae:
                 for_single_frames(parts.vae)
@@ -131,7 +131,7 @@ class Bench:
         return row
 
     def rate(self) -> float:
-        """FLOP/s of this card's multiplication of large matrices in bf16."""
+        """Return the FLOP/s of this GPU's bf16 multiplication of large matrices."""
         matrix = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
         matrix @ matrix
         seconds = min(self._timed(lambda: [matrix @ matrix for _ in range(10)]) for _ in range(3)) / 10
@@ -151,8 +151,8 @@ class Bench:
 
 
 def flops_of(painted: int, references: int, words: int = WORDS, blocks: int = 60, width: int = 3072) -> float:
-    """Of one forward pass: in each block 12 width^2 weights for each token of pictures and of words, read twice (a
-    multiplication and an addition), and attention over all of them."""
+    """Return the operations of one forward pass: each block has 12 width^2 weights, used by each picture and prompt
+    token for a multiplication and an addition, and attention over all tokens."""
     tokens = painted + references + words
     return float(blocks * (2 * 12 * width**2 * tokens + 4 * tokens**2 * width))
 
@@ -170,7 +170,7 @@ def _nothing(_parts: Components) -> None:
 
 
 def _switched(parts: Components) -> None:
-    """Two beside the weights, one of them in use at every step: with QUALITIES=all."""
+    """Add two separate LoRAs, one of which is used at every step, as with QUALITIES=all."""
     add_loras(parts.edit.transformer, ("few", "more"))
     lora.use(parts.edit.transformer, {"few": 1.0})
 
@@ -203,7 +203,7 @@ def _compiled(parts: Components) -> None:
 
 
 def _graphs(parts: Components) -> None:
-    """CUDA graphs hold for one size: the bench has one."""
+    """Compile with CUDA graphs, which hold for one size; the bench has only one."""
     parts.edit.transformer.compile_repeated_blocks(fullgraph=True, dynamic=False, mode="reduce-overhead")
 
 
@@ -222,7 +222,7 @@ def _compiled_vae(parts: Components) -> None:
 
 
 def rows_of(bench: Bench, *, with_default: bool = True) -> Iterator[dict[str, Any]]:
-    """Yield a row for stock diffusers, and one for each lever. The stock defaults take longest."""
+    """Yield a row for stock diffusers and one for each optimization. The stock defaults take longest."""
     scale = bench.scale
     if with_default:
         yield bench.stock("stock diffusers, its default steps and guidance", steps=scale.default_steps, guidance=4.0)

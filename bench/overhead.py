@@ -1,11 +1,10 @@
-"""What a job costs beside the model and the placement: from the text of the job to the text of its answer, against the
-plain way of Pillow's and Python's defaults in the same run.
+"""Times a job without the model and the placement, from the text of the job to the text of its answer, against the
+defaults of Pillow and Python in the same run.
 
 usage: python bench/overhead.py [--json]
 
-The room is a phone's JPEG, turned by its EXIF, and the answer shows it unchanged, through the whole of the worker. Each
-time is the median of three runs in turn. A ratio is the time of the plain way's PNG by ours.
-"""
+The room is a phone's JPEG with an EXIF rotation, and the answer shows it unchanged, through the whole worker. Each time
+is the median of three alternating runs. A ratio is the time of the default PNG divided by ours."""
 
 import argparse
 import asyncio
@@ -21,7 +20,7 @@ from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
+sys.path.insert(0, str(ROOT))  # so that the file runs from its folder
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
@@ -48,7 +47,7 @@ TURNED_LEFT = 6
 
 
 def unchanged(request: EditRequest, worker: WorkerState, control: Control) -> Result:  # noqa: ARG001 as edit
-    """An engine that returns the room unchanged, so that only the work around it is timed."""
+    """Return the room unchanged in place of an edit, so that only the work around it is timed."""
     info = PlacementInfo(
         instructions="",
         engine="none",

@@ -1,11 +1,10 @@
-"""How well products are placed, on cases with ground truth.
+"""Scores placements on cases with ground truth.
 
 usage: python bench/placement.py [--json] [CASE_DIR ...]
 
-Each case is placed from its white-ground and its alpha product with only the foot and the real height given. Beside
-the answer stand two references: the naive paste (the product photo squeezed to 200x200, its foot at the coordinates)
-and the oracle paste (the alpha cut-out in the true box, no light, no shadow).
-"""
+Each case is placed from its white-background and its alpha product, given only the base point and the real height. Two
+references are scored too: the naive paste (the product photo squeezed to 200x200, its base at the coordinates) and the
+oracle paste (the alpha cut-out in the true box, without light or shadow)."""
 
 import argparse
 import asyncio
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
+sys.path.insert(0, str(ROOT))  # so that the file runs from its folder
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
@@ -41,7 +40,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """`mask` is the product's alpha in `truth`, 0 to 255."""
+    """One case. `mask` is the product's alpha in `truth`, 0 to 255."""
 
     folder: Path
     room: Pixels
@@ -53,7 +52,7 @@ class Case:
 
     @property
     def near(self) -> Mask:
-        """Where a product and its shadow may change the photo."""
+        """True where a product and its shadow may change the photo."""
         left, top, right, bottom = self.box
         beside, above = round(0.6 * (right - left)), round(0.35 * (bottom - top))
         near = np.zeros(self.mask.shape, np.bool_)
@@ -62,7 +61,7 @@ class Case:
 
 
 def answer(case: Case, product_file: Path) -> tuple[Pixels, Box]:
-    """What a caller of the job interface gets, by way of the SDK's own runner."""
+    """Return the answer that a caller of the job interface gets from the SDK's own runner."""
     job = {
         "product_image": base64.b64encode(product_file.read_bytes()).decode(),
         "room_image": base64.b64encode((case.folder / "room.png").read_bytes()).decode(),
@@ -93,7 +92,7 @@ def read_case(folder: Path) -> Case:
     return Case(folder, room, truth, mask, foot, box, told["height_cm"])
 
 
-# The references
+# References
 
 
 def naive_paste(case: Case, product_file: Path) -> Pixels:
@@ -122,11 +121,11 @@ def pasted(room: Pixels, product: Picture, box: Box) -> Pixels:
     return result.round().astype(np.uint8)
 
 
-# The measures
+# Measures
 
 
 def kept(case: Case, pixels: Pixels) -> float:
-    """The share of pixels equal to the room's, of those with no reason to change."""
+    """Return the share of pixels equal to the room's, among those that have no reason to change."""
     same = ~case.near & (apart(case.truth, case.room) <= 2)
     return float((pixels == case.room).all(axis=2)[same].mean())
 
@@ -143,13 +142,13 @@ def height_error(case: Case, box: Box) -> float:
 
 
 def color_distance(case: Case, pixels: Pixels) -> float:
-    """CIELAB distance of the mean colors inside the true product."""
+    """Return the CIELAB distance of the mean colors inside the true product."""
     product = case.mask > 127
     return float(np.linalg.norm((lab(pixels)[product] - lab(case.truth)[product]).mean(axis=0)))
 
 
 def shadow(case: Case, pixels: Pixels) -> float:
-    """How the lightness around the product changed, correlated with how it truly does; 0 where it did not change."""
+    """Return the correlation of the lightness change around the product with the true one; 0 if nothing changed."""
     around = case.near & (case.mask == 0)
     empty = lab(case.room)[around, 0]
     made, true = lab(pixels)[around, 0] - empty, lab(case.truth)[around, 0] - empty
@@ -157,8 +156,8 @@ def shadow(case: Case, pixels: Pixels) -> float:
 
 
 def error(case: Case, pixels: Pixels) -> float:
-    """The sum of CIELAB distances to the truth wherever it or the answer differs from the room, over that of the empty
-    room."""
+    """Return the sum of CIELAB distances to the truth wherever the truth or the answer differs from the room, divided
+    by that of the empty room."""
     changed = (apart(case.truth, case.room) > 6) | (apart(pixels, case.room) > 6)
     true = lab(case.truth)[changed]
     made, empty = (float(np.linalg.norm(lab(each)[changed] - true, axis=1).sum()) for each in (pixels, case.room))
@@ -173,7 +172,7 @@ def lab(pixels: Pixels) -> NDArray[np.float32]:
     return cast(NDArray[np.float32], cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))
 
 
-# The table
+# Table
 
 
 def score(case: Case, product: str) -> dict[str, Any]:
@@ -198,7 +197,7 @@ def print_table(rows: list[dict[str, Any]], mean: dict[str, float]) -> None:
 
 
 def main() -> None:
-    RunPodLogger().level = os.environ["RUNPOD_LOG_LEVEL"] = "ERROR"  # the SDK logs to where the table goes
+    RunPodLogger().level = os.environ["RUNPOD_LOG_LEVEL"] = "ERROR"  # the SDK logs to the same stream as the table
     os.environ.setdefault("LOG_LEVEL", "WARNING")
     parser = argparse.ArgumentParser(description="scores placements against ground truth")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")

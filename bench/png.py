@@ -1,10 +1,9 @@
-"""The worker's PNG encoder against OpenCV's: wall time, CPU time and file size by picture size.
+"""Compares the worker's PNG encoder with OpenCV's: wall time, CPU time and file size by picture size.
 
 usage: python -m bench.png [PICTURE ...]
 
-Without PICTURE the rooms in `examples/photos`. Both encoders write the digital source type as XMP and no ICC profile.
-Times are the best of several runs, so that other work on the machine counts as little as possible.
-"""
+The default pictures are the rooms in `examples/photos`. Both encoders write the digital source type as XMP and no ICC
+profile. Times are the best of several runs, to reduce the influence of other work on the machine."""
 
 import argparse
 import time

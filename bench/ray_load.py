@@ -1,8 +1,7 @@
-"""Callers at two replicas under Ray Serve, one of which is killed while it works: what is lost, whether every answer is
-its caller's own, how long until there are two again, and what callers wait before, meanwhile and after.
+"""Kills one of two working replicas under Ray Serve and measures what is lost, whether every answer belongs to its
+caller, how long until there are two replicas again, and how long callers wait before, meanwhile and after.
 
-usage: python bench/ray_load.py [--json] [--engine tiny] [--callers 6] [--seconds 60] [--kill-after 20]
-"""
+usage: python bench/ray_load.py [--json] [--engine tiny] [--callers 6] [--seconds 60] [--kill-after 20]"""
 
 import argparse
 import asyncio
@@ -18,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
+sys.path.insert(0, str(ROOT))  # so that the file runs from its folder
 
 from testing.ray_load import APP, OPTIONS, REPLICAS, Load, answers  # noqa: E402
 
 
 @contextmanager
 def cluster(engine: str) -> Iterator[str]:
-    """Start two replicas in a Ray cluster of their own, without dashboard or usage statistics; yield their address."""
+    """Start two replicas in a separate Ray cluster, without dashboard or usage statistics, and yield their address."""
     os.environ |= {
         "ENGINE": engine,
         "LOG_LEVEL": "WARNING",

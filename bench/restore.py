@@ -1,20 +1,19 @@
-"""Measure how well the picture of a drifting model is restored to the photo, on cases with ground truth.
+"""Measures how well the picture of a drifting model is restored to the photo, on cases with ground truth.
 
 usage: python bench/restore.py [--json] [CASE_DIR ...]
 
-The raw result is the case's truth as an unkind model would hand it over: zoomed, shifted, turned, recolored, noisy as
-a JPEG, squeezed through a megapixel, the product repainted, the light uneven. It is played back by the replay engine
-and answered by the job interface, at the given size and at 12 megapixels, where room and truth are enlarged and given
-one fine texture. Beside the answer stands the plain way: the raw result resized to the photo.
+The raw result is the case's truth as a bad model would return it: zoomed, shifted, rotated, recolored, with JPEG noise,
+reduced to a megapixel, the product repainted, the light uneven. The replay engine plays it back and the job interface
+answers it, at the given size and at 12 megapixels, where room and truth are enlarged and given the same fine texture.
+The plain way, the raw result resized to the photo, is scored too.
 
-`outside` is the share of pixels, where neither product nor its light is in the truth, that are the photo's bit for bit.
-Residual misregistration, in photo pixels over the product's surroundings, is what the drift that the answer reports
-leaves of the one that was really applied. PSNR is over the same surroundings, against the truth; its loss is against
-the answer to the same raw result without the drift.
+`outside` is the share of pixels equal to the photo's bit for bit, among those where the truth has neither the product
+nor its light. Residual misregistration, in photo pixels over the product's surroundings, is the difference between the
+drift that the answer reports and the one that was applied. PSNR is over the same surroundings, against the truth; its
+loss is against the answer to the same raw result without the drift.
 
-A second table is of a pouf in the color of what is behind it, all drifts with the noise of a JPEG of quality 95 or
-less. Its PSNR is over the pouf's own pixels, its loss against undoing the drift that was really applied.
-"""
+A second table is for a pouf in the color of its background, all drifts with the noise of a JPEG of quality 95 or less.
+Its PSNR is over the pouf's own pixels, its loss against undoing the drift that was applied."""
 
 import argparse
 import asyncio
@@ -31,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
+sys.path.insert(0, str(ROOT))  # so that the file runs from its folder
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
@@ -60,12 +59,12 @@ from testing.drift import (  # noqa: E402
 
 COLUMNS = ("outside", "median_px", "worst_px", "psnr", "plain_outside", "plain_median", "plain_worst", "plain_psnr",
            "undrifted", "loss_db", "seconds")  # fmt: skip
-SAME = 2  # levels: less is no product and no light
+SAME = 2  # levels; less is neither product nor light
 
 
 @dataclass(frozen=True, eq=False)
 class Worker:
-    """A worker that plays one scene's raw results back, each under the seed of its place in `models`."""
+    """A worker that plays back one scene's raw results, each under the seed of its position in `models`."""
 
     scene: Scene
     models: list[Model]
@@ -107,7 +106,7 @@ def as_text(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-# The measures
+# Measures
 
 
 def identical(scene: Scene, pixels: Pixels) -> float:
@@ -116,7 +115,7 @@ def identical(scene: Scene, pixels: Pixels) -> float:
 
 
 def residual(scene: Scene, found: Matrix, true: Matrix) -> tuple[float, float]:
-    """Median and largest distance over a grid of places in the product's surroundings."""
+    """Return the median and the largest distance over a grid of points in the product's surroundings."""
     left, top, right, bottom = (round(edge) for edge in cv2.boundingRect(scene.near.astype(np.uint8)))
     x, y = np.meshgrid(np.linspace(left, left + right - 1, 41), np.linspace(top, top + bottom - 1, 41))
     places = np.stack([x.ravel(), y.ravel()], axis=1)[None]
@@ -158,7 +157,7 @@ def scores(scene: Scene) -> list[dict[str, Any]]:
 
 
 def camouflaged_scores(given: Scene) -> list[dict[str, Any]]:
-    """Return a row for each drift of the scene with a product of the color that is behind it."""
+    """Return a row for each drift of the scene with a product in the color of its background."""
     scene, pouf = camouflaged(given)
     rgba = np.dstack([pouf.color[..., ::-1], np.rint(pouf.alpha * 255).astype(np.uint8)])
     models = [replace(model, jpeg=model.jpeg or 95) for model in MODELS if not (model.repaint or model.gradient)]
@@ -173,7 +172,7 @@ def camouflaged_scores(given: Scene) -> list[dict[str, Any]]:
 
 
 def summary(rows: list[dict[str, Any]], hidden: list[dict[str, Any]]) -> dict[str, Any]:
-    """The worst of each; medians are the largest of any row's."""
+    """Return the worst value of each measure; medians are the largest of any row's."""
     large = [row for row in rows if row["megapixels"] > 6]
     given = [row for row in rows if row["megapixels"] <= 6]
     return {
@@ -194,7 +193,7 @@ def print_row(row: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    RunPodLogger().level = os.environ["RUNPOD_LOG_LEVEL"] = "ERROR"  # the SDK logs to where the table goes
+    RunPodLogger().level = os.environ["RUNPOD_LOG_LEVEL"] = "ERROR"  # the SDK logs to the same stream as the table
     parser = argparse.ArgumentParser(description="measures how drifted pictures are brought back")
     parser.add_argument("--json", action="store_true", help="one JSON line instead of the table")
     parser.add_argument("cases", nargs="*", type=Path, help="folders as in examples/photos, which is the default")

@@ -1,13 +1,12 @@
-"""Thousands of mixed jobs, eight at a time, through the real SDK loop in a process of its own: is every one answered
-once, with its own answer, and does the worker stay as it was?
+"""Sends thousands of mixed jobs, eight at a time, through the real SDK loop in a separate process: is every one
+answered once, with its own answer, and does the worker stay as it was?
 
 usage: python bench/soak.py [--jobs 2000] [--engine preview|tiny] [--json]
 
-Among the jobs are edits and generations (each known again by its seed, its size and its room's color), invalid ones,
-some cancelled on their way, answers over the platform's limit, pictures from a slow server, and jobs sent twice under
-one idempotency key. `lost` never ended, `duplicated` ended more than once, `wrong` ended with another answer than its
-own. Memory, threads and files are those of the worker when a tenth of the jobs is done, and at the end.
-"""
+The jobs include edits and generations (each identified by its seed, its size and its room's color), invalid ones, some
+cancelled while running, answers over the platform's limit, pictures from a slow server, and jobs sent twice under one
+idempotency key. `lost` jobs never ended, `duplicated` ones ended more than once, and `wrong` ones ended with another
+job's answer. Memory, threads and files are those of the worker after a tenth of the jobs, and at the end."""
 
 import argparse
 import asyncio
@@ -28,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
+sys.path.insert(0, str(ROOT))  # so that the file runs from its folder
 
 import httpx2  # noqa: E402
 import numpy as np  # noqa: E402
@@ -38,7 +37,7 @@ from testing.rehearsal import FINAL, Platform, platform, worker  # noqa: E402
 
 AT_ONCE = 8
 IN_FLIGHT = 12
-"""Jobs in flight; more than the worker holds, so that some wait in the queue."""
+"""Jobs in flight: more than the worker holds, so that some wait in the queue."""
 
 POLL_SECONDS = 0.1
 LOST_SECONDS = 120
@@ -209,7 +208,7 @@ def slow_server() -> str:
             self.send_response(200)
             self.send_header("Content-Length", str(len(picture)))
             self.end_headers()
-            with contextlib.suppress(OSError):  # who gave up
+            with contextlib.suppress(OSError):  # whoever gave up
                 self.wfile.write(picture)
 
         def log_message(self, *_: Any) -> None:
@@ -221,7 +220,7 @@ def slow_server() -> str:
 
 
 async def soaked(at: Platform, engine: str, jobs: int, look: Callable[[], State]) -> tuple[Soak, State]:
-    """Run the jobs; return what became of them and the worker's state after the first tenth."""
+    """Run the jobs and return their outcomes and the worker's state after the first tenth."""
     noise = np.random.default_rng(0).integers(0, 255, (600, 800, 3), np.uint8)
     async with httpx2.AsyncClient(timeout=60) as client:
         soak = Soak(at, client, engine, slow_server(), as_text(Image.fromarray(noise), "JPEG"), random.Random(0))  # noqa: S311

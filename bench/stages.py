@@ -1,12 +1,11 @@
-"""What an edit of a 12-megapixel photo costs around the model: cut-out, layout, guide, and what brings the model's
-picture back and judges it.
+"""Times what an edit of a 12-megapixel photo costs around the model: cut-out, layout, guide, and restoring and judging
+the model's picture.
 
 usage: python bench/stages.py [--json] [CASE_DIR ...]
 
-A product is new the first time and found among the cut-outs after that; each time is the median of five runs. What
-comes before the model runs while the GPU is busy with the job before; the model's picture is the truth, zoomed and
-shifted, at its working size.
-"""
+A product is new the first time and found in the cut-out cache after that; each time is the median of five runs. The
+stages before the model run while the GPU is busy with the previous job. The model's picture is the truth, zoomed and
+shifted, at its working size."""
 
 import argparse
 import json
@@ -19,7 +18,7 @@ from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
+sys.path.insert(0, str(ROOT))  # so that the file runs from its folder
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
@@ -51,7 +50,7 @@ PROFILE = PROFILES["qwen-image-edit-2511"]
 
 @dataclass
 class Watch:
-    """Seconds by stage, one a run."""
+    """Seconds by stage, one value per run."""
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
 

@@ -1,8 +1,9 @@
-"""The share of time a pretend GPU is busy, between its first and its last hold, with 12-megapixel photos in the SDK's
-own loop against the local double of the platform, and callers that send their next job when the last is answered.
+"""Measures the share of time that a simulated GPU is busy, between its first and its last hold.
 
 usage: python bench/throughput.py [--json] [--hold 1.5] [--jobs 8] [IN_FLIGHT ...]
-"""
+
+Jobs have 12-megapixel photos and run in the SDK's own loop against the local platform; callers send their next job when
+the last one is answered."""
 
 import argparse
 import base64
@@ -13,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # so that the file runs as it lies
+sys.path.insert(0, str(ROOT))  # so that the file runs from its folder
 
 import cv2  # noqa: E402
 

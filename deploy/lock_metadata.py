@@ -1,9 +1,8 @@
-"""Write deploy/lock_metadata.json: what each pinned package requires, read from its wheel at the registry.
+"""Writes deploy/lock_metadata.json: what each pinned package requires, read from its wheel at the registry.
 
     python -m deploy.lock_metadata    by `make lock`
 
-Of a wheel only the metadata is downloaded.
-"""
+Only the metadata of a wheel is downloaded."""
 
 import io
 import json
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 REGISTRY = PyPI.simple_url  # pip's own default
 LIST = "application/vnd.pypi.simple.v1+json"
 BLOCK_BYTES = 2**16
-"""Holds the index and the metadata of most wheels."""
+"""Bytes that hold the index and the metadata of most wheels."""
 
 
 def main() -> None:
@@ -46,7 +45,7 @@ def _required(pin: Requirement) -> list[str]:
 
 
 def applying(pin: Requirement, required: list[str]) -> list[str]:
-    """Requirements of a package that apply in any supported environment, with the extras of the pin."""
+    """Return the requirements of a package that apply in any supported environment, with the extras of the pin."""
     return [text for text in required if any(applies(Requirement(text), each, pin.extras) for each in ENVIRONMENTS)]
 
 

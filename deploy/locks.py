@@ -1,10 +1,9 @@
-"""Check that each lock is complete: all that a pinned package requires is pinned, with the extras that it asks for.
+"""Checks that each lock is complete: everything that a pinned package requires is pinned, with the requested extras.
 
     python -m deploy.locks                                 the locks as they are
     python -m deploy.locks requirements.lock=OTHER.lock    another version of one of them
 
-Reads files only. What each package requires is in deploy/lock_metadata.json, which `make lock` records.
-"""
+Reads files only. What each package requires is in deploy/lock_metadata.json, which `make lock` records."""
 
 import json
 import re
@@ -24,7 +23,7 @@ METADATA = ROOT / "deploy/lock_metadata.json"
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PLATFORMS = (("linux", "Linux", "x86_64"), ("linux", "Linux", "aarch64"), ("darwin", "Darwin", "arm64"))
-"""`sys_platform`, `platform_system` and `platform_machine` of the markers."""
+"""Values of `sys_platform`, `platform_system` and `platform_machine` in markers."""
 
 ENVIRONMENTS = [
     {
@@ -43,12 +42,12 @@ ENVIRONMENTS = [
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock beside the requirements that it was made from."""
+    """A lock, and the requirements that it was made from."""
 
     requirements: Path
     exclusions: Path | None = None
     beside: frozenset[str] = frozenset()
-    """Direct requirements that are installed next to the lock, which holds only what they require."""
+    """Direct requirements that are installed next to the lock, which holds only their dependencies."""
 
     @property
     def path(self) -> Path:
@@ -58,11 +57,12 @@ class Lock:
         return list(_requirements(self.requirements))
 
     def pins(self, path: Path | None = None) -> list[Requirement]:
-        """Packages of the lock, or of the version of it in `path`."""
+        """Return the packages of the lock, or of its version in `path`."""
         return [*_requirements(path or self.path), *(each for each in self.direct() if each.name in self.beside)]
 
     def excluded(self) -> set[tuple[str, str]]:
-        """Pairs of a package and what it requires that the lock leaves out: lines of `name  # package: reason`."""
+        """Return the pairs of a package and a requirement of it that the lock leaves out: lines of `name  # package:
+        reason`."""
         text = self.exclusions.read_text() if self.exclusions else ""
         return {(package, name) for name, package in re.findall(r"^([\w-]+)  # ([\w-]+): \w", text, re.MULTILINE)}
 
@@ -85,12 +85,12 @@ def main() -> None:
 
 
 def recorded() -> dict[str, list[str]]:
-    """Requirements of each pinned package, by `name==version`."""
+    """Return the requirements of each pinned package, by `name==version`."""
     return cast(dict[str, list[str]], json.loads(METADATA.read_text()))
 
 
 def problems(lock: Lock, metadata: dict[str, list[str]], path: Path | None = None) -> list[str]:
-    """Sentences about what a lock lacks on any supported Python and platform."""
+    """Return a sentence for each package that a lock lacks on any supported Python and platform."""
     pins = lock.pins(path)
     if unknown := [key(pin) for pin in pins if key(pin) not in metadata]:
         return [f"{METADATA.name} does not know {name}: run `make lock`" for name in unknown]
@@ -118,7 +118,7 @@ def _lack(asker: str, asked: Requirement, pin: Requirement | None) -> Iterator[s
 
 
 def applies(asked: Requirement, environment: dict[str, str], extras: AbstractSet[str] = frozenset()) -> bool:
-    """Return True if the marker holds there, of a package that is installed with `extras`."""
+    """Return True if the marker holds in that environment, for a package installed with `extras`."""
     return asked.marker is None or any(asked.marker.evaluate({**environment, "extra": each}) for each in ("", *extras))
 
 
@@ -136,7 +136,7 @@ def _brackets(extras: AbstractSet[str]) -> str:
 
 
 def _requirements(path: Path) -> Iterator[Requirement]:
-    """Requirements of a text or a lock and of the texts that it includes, without hashes."""
+    """Yield the requirements in a text file or a lock and in the files that it includes, without hashes."""
     for line in path.read_text().splitlines():
         if line.startswith("-r "):
             yield from _requirements(path.parent / line[3:])

@@ -1,7 +1,6 @@
-"""Middleware for Ray's HTTP proxies: their own refusals in the words and the shape of the app's errors.
+"""Middleware for Ray's HTTP proxies that gives their own refusals the wording and the form of the app's errors.
 
-Used as RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=deploy.ray_front:middlewares.
-"""
+Enable it with RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=deploy.ray_front:middlewares."""
 
 from dataclasses import dataclass
 
@@ -19,7 +18,7 @@ RAYS_OWN = "/-/"
 ID = "x-request-id"
 
 LOST = JobError(ErrorCode.MODEL_NOT_READY, "The replica that held this request is gone: send it again")
-"""Sent when a replica died before it began its answer; Ray sends nothing then."""
+"""Sent when a replica died before it began its answer; Ray itself sends nothing then."""
 
 
 @dataclass(frozen=True)
@@ -50,21 +49,21 @@ class Translated:
 
 
 def _refusal(start: Message) -> JobError | None:
-    """Return the error to send in place of Ray's, or None for a replica's own answer, whose errors are JSON."""
+    """Return the error to send instead of Ray's, or None for a replica's own answer, whose errors are JSON."""
     is_ours = start["status"] < 400 or Headers(raw=start["headers"]).get("content-type") == "application/json"
     if is_ours:
         return None
     match start["status"]:
         case 429:
             return JobError(ErrorCode.TOO_MANY_REQUESTS, "Too many jobs are waiting, try again later")
-        case 408:  # where the Serve config has a request_timeout_s
+        case 408:  # if the Serve config has a request_timeout_s
             return JobError(ErrorCode.TIMEOUT, "The request took longer than the proxies allow")
         case _:
             return JobError(ErrorCode.MODEL_NOT_READY, "No replica can take this request, try again later")
 
 
 def _keep_one_id(headers: MutableHeaders) -> None:
-    """Remove the request id that Ray adds to the app's."""
+    """Remove the request id that Ray adds to the app's own."""
     if ID in headers:
         headers[ID] = headers[ID]
 

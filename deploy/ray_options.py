@@ -14,27 +14,33 @@ from pydantic import (
 )
 
 HEALTH_SECONDS = 2.0
-"""Seconds between health checks of a replica; Ray replaces it after three failures in a row."""
+"""Seconds between health checks of a replica; Ray replaces it after three consecutive failures."""
 
 RETRY_SECONDS = 5
 """`Retry-After` of a refused request."""
 
 
 class Options(BaseModel):
-    """`serve run deploy.ray_serve:app NAME=VALUE ...`, or `args` in a Serve config."""
+    """Options of `serve run deploy.ray_serve:app NAME=VALUE ...`, or `args` in a Serve config."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    min_replicas: NonNegativeInt = Field(1, description="kept while nobody calls; 0: the next caller waits for a start")
-    max_replicas: PositiveInt = Field(4, description="never more than the cluster has GPUs for")
-    num_gpus: NonNegativeInt = Field(1, description="of a replica; 0 for previews, more for DEVICE_MAP=balanced")
-    max_ongoing_requests: PositiveInt = Field(2, description="at a replica: one is painted, the others lie ready")
-    max_queued_requests: PositiveInt = Field(
-        32, description="at a proxy, waiting for a replica; the next is answered 429"
+    min_replicas: NonNegativeInt = Field(
+        1, description="replicas kept without traffic; 0: the next caller waits for a start"
     )
-    target_ongoing_requests: PositiveFloat = Field(2, description="a replica, queued ones too; above it another starts")
-    upscale_seconds: NonNegativeFloat = Field(30, description="above the target before another replica starts")
-    downscale_seconds: NonNegativeFloat = Field(600, description="below the target before a replica ends")
+    max_replicas: PositiveInt = Field(4, description="at most the number that the cluster has GPUs for")
+    num_gpus: NonNegativeInt = Field(1, description="GPUs per replica; 0 for previews, more for DEVICE_MAP=balanced")
+    max_ongoing_requests: PositiveInt = Field(
+        2, description="requests at a replica: one being painted, the others prepared"
+    )
+    max_queued_requests: PositiveInt = Field(
+        32, description="requests waiting at a proxy; further ones are answered 429"
+    )
+    target_ongoing_requests: PositiveFloat = Field(
+        2, description="requests per replica, queued ones included, above which another starts"
+    )
+    upscale_seconds: NonNegativeFloat = Field(30, description="seconds above the target before another replica starts")
+    downscale_seconds: NonNegativeFloat = Field(600, description="seconds below the target before a replica stops")
 
     @model_validator(mode="after")
     def _not_more_than_most(self) -> Self:
@@ -45,8 +51,7 @@ class Options(BaseModel):
     def deployment(self, job_seconds: float) -> dict[str, Any]:
         """Return the options of `serve.deployment`.
 
-        A replica that is told to stop gets `job_seconds`, the longest a job may take, for each job it holds.
-        """
+        A replica that is told to stop gets `job_seconds`, the longest duration of a job, for each job it holds."""
         return {
             "autoscaling_config": {
                 "min_replicas": self.min_replicas,
@@ -60,7 +65,7 @@ class Options(BaseModel):
             "backpressure_config": {
                 "status_code": 429,
                 "retry_after_s": RETRY_SECONDS,
-            },  # as the app's own line says it
+            },  # as in the app's own log line
             "ray_actor_options": {"num_gpus": self.num_gpus},
             "graceful_shutdown_timeout_s": self.max_ongoing_requests * job_seconds,
             "health_check_period_s": HEALTH_SECONDS,

@@ -15,12 +15,13 @@ from web.logs import set_up
 
 @serve.ingress()
 class Replica:
-    """One engine, and the app in front of it."""
+    """One engine and the app in front of it."""
 
     def __init__(self) -> None:
-        """Load the model; Ray sends no request before this returns. Raises SettingsError if the worker cannot serve."""
+        """Load the model; Ray sends no requests before this returns. Raises SettingsError if the worker cannot
+        serve."""
         share_arenas()
-        # Replicas share a machine, and its ports: Ray's proxies listen, and answer probes.
+        # Replicas share a machine and its ports: Ray's proxies listen and answer probes.
         self._settings = read_settings().model_copy(update={"port_health": None})
         set_up(self._settings)
         self._router = build_router(self._settings, build(self._settings))
@@ -30,7 +31,7 @@ class Replica:
         return create_app(self._settings, self._router)
 
     def check_health(self) -> None:
-        """Raise if this replica should be replaced; Ray calls it every few seconds."""
+        """Raise if this replica should be replaced; Ray calls this every few seconds."""
         if self._router.status == "unhealthy" or self._router.is_worn_out:
             raise RuntimeError("The engine is broken or memory has grown: replace this replica")
 

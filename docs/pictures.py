@@ -1,4 +1,4 @@
-"""Makes the pictures of these pages with the worker itself: python docs/pictures.py"""
+"""Makes the pictures of the docs with the worker itself: python docs/pictures.py"""
 
 import asyncio
 import base64
@@ -80,7 +80,7 @@ def before_after() -> Image.Image:
 
 
 def wall_and_table() -> Image.Image:
-    """Return a picture hung by words and a vase set on a table by a point, at their real height."""
+    """Return a picture hung on the wall by words and a vase put on a table by a point, both at their real height."""
     vase = as_text(Image.open(PHOTOS / "vase_loft/product_alpha.png"))
     rows = []
     for case, table in {"armchair_daylight": [611, 478], "vase_loft": [586, 438]}.items():
@@ -98,7 +98,7 @@ def wall_and_table() -> Image.Image:
 
 
 def rug() -> Image.Image:
-    """Draw a rug from above: a border, and rhombs."""
+    """Draw a rug from above, with a border and rhombs."""
     y, x = np.mgrid[-1:1:300j, -1:1:440j]
     rhombs = np.cos(6 * np.pi * (x + 0.7 * y)) * np.cos(6 * np.pi * (x - 0.7 * y)) > 0.1
     border = (np.abs(x) > 0.9) | (np.abs(y) > 0.86)
@@ -110,14 +110,14 @@ def rug() -> Image.Image:
 
 
 def with_margin(picture: Image.Image) -> Image.Image:
-    """Return a cut-out with a transparent margin: a plain border that fills the photo looks like a background."""
+    """Return a cut-out with a transparent margin: a plain border that fills the photo would look like a background."""
     cut_out = Image.new("RGBA", (picture.width + 16, picture.height + 16), (0, 0, 0, 0))
     cut_out.paste(picture, (8, 8))
     return cut_out
 
 
 def pendant() -> Image.Image:
-    """Draw a pendant lamp: a cable and a bell."""
+    """Draw a pendant lamp with a cable and a bell."""
     picture = Image.new("RGBA", (240, 400), (0, 0, 0, 0))
     draw = ImageDraw.Draw(picture)
     draw.rectangle((118, 0, 122, 230), fill=(30, 30, 32, 255))

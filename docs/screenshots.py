@@ -1,4 +1,4 @@
-"""Makes docs/studio.jpg and docs/studio-phone.jpg with the page itself, in Chromium: python docs/screenshots.py"""
+"""Makes docs/studio.jpg and docs/studio-phone.jpg from the page in Chromium: python docs/screenshots.py"""
 
 import io
 import sys

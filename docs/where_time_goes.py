@@ -12,7 +12,8 @@ sys.path.insert(0, str(ROOT))
 from bench import overhead, stages  # noqa: E402
 
 MODEL_SECONDS = 1.02
-"""Four steps of the transformer on a room of 1024x1024 and a product of 512x512 at 790 TFLOP/s: computed, not run."""
+"""Four steps of the transformer on a room of 1024x1024 and a product of 512x512 at 790 TFLOP/s: computed, not
+measured."""
 
 MEGAPIXELS = 12
 WIDTH, LEFT, TOP, ROW, BAR = 1000, 250, 48, 58, 30
@@ -22,7 +23,7 @@ Parts = list[tuple[str, float]]
 
 
 def around() -> tuple[Parts, float]:
-    """Return the seconds of each part of a JPEG answer, and those of a plain PNG in and out."""
+    """Return the seconds of each part of a JPEG answer, and those of reading and writing with plain PNG."""
     rows = overhead.rows_of(MEGAPIXELS, overhead.worker())
     jpeg = next(row for row in rows if row.output_format == "jpeg")
     case = stages.score(overhead.ROOM, "product_white.png")["new"]

@@ -1,4 +1,4 @@
-"""Debian's Chromium, for tests and for the pictures of the docs."""
+"""Debian's Chromium, for tests and for the pictures in the docs."""
 
 import shutil
 from collections.abc import Iterator
@@ -26,20 +26,20 @@ def browser() -> Iterator[Browser]:
 
 
 def patient(page: Page) -> Page:
-    """Let what is asked of the page take as long as on a busy machine."""
+    """Raise the page's timeouts to those of a busy machine and return it."""
     page.set_default_timeout(WAIT_SECONDS * 1000)
     return page
 
 
 def load(page: Page) -> None:
-    """An armchair and a room."""
+    """Load an armchair and a room into the page."""
     page.set_input_files("#product", ARMCHAIR / "product_white.png")
     page.set_input_files("#room", ARMCHAIR / "room.png")
     page.wait_for_function("document.getElementById('room-shown').naturalWidth > 0")
 
 
 def click_in_photo(page: Page, x: float, y: float) -> None:
-    """At a pixel of the photo."""
+    """Click at a pixel of the photo."""
     page.mouse.click(*on_screen(page, x, y))
 
 

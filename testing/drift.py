@@ -19,15 +19,15 @@ Matrix = NDArray[np.float64]
 LARGE = 12e6
 MODEL_AREA, MODEL_GRID = 2**20, 32
 GAINS, OFFSETS = np.array([1.05, 1.0, 0.93]), np.array([3.0, -4.0, 5.0])
-"""The color shift, by channel."""
+"""The color shift by channel."""
 
 
 @dataclass(frozen=True)
 class Model:
     """The drift of a simulated model.
 
-    `shift` is in shares of the picture, `tilt` the change of scale from the middle to the edge, `jpeg` a quality.
-    """
+    `shift` is a share of the picture's sides, `tilt` the change of scale from the middle to the edge, `jpeg` a
+    quality."""
 
     name: str
     zoom: float = 1.0
@@ -64,7 +64,7 @@ MODELS = (
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """`near` is where a product at `box` and its shadow may change the photo. `folder` has its pictures."""
+    """One scene. `near` is where a product at `box` and its shadow may change the photo. `folder` has its pictures."""
 
     name: str
     folder: Path
@@ -75,7 +75,7 @@ class Scene:
     box: Box
 
 
-# The scenes
+# Scenes
 
 
 def read_scene(folder: Path) -> Scene:
@@ -106,7 +106,7 @@ def enlarged(scene: Scene) -> Scene:
 
 
 def camouflaged(scene: Scene) -> tuple[Scene, CutOut]:
-    """Return the scene with a plain upholstered pouf of the color that is behind it, and that product."""
+    """Return the scene and a plain upholstered pouf in the color of its background."""
     left, top, right, bottom = scene.box
     height = (bottom - top) // 2
     width = round(1.4 * height)
@@ -131,11 +131,11 @@ def _pouf(color: NDArray[Any], size: tuple[int, int]) -> CutOut:
     return CutOut(as_pixels(color), np.asarray(edge.clip(0, 1), np.float32), 1.0)
 
 
-# The model
+# Model
 
 
 def motion(model: Model, scene: Scene) -> Matrix:
-    """From a place in the photo to the same thing's place in a raw result of the photo's size."""
+    """Return the matrix from a point in the photo to the same point in a raw result of the photo's size."""
     height, width = scene.product.shape
     turn = model.zoom * np.exp(1j * np.radians(model.degrees))
     to_middle = np.array([[1, 0, (1 - width) / 2], [0, 1, (1 - height) / 2], [0, 0, 1]])
@@ -166,14 +166,14 @@ def painted(model: Model, scene: Scene) -> Pixels:
 
 
 def model_size(scene: Scene) -> tuple[int, int]:
-    """A megapixel on the model's grid, each side rounded on its own, as diffusers does."""
+    """Return a size of about a megapixel on the model's grid, each side rounded separately, as diffusers does."""
     height, width = scene.product.shape
     scale = np.sqrt(MODEL_AREA / (width * height)) / MODEL_GRID
     return round(width * scale) * MODEL_GRID, round(height * scale) * MODEL_GRID
 
 
 def repainted(scene: Scene) -> Pixels:
-    """The product in another color, striped, and its outline drawn a little larger."""
+    """Return the scene with the product in another color, striped, and its outline drawn a little larger."""
     left, top, right, bottom = scene.box
     move = np.array([[1.05, 0, -0.05 * left - 0.01 * (right - left)], [0, 1.03, -0.03 * bottom]])
     outline = cv2.warpAffine(scene.product.astype(np.uint8), move, size_of(scene.truth)) > 0
@@ -193,7 +193,7 @@ def undone(model: Model, scene: Scene, raw: Pixels) -> Pixels:
 
 
 def plane(scene: Scene) -> Matrix:
-    """-1 in one corner to 1 in the other."""
+    """Return a plane from -1 in one corner to 1 in the opposite one."""
     height, width = scene.product.shape
     return np.linspace(-0.6, 0.6, width)[None, :] + np.linspace(-0.4, 0.4, height)[:, None]
 
@@ -202,11 +202,11 @@ def as_pixels(values: NDArray[Any]) -> Pixels:
     return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
-# The measures
+# Measures
 
 
 def residual(scene: Scene, found: Matrix, true: Matrix) -> tuple[float, float]:
-    """Median and largest distance, in photo pixels, over a grid of places outside the product."""
+    """Return the median and the largest distance, in photo pixels, over a grid of points outside the product."""
     height, width = scene.product.shape
     x, y = np.meshgrid(np.linspace(0, width - 1, 161).round(), np.linspace(0, height - 1, 121).round())
     outside = ~scene.product[y.astype(int), x.astype(int)]

@@ -1,4 +1,4 @@
-"""Engines that behave as badly as real ones."""
+"""Engines that misbehave as real ones do."""
 
 import threading
 import time
@@ -44,8 +44,10 @@ class Failing(Preview):
 
 
 class Paced(Preview):
-    """An engine of `steps` steps that a test can hold: each step lasts `seconds` and, while there is a `go`, needs a
-    permit of it to end. A job that is stopped ends within its step."""
+    """An engine of `steps` steps that a test can hold.
+
+    Each step lasts `seconds` and, if there is a `go`, needs a permit of it to end. A cancelled job ends within its
+    step."""
 
     def __init__(self, steps: int = 4, seconds: float = 0.0, go: threading.Semaphore | None = None) -> None:
         self.steps, self.seconds, self.go = steps, seconds, go
@@ -62,7 +64,7 @@ class Paced(Preview):
             self.inside.release()
 
     def take_steps(self, control: Control, pixels: Pixels) -> None:
-        """Take all steps; `pixels` are what callers see on the way."""
+        """Take all steps; callers see `pixels` on the way."""
         self.started.set()
         for step in range(self.steps):
             control.progress("denoising", step, self.steps)
@@ -75,7 +77,7 @@ class Paced(Preview):
 
 
 class Slow(Paced):
-    """Edits as the preview does, in steps."""
+    """Edits like the preview, in steps."""
 
     name = "slow"
 
@@ -86,12 +88,12 @@ class Slow(Paced):
 
 
 def never() -> Any:
-    """A model that does not finish loading."""
+    """Return a model that never finishes loading."""
     threading.Event().wait()
 
 
 class Scripted(Preview):
-    """Paints what it was given, one after the other, as raw results of the whole photo; remembers what it was asked."""
+    """Paints the given pictures, one after the other, as raw results of the whole photo, and remembers its tasks."""
 
     name = "scripted"
 
@@ -113,7 +115,7 @@ class Scripted(Preview):
 
 
 class Talking(Preview):
-    """Has a language model that always says the same."""
+    """Has a language model that always gives the same answer."""
 
     name = "talking"
 
@@ -129,7 +131,7 @@ class Talking(Preview):
 
 
 class Waiting(Scripted):
-    """One job at a time, as on a GPU, and none finishes before `go`."""
+    """Runs one job at a time, as on a GPU, and none finishes before `go`."""
 
     name = "waiting"
 

@@ -1,10 +1,9 @@
-"""Rehearses a start and a picture at full size without a GPU: published shapes, our own check, loading, LoRAs, tables,
-quantization, encoding, denoising and decoding, on the meta device.
+"""Rehearses a start and a picture at full size without a GPU, on the meta device.
 
-`python -m testing.full_size` prints every plan beside what was counted. Blocks repeat, so a rehearsal runs with one and
-with two of them and extrapolates. The text encoder is counted and its embedding handed in: reading its picture grid
-would need values.
-"""
+The rehearsal covers published shapes, our own check, loading, LoRAs, tables, quantization, encoding, denoising and
+decoding. `python -m testing.full_size` prints every plan next to what was counted. Blocks repeat, so a rehearsal runs
+with one and with two of them and extrapolates. The text encoder is counted and its embedding is supplied: reading its
+picture grid would need values."""
 
 import contextlib
 import gc
@@ -45,7 +44,7 @@ from testing.meta_card import MetaCard
 
 LAYERS = 60
 WORDS = 500
-"""Tokens of a prompt with two pictures, about."""
+"""Approximate number of tokens of a prompt with two pictures."""
 
 LORA_RANK = 64
 EDIT_SIZE, TEXT_SIZE = (1024, 1024), (1664, 928)
@@ -63,7 +62,7 @@ class Rehearsal:
     syncs: float
 
     def extrapolated(self, two: "Rehearsal", layers: int = LAYERS) -> "Rehearsal":
-        """Return the values for `layers` blocks from those for one (this) and two."""
+        """Return the values for `layers` blocks, given those for one (self) and two."""
         values = {name: one + (layers - 1) * (getattr(two, name) - one) for name, one in vars(self).items()}
         return Rehearsal(**values)
 
@@ -121,7 +120,7 @@ def _components(checkpoint: Checkpoint) -> Components:
 
 @cache
 def _text_encoder_bytes(precision: str) -> float:
-    """Return the bytes of the text encoder: linear layers of the language model's blocks in `precision`."""
+    """Return the bytes of the text encoder, with the linear layers of the language model's blocks in `precision`."""
     with torch.device("meta"):
         model = Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(**TEXT_ENCODER))
     total = 2.0 * sum(parameter.numel() for parameter in model.parameters())
@@ -132,7 +131,7 @@ def _text_encoder_bytes(precision: str) -> float:
 
 
 class _FourBits(nn.Linear):
-    """A linear layer in nf4: half a byte a weight, and a scale in 32 bits for 64 of them. Its `weight` has none."""
+    """A linear layer in nf4: half a byte per weight, and a 32-bit scale for 64 of them. Its `weight` has no scale."""
 
     def __init__(self, layer: nn.Linear) -> None:
         nn.Module.__init__(self)
@@ -161,7 +160,8 @@ def _empty(config: dict[str, Any]) -> QwenImageTransformer2DModel:
 
 
 def _published(folder: Path, profile: Profile, plan: Plan, config: dict[str, Any]) -> loading.Source:
-    """Write a transformer and its LoRAs as files of holes: names, shapes and types are real, the disk is not used."""
+    """Write a transformer and its LoRAs as files of holes: names, shapes and types are real, but no disk space is
+    used."""
     transformer = _empty(config)
     shapes = {name: tuple(tensor.shape) for name, tensor in transformer.state_dict().items()}
     write_holes(folder / "transformer" / "diffusion_pytorch_model.safetensors", shapes)
@@ -197,7 +197,7 @@ def write_holes(file: Path, shapes: dict[str, tuple[int, ...]]) -> None:
 
 
 def _read_shapes(file: Path, device: str = "cpu") -> dict[str, Tensor]:
-    """Return empty tensors of a file's shapes; scalars, which are read, are the alpha of a published LoRA."""
+    """Return empty tensors with a file's shapes. Scalars are read: they are the alpha of a published LoRA."""
     with safe_open(file, "np") as opened:
         shapes = {name: opened.get_slice(name).get_shape() for name in opened.keys()}  # noqa: SIM118
     return {
@@ -222,7 +222,7 @@ def _embedding(_parts: Components, _prompt: str, _pictures: Any) -> Tensor:
 
 @contextlib.contextmanager
 def _meta_is_the_card(card: Card) -> Iterator[None]:
-    """Patch what would read values or ask a driver."""
+    """Patch everything that would read values or ask a driver."""
     overwrites = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     patches: list[Any] = [
@@ -249,7 +249,7 @@ PLANS: list[tuple[str, Card, Precision]] = [
     *((name, card, "auto") for name in ("qwen-image-2512", "firered-image-edit-1.1") for card in (CARDS[0], CARDS[4])),
 ]
 """Profiles with other shapes or LoRAs; qwen-image-edit-2509 has the plans of 2511. The prequantized profile is read
-from a real file in tests/models/checkpoints/test_prequantized.py and takes on the GPU what the fp8 plans take."""
+from a real file in tests/models/checkpoints/test_prequantized.py and takes as much of the GPU as the fp8 plans."""
 
 
 def main() -> None:

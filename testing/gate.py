@@ -1,4 +1,4 @@
-"""A proxy between a caller and the platform that loses, delays and refuses what it is told to."""
+"""A proxy between a caller and the platform that loses, delays and refuses requests on demand."""
 
 import http.client
 import http.server
@@ -14,8 +14,10 @@ from testing.patience import WAIT_SECONDS
 
 @dataclass
 class Gate:
-    """`manners` of the next requests, later ones pass: `cut` hangs up once the platform has taken the request, `hold`
-    keeps its answer until the caller hangs up, a number is the status that refuses it before."""
+    """Applies `manners` to the next requests; later ones pass.
+
+    `cut` hangs up once the platform has received the request, `hold` keeps its answer until the caller hangs up, and a
+    number is the status that refuses the request before it is passed on."""
 
     url: str
     manners: list[str]

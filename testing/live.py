@@ -29,7 +29,7 @@ EVENTS = {"Accept": "text/event-stream"}
 
 
 class Echo(Paced):
-    """Paints each picture one color, which its prompt names as "r,g,b", or its first reference darker."""
+    """Paints each picture in one color: the prompt's "r,g,b", or a darker first reference."""
 
     name = "echo"
 
@@ -56,7 +56,7 @@ class Echo(Paced):
 
 
 class Gray(Echo):
-    """Paints whatever the words are."""
+    """Paints gray, whatever the prompt."""
 
     def _painted(self, task: PaintTask) -> NDArray[np.uint8]:
         width, height = task.size
@@ -104,7 +104,7 @@ def mean_color(text: str) -> tuple[int, ...]:
 
 
 def events_of(live: Live, route: str, job: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return the name and the data of every event of a job, comments left out."""
+    """Return the name and the data of every event of a job, without comments."""
     with httpx2.stream("POST", f"{live.url}/v1/{route}", json=job, headers=EVENTS) as answer:
         assert answer.status_code == 200, answer.read()
         assert answer.headers["content-type"].startswith("text/event-stream")

@@ -1,6 +1,7 @@
-"""The meta device in the role of a GPU: tensors have shapes and no values, and a dispatch mode counts live bytes,
-peaks, floating-point operations and host synchronizations. It does not see the workspaces of libraries, fragmentation
-or the choice of kernels."""
+"""The meta device in the role of a GPU.
+
+Tensors have shapes but no values, and a dispatch mode counts live bytes, peaks, floating-point operations and host
+synchronizations. It does not see the workspaces of libraries, fragmentation or the choice of kernels."""
 
 import math
 import weakref
@@ -19,7 +20,7 @@ SYNCHRONIZING = ("_local_scalar_dense", "is_nonzero", "nonzero", "equal")
 
 
 class MetaCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch does not type it
-    """Counts what runs under it. `live` and `peak` are bytes by device type."""
+    """Counts the operations that run under it. `live` and `peak` are bytes by device type."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -30,7 +31,7 @@ class MetaCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch doe
         self._known: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
     def start_stage(self) -> None:
-        """Forget peaks, operations and synchronizations of what came before."""
+        """Reset the peaks, operations and synchronizations."""
         self.peak, self.flops, self.syncs = Counter(self.live), 0, 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""Pictures to test with: the real photos, and small drawn ones."""
+"""Pictures for tests: the real photos, and small drawn ones."""
 
 import base64
 import io
@@ -31,7 +31,7 @@ def file_of(image: Image.Image, file_format: str = "PNG", **options: Any) -> byt
 
 
 def plain_room(width: int = 160, height: int = 120) -> Image.Image:
-    """A gray wall over a brown floor with a hint of texture: small, so that jobs are fast."""
+    """Return a gray wall above a brown floor with a hint of texture, small enough that jobs are fast."""
     rows = np.linspace(0, 1, height)[:, None, None]
     wall, floor = np.array([200, 200, 205]), np.array([150, 110, 80])
     pixels = np.where(rows < 0.55, wall, floor) + 6 * np.sin(np.arange(width) / 3)[None, :, None]
@@ -39,7 +39,7 @@ def plain_room(width: int = 160, height: int = 120) -> Image.Image:
 
 
 def red_vase(size: int = 60) -> Image.Image:
-    """A cut-out: an upright ellipse with alpha."""
+    """Return a cut-out of an upright ellipse."""
     y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
     inside = (x / 0.6) ** 2 + (y / 0.95) ** 2 < 1
     pixels = np.zeros((size, size, 4), np.uint8)

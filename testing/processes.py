@@ -1,4 +1,4 @@
-"""What a process under test is given, and when it is ready."""
+"""The environment of a process under test, and how to wait until it is ready."""
 
 import os
 import socket
@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:
-    """Return the variables of a worker that previews and writes into `folder`, whatever RunPod's are here."""
+    """Return the variables of a preview worker that writes into `folder`, ignoring RunPod's variables on this
+    machine."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RUNPOD_")}
     return inherited | {"OUTPUT_DIR": str(folder), "ENGINE": "preview"} | settings
 

@@ -1,5 +1,5 @@
-"""Color profiles that are not sRGB: Display P3's primaries, Bradford-adapted to D50, with a plain gamma of 2.2; and
-gray without any."""
+"""Color profiles other than sRGB: Display P3's primaries, Bradford-adapted to D50, with a plain gamma of 2.2; and
+gray."""
 
 import struct
 
@@ -21,7 +21,7 @@ def linear_gray() -> bytes:
 
 
 def _profile(space: bytes, points: dict[bytes, tuple[float, float, float]], curves: dict[bytes, bytes]) -> bytes:
-    """ICC.1:2001-04, the shortest profile that littlecms takes."""
+    """Return the shortest ICC.1:2001-04 profile that littlecms accepts."""
     tags = {name: b"XYZ \0\0\0\0" + b"".join(_fixed(value) for value in xyz) for name, xyz in points.items()}
     tags |= curves | {b"cprt": b"text\0\0\0\0CC0\0"}
     tags[b"desc"] = b"desc\0\0\0\0" + struct.pack(">I", 8) + b"Test P3\0" + bytes(78)

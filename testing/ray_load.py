@@ -20,7 +20,7 @@ APP, DEPLOYMENT, TITLE = "default", "Replica", b"ray::ServeReplica:default:"
 REPLICAS = 2
 OPTIONS = Options(min_replicas=REPLICAS, max_replicas=REPLICAS, num_gpus=0)
 PLACES = 8
-"""Different jobs whose answers are recorded before the load begins."""
+"""Number of different jobs whose answers are recorded before the load begins."""
 
 LOOK_SECONDS = 0.05
 RECOVERY_SECONDS = 120.0
@@ -32,7 +32,7 @@ class Sent:
     began: float
     seconds: float
     status: int
-    """0 where the connection broke."""
+    """HTTP status, or 0 if the connection broke."""
     is_right: bool
     tries: int
 
@@ -85,7 +85,7 @@ def _waits(part: list[Sent]) -> dict[str, float | int | None]:
 
 
 def job(place: int) -> dict[str, Any]:
-    """Return a job whose picture differs from every other job's, by its seed and by where the product stands."""
+    """Return a job whose picture differs from every other job's by its seed and the product's position."""
     return {
         "product_image": as_base64(file_of(red_vase())),
         "room_image": as_base64(file_of(plain_room())),
@@ -99,7 +99,7 @@ def job(place: int) -> dict[str, Any]:
 class Callers:
     url: str
     again: bool
-    """Whether to send once more, under the same idempotency key, what was lost."""
+    """True if lost requests are sent once more under the same idempotency key."""
     known: dict[int, str]
     run: Run = field(default_factory=Run)
 
@@ -125,11 +125,11 @@ class Callers:
 
 
 def replicas(title: bytes = TITLE) -> set[int]:
-    """Return the process ids of the replicas of this process's own cluster."""
+    """Return the process ids of the replicas in this process's own cluster."""
     mine = f"RAY_LOAD={os.getpid()}".encode()
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended, or is another user's
+        with suppress(OSError):  # it has ended, or belongs to another user
             if (process / "cmdline").read_bytes().startswith(title) and mine in (process / "environ").read_bytes():
                 found.add(int(process.name))
     return found
@@ -175,7 +175,7 @@ class Load:
 
 
 def answers(url: str) -> dict[int, str]:
-    """Return the answer of every job, asked before anything is killed."""
+    """Return the answer of every job, requested before anything is killed."""
     return {
         place: httpx2.post(f"{url}/v1/edit", json=job(place), timeout=120).raise_for_status().json()["processed_image"]
         for place in range(PLACES)

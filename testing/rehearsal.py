@@ -1,4 +1,4 @@
-"""The worker as a process of its own, in the SDK's production loop, against the local double of the platform."""
+"""The worker as a separate process in the SDK's production loop, against the local platform."""
 
 import contextlib
 import os
@@ -46,7 +46,7 @@ class Platform:
     def wait(
         self, job_id: str, until: Callable[[dict[str, Any]], bool] = lambda told: told["status"] in FINAL
     ) -> dict[str, Any]:
-        """Return the first status of the job that `until` holds for."""
+        """Return the first status of the job for which `until` is true."""
         deadline = time.monotonic() + WAIT_SECONDS
         while not until(told := self.status(job_id)):
             assert time.monotonic() < deadline, f"still {told}"
@@ -86,7 +86,7 @@ def platform(**manners: Any) -> Iterator[Platform]:
 def worker(
     at: Platform, folder: Path, script: Path = UNKIND, name: str = "worker", **settings: str
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Its log is `folder`/`name`.log."""
+    """Run a worker whose log is `folder`/`name`.log."""
     env = platform_worker.environment(at.url, name) | {"OUTPUT_DIR": str(folder), "ENGINE": "preview"} | settings
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
@@ -100,7 +100,7 @@ def worker(
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """As the platform ends a container: the SDK's process for pings goes too."""
+    """End a process as the platform ends a container, including the SDK's process for pings."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

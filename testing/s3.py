@@ -1,4 +1,4 @@
-"""A real S3-speaking server on loopback, in a process of its own."""
+"""A real S3 server on loopback, in a separate process."""
 
 import contextlib
 import http.client
@@ -17,7 +17,7 @@ KEY, SECRET = "AKIAOFTHESHOP", "wJalrXUtnFEMIofTheShop"
 
 
 class S3:
-    """A moto server in a process of its own."""
+    """A moto server in a separate process."""
 
     def __init__(self, folder: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -39,7 +39,7 @@ class S3:
             return response
 
     def count_strangers(self, number: str) -> None:
-        """How many further calls pass without credentials that the server knows."""
+        """Set the number of further calls that pass without known credentials."""
         assert self.ask("POST", "/moto-api/reset-auth", number).status == 200
 
     def client(self, service: str) -> Any:

@@ -1,4 +1,4 @@
-"""Jobs through the SDK's own runner, and how to read what comes back."""
+"""Runs jobs through the SDK's own runner and reads the results."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from testing.pictures import as_base64, file_of, plain_room, red_vase
 
 
 def small_edit(**fields: Any) -> dict[str, Any]:
-    """A valid edit job of small pictures; a field given as None is left out."""
+    """Return a valid edit job with small pictures; a field given as None is left out."""
     job = {"product_image": as_base64(file_of(red_vase())), "room_image": as_base64(file_of(plain_room()))} | fields
     return {name: value for name, value in job.items() if value is not None}
 
@@ -27,13 +27,13 @@ def small_generate(**fields: Any) -> dict[str, Any]:
 
 
 def door(load: Callable[[], ImageModel] = Preview, **settings: Any) -> Door:
-    """A door as on a laptop, whatever this machine's environment says."""
+    """Return a door as on a laptop, ignoring this machine's environment."""
     chosen = Settings(_env_file=None, **settings)
     return Door(chosen, build_router(chosen, Resident("test", load, chosen.ready_wait_seconds)))
 
 
 def run(worker: Door, job_input: Any, job_id: str = "job-1", **job: Any) -> dict[str, Any]:
-    """What the platform would get: `output`, `error`, `stopPod`."""
+    """Return what the platform would receive: `output`, `error`, `stopPod`."""
     return asyncio.run(run_job(worker.queued, {"id": job_id, "input": job_input, **job}))
 
 
@@ -44,7 +44,7 @@ def answer(worker: Door, job_input: Any, **job: Any) -> dict[str, Any]:
 
 
 def failure(worker: Door, job_input: Any, **job: Any) -> dict[str, Any]:
-    """The error answer, as the platform shows it: the string and what stands beside it."""
+    """Return the error answer as the platform shows it: the string and the keys next to it."""
     result = run(worker, job_input, **job)
     assert isinstance(result["error"], str)
     assert result["error"]

@@ -1,4 +1,4 @@
-"""diffusers' own pipeline around components of ours: what ours is compared with."""
+"""diffusers' own pipelines around this project's components, for comparison."""
 
 import warnings
 from typing import Any
@@ -10,7 +10,7 @@ from models.checkpoints.components import Components
 
 
 class ImageOnlyProcessor:
-    """What the stock pipeline asks of its processor, without the one that needs torchvision."""
+    """The methods that the stock pipeline needs of its processor, without the one that needs torchvision."""
 
     def __init__(self, parts: Components) -> None:
         self.parts = parts

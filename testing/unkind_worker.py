@@ -57,7 +57,7 @@ class Unkind(Preview):
                 control.progress("denoising", 0, 1)
                 threading.Event().wait()
             case ["oom", *_]:
-                raise JobError(ErrorCode.OUT_OF_MEMORY, "The GPU ran out of memory, also at half the size")
+                raise JobError(ErrorCode.OUT_OF_MEMORY, "The GPU ran out of memory, even at half the size")
             case ["sticky", *_]:
                 raise JobError(ErrorCode.GENERATION_ERROR, "The GPU failed", refresh_worker=True)
             case ["broken", *_]:
@@ -98,7 +98,7 @@ def jump() -> None:
 
 
 def break_handler() -> None:
-    """A bug outside the engine."""
+    """Make the handler fail with a bug outside the engine."""
     edit = router.edit  # type: ignore[attr-defined]  # the name that the router calls
 
     def broken(request: Any, *others: Any) -> Any:

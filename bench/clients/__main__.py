@@ -1,8 +1,7 @@
-"""`python -m bench.clients`: calls a server and the local platform with every client, for the table of docs/http.md.
+"""`python -m bench.clients`: calls a server and the local platform with every client, for the table in docs/http.md.
 
-Each client is a small program beside this file, run with the versions that `requirements.txt` and `package.json` pin.
-It ends with code 0 if everything it tried worked.
-"""
+Each client is a small program in this folder, run with the versions pinned in `requirements.txt` and `package.json`. It
+exits with code 0 if everything it tried worked."""
 
 import argparse
 import contextlib
@@ -30,7 +29,7 @@ CLIENT_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Client:
-    """One row: a program, and what it calls."""
+    """One row of the table: a program, and what it calls."""
 
     name: str
     program: str

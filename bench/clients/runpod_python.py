@@ -1,4 +1,4 @@
-"""RunPod's own Python client. It reads its address when it is imported."""
+"""RunPod's own Python client. It reads its address at import."""
 
 import base64
 import os
