@@ -1,4 +1,4 @@
-"""The commands that the docs show: each is looked at for what it names, and curl is run."""
+"""Checks the commands in the docs: what they name must exist, and curl commands are run."""
 
 import ast
 import json
@@ -37,7 +37,7 @@ OTHERS = (
     "RAY_",
     "PYTHONPATH",
 )
-"""How words in capitals begin that are no settings of the worker."""
+"""Prefixes of words in capitals that are not settings of the worker."""
 
 BUILD_ARGUMENTS = set(re.findall(r"^ARG (\w+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
 SDK_OPTIONS = {"--test_input", "--rp_serve_api", "--rp_api_host", "--rp_api_port"}
@@ -54,7 +54,7 @@ def is_setting(name: str) -> bool:
 
 
 def check(text: str, folder: Path, server: str) -> None:
-    """Every command of a block: what it names exists, seen from `folder` or the root; a curl of LOCAL is sent to
+    """Check every command of a block: what it names must exist in `folder` or the root, and a curl of LOCAL is sent to
     `server`."""
     for line in text.replace("\\\n", " ").splitlines():
         inside = line.startswith("(")
@@ -63,7 +63,7 @@ def check(text: str, folder: Path, server: str) -> None:
 
 
 def _check_line(line: str, folder: Path, server: str) -> Path:
-    """The folder where it ends."""
+    """Check a line and return the folder in which it ends."""
     for command in re.split(r"\s(?:&&|\|)\s", line):
         words = shlex.split(command, comments=True)
         while words and (told := re.fullmatch(r"([A-Z][A-Z_]*)=.*", words[0])):
@@ -82,7 +82,7 @@ def _make(words: list[str], _folder: Path, _server: str) -> None:
 
 
 def _python(words: list[str], _folder: Path, _server: str) -> None:
-    """What it starts exists, and knows its options."""
+    """Check that the program exists and knows the options."""
     if words[:2] in (["-m", "venv"], ["-m", "pytest"]):
         assert all((ROOT / word).exists() for word in words[2:] if "/" in word)
         return
@@ -103,7 +103,7 @@ def _python(words: list[str], _folder: Path, _server: str) -> None:
 
 
 def _examples_cli(words: list[str]) -> None:
-    """An endpoint's and a server's are read, ours is run."""
+    """Parse the options of commands for an endpoint or a server, and run those for this machine."""
     if {"--endpoint", "--url"} & set(words) or "batch" in words:
         name, *told = words[2:]
         cli.main.commands[name].make_context(name, told, obj=cli.Session())
@@ -120,7 +120,7 @@ def _pip(words: list[str], _folder: Path, _server: str) -> None:
 
 
 def _curl(words: list[str], _folder: Path, server: str) -> None:
-    """An endpoint's is read, ours is run."""
+    """Parse commands for an endpoint, and run those for this server."""
     if any(word.startswith(ENDPOINT) for word in words):
         [data] = _after(words, "-d")
         job = json.loads((ROOT / data[1:]).read_text() if data.startswith("@") else data)
@@ -150,7 +150,7 @@ def _compose(words: list[str]) -> None:
 
 
 def _helm(words: list[str], _folder: Path, _server: str) -> None:
-    """Values that are set exist in the chart."""
+    """Check that the values exist in the chart."""
     [chart] = [word for word in words if (ROOT / word / "Chart.yaml").is_file()]
     values = yaml.safe_load((ROOT / chart / "values.yaml").read_text())
     for value in _after(words, "--set"):
@@ -160,7 +160,7 @@ def _helm(words: list[str], _folder: Path, _server: str) -> None:
 
 
 def _kubectl(words: list[str], _folder: Path, _server: str) -> None:
-    """Names of things are those of the chart."""
+    """Check that the names are those of the chart."""
     things = {(thing["kind"].lower(), thing["metadata"]["name"]) for thing in rendered()}
     named = [word.split("/") for word in words if re.fullmatch(r"(deployment|service)/[\w-]+", word)]
     assert {(kind, name) for kind, name in named} <= things
@@ -192,7 +192,7 @@ def _node(words: list[str], folder: Path, _server: str) -> None:
 
 
 def _serve(words: list[str], _folder: Path, _server: str) -> None:
-    """Ray's: an attribute of a module, or a file."""
+    """Check Ray's command, which names an attribute of a module or a file."""
     for word in words[1:]:
         module, _, name = word.partition(":")
         if name:
@@ -204,7 +204,7 @@ def _serve(words: list[str], _folder: Path, _server: str) -> None:
 
 
 def _shell(_words: list[str], _folder: Path, _server: str) -> None:
-    """Names nothing of this repository."""
+    """Accept a command that names nothing in this repository."""
 
 
 def _options(words: list[str]) -> Iterator[str]:

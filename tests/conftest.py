@@ -1,6 +1,6 @@
 import os
 
-# One process a core runs tests: threads in each would only wait for each other, and busily
+# One process per core runs tests: threads in each would only wait for each other, using the processor
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"} | os.environ
 
 import contextlib
@@ -33,7 +33,7 @@ SLOW = (
     "test_studio.py",
     "test_tiny.py",
 )
-"""What `--fast` leaves out: what starts processes, a browser or npm, imports torch, or tries hundreds of inputs."""
+"""Tests that `--fast` skips: those that start processes, a browser or npm, import torch, or try hundreds of inputs."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,7 +53,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Replace the libraries' own deadlines, which a busy machine exceeds: for one test, for one example of hypothesis,
-    and for the answer to a call of httpx that names no timeout."""
+    and for the answer to an httpx call without a timeout."""
     if config.option.timeout is None:
         config.option.timeout = TEST_SECONDS
     settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    """With one bucket, `shop`."""
+    """Yield an S3 server with one bucket, `shop`."""
     server = S3(tmp_path_factory.mktemp("moto"))
     try:
         with contextlib.closing(server.client("s3")) as client:

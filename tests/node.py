@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 LEAST_NODE = 20
-"""The first with a global File, which the clients' forms are made of."""
+"""The first version with a global File, which the clients' forms need."""
 
 NO_NETWORK = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ENETUNREACH", "ETIMEDOUT")
 
@@ -19,7 +19,7 @@ def needs_node() -> None:
 
 
 def install(folder: Path) -> None:
-    """What the folder's package-lock.json names, with no script of it run."""
+    """Install the packages in the folder's package-lock.json without running their scripts."""
     try:
         run(folder, "npm", "ci", "--prefer-offline", "--fetch-retries=0", "--no-audit", "--ignore-scripts")
     except AssertionError as problem:
@@ -34,7 +34,7 @@ def run(folder: Path, *command: str, **env: str) -> None:
 
 
 def _major() -> int:
-    """0 where node or npm is missing."""
+    """Return node's major version, or 0 if node or npm is missing."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         return 0
     told = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout

@@ -1,4 +1,4 @@
-"""Many callers at one engine: their turns, those that hang up, and what is told of them in headers, log and metrics."""
+"""Many callers of one engine: their turns, those that hang up, and their headers, log lines and metrics."""
 
 import asyncio
 import base64
@@ -195,7 +195,8 @@ class TestLog:
 
 
 def ask_everything(live: Live) -> list[str]:
-    """What the log must not show: the beginnings of the pictures that were sent, and of one that came back."""
+    """Send requests of every kind and return what the log must not contain: the beginnings of the pictures that were
+    sent, and of one that came back."""
     red = file_of(Image.new("RGB", (320, 256), (200, 10, 10)))
     job = small_edit(instructions=WORDS, seed=5, **PLACED)
     with httpx2.Client(base_url=live.url, headers={"Authorization": f"Bearer {KEY}"}) as client:
@@ -265,12 +266,12 @@ class TestMetrics:
 
 
 def depth(live: Live) -> int:
-    """Jobs that run or wait."""
+    """Return the number of running and waiting jobs."""
     return int(samples(live)["qwen_edit_queue_depth", ()])
 
 
 def samples(live: Live) -> dict[tuple[str, tuple[str, ...]], float]:
-    """By name and label values, the labels in the order of their names."""
+    """Return the samples by name and label values, with the labels sorted by name."""
     return {
         (sample.name, tuple(value for name, value in sorted(sample.labels.items()) if name != "le")): sample.value
         for family in text_string_to_metric_families(httpx2.get(live.url + "/metrics").text)

@@ -1,7 +1,6 @@
-"""The curl lines of those who come from elsewhere, sent by curl itself.
+"""The curl commands of users who come from other systems, sent by curl itself.
 
-B is the Qwen Image Series Service, C the Qwen Image Edit API.
-"""
+B is the Qwen Image Series Service, C the Qwen Image Edit API."""
 
 import json
 import shutil
@@ -46,7 +45,7 @@ Curl = Callable[..., Told]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the lines are typed."""
+    """Return the folder in which the commands are typed."""
     folder = tmp_path_factory.mktemp("pictures")
     for name, shade in (("a", 0), ("b", 100), ("c", 200)):
         Image.new("RGB", (64, 48), (shade, 0, 0)).save(folder / f"{name}.png")

@@ -1,4 +1,4 @@
-"""Answers by way of a bucket, and pictures by URL, through the front door and a real S3 server on loopback."""
+"""Answers through a bucket and pictures by URL, through the front door and a real S3 server on loopback."""
 
 import contextlib
 import time
@@ -78,7 +78,7 @@ def test_what_fits_in_no_format_goes_to_the_bucket_without_loss(s3: S3) -> None:
 
 def test_uploads_end_with_the_jobs_time(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(*_: object) -> str:
-        time.sleep(0.4)  # as a bucket far away
+        time.sleep(0.4)  # like a bucket far away
         return "https://shop.example/x.png"
 
     monkeypatch.setattr(Bucket, "put", slow)

@@ -1,4 +1,4 @@
-"""README and docs: tables say what the schemas say, links lead somewhere, and every block of code is run or checked."""
+"""README and docs: tables agree with the schemas, links lead somewhere, and every block of code is run or checked."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 BLOCKS = [block for file in PAGES for block in blocks_of(file)]
 RUN_ELSEWHERE = {("python", ROOT / "examples/python/README.md")}
-"""With an endpoint: tests/examples/test_python_client.py."""
+"""Blocks that need an endpoint; tests/examples/test_python_client.py runs them."""
 
 
 def of(*languages: str) -> pytest.MarkDecorator:
@@ -166,6 +166,6 @@ def _default(job: type[EditJob | GenerateJob], name: str) -> str:
 
 
 def _anchors(file: Path) -> set[str]:
-    """As GitHub makes them of headings."""
+    """Return the anchors that GitHub makes from headings."""
     headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

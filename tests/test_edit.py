@@ -1,4 +1,5 @@
-"""Placement through the job face: sizes, boxes, what the model may not change, checks, and who decides the layout."""
+"""Placement through the job interface: sizes, boxes, what the model may not change, checks, and who decides the
+layout."""
 
 import itertools
 import time
@@ -76,7 +77,7 @@ class TestSize:
 class TestPlace:
     @pytest.mark.parametrize("box", [(300, 250, 700, 700), (100, 300, 300, 720), (500, 500, 900, 640)])
     def test_a_box_is_filled_as_far_as_the_products_shape_allows(self, box: tuple[int, int, int, int]) -> None:
-        """The product's own pixels against the box it should have: its shape, as large as fits, bottom center."""
+        """Compares the product's own pixels with the expected box: its shape, as large as fits, bottom center."""
         out = answer(door(), chair_job(placement_box=list(box), harmonize=0))
         alpha = np.asarray(Image.open(CHAIR / "product_alpha.png"))[..., 3] > 127
         rows, columns = (np.flatnonzero(alpha.any(axis=axis)) for axis in (1, 0))
@@ -101,7 +102,7 @@ def overlap(one: Any, other: Any) -> float:
 
 class TestCrop:
     def test_a_small_place_in_a_large_photo_is_painted_at_the_photos_own_resolution(self, tmp_path: Path) -> None:
-        """What a megapixel of the whole photo cannot show: fine stripes on the product survive."""
+        """Fine stripes on the product survive, which a megapixel of the whole photo cannot show."""
         room = np.asarray(plain_room(3200, 2400)).copy()
         raw = room.copy()
         raw[1600:1900, 1500:1700] = np.where(np.arange(200)[None, :, None] // 2 % 2, 250, 10)
@@ -122,7 +123,7 @@ class TestCrop:
 
 @pytest.fixture(scope="module")
 def made(chair: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> dict[Any, np.ndarray]:
-    """By a model that paints the chair green, at several shares of freedom."""
+    """Return edits by a model that paints the chair green, at several values of harmonize."""
     product = np.asarray(Image.open(CHAIR / "mask.png"))[..., 3:] / 255
     green = chair["truth"] * (1 - product) + product * (30, 160, 60)
     worker = door(recorded(tmp_path_factory.mktemp("green"), green.round().astype(np.uint8)))
@@ -252,7 +253,7 @@ def _recolored(room: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def _blurred(room: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """A soft blob in place of the product."""
+    """Return the room with a soft blob in place of the product."""
     product = np.asarray(Image.open(CHAIR / "mask.png"))[..., 3:] / np.float32(255)
     soft = cv2.GaussianBlur(product, (0, 0), 25)[..., None]
     color = truth[product[..., 0] > 0.5].mean(axis=0)
@@ -282,7 +283,7 @@ class TestWords:
 
 
 ROOM_IN_CELLS = (896, 672)
-"""How a language model is shown the room, for the coordinates of its answers."""
+"""Size at which a language model sees the room, for the coordinates of its answers."""
 
 
 class TestLanguageModel:

@@ -1,8 +1,7 @@
-"""Malformed input by the thousands: `make fuzz`. A short form of it runs with every test.
+"""Thousands of malformed inputs: `make fuzz`. A short form runs with every test.
 
-Each input is a valid one with some of it broken: fields replaced, removed, added or nested, base64 cut or changed,
-bytes of the text changed. What fails is kept in tests/seeds and tried first the next time.
-"""
+Each input is a valid one with parts of it broken: fields replaced, removed, added or nested, base64 cut or changed,
+bytes of the text changed. Failing inputs are kept in tests/seeds and tried first the next time."""
 
 import base64
 import json
@@ -26,10 +25,10 @@ from testing.pictures import as_base64, file_of, plain_room, red_vase
 from testing.shop import door, run, small_edit, small_generate
 
 LONG = os.environ.get("FUZZ_EXAMPLES")
-"""Examples of each face; without, a few hundred that are the same every time."""
+"""Number of examples of each face; by default a few hundred that are the same every time."""
 
 SLOWEST_SECONDS = 5.0
-"""Of the processor, for any answer; the slowest take about a tenth of it."""
+"""Processor time for any answer; the slowest take about a tenth of it."""
 
 SEEDS = DirectoryBasedExampleDatabase(Path(__file__).parent / "seeds")
 
@@ -95,7 +94,7 @@ VALUES = st.recursive(
 
 @st.composite
 def pictures(draw: st.DrawFn) -> str:
-    """A picture's base64, broken."""
+    """Draw a picture's base64, broken."""
     data = bytearray(base64.b64decode(draw(st.sampled_from([ROOM, PRODUCT]))))
     for _ in range(draw(st.integers(1, 4))):
         data[draw(st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
@@ -105,7 +104,7 @@ def pictures(draw: st.DrawFn) -> str:
 
 @st.composite
 def broken(draw: st.DrawFn, valid: Any) -> Any:
-    """A value of its kind with one or a few things wrong."""
+    """Draw a value of the same kind with one or a few faults."""
     if not isinstance(valid, dict) or not draw(st.integers(0, 40)):
         return draw(VALUES)
     told = dict(valid)
@@ -130,7 +129,7 @@ def broken(draw: st.DrawFn, valid: Any) -> Any:
 
 @st.composite
 def texts(draw: st.DrawFn) -> tuple[str, bytes]:
-    """A route and the bytes of a request to it; some are no JSON."""
+    """Draw a route and the bytes of a request to it, some of which are not JSON."""
     route, valid = draw(st.sampled_from(BODIES))
     text = bytearray(json.dumps(draw(broken(valid))).encode("utf-8", "surrogatepass"))
     if not draw(st.integers(0, 5)):

@@ -1,4 +1,4 @@
-"""No bytes in any wrapping make anything of a job but a picture or a clear error, in bounded time and memory."""
+"""Any bytes in any wrapping give either a picture or a clear error, in bounded time and memory."""
 
 import base64
 import resource
@@ -15,7 +15,7 @@ from testing.shop import door, run, small_edit
 
 WORKER = door()
 GOOD = [file_of(plain_room(24, 16), kind) for kind in ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "HEIF")]
-MEGABYTES = 1024  # of ru_maxrss
+MEGABYTES = 1024  # unit of ru_maxrss
 
 WRAPPINGS: list[Callable[[bytes], str]] = [
     lambda data: base64.b64encode(data).decode(),
@@ -60,7 +60,7 @@ def test_no_text_makes_anything_but_a_clear_error(text: str, field: str) -> None
 
 
 def png_of_nothing(width: int, height: int) -> bytes:
-    """A few kilobytes that claim a large picture: all its rows are zero."""
+    """Return a PNG of a few kilobytes that claims a large picture: all its rows are zero."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

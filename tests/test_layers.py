@@ -74,7 +74,7 @@ IMAGING_FLOORS = (
     {"compose"},
     {"restoration"},
 )
-"""The rooms of `imaging`, from the lowest floor up: each imports only those below it."""
+"""The rooms of `imaging` from the lowest floor up: each imports only those below it."""
 
 
 def imaging_rooms_of(file: Path) -> set[str]:

@@ -1,4 +1,4 @@
-"""The npm client of OpenAI, unmodified: tests/js against live servers."""
+"""OpenAI's npm client, unmodified: tests/js against live servers."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ def _slow() -> Echo:
 
 @pytest.fixture
 def scripts(tmp_path: Path) -> Path:
-    """A copy of tests/js with the client in it, and pictures beside."""
+    """Return a copy of tests/js with the client in it and pictures next to it."""
     needs_node()
     folder = tmp_path / "js"
     shutil.copytree(Path(__file__).parent / "js", folder, ignore=shutil.ignore_patterns("node_modules"))

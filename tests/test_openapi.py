@@ -1,4 +1,4 @@
-"""The served OpenAPI document, held against the server by schemathesis."""
+"""The served OpenAPI document, compared with the server by schemathesis."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ RULES = Path(__file__).with_suffix(".toml")
 
 
 def test_the_server_does_what_its_document_says(tmp_path: Path, s3: S3) -> None:
-    """With a key and a bucket, and room for the largest picture that the document allows."""
+    """The server has a key, a bucket, and room for the largest picture that the document allows."""
     bucket = {"bucket_endpoint_url": s3.url, "bucket_access_key_id": KEY, "bucket_secret_access_key": SECRET}
     with serving(Gray, api_key="s3cret", max_output_megapixels=17, bucket_name="shop", **bucket) as live:
         run = [sys.executable, "-m", "schemathesis.cli", f"--config-file={RULES}", "run", live.url + "/openapi.json"]
@@ -37,7 +37,7 @@ def test_a_key_is_asked_for_where_there_is_one(key: str | None) -> None:
 
 
 def test_a_client_can_be_made_from_it() -> None:
-    """Short names for its verbs, words for its fields, and pictures in forms as files."""
+    """It has short names for its verbs, descriptions of its fields, and pictures in forms as files."""
     with serving(Gray) as live:
         document = httpx2.get(live.url + "/openapi.json").json()
     paths, components = document["paths"], document["components"]["schemas"]

@@ -132,7 +132,7 @@ def test_the_local_api_serves_jobs(tmp_path: Path) -> None:
 
 
 class Platform(ThreadingHTTPServer):
-    """As much of the platform's job API as the SDK's loop needs for a list of jobs."""
+    """The parts of the platform's job API that the SDK's loop needs for a list of jobs."""
 
     def __init__(self, jobs: list[dict[str, Any]]) -> None:
         super().__init__(("127.0.0.1", 0), PlatformRequest)
@@ -147,7 +147,7 @@ class PlatformRequest(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if "/job-take" in self.path and self.server.jobs:
             return self._answer(200, self.server.jobs.pop(0))
-        time.sleep(0.2)  # as the platform, which holds the question open
+        time.sleep(0.2)  # like the platform, which holds the request open
         return self._answer(204, None)
 
     def do_POST(self) -> None:

@@ -1,4 +1,4 @@
-"""The faults of docs/reliability.md, each with the real SDK loop in a process of its own."""
+"""The faults listed in docs/reliability.md, each with the real SDK loop in a separate process."""
 
 import http.server
 import json
@@ -31,7 +31,7 @@ def edit(instructions: str = "", **fields: Any) -> dict[str, Any]:
 
 
 def works(at: Platform) -> None:
-    """The next job."""
+    """Check that the next job succeeds."""
     assert picture(at.answer(edit())["processed_image"]).size == (160, 120)
 
 
@@ -45,7 +45,7 @@ def at_stage(stage: str) -> Callable[[dict[str, Any]], bool]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """For faults that a worker survives."""
+    """Yield a platform for faults that a worker survives."""
     folder = tmp_path_factory.mktemp("worker")
     with platform() as at, worker(at, folder, FAILURES_BEFORE_REFRESH="1000"):
         works(at)
@@ -85,7 +85,7 @@ class TestDeath:
             assert process.wait(WAIT_SECONDS) == 0
 
     def test_a_hanging_engine_is_told_and_ends_the_worker(self, tmp_path: Path) -> None:
-        settings = {"JOB_TIMEOUT_SECONDS": str(4 * PATIENCE), "STUCK_SECONDS": "1"}  # it is to hang before
+        settings = {"JOB_TIMEOUT_SECONDS": str(4 * PATIENCE), "STUCK_SECONDS": "1"}  # before it hangs
         with platform() as at, worker(at, tmp_path, **settings) as process:
             told = at.wait(at.run(edit("hang")))
             assert told["status"] == "FAILED"
@@ -308,7 +308,7 @@ class TestOthers:
 
 
 def silent() -> str:
-    """A server that takes calls and says nothing."""
+    """Yield the address of a server that accepts connections and never answers."""
     import socket
 
     line = socket.create_server(("127.0.0.1", 0))

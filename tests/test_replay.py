@@ -1,4 +1,4 @@
-"""A recorded result that drifted as a real model's does, through the job face: the photo is restored around it."""
+"""A recorded result that drifted like a real model's, through the job interface: the photo is restored around it."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from testing.shop import answer, door
 
 
 def drifted(truth: np.ndarray) -> np.ndarray:
-    """Zoomed by 1 %, moved by some pixels, turned a little, and warmer."""
+    """Return the picture zoomed by 1 %, shifted by some pixels, turned a little, and warmer."""
     height, width = truth.shape[:2]
     motion = cv2.getRotationMatrix2D((width / 2, height / 2), 0.3, 1.01) + np.array([[0, 0, 5], [0, 0, -3]])
     moved = cv2.warpAffine(truth, motion, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)

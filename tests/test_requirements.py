@@ -1,4 +1,4 @@
-"""What is installed is what was looked at."""
+"""The installed packages are exactly those that were reviewed."""
 
 import re
 import shutil

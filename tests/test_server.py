@@ -1,4 +1,4 @@
-"""The HTTP door: the official client, unmodified, and the requests of those who come from elsewhere."""
+"""The HTTP server: the official client, unmodified, and the requests of clients that come from other systems."""
 
 import asyncio
 import functools
@@ -341,7 +341,7 @@ class TestErrors:
         assert "secret" not in failed.value.response.text
 
     def test_who_waits_for_the_model_in_a_line_waits_no_longer_than_the_first(self) -> None:
-        """Eight that waited one after the other would take eight times as long as one."""
+        """Eight callers that waited one after the other would take eight times as long as one."""
         calls, seconds = 8, 2 * PATIENCE
         with serving(never, ready_wait_seconds=seconds) as live, ThreadPoolExecutor(calls) as callers:
             started = time.monotonic()
@@ -524,7 +524,7 @@ class TestJobs:
 
 
 class TestQueue:
-    """What RunPod hands over of a call to its /openai path."""
+    """A call to an endpoint's /openai path, as RunPod passes it to the worker."""
 
     def test_generations_models_and_edits_are_plain_answers(self) -> None:
         worker = door(Echo)

@@ -1,4 +1,4 @@
-"""The HTTP door as a process: how it starts, serves, and ends."""
+"""The HTTP server as a process: how it starts, serves, and ends."""
 
 import json
 import signal
@@ -31,7 +31,7 @@ class Served:
     log: Path
 
     def end(self) -> int:
-        """Ask it politely to end; return its code."""
+        """Ask the process to end and return its code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(WAIT_SECONDS)
 
@@ -61,7 +61,7 @@ def ended(folder: Path, *command: str, **settings: str) -> "subprocess.Completed
 
 
 def long_edit() -> dict[str, Any]:
-    """Seconds of work for the preview."""
+    """Return a job that takes the preview several seconds."""
     return small_edit(room_image=as_base64(file_of(plain_room(2400, 1800))), n=6, **PLACED)
 
 
@@ -133,7 +133,7 @@ server.main()
 
 
 def refuses(url: str) -> bool:
-    """Return True if jobs and probes are answered with 503, or no longer because the process has ended."""
+    """Return True if jobs and probes are answered with 503, or not at all because the process has ended."""
     with suppress(httpx2.TransportError):
         answers = [httpx2.post(url + "/v1/edit", json=small_edit(**PLACED))]
         answers += [httpx2.get(url + probe) for probe in ("/ready", "/ping")]
@@ -142,7 +142,7 @@ def refuses(url: str) -> bool:
 
 
 def test_an_engine_that_hangs_is_told_and_ends_the_server(tmp_path: Path) -> None:
-    limits = {"JOB_TIMEOUT_SECONDS": str(4 * PATIENCE), "STUCK_SECONDS": "1"}  # it is to hang before
+    limits = {"JOB_TIMEOUT_SECONDS": str(4 * PATIENCE), "STUCK_SECONDS": "1"}  # before it hangs
     with served(tmp_path, sys.executable, "-c", UNKIND, **limits) as server, ThreadPoolExecutor() as callers:
         jobs = [small_edit(instructions="hang", **PLACED), small_edit(**PLACED), small_edit(**PLACED)]
         headers = [{}, {}, {"Accept": "text/event-stream"}]

@@ -183,7 +183,7 @@ class TestJobs:
 
 
 def timeless(answer: dict[str, Any]) -> dict[str, Any]:
-    """Without what two runs of one job may differ in."""
+    """Return the answer without the parts that may differ between two runs of the same job."""
     return {
         name: timeless(value) if isinstance(value, dict) else value
         for name, value in answer.items()

@@ -46,7 +46,7 @@ def page(chromium: Browser, live: Live) -> Iterator[Page]:
 
 
 class opened:  # noqa: N801  reads as a function
-    """A page of the studio, which must ask nobody else and log no error."""
+    """A page of the studio, which must send requests only to its server and log no error."""
 
     def __init__(self, chromium: Browser, live: Live, **options: Any) -> None:
         self.page = patient(chromium.new_context(**options).new_page())

@@ -1,4 +1,4 @@
-"""The diffusion engine's own code, on tiny random weights, through the front doors."""
+"""The diffusion engine's own code with tiny random weights, through the front doors."""
 
 import json
 
@@ -74,7 +74,7 @@ def test_it_is_shown_the_room_as_it_is_where_only_the_model_finds_the_place(work
 
 
 def test_the_resident_text_encoder_answers(worker: Door) -> None:
-    """Random weights talk nonsense; the photo's own layout decides."""
+    """Random weights answer nonsense, so the photo's own layout decides."""
     job = small_edit(instructions="on the floor at the left", fallback=False, seed=3)
     info = answer(worker, job)["placement_info"]
     assert info["engine"] == "tiny"

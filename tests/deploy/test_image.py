@@ -1,4 +1,5 @@
-"""No image is built here: what the Dockerfile would copy is copied and started, and its commands are run."""
+"""The image without building it: the files that the Dockerfile would copy are copied and started, and its commands are
+run."""
 
 import json
 import os
@@ -42,12 +43,12 @@ given.local_dir.mkdir(parents=True)
 for file in given.files or ["model_index.json"]:
     (given.local_dir / file).write_text(given.repo)
 """
-"""Writes files in place of the hub's."""
+"""A program that writes files in place of the hub's."""
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The image's working directory."""
+    """Return the image's working directory."""
     return copy_to(tmp_path_factory.mktemp("app"))
 
 
@@ -164,7 +165,7 @@ class TestWeights:
     def build(
         self, folder: Path, weights: str, hub: str | None = HUB, requirements: str = "requirements"
     ) -> "subprocess.CompletedProcess[str]":
-        """Runs the commands that bring weights into the image, into `folder`."""
+        """Run the commands that bring weights into the image, in `folder`."""
         (folder / "bin").mkdir()
         if hub is not None:
             (folder / "bin" / "hf").write_text(hub.format(python=sys.executable))

@@ -105,12 +105,12 @@ VALUES = {
     ),
 }
 CUSTOM = {"ServiceMonitor", "ScaledObject"}
-"""Kinds of operators: Kubernetes itself has no schema for them."""
+"""Kinds that belong to operators: Kubernetes itself has no schema for them."""
 
 
 @pytest.fixture(scope="module")
 def chart() -> dict[str, Any]:
-    """The manifests of the default values by kind."""
+    """Return the manifests of the default values by kind."""
     return {part["kind"]: part for part in rendered()}
 
 
@@ -218,7 +218,7 @@ class TestChart:
 
 @pytest.fixture
 def everybodys() -> Iterator[Path]:
-    """A folder that other users may enter."""
+    """Yield a folder that other users may enter."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     yield folder

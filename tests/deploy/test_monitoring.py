@@ -1,4 +1,4 @@
-"""deploy/grafana.json and deploy/prometheus.yaml ask for what a running server counts."""
+"""deploy/grafana.json and deploy/prometheus.yaml use only metrics that a running server has."""
 
 import json
 import re
@@ -20,7 +20,7 @@ ONLY_WITH_A_GPU = {"qwen_edit_gpu_memory_bytes", "qwen_edit_gpu_memory_free_byte
 
 @pytest.fixture(scope="module")
 def counted() -> set[str]:
-    """The names of a server's samples after one job."""
+    """Return the names of a server's samples after one job."""
     with serving() as live:
         httpx2.post(live.url + "/v1/edit", json=small_edit())
         text = httpx2.get(live.url + "/metrics").text

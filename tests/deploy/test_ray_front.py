@@ -1,4 +1,4 @@
-"""What Ray's proxies say by themselves, in the app's words; the proxy is a double."""
+"""Refusals of Ray's proxies in the app's words; the proxy is a fake."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,7 @@ from deploy.ray_front import middlewares
 
 
 def answered(*messages: Message, path: str = "/v1/edit") -> list[Message]:
-    """What a caller gets when the proxy sends `messages`."""
+    """Return what a caller receives when the proxy sends `messages`."""
     got: list[Message] = []
 
     async def proxy(scope: Any, receive: Any, send: Any) -> None:

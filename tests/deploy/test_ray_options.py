@@ -1,4 +1,4 @@
-"""What Ray Serve is told of the deployment, read where there is no Ray."""
+"""Options of the Ray Serve deployment, read without Ray."""
 
 import re
 from pathlib import Path

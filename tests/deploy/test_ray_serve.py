@@ -1,4 +1,5 @@
-"""The HTTP app under Ray Serve: deploy/ray_serve.yaml as a person starts it, two replicas, one of which is killed."""
+"""The HTTP app under Ray Serve: deploy/ray_serve.yaml as a person starts it, with two replicas, one of which is
+killed."""
 
 import asyncio
 import json
@@ -29,7 +30,7 @@ QUEUED, HELD = 8, REPLICAS * Options().max_ongoing_requests
 
 
 def configuration(folder: Path, port: int) -> Path:
-    """The repository's own, for two replicas of the preview, and beside it one whose engine fails."""
+    """Write the repository's configuration for two preview replicas, and a second application whose engine fails."""
     told = yaml.safe_load((ROOT / "deploy/ray_serve.yaml").read_text())
     told["http_options"] = {"host": "127.0.0.1", "port": port}
     [app] = told["applications"]
@@ -49,10 +50,10 @@ def configuration(folder: Path, port: int) -> Path:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the two replicas."""
+    """Yield the address of the two replicas."""
     folder, port = tmp_path_factory.mktemp("ray"), free_port()
     serve = Path(sys.executable).with_name("serve")
-    own_cluster = ("--address", "local")  # and none that runs here already
+    own_cluster = ("--address", "local")  # and not a cluster that already runs here
     command = [serve, "run", *own_cluster, "--app-dir", ROOT, configuration(folder, port)]
     env = environment(
         folder,
@@ -74,7 +75,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def long_job(variants: int) -> dict[str, Any]:
-    """About a third of a second of work for the preview, each."""
+    """Return a job whose variants each take the preview about a third of a second."""
     return {"product_image": as_base64(file_of(red_vase())), "seed": 1, "n": variants, "output_format": "jpeg"}
 
 
@@ -97,7 +98,8 @@ def test_events_come_while_the_job_runs(served: str) -> None:
 
 
 def test_a_full_line_is_refused_as_the_app_refuses_it(served: str) -> None:
-    """Some that could wait are refused too: what comes in one instant is counted before it is handed out."""
+    """Some that could wait are refused too: requests that arrive at the same instant are counted before they are handed
+    out."""
     body, calls = long_job(2), 2 * (HELD + QUEUED)
     with httpx2.Client() as client, ThreadPoolExecutor(calls) as callers:
         every = list(callers.map(lambda _: client.post(served + "/v1/generate", json=body), range(calls)))
@@ -110,7 +112,7 @@ def test_a_full_line_is_refused_as_the_app_refuses_it(served: str) -> None:
 
 
 def test_a_caller_that_hangs_up_frees_its_place(served: str) -> None:
-    """Were the jobs of such callers done to the end, the next caller would wait for them."""
+    """If the jobs of such callers ran to the end, the next caller would wait for them."""
     body, calls = long_job(10), HELD + QUEUED
     began = time.monotonic()
     assert httpx2.post(served + "/v1/generate", json=body).status_code == 200

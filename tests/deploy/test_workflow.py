@@ -1,4 +1,4 @@
-"""The workflow of the code host: it is linted, and its steps are commands of the Makefile."""
+"""The workflow of the code host is linted, and its steps are commands of the Makefile."""
 
 import re
 import subprocess

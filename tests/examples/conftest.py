@@ -8,7 +8,7 @@ from testing.s3 import KEY, S3, SECRET
 
 @pytest.fixture(scope="session")
 def shop(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """The platform with one worker, which has a bucket and does `slow 40` in two seconds."""
+    """Yield the platform with one worker, which has a bucket and takes two seconds for `slow 40`."""
     bucket = {
         "BUCKET_ENDPOINT_URL": s3.url,
         "BUCKET_NAME": "shop",

@@ -165,14 +165,14 @@ class TestHere:
 
 
 def _heeds_interrupts() -> None:
-    """Which who runs the tests in the background does not."""
+    """Handle Ctrl-C, which a process started in the background ignores."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class TestThere:
     @pytest.fixture
     def endpoint(self, shop: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
-        """The one that the environment names."""
+        """Return the endpoint that the environment names."""
         monkeypatch.setenv("RUNPOD_ENDPOINT_ID", ENDPOINT)
         monkeypatch.setenv("RUNPOD_API_KEY", "key")
         monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", f"{shop.url}/v2")
@@ -371,7 +371,7 @@ class TestMistakes:
 
 @contextmanager
 def pages() -> Iterator[str]:
-    """A server of files and nothing else."""
+    """Yield the URL of a server of static files."""
     handler = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

@@ -66,7 +66,8 @@ CLIENT = Path(__file__).parent.parent.parent / "examples/python/qwen_worker.py"
 README = CLIENT.with_name("README.md").read_text()
 ROOM, VASE = file_of(plain_room()), file_of(red_vase())
 SHORT = 2 * PATIENCE
-"""Seconds of patience with a platform that does not reply, which tests wait for; elsewhere there is enough of it."""
+"""Seconds of patience with a platform that does not reply, in tests that wait for it to run out; elsewhere it is
+ample."""
 
 HURRY = Patience(reply=WAIT_SECONDS, tries=4, pause=0.01, poll=0.05, longest_poll=0.1)
 HERE: dict[str, Any] = {"placement_coordinates": (80, 100), "product_scale": 0.4}
@@ -94,7 +95,7 @@ def size_of(picture: Picture) -> tuple[int, int]:
 
 @contextmanager
 def watched(at: Platform, *manners: str) -> Iterator[tuple[Gate, set[str]]]:
-    """A gate before the platform, and the ids of the jobs that came through it."""
+    """Put a gate before the platform and yield it with the ids of the jobs that pass it."""
     before, new = set(at.endpoint.jobs), set()
     with gate(at.url, *manners) as between:
         yield between, new
@@ -687,7 +688,7 @@ class TestServer:
     @pytest.mark.parametrize("on_progress", [None, print])
     @pytest.mark.parametrize(("second", "code"), [("503", "UNREACHABLE"), ("hold", "OUTCOME_UNKNOWN")])
     def test_patience_is_one_for_all_tries(self, second: str, code: str, on_progress: Any) -> None:
-        """It ends within the second try or the pause after it."""
+        """The call ends within the second try or the pause after it."""
         with serving() as live, gate(live.url, "503", second, "503", "503") as between:
             caller = at_server(between.url, job=1.5 * PATIENCE, pause=PATIENCE)
             with pytest.raises(WorkerError) as failed:
@@ -826,7 +827,7 @@ def an_answer() -> httpx.Response:
 
 
 def codes(folder: str) -> set[str]:
-    """Of the README's table."""
+    """Return the codes in the README's table."""
     text = (CLIENT.parent.parent / folder / "README.md").read_text()
     table = text.partition("| code | what happened |")[2].partition("\n\n")[0]
     return set(re.findall(r"^\| `([A-Z_]+)`", table, re.MULTILINE))
@@ -841,7 +842,7 @@ def test_both_clients_call_what_happens_by_the_same_codes() -> None:
 
 
 class TestReadme:
-    """Its blocks, with an endpoint that is there."""
+    """The blocks of the README, with an endpoint that exists."""
 
     @pytest.fixture(autouse=True)
     def _pictures(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -946,7 +947,7 @@ def raising(problem: BaseException) -> Callable[[Progress], None]:
 
 @contextmanager
 def interrupted(is_time: Callable[[], object]) -> Iterator[None]:
-    """By Ctrl-C, also where who runs the tests in the background does not heed it."""
+    """Interrupt with Ctrl-C once `is_time`, even if tests run in the background and ignore it."""
     main = threading.get_ident()
 
     def press() -> None:
@@ -966,7 +967,7 @@ def opened_late(target: str, port: int) -> Iterator[None]:
     closed = threading.Event()
 
     def serve() -> None:
-        time.sleep(0.3)  # in which a caller finds nobody
+        time.sleep(0.3)  # at which a caller finds nobody
         with gate(target, port=port):
             closed.wait(WAIT_SECONDS)
 
@@ -992,7 +993,7 @@ def listening(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str
 
 @contextmanager
 def listener() -> Iterator[tuple[str, "queue.Queue[bytes]"]]:
-    """An app's address for webhooks, and their bodies."""
+    """Yield the address of an app for webhooks, and their bodies."""
     bodies: queue.Queue[bytes] = queue.Queue()
 
     class Listener(http.server.BaseHTTPRequestHandler):
@@ -1010,7 +1011,7 @@ def listener() -> Iterator[tuple[str, "queue.Queue[bytes]"]]:
 
 @contextmanager
 def files(folder: Path) -> Iterator[str]:
-    """As a bucket: a presigned URL and a header with a key are one credential too many."""
+    """Yield the URL of a file server that, like a bucket, refuses a presigned URL together with an API key."""
 
     class Files(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *others: Any) -> None:

@@ -21,7 +21,7 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromi
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A built copy, and pictures in it."""
+    """Return the folder of a built copy with pictures."""
     needs_node()
     folder = tmp_path_factory.mktemp("examples")
     for name in ("typescript", "shopify"):
@@ -40,7 +40,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _as_phones_do(upright: Image.Image, file: Path) -> None:
-    """On its side, with an orientation that says so."""
+    """Save the picture on its side, with the EXIF orientation that says so."""
     exif = Image.Exif()
     exif[0x0112] = 6
     upright.transpose(Image.Transpose.ROTATE_90).save(file, exif=exif)
@@ -64,7 +64,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def storefront(app: Path, at: Platform) -> Iterator[str]:
-    """The product page's address."""
+    """Yield the address of the product page."""
     env = os.environ | {"PICTURES": str(app), "RUNPOD_URL": at.base}
     command = ["node", "test/storefront.mjs"]
     with subprocess.Popen(command, cwd=app, env=env, stdout=subprocess.PIPE, text=True) as process:
@@ -75,7 +75,7 @@ def storefront(app: Path, at: Platform) -> Iterator[str]:
 
 @contextmanager
 def opened(chromium: Browser, storefront: str) -> Iterator[Page]:
-    """The dialog on the product page, which asks nobody but the shop and logs no error."""
+    """Open the dialog on the product page, which may send requests only to the shop and must log no error."""
     page = patient(chromium.new_context(viewport={"width": 390, "height": 844}).new_page())
     wrong: list[str] = []
     shop = storefront.removesuffix("/products/armchair")
@@ -115,7 +115,7 @@ def test_a_customer_on_a_phone_sees_the_product_where_the_photo_was_tapped(
 
 
 def _last_place(at: Platform) -> list[int]:
-    """What the worker was told."""
+    """Return the coordinates that the worker received."""
     *_, job = at.endpoint.jobs.values()
     place: list[int] = job.payload["input"]["placement_coordinates"]
     return place

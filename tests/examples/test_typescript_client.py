@@ -1,4 +1,4 @@
-"""examples/typescript: built, and run against the local platform and the HTTP server."""
+"""examples/typescript, built and run against the local platform and the HTTP server."""
 
 import json
 import os
@@ -25,7 +25,7 @@ PACKAGE = ROOT / "examples/typescript"
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A built copy, and pictures in it."""
+    """Return the folder of a built copy with pictures."""
     needs_node()
     folder = tmp_path_factory.mktemp("client") / "typescript"
     shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("node_modules", "dist", "__pycache__"))

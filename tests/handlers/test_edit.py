@@ -1,4 +1,4 @@
-"""An edit of several products, and one that replaces what is in the photo."""
+"""Edits of several products, and edits that replace an object in the photo."""
 
 import json
 from pathlib import Path
@@ -130,7 +130,7 @@ def room_with_old_thing() -> np.ndarray:
 
 
 def recording(folder: Path) -> np.ndarray:
-    """The room without the old thing, with a red vase in its place."""
+    """Return the room without the old object, with a red vase in its place."""
     made = ROOM.copy()
     vase = red_vase(44)
     picture = Image.fromarray(made)
@@ -196,7 +196,7 @@ class TestReplace:
 
 
 def _seen(box: list[int]) -> list[float]:
-    """A box of the small photo in pixels of the picture that the language model is shown."""
+    """Return a box of the small photo in pixels of the picture that the language model sees."""
     from imaging.picture import Picture
     from imaging.placement.suggestion import room_shown
 

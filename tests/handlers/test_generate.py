@@ -1,4 +1,4 @@
-"""Each kind of product where it belongs in a new room."""
+"""Each kind of product goes where it belongs in a new room."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Rooms and products whose truth is known, because they are drawn through the camera that is to be found."""
+"""Rooms and products with known truth, drawn through the camera that is to be found."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,8 @@ def camera(size: tuple[int, int] = (800, 600), horizon: float = 250, focal: floa
 
 
 def room(seen_by: Camera, window: str = "") -> Pixels:
-    """A bare room with boards along z and a back wall at WALL_CM; `window`: "left", "right" or none."""
+    """Return a bare room with boards along z and a back wall at WALL_CM; `window` is "left", "right" or empty for
+    none."""
     picture = np.full((seen_by.size[1], seen_by.size[0], 3), WALL, np.uint8)
     for side in (-1, 1):
         _fill(picture, seen_by, [(side * HALF_CM, y, z) for y, z in _SIDE_WALL], SIDE)
@@ -55,7 +56,7 @@ def _pixels(seen_by: Camera, positions: list[tuple[float, ...]]) -> Any:
 
 
 def block(width: int, height: int, color: tuple[int, int, int] = (160, 60, 50)) -> CutOut:
-    """A product that fills its cut-out."""
+    """Return a product that fills its cut-out."""
     return CutOut(np.full((height, width, 3), color, np.uint8), np.ones((height, width), np.float32), 1.0)
 
 
@@ -66,7 +67,7 @@ def disc(size: int, color: tuple[int, int, int] = (160, 60, 50)) -> CutOut:
 
 
 def stool(seat: tuple[int, int, int] = (120, 80, 50)) -> CutOut:
-    """A seat on three legs, the middle one in front."""
+    """Return a seat on three legs, with the middle one in front."""
     alpha = np.zeros((200, 180), np.float32)
     alpha[:60] = 1
     alpha[:170, 10:22] = alpha[:, 84:96] = alpha[:170, 158:170] = 1
@@ -76,7 +77,7 @@ def stool(seat: tuple[int, int, int] = (120, 80, 50)) -> CutOut:
 
 
 def lamp(shade: tuple[int, int, int] = (240, 238, 230), pole: int = 6) -> CutOut:
-    """A shade on a pole on a foot."""
+    """Return a lamp: a shade on a pole with a foot."""
     alpha = np.zeros((300, 80), np.float32)
     alpha[:60] = 1
     alpha[:, 40 - pole // 2 : 40 + pole // 2] = 1

@@ -125,7 +125,7 @@ def test_what_can_stand_nowhere_throws_no_shadow() -> None:
 
 
 def test_the_edge_has_no_halo() -> None:
-    """Between product and floor there is a mixture of both, nothing brighter or darker."""
+    """Between the product and the floor there is a mixture of both, nothing brighter or darker."""
     floor = np.full_like(ROOM, 150)
     product = drawn.disc(300, (60, 60, 60))
     pixels = standing(product=product, room=floor)
@@ -170,12 +170,12 @@ def test_a_lampshade_is_bright_in_lamplight_and_a_white_cabinet_is_not() -> None
         assert (shade.min() > 215) == bright
 
 
-LAMP_WISH = Wish(coordinates=(400, 420), product_height_cm=150)  # before the wall
+LAMP_WISH = Wish(coordinates=(400, 420), product_height_cm=150)  # in front of the wall
 EVENING = (ROOM * 0.45).astype(np.uint8)
 
 
 def gained(product: drawn.CutOut, room: Pixels, wish: Wish = LAMP_WISH) -> tuple[np.ndarray, Placement]:
-    """How much lighter each pixel outside the product became."""
+    """Return how much lighter each pixel outside the product became."""
     composite, placement = made(wish, product, room)
     return np.where(covered(placement), 0, lightness(composite.pixels) - lightness(room)), placement
 

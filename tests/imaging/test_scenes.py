@@ -23,7 +23,7 @@ SMALL = (320, 256)
 SHAPES = [(256, 256), (640, 360), (361, 517), (1024, 256), (256, 1024)]
 
 TOLD_APART = 4.0
-"""Mean difference in gray levels by which one looks at another picture; a day's grain makes 1."""
+"""Mean difference in gray levels at which two pictures look different; the grain of two takes differs by 1."""
 
 
 @cache
@@ -191,7 +191,8 @@ def test_a_meter_at_the_foot_measures_what_the_camera_says(size):
 
 
 def _drawn_rows(camera: Camera, x: int, y: int) -> tuple[int, int]:
-    """First row of a black, meter-high board that stands at a pixel before white, and the first row below it."""
+    """Return the first row of a black, one-meter-high board that stands at a pixel before white, and the first row
+    below it."""
     z = camera.distance(y)
     board = box((x - camera.size[0] / 2) * z / camera.focal, 0, z, (20, 100, 0.1), Material((0.0, 0.0, 0.0)), 0)
     scenery = Scenery((board,), (), Lighting((1.0, 1.0, 1.0), (1.0, 1.0, 1.0)), ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0)))
@@ -219,7 +220,7 @@ def _extent(part: Body | Leaf) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _in_the_way(low: np.ndarray, high: np.ndarray, x: float, z: float) -> bool:
-    """Whether something takes the product's place, or stands between it and the camera."""
+    """Return True if something takes the product's place or stands between it and the camera."""
     beside = low[0] > x + 60 or high[0] < x - 60
     return not beside and low[2] < z + 60 and low[1] < 200
 

@@ -7,7 +7,7 @@ from models import tiny
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of models: the tiny checkpoint and its LoRAs, by their full ids."""
+    """Return a folder of models: the tiny checkpoint and its LoRAs under their full ids."""
     folder = tmp_path_factory.mktemp("models")
     tiny.save(folder / "tiny" / "edit")
     for steps, few in tiny.LORAS.items():

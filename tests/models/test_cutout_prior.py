@@ -1,4 +1,4 @@
-"""The learned prior for cut-outs, with a model of one operation that is written here byte by byte."""
+"""The learned prior for cut-outs, with a model of one operation written here byte by byte."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from schemas.settings import SettingsError
 
 
 def message(*fields: tuple[int, int | bytes]) -> bytes:
-    """Protocol Buffers: fields with numbers below 16 and values below 128."""
+    """Return a Protocol Buffers message; field numbers are below 16 and values below 128."""
     parts = [bytes((n << 3, v)) if isinstance(v, int) else bytes((n << 3 | 2, len(v))) + v for n, v in fields]
     return b"".join(parts)
 
@@ -21,7 +21,7 @@ def plane(name: bytes, channels: int) -> bytes:
 
 
 def brightness_model() -> bytes:
-    """An ONNX model whose output, from a picture of 24 x 16 pixels, is the mean of the normalized channels."""
+    """Return an ONNX model that takes a picture of 24 x 16 pixels and returns the mean of the normalized channels."""
     integers = b"\xa0\x01\x07"  # field 20, the attribute's type: a list of integers
     axes = message((1, b"axes"), (8, 1)) + integers
     mean = message((1, b"in"), (2, b"out"), (4, b"ReduceMean"), (5, axes))

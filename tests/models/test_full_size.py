@@ -10,7 +10,7 @@ from schemas.settings import Precision
 from testing.full_size import rehearse
 
 AGREEMENT = 0.02
-"""Relative difference of the plan and the rehearsal."""
+"""Largest relative difference between the plan and the rehearsal."""
 
 BY_NAME = {card.name: card for card in CARDS}
 EDIT = "qwen-image-edit-2511"

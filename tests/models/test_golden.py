@@ -1,5 +1,6 @@
-"""What the tiny engine painted when it was looked at last: no change of speed changes it unannounced. Made anew, on
-purpose, by `python -m tests.models.test_golden`."""
+"""Pictures that the tiny engine painted when they were last inspected, so that no optimization changes them unnoticed.
+
+Renew them on purpose with `python -m tests.models.test_golden`."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +37,7 @@ def test_it_paints_what_it_painted(name: str) -> None:
 
 
 def test_caches_change_no_bit() -> None:
-    """Of tables and the forward pass, test_modulation.py and test_forward.py say the same."""
+    """test_modulation.py and test_forward.py cover tables and the forward pass."""
     engine, forgetful = tiny.build_tiny(), Qwen(tiny.components(), cache_bytes=0)
     first, again = (engine.paint(TASKS["room"], Control()).pixels for _ in range(2))
     assert (first == again).all()

@@ -1,4 +1,4 @@
-"""The benchmark that waits for a GPU, at tiny size on the CPU: it must not fail on the day it gets one."""
+"""The GPU benchmark at tiny size on the CPU: it must not fail on the day it gets a GPU."""
 
 import json
 import subprocess

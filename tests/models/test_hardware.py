@@ -6,7 +6,7 @@ from schemas.answers import Graphics
 
 
 class Driver:
-    """A driver with a card, of which some calls fail."""
+    """A driver with a GPU, some of whose calls fail."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **failing: Exception) -> None:
         answers = {

@@ -21,7 +21,7 @@ from testing.profiles import display_p3
 
 @pytest.fixture
 def engine(tmp_path: Path) -> ImageModel:
-    """Recordings of one color each, of which the first by name is the last written."""
+    """Return an engine on single-color recordings, of which the first by name was written last."""
     for name, gray in (("b.png", 100), ("c.jpg", 200), ("a.webp", 0)):
         Image.new("RGB", (1184, 880), (gray, gray, gray)).save(tmp_path / name)
     (tmp_path / "notes.txt").write_text("recorded in autumn")

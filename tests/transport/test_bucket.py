@@ -20,7 +20,7 @@ TOO_SLOW = "Failed to upload the picture to bucket shop: it is too slow"
 
 
 class Scripted:
-    """A server that gives every caller the same answer, byte by byte with a `pause` after each if told so."""
+    """A server that gives every caller the same answer, byte by byte with a `pause` after each if there is one."""
 
     def __init__(self, answer: bytes, pause: float = 0.0) -> None:
         self.answer, self.pause, self.calls, self.heard_out = answer, pause, 0, 0
@@ -56,7 +56,7 @@ class Scripted:
                 self.heard_out += 1
 
     def _drip(self, connection: socket.socket) -> None:
-        """Until the caller hangs up."""
+        """Send until the caller hangs up."""
         connection.settimeout(self.pause)
         for piece in itertools.chain(map(int.to_bytes, self.answer), itertools.repeat(b"")):
             connection.sendall(piece)
@@ -269,13 +269,13 @@ def test_a_silent_server_is_left_in_time_and_no_thread_stays_with_it() -> None:
         wait_until(lambda: threading.active_count() <= threads)
 
 
-# Where S3 is asked
+# Where requests are sent
 
 
 @pytest.mark.parametrize(
     ("endpoint", "name", "location"),
     [
-        # RunPod's convention: the bucket in the host
+        # RunPod's convention: the bucket in the host name
         ("shop.s3.eu-central-1.amazonaws.com", None, "s3.eu-central-1.amazonaws.com shop eu-central-1 virtual"),
         ("a.shop.s3.us-gov-west-1.amazonaws.com/", None, "s3.us-gov-west-1.amazonaws.com a.shop us-gov-west-1 virtual"),
         ("shop.s3.amazonaws.com", None, "s3.amazonaws.com shop us-east-1 virtual"),
@@ -284,7 +284,7 @@ def test_a_silent_server_is_left_in_time_and_no_thread_stays_with_it() -> None:
         ("shop.nyc3.digitaloceanspaces.com", None, "nyc3.digitaloceanspaces.com shop nyc3 path"),
         ("shop.s3.us-west-004.backblazeb2.com", None, "s3.us-west-004.backblazeb2.com shop us-west-004 path"),
         ("shop.s3.eu-west-1.amazonaws.com", "shop", "s3.eu-west-1.amazonaws.com shop eu-west-1 virtual"),
-        # the name beside the endpoint
+        # the name next to the endpoint
         ("s3.dualstack.eu-west-1.amazonaws.com", "shop", "s3.dualstack.eu-west-1.amazonaws.com shop eu-west-1 virtual"),
         ("s3.us-west-004.backblazeb2.com", "shop", "s3.us-west-004.backblazeb2.com shop us-west-004 path"),
         ("s3.eu-central-2.wasabisys.com", "shop", "s3.eu-central-2.wasabisys.com shop eu-central-2 path"),

@@ -100,7 +100,7 @@ class Server(ThreadingHTTPServer):
         self.answer(path, f"HTTP/1.1 {status} Over there\r\nLocation: {location}\r\n\r\n".encode())
 
     def handle_error(self, *_: object) -> None:
-        """A client that hangs up is what these tests are about."""
+        """Ignore clients that hang up, which these tests are about."""
 
 
 class Scripted(BaseHTTPRequestHandler):
@@ -118,7 +118,7 @@ class Scripted(BaseHTTPRequestHandler):
 
 
 class Internet:
-    """Names and public addresses, all of them served by one server on loopback."""
+    """Names and public addresses, all served by one server on loopback."""
 
     def __init__(self, server: Server, trust: ssl.SSLContext) -> None:
         self.server = server
@@ -130,7 +130,7 @@ class Internet:
         self.name("cdn.example", [CDN])
 
     def name(self, host: str, *answers: list[str]) -> None:
-        """The last answer stays."""
+        """Set the answers for a name; the last one is repeated."""
         self.names[host] = itertools.chain(answers, itertools.repeat(answers[-1]))
 
     def resolve(self, host: str, port: int) -> list[str]:
@@ -240,7 +240,7 @@ def test_proxies_of_the_environment_are_ignored(internet: Internet, monkeypatch:
     assert internet.fetcher().fetch("https://shop.example/chair.png", "product_image") == PICTURE
 
 
-# Which URLs may be asked
+# Which URLs are allowed
 
 
 @pytest.mark.parametrize(
@@ -610,7 +610,7 @@ def test_no_thread_is_left_behind(internet: Internet) -> None:
     wait_until(lambda: threading.active_count() <= before)
 
 
-# What goes wrong out there
+# Network failures
 
 
 @pytest.mark.parametrize("status", [201, 204, 206, 300, 304, 400, 401, 403, 404, 410, 500, 503])

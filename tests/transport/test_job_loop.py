@@ -1,4 +1,4 @@
-"""The worker's loop against a platform that misbehaves, in a time of its own: nothing here waits for a clock."""
+"""The worker's loop against a misbehaving platform, with simulated time: nothing here waits for a clock."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from transport.job_loop import AskError, JobLoop, SendError
 
 
 class FakePlatform:
-    """Answers questions for jobs from a script; what is left is a question that is held open."""
+    """Answers requests for jobs from a script; after that a request is held open."""
 
     def __init__(self, *answers: object) -> None:
         self.answers = list(answers)
@@ -80,7 +80,7 @@ def job(name: str) -> dict[str, Any]:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The loop's sleeps, which take no time here."""
+    """Yield the loop's sleeps, which take no time here."""
     taken: list[float] = []
     sleep = asyncio.sleep
 

@@ -1,4 +1,4 @@
-"""Routes for clients from elsewhere: the job in its wrapper, URLs without a bucket, OpenAI's JSON, other origins."""
+"""Routes for clients of other systems: wrapped jobs, URLs without a bucket, OpenAI's JSON, other origins."""
 
 import base64
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def gray() -> Iterator[Live]:
 
 
 class TestJobs:
-    """`POST /`, where the answer is that of the job, and status 200 also means failure."""
+    """`POST /` returns the job's answer, with status 200 even for failures."""
 
     def test_a_job_in_its_wrapper_is_answered_bare(self, preview: Live) -> None:
         answer = httpx2.post(preview.url, json={"input": small_edit(**PLACED)})

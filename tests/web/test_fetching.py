@@ -1,4 +1,4 @@
-"""Pictures by URL hold up only their own callers."""
+"""Pictures by URL delay only their own callers."""
 
 import asyncio
 import socket
@@ -20,7 +20,7 @@ PLACED = {"placement_coordinates": [80, 100], "product_scale": 0.4}
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """The URL of a host that takes connections and never answers."""
+    """Yield the URL of a host that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/a.png"
 

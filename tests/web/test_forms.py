@@ -1,4 +1,4 @@
-"""Bodies that nobody foresaw: whatever comes in, what goes out is an answer or a refusal."""
+"""Unexpected bodies: whatever comes in, the response is an answer or a refusal."""
 
 import json
 import logging
@@ -60,7 +60,7 @@ def live() -> Iterator[Live]:
 
 @pytest.fixture
 def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Fails the test where something was logged as an error: a traceback, or a failure within a stream."""
+    """Fail the test if something was logged as an error: a traceback, or a failure within a stream."""
     yield
     assert not [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
 

@@ -15,7 +15,7 @@ from web import protocol
 
 
 class Noise(Gray):
-    """Paints what no file format makes small."""
+    """Paints pictures that no file format can compress."""
 
     def _painted(self, task: PaintTask) -> NDArray[np.uint8]:
         width, height = task.size
@@ -33,7 +33,7 @@ def connected(live: Live, data: bytes = b"", receive_buffer: int | None = None) 
 
 
 def is_closed(line: socket.socket) -> bool:
-    """Wait for the end of the connection, whatever comes before."""
+    """Wait for the end of the connection, ignoring whatever comes before it."""
     try:
         while line.recv(65_536):
             pass

@@ -1,4 +1,4 @@
-"""The memory that all requests' bodies may take together."""
+"""The memory that all request bodies together may use."""
 
 import asyncio
 from typing import Any

@@ -201,7 +201,7 @@ LARGE = ImageLimits(max_bytes=10_000_000, max_pixels=50_000_000)
 
 
 def progressive(scans: int) -> bytes:
-    """A progressive JPEG whose last scan, a refinement without any bits set, comes again and again."""
+    """Return a progressive JPEG whose last scan, a refinement without any bits set, is repeated."""
     out = io.BytesIO()
     Image.new("L", (64, 64), 128).save(out, "JPEG", progressive=True, quality=50)
     start = out.getvalue().removesuffix(b"\xff\xd9")

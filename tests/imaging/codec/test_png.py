@@ -24,7 +24,7 @@ def smooth(height: int, width: int) -> Pixels:
 
 
 def chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Kind and body of each; fails on what the PNG standard does not allow."""
+    """Return the type and body of each chunk; fails on anything that the PNG standard does not allow."""
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     found, at = [], 8
     while at < len(data):

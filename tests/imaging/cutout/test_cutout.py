@@ -1,4 +1,5 @@
-"""Pictures drawn at four times their size, so the true alpha of every pixel is known, and the photos in `examples`."""
+"""Pictures drawn at four times their size, so that the true alpha of every pixel is known, and the photos in
+`examples`."""
 
 import contextlib
 from collections.abc import Iterable
@@ -21,7 +22,7 @@ LEGS = ((95, 190), (211, 190), (76, 235), (230, 235))
 
 
 class Sketch:
-    """A product in the making: color and coverage, both FINE times larger than the photo."""
+    """A product being drawn: its color and coverage, both FINE times larger than the photo."""
 
     def __init__(self):
         self.color = np.zeros((SIDE * FINE, SIDE * FINE, 3), np.float32)
@@ -46,7 +47,7 @@ class Sketch:
         return self
 
     def taken(self, background=WHITE, shadow=1.0, noise=0.0, quality=None):
-        """The photo of it, and its true alpha."""
+        """Return a photo of the sketch, and its true alpha."""
         alpha = cv2.resize(self.cover.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         color = cv2.resize(self.color, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         shade = np.broadcast_to(np.asarray(shadow, np.float32), (SIDE, SIDE))[..., None]
@@ -85,7 +86,8 @@ def sweep():
 
 
 def agreement(cut: CutOut, truth: np.ndarray) -> float:
-    """Intersection over union of soft masks; the cut may lie up to three pixels from the true bounding box."""
+    """Return the intersection over union of soft masks; the cut may lie up to three pixels from the true bounding
+    box."""
     left, top, width, height = cv2.boundingRect((truth > 0.02).astype(np.uint8))
     rows, columns = cut.alpha.shape
     framed = np.pad(truth[top : top + height, left : left + width], ((3, rows + 3), (3, columns + 3)))
@@ -112,7 +114,7 @@ def true_alpha(case: str) -> np.ndarray:
     return alpha.astype(np.float32) / 255
 
 
-# By its own alpha
+# With an alpha of its own
 
 
 @pytest.mark.parametrize("case", ["armchair_daylight", "floor_lamp_evening", "vase_loft"])
@@ -162,7 +164,7 @@ def test_a_tightly_cropped_box_seen_from_above_is_all_product():
 
 
 def rounded_card(picture: Picture, corner: int = 20) -> Picture:
-    """The picture with an alpha that clears its corners alone; what lies under them is black."""
+    """Return the picture with an alpha that clears only its corners, which are black underneath."""
     inner = np.zeros((SIDE, SIDE), np.uint8)
     cv2.rectangle(inner, (corner, 0), (SIDE - 1 - corner, SIDE - 1), 255, -1)
     cv2.rectangle(inner, (0, corner), (SIDE - 1, SIDE - 1 - corner), 255, -1)
@@ -215,7 +217,7 @@ def test_a_nearly_transparent_product_is_not_trusted():
     assert cut_out(Picture(picture.pixels, np.rint(25 * alpha).astype(np.uint8))).confidence < 0.3
 
 
-# Off a plain background
+# From a plain background
 
 
 @pytest.mark.parametrize(("case", "least"), [("armchair_daylight", 0.985), ("vase_loft", 0.96)])
@@ -470,7 +472,7 @@ def test_a_poster_on_white_is_the_product_to_its_straight_edges():
     assert agreement(cut_out(picture), alpha) > 0.99
 
 
-# Out of a scene, or not at all
+# From a scene, or not at all
 
 
 def scene() -> tuple[Picture, np.ndarray]:

@@ -54,8 +54,9 @@ def test_a_photo_without_edges_gets_the_stated_default(size: tuple[int, int]) ->
 
 
 def picket_fence(pitch: float = 0.0, roll: float = 0.0) -> tuple[Pixels, float]:
-    """Upright edges alone, seen by a camera of the usual lens that looks down by `pitch`, turned clockwise by `roll`;
-    and the row of the horizon in the middle."""
+    """Return a picture of upright edges only, and the row of the horizon at its middle column.
+
+    The camera has the usual lens, looks down by `pitch` and is turned clockwise by `roll`."""
     height, width = 600, 800
     focal = FOCAL_SHARE * width
     picture = np.full((height, width, 3), 230, np.uint8)

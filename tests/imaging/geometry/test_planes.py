@@ -1,4 +1,4 @@
-"""Rugs and pictures at a known camera, against corners projected by hand."""
+"""Rugs and pictures under a known camera, against corners projected by hand."""
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ YAW = np.radians(25)
 
 
 def pinhole(points: np.ndarray, camera: Camera = CAMERA) -> np.ndarray:
-    """Project (x, y, z) in cm with a pitch rotation written out as matrices."""
+    """Project (x, y, z) in cm, with the pitch rotation written out as matrices."""
     pitch = np.arctan((camera.size[1] / 2 - camera.horizon) / camera.focal)
     c, s = np.cos(pitch), np.sin(pitch)
     down = np.array([[1, 0, 0], [0, -c, -s], [0, -s, c]])
@@ -22,7 +22,7 @@ def pinhole(points: np.ndarray, camera: Camera = CAMERA) -> np.ndarray:
 
 
 def error(found: Corners | None, truth: np.ndarray) -> float:
-    """Mean distance of the corners, as a share of the diagonal."""
+    """Return the mean distance of the corners as a share of the diagonal."""
     assert found is not None
     return float(np.linalg.norm(np.array(found) - truth, axis=1).mean() / np.hypot(*np.ptp(truth, axis=0)))
 
@@ -52,7 +52,7 @@ def test_a_picture_hangs_in_its_wall(angle: float) -> None:
 
 
 def corridor(yaw: float) -> Pixels:
-    """A room of 300 x 600 cm with a tiled floor and striped side walls, seen from its near end."""
+    """Return a room of 300 x 600 cm with a tiled floor and striped side walls, seen from its near end."""
     pixels = np.full((600, 800, 3), 205, np.uint8)
     turn = np.array([[np.cos(yaw), 0, -np.sin(yaw)], [0, 1, 0], [np.sin(yaw), 0, np.cos(yaw)]])
 

@@ -8,7 +8,7 @@ from tests.imaging import drawn
 
 
 def cylinder(radius: float, height: float, pitch: float = PHOTO_PITCH) -> np.ndarray:
-    """The alpha of an upright cylinder looked at from `pitch` above the level."""
+    """Return the alpha of an upright cylinder seen from `pitch` above the level."""
     rim, body = radius * np.sin(pitch), height * np.cos(pitch)
     row, column = np.mgrid[: round(2 * rim + body), : round(2 * radius)] + 0.5
     bend = rim * np.sqrt((1 - ((column - radius) / radius) ** 2).clip(0))
@@ -82,7 +82,7 @@ def test_legs_stand_around_the_axis_though_one_is_seen_below_the_others() -> Non
 
 
 def sideboard(leg: int, at: float) -> np.ndarray:
-    """The alpha of a box 400 x 150 on two legs, `at` of its width from its ends."""
+    """Return the alpha of a box of 400 x 150 on two legs, each at `at` of its width from its ends."""
     alpha = np.zeros((150 + leg, 400), np.float32)
     alpha[:150] = 1
     for middle in (at, 1 - at):

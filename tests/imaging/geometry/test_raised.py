@@ -11,7 +11,7 @@ CAMERA = drawn.camera()
 
 
 def quadrangle(picture: Pixels, corners: list[tuple[float, float, float]], color: tuple[int, int, int]) -> None:
-    """Fill what lies between corners (x, y, z) in cm."""
+    """Fill the area between corners (x, y, z) in cm."""
     columns_rows = np.stack(CAMERA.project(*np.array(corners, float).T), axis=1)
     cv2.fillConvexPoly(picture, columns_rows.round().astype(np.int32), color, cv2.LINE_AA)
 

@@ -10,7 +10,7 @@ CAMERA = drawn.camera()
 
 
 def three_quarter_box() -> Weights:
-    """A box with its near edge a third from the left: the lower contour is a flat V."""
+    """Return a box with its near edge a third from the left, so that the lower contour is a flat V."""
     alpha = np.zeros((200, 300), np.uint8)
     corners = np.array([[0, 30], [100, 10], [299, 20], [299, 160], [100, 199], [0, 170]])
     return (cv2.fillPoly(alpha, [corners], 255) / 255).astype(np.float32)

@@ -14,7 +14,7 @@ FLOOR_ROW = 255
 
 
 def sunlit(azimuth: float, light: int = 165) -> Pixels:
-    """A floor with a patch of sun whose long edges run in the direction `azimuth` (degrees, from x to z)."""
+    """Return a floor with a patch of sun whose long edges run in the direction `azimuth` (degrees, from x to z)."""
     picture = np.full((360, 480, 3), (120, 115, 108), np.uint8)
     along = np.array([np.cos(np.radians(azimuth)), np.sin(np.radians(azimuth))])
     across = np.array([-along[1], along[0]])

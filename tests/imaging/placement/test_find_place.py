@@ -91,7 +91,7 @@ def test_a_box_on_the_floor_is_kept_clear_of(words: str) -> None:
 
 
 def fill_box(pixels: Pixels, seen_by: Camera, x: tuple[int, int], y: tuple[int, int], z: int) -> None:
-    """Its front, and its top 100 cm deep."""
+    """Draw the box's front, and its top with a depth of 100 cm."""
     for corners, color in (
         ([(x[0], y[0], z), (x[1], y[0], z), (x[1], y[1], z), (x[0], y[1], z)], (60, 70, 110)),
         ([(x[0], y[1], z), (x[1], y[1], z), (x[1], y[1], z + 100), (x[0], y[1], z + 100)], (80, 95, 140)),

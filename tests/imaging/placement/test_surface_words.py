@@ -1,4 +1,4 @@
-"""The surface of a product by its title, by the caller's words and by its shape."""
+"""The surface of a product from its title, the caller's words and its shape."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def test_a_place_in_words_counts_before_the_kind() -> None:
 
 
 def woven(width: int, height: int) -> CutOut:
-    """A pattern that is symmetric in both directions."""
+    """Return a pattern that is symmetric in both directions."""
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     bands = (np.abs(x) > 0.85) | (np.abs(y) > 0.85) | ((np.abs(x) < 0.3) & (np.abs(y) < 0.3))
     color = np.where(bands[..., None], (230, 220, 200), (40, 60, 130)).astype(np.uint8)

@@ -190,13 +190,13 @@ def test_only_a_place_that_depends_on_a_thing_is_one_that_has_to_be_looked_for()
 
 @pytest.mark.parametrize("pattern", ["on the ", "left of ", "the ", "左", "not or , ", "ﷺ", "a", "à côté ", "a el le "])
 def test_four_times_as_many_hostile_characters_are_no_more_than_that_much_work(pattern: str) -> None:
-    read("")  # the phrase books are made once
+    read("")  # the phrase books are built once
     few, many = (calls(lambda length=length: read((pattern * length)[:length])) for length in (1000, 4000))
     assert many < 6 * few
 
 
 def calls(work: Callable[[], object]) -> int:
-    """How many functions it calls."""
+    """Return the number of functions that `work` calls."""
     events: list[str] = []
     before = sys.getprofile()
     sys.setprofile(lambda _frame, event, _: events.append(event))

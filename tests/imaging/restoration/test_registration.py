@@ -18,7 +18,7 @@ MIXTURE = Model("", 1.02, (0.012, -0.015), -0.4, 0.001, color_shift=True, jpeg=7
 
 
 def misplaced(model: Model, scene: Scene) -> tuple[float, float]:
-    """Median and largest distance in photo pixels, outside the product."""
+    """Return the median and the largest distance in photo pixels, outside the product."""
     found = register(painted(model, scene), scene.room)
     return residual(scene, found.matrix, motion(model, scene))
 

@@ -149,7 +149,7 @@ def test_light_fades_out_where_the_painted_picture_does_not_reach() -> None:
 
 
 def test_a_product_that_looks_like_what_is_behind_it_is_taken_as_it_was_painted() -> None:
-    """Within 2 dB on average, and 5 dB at worst, of undoing the drift that was really applied."""
+    """Within 2 dB on average, and 5 dB at worst, of undoing the drift that was applied."""
     losses = []
     for scene in (camouflaged(given)[0] for given in (ROOM, LAMP, VASE)):
         for model in (Model(""), MODELS[0], MODELS[5], MODELS[8]):
@@ -169,7 +169,7 @@ def test_the_product_leaves_no_halo() -> None:
 
 @pytest.mark.parametrize("color", [(1.0, 1.0, 1.0), (0.9, 1.0, 1.08), (1.15, 1.15, 1.15)])
 def test_no_grain_of_the_photo_shows_through_a_product(color: tuple[float, float, float]) -> None:
-    """A smooth disc before a grainy wall, framed in black: of the wall's color, bluer, brighter."""
+    """A smooth disc with a black outline before a grainy wall: in the wall's color, bluer, brighter."""
     grain = np.random.default_rng(1).normal(0, 6, (*LAMP.product.shape, 1))
     room = as_pixels(LAMP.room + grain)
     truth = cv2.circle(LAMP.room.copy(), (310, 300), 60, (20, 20, 20), -1)

@@ -1,4 +1,4 @@
-"""Weights are fetched and proved whole before a GPU waits for them."""
+"""Weights are downloaded and verified before a GPU waits for them."""
 
 import os
 import subprocess

@@ -1,5 +1,5 @@
-"""Downloads against a double of the hub on loopback, in a process of their own: the hub's library reads the environment
-on import."""
+"""Downloads from a fake hub on loopback, in a separate process because the hub's library reads the environment on
+import."""
 
 import hashlib
 import http.server
@@ -56,7 +56,7 @@ print(json.dumps(outcomes))
 
 
 class Hub:
-    """A double of the hub with one repository. GET /-/off makes it hang up on every request until /-/on."""
+    """A fake hub with one repository. GET /-/off makes it hang up on every request until /-/on."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files, self.answers = files, True

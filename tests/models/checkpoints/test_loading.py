@@ -21,7 +21,7 @@ from schemas.settings import SettingsError
 from tests.models.checkpoints.loaded import PLAN, ROOM, loaded, painted
 
 ROUNDING = 1
-"""Levels by which a picture may differ if equal weights are aligned differently in memory."""
+"""Levels by which a picture may differ when equal weights are aligned differently in memory."""
 
 
 def test_what_was_saved_paints_what_was_made(models: Path) -> None:
@@ -93,8 +93,8 @@ def test_a_text_to_image_checkpoint_beside_it_shares_everything_else(models: Pat
 
 @pytest.mark.parametrize("transformer", ["bf16", "nf4"])
 def test_four_bits_paint_nearly_the_same(models: Path, monkeypatch: pytest.MonkeyPatch, transformer: str) -> None:
-    """bitsandbytes has code for CPUs too, which diffusers does not let it use, and which is wrong for layers this
-    small where the CPU is new."""
+    """bitsandbytes also has CPU code, but diffusers does not allow it, and on new CPUs it is wrong for layers this
+    small."""
     monkeypatch.setattr(BnB4BitDiffusersQuantizer, "validate_environment", lambda *_, **__: None)
     monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: False)
     parts = loaded(models, replace(PLAN, transformer=transformer, text_encoder="nf4"), torch.bfloat16)
@@ -113,12 +113,12 @@ Spoil = Callable[[Path], None]
 
 
 def half(folder: Path, name: str) -> None:
-    """Write a variant of the transformer's weights beside them."""
+    """Write a variant of the transformer's weights next to them."""
     save_file({key: value * 0.5 for key, value in load_file(folder / WEIGHTS).items()}, folder / name)
 
 
 def apple_double(folder: Path) -> None:
-    """Write the resource fork that macOS leaves beside a copied file."""
+    """Write the resource fork that macOS leaves next to a copied file."""
     (folder / f"._{WEIGHTS}").write_bytes(bytes.fromhex("0005160700020000") + bytes(200))
 
 
@@ -129,7 +129,7 @@ def cut(folder: Path) -> None:
 
 
 def without(file: str, word: str) -> Spoil:
-    """Return a fault: the first matrix whose name contains `word` is missing."""
+    """Return a fault in which the first matrix whose name contains `word` is missing."""
 
     def spoil(folder: Path) -> None:
         tensors = load_file(folder / file)
@@ -147,7 +147,7 @@ def renamed(folder: Path) -> None:
 
 @pytest.fixture
 def spoiled(models: Path, tmp_path: Path) -> Path:
-    """A copy of the folder of models, to damage."""
+    """Return a copy of the folder of models, to be damaged."""
     return Path(shutil.copytree(models, tmp_path / "models"))
 
 

@@ -71,7 +71,7 @@ def _transformer(dtype: torch.dtype, zero_cond_t: bool = True) -> QwenImageTrans
 
 
 def _predicted(transformer: QwenImageTransformer2DModel, time: Tensor) -> Tensor:
-    """Of a picture of 4 x 4 tokens with a reference of 2 x 2."""
+    """Return the prediction for a picture of 4 x 4 tokens with a reference of 2 x 2."""
     random = torch.Generator().manual_seed(0)
     dtype = transformer.dtype
     tokens = torch.randn(1, 20, 64, generator=random).to(dtype)

@@ -1,4 +1,4 @@
-"""Weights move while libraries are imported."""
+"""Weights are read while libraries are being imported."""
 
 import subprocess
 import sys
@@ -40,7 +40,7 @@ except ImportError:
 
 
 def checkpoint(folder: Path) -> Path:
-    """As the published ones lie."""
+    """Write a checkpoint in the published layout."""
     (folder / "model_index.json").write_text("{}")
     for part, stem in weights.STEMS.items():
         (folder / part).mkdir()

@@ -28,13 +28,13 @@ Layout = Callable[[str, Tensor], dict[str, Tensor]]
 
 
 def by_row(name: str, weight: Tensor) -> dict[str, Tensor]:
-    """LightX2V's layout: a scale for each row."""
+    """LightX2V's layout: one scale per row."""
     scale = weight.abs().amax(dim=1, keepdim=True) / LARGEST
     return {name: (weight / scale).to(torch.float8_e4m3fn), f"{name}_scale": scale}
 
 
 def by_weight(name: str, weight: Tensor) -> dict[str, Tensor]:
-    """ComfyUI's layout: a scale for each weight."""
+    """ComfyUI's layout: one scale per weight."""
     scale = weight.abs().max() / LARGEST
     layer = name.removesuffix("weight")
     full = prequantized.PREFIX
@@ -47,7 +47,7 @@ def naive(name: str, weight: Tensor) -> dict[str, Tensor]:
 
 
 def published(models: Path, folder: Path, layout: Layout) -> Path:
-    """Copy the models and write the merged transformer beside them; its own transformer is gone."""
+    """Copy the models and write the merged transformer next to them, without the original transformer."""
     root = Path(shutil.copytree(models, folder / "models"))
     shutil.rmtree(root / "tiny" / "edit" / "transformer")
     shutil.copytree(models / "tiny" / "edit" / "transformer", root / "tiny" / "edit" / "transformer",

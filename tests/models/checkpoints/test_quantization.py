@@ -9,7 +9,7 @@ from models.qwen.forward import Forward
 
 
 def apart(made: torch.Tensor, exact: torch.Tensor) -> float:
-    """As a share of the exact."""
+    """Return the error as a share of the exact values."""
     return float((made.float() - exact.float()).norm() / exact.float().norm())
 
 
@@ -22,7 +22,7 @@ WAYS = [("int8", False), ("fp8", False), ("fp8", True)]
 @torch.inference_mode()
 def test_a_layer_is_a_few_percent_off(kind: Format, computes: bool, most: float) -> None:
     layer, tokens = nn.Linear(256, 128, dtype=torch.bfloat16), torch.randn(1, 40, 256, dtype=torch.bfloat16)
-    layer.weight *= torch.logspace(-3, 3, 128)[:, None]  # rows of all sizes, of each its own scale
+    layer.weight *= torch.logspace(-3, 3, 128)[:, None]  # rows of all sizes, each with its own scale
     tokens[:, ::2] *= 1000
     made, exact = EightBitLinear(layer, kind, computes=computes)(tokens), layer(tokens)
     assert (made.dtype, made.shape) == (exact.dtype, exact.shape)
@@ -74,6 +74,6 @@ def test_a_cpu_does_not_multiply_fp8() -> None:
 
 
 def size_of(blocks: nn.Module) -> int:
-    """Return the bytes of blocks without their modulation, which is never in eight bits."""
+    """Return the bytes of the blocks without their modulation, which is never in eight bits."""
     tensors = [*blocks.named_parameters(), *blocks.named_buffers()]
     return sum(tensor.nbytes for name, tensor in tensors if "_mod." not in name)

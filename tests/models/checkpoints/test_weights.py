@@ -17,7 +17,7 @@ from tests.models.checkpoints.loaded import PLAN
 
 @pytest.fixture
 def checkpoint(models: Path, tmp_path: Path) -> Path:
-    """A copy to damage."""
+    """Return a copy to be damaged."""
     return Path(shutil.copytree(models / "tiny" / "edit", tmp_path / "edit"))
 
 

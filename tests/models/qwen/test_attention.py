@@ -32,7 +32,7 @@ def test_complex_and_real_angles_turn_alike() -> None:
 
 
 def test_compiled_blocks_hold_no_complex_number() -> None:
-    """inductor does not fuse what is complex."""
+    """inductor does not fuse complex numbers."""
     kinds = set[torch.dtype]()
 
     def seen(graph: torch.fx.GraphModule, _inputs: Any) -> Any:

@@ -30,7 +30,7 @@ def parts() -> Components:
 
 
 def with_positions(text_encoder: Any) -> Any:
-    """The forward that the stock pipeline calls, told what is a picture."""
+    """Return the forward that the stock pipeline calls, given the positions of picture tokens."""
     forward = text_encoder.forward
 
     def told(*, input_ids: Any, **inputs: Any) -> Any:
@@ -41,7 +41,7 @@ def with_positions(text_encoder: Any) -> Any:
 
 
 def as_stock(picture: Any) -> torch.Tensor:
-    """As the stock pipeline hands a picture to the VAE."""
+    """Return a picture in the form in which the stock pipeline passes it to the VAE."""
     return torch.from_numpy(picture.astype(np.float32) / 255).permute(2, 0, 1)[None, :, None] * 2 - 1
 
 

@@ -1,4 +1,4 @@
-"""The engine on tiny components of the real classes. Each test fails without the care that it names."""
+"""The engine on tiny components of the real classes. Each test fails without the precaution that it names."""
 
 import threading
 import time

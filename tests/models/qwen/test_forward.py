@@ -16,7 +16,7 @@ from models.qwen.forward import Forward
 
 SHAPES = [(1, 4, 6), (1, 2, 2), (1, 3, 2)]
 WAITING = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "lift_fresh", "masked_select", "unique")
-"""Operations that wait for the device, or bring it something that the host has just made."""
+"""Operations that wait for the device, or copy a new host value to it."""
 
 
 @pytest.mark.parametrize("zero_cond_t", [True, False], ids=["2511", "2509"])
@@ -36,7 +36,7 @@ def test_it_agrees_with_the_stock_forward_pass_bit_for_bit(dtype: torch.dtype, z
 
 @torch.inference_mode()
 def test_a_map_of_a_single_card_is_no_spread() -> None:
-    """accelerate leaves one also where a library quantizes on the way to the card."""
+    """accelerate also leaves a map where a library quantizes on the way to the GPU."""
     transformer = tiny.components().edit.transformer
     transformer.hf_device_map = {"": "cpu"}
     assert not Forward(transformer, SHAPES, torch.randn(1, 7, tiny.WIDTH))._is_spread
@@ -45,7 +45,7 @@ def test_a_map_of_a_single_card_is_no_spread() -> None:
 
 
 class Waits(TorchDispatchMode):
-    """Notes what waits for the device, while it is to."""
+    """Records operations that wait for the device while it is enabled."""
 
     def __init__(self) -> None:
         super().__init__()

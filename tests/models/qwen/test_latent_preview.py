@@ -35,11 +35,11 @@ def test_what_looks_cost_stays_within_their_share(monkeypatch: pytest.MonkeyPatc
     seen: list[Pixels] = []
 
     def show(pixels: Pixels) -> None:
-        now[0] += 0.3  # a look costs as much as ten steps may
+        now[0] += 0.3  # a preview costs as much as ten steps may
         seen.append(pixels)
 
     look = LatentPreviewer(0.1).start(tiny.components(), show)
     for step in range(1, 20):
         now[0] += 0.5
         look(torch.zeros(1, 16, 1, 8, 8), step, 20)
-    assert len(seen) == 3  # of ten seconds one, in looks of 0.3
+    assert len(seen) == 3  # one of ten seconds, in previews of 0.3

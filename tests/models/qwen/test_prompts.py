@@ -1,4 +1,4 @@
-"""What the prompts say of each kind of product, of several, and of what is replaced."""
+"""Prompts for each kind of product, for several products, and for replaced objects."""
 
 import pytest
 

@@ -30,13 +30,13 @@ TASKS = [
 def own_compiler() -> Iterator[None]:
     torch.compiler.reset()
     torch._dynamo.utils.counters.clear()
-    with attention_backend():  # a transformer's choice is also that of the process
+    with attention_backend():  # the transformer's choice also applies to the process
         yield
     torch.compiler.reset()
 
 
 def test_one_compilation_serves_pictures_and_words_of_every_size() -> None:
-    """Traced whole, without the code generation, which takes half a minute."""
+    """Traced completely, but without the code generation, which takes half a minute."""
     parts, plain = tiny.components(), Qwen(tiny.components())
     expected = [plain.paint(task, Control()).pixels for task in TASKS]
     tune(parts.edit.transformer, None, compiled=True, backend="eager")

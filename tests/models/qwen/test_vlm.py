@@ -28,7 +28,7 @@ def test_equal_questions_get_equal_answers_of_bounded_length(parts: Components) 
 
 
 def test_a_picture_in_whole_cells_is_seen_as_it_is(parts: Components) -> None:
-    """So that the model's coordinates are those of the picture it was shown."""
+    """The model's coordinates are then those of the picture it was shown."""
     asked = inputs(parts, TEMPLATE, "Where?", [Image.fromarray(SEEN.pixels)])
     tokens = parts.tokenizer.convert_tokens_to_ids(PAD)
     assert int((asked["input_ids"] == tokens).sum()) == 9 * 14
