@@ -1,7 +1,8 @@
 """The RunPod worker.
 
 On the platform `python rp_handler.py` serves the queue; with `--rp_serve_api` it serves the SDK's local imitation of
-it. Elsewhere it runs one job, `test_input.json` or `--test_input`, and writes the picture to `outputs/`."""
+it. Elsewhere it runs one job, `test_input.json` or `--test_input`, and writes the picture to `outputs/`.
+"""
 
 import os
 import signal
@@ -193,7 +194,8 @@ class SdkPlatform:
         """Send progress while the job runs.
 
         The SDK's progress_update starts a thread for each message, so messages can overtake each other and the
-        result."""
+        result.
+        """
 
         async def send(progress: dict[str, Any]) -> None:
             with suppress(SendError):
@@ -210,7 +212,8 @@ class Scaler:
     """Replaces the SDK's JobScaler.
 
     The SDK's version never starts jobs that arrive after SIGTERM, sends a result only once after a connection reset,
-    asks a failing platform again without a pause, and forgets the cancellation of a job that has not started."""
+    asks a failing platform again without a pause, and forgets the cancellation of a job that has not started.
+    """
 
     current: SdkPlatform | None = None
 

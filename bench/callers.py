@@ -3,7 +3,8 @@
 Measures how fast /health answers meanwhile, whether everybody gets their own picture, and what three unfinished
 pictures cost a job of the tiny engine.
 
-usage: python bench/callers.py [--json] [--seconds 3]"""
+usage: python bench/callers.py [--json] [--seconds 3]
+"""
 
 import argparse
 import asyncio

@@ -1,7 +1,8 @@
 """Steps of `bench/on_a_card.sh`: describe the machine, compare its pictures with a CPU's, and print tables of the
 results.
 
-    python -m bench.card environment | equality | table FILE"""
+    python -m bench.card environment | equality | table FILE
+"""
 
 import argparse
 import json

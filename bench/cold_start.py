@@ -6,7 +6,8 @@ usage: python bench/cold_start.py [--json] [--runs 3]
 The simulation assumes weights in bf16, the times for imports and empty models measured here, at most ONE_STREAM for
 reading a file in one stream, and COPY per stream for copying to the GPU. Serial: imports first, then each part is read
 and copied. Ours: two lanes share the disk from the start, and each part is copied as it arrives once the imports are
-done."""
+done.
+"""
 
 import argparse
 import json

@@ -4,7 +4,8 @@ usage: python bench/edit_path.py [--checkout DIR] [--json]
 
 Runs one preview edit of examples/photos/armchair_daylight through the router of the checkout and counts every Python
 call between functions of that checkout. A first edit, which fills caches, is not counted. `between handlers` counts how
-often control passes from one module of handlers/ to another, by pair."""
+often control passes from one module of handlers/ to another, by pair.
+"""
 
 import argparse
 import base64

@@ -4,7 +4,8 @@ with the plan and seconds by stage.
     python -m bench.gpu [--profile NAME] [--precision auto|bf16|fp8|int8|nf4 ...] [--qualities all|fast] [--json]
 
 Without a GPU the same code runs tiny sizes on the CPU, with `auto` as int8. That shows that the code works, but nothing
-about speed."""
+about speed.
+"""
 
 import argparse
 import itertools

@@ -5,7 +5,8 @@
 Full size, random weights, fresh random pictures, medians. `apart` is the root mean square difference, in levels from 0
 to 255, from the picture of the bf16 engine without the optimization; 0 is exact. `floor` is the time of the
 transformer's multiplications at the rate of this GPU's own large bf16 matrix multiplication, measured here. Without a
-GPU the same code runs tiny sizes on the CPU. That shows that the code works, but nothing about speed."""
+GPU the same code runs tiny sizes on the CPU. That shows that the code works, but nothing about speed.
+"""
 
 import argparse
 import json

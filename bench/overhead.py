@@ -4,7 +4,8 @@ defaults of Pillow and Python in the same run.
 usage: python bench/overhead.py [--json]
 
 The room is a phone's JPEG with an EXIF rotation, and the answer shows it unchanged, through the whole worker. Each time
-is the median of three alternating runs. A ratio is the time of the default PNG divided by ours."""
+is the median of three alternating runs. A ratio is the time of the default PNG divided by ours.
+"""
 
 import argparse
 import asyncio

@@ -4,7 +4,8 @@ usage: python bench/placement.py [--json] [CASE_DIR ...]
 
 Each case is placed from its white-background and its alpha product, given only the base point and the real height. Two
 references are scored too: the naive paste (the product photo squeezed to 200x200, its base at the coordinates) and the
-oracle paste (the alpha cut-out in the true box, without light or shadow)."""
+oracle paste (the alpha cut-out in the true box, without light or shadow).
+"""
 
 import argparse
 import asyncio

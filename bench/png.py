@@ -3,7 +3,8 @@
 usage: python -m bench.png [PICTURE ...]
 
 The default pictures are the rooms in `examples/photos`. Both encoders write the digital source type as XMP and no ICC
-profile. Times are the best of several runs, to reduce the influence of other work on the machine."""
+profile. Times are the best of several runs, to reduce the influence of other work on the machine.
+"""
 
 import argparse
 import time

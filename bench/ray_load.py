@@ -1,7 +1,8 @@
 """Kills one of two working replicas under Ray Serve and measures what is lost, whether every answer belongs to its
 caller, how long until there are two replicas again, and how long callers wait before, meanwhile and after.
 
-usage: python bench/ray_load.py [--json] [--engine tiny] [--callers 6] [--seconds 60] [--kill-after 20]"""
+usage: python bench/ray_load.py [--json] [--engine tiny] [--callers 6] [--seconds 60] [--kill-after 20]
+"""
 
 import argparse
 import asyncio

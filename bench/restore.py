@@ -13,7 +13,8 @@ drift that the answer reports and the one that was applied. PSNR is over the sam
 loss is against the answer to the same raw result without the drift.
 
 A second table is for a pouf in the color of its background, all drifts with the noise of a JPEG of quality 95 or less.
-Its PSNR is over the pouf's own pixels, its loss against undoing the drift that was applied."""
+Its PSNR is over the pouf's own pixels, its loss against undoing the drift that was applied.
+"""
 
 import argparse
 import asyncio

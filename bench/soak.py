@@ -6,7 +6,8 @@ usage: python bench/soak.py [--jobs 2000] [--engine preview|tiny] [--json]
 The jobs include edits and generations (each identified by its seed, its size and its room's color), invalid ones, some
 cancelled while running, answers over the platform's limit, pictures from a slow server, and jobs sent twice under one
 idempotency key. `lost` jobs never ended, `duplicated` ones ended more than once, and `wrong` ones ended with another
-job's answer. Memory, threads and files are those of the worker after a tenth of the jobs, and at the end."""
+job's answer. Memory, threads and files are those of the worker after a tenth of the jobs, and at the end.
+"""
 
 import argparse
 import asyncio

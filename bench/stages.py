@@ -5,7 +5,8 @@ usage: python bench/stages.py [--json] [CASE_DIR ...]
 
 A product is new the first time and found in the cut-out cache after that; each time is the median of five runs. The
 stages before the model run while the GPU is busy with the previous job. The model's picture is the truth, zoomed and
-shifted, at its working size."""
+shifted, at its working size.
+"""
 
 import argparse
 import json

@@ -3,7 +3,8 @@
 usage: python bench/throughput.py [--json] [--hold 1.5] [--jobs 8] [IN_FLIGHT ...]
 
 Jobs have 12-megapixel photos and run in the SDK's own loop against the local platform; callers send their next job when
-the last one is answered."""
+the last one is answered.
+"""
 
 import argparse
 import base64

@@ -2,7 +2,8 @@
 
     python -m deploy.lock_metadata    by `make lock`
 
-Only the metadata of a wheel is downloaded."""
+Only the metadata of a wheel is downloaded.
+"""
 
 import io
 import json

@@ -3,7 +3,8 @@
     python -m deploy.locks                                 the locks as they are
     python -m deploy.locks requirements.lock=OTHER.lock    another version of one of them
 
-Reads files only. What each package requires is in deploy/lock_metadata.json, which `make lock` records."""
+Reads files only. What each package requires is in deploy/lock_metadata.json, which `make lock` records.
+"""
 
 import json
 import re

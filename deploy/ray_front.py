@@ -1,6 +1,7 @@
 """Middleware for Ray's HTTP proxies that gives their own refusals the wording and the form of the app's errors.
 
-Enable it with RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=deploy.ray_front:middlewares."""
+Enable it with RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=deploy.ray_front:middlewares.
+"""
 
 from dataclasses import dataclass
 

@@ -51,7 +51,8 @@ class Options(BaseModel):
     def deployment(self, job_seconds: float) -> dict[str, Any]:
         """Return the options of `serve.deployment`.
 
-        A replica that is told to stop gets `job_seconds`, the longest duration of a job, for each job it holds."""
+        A replica that is told to stop gets `job_seconds`, the longest duration of a job, for each job it holds.
+        """
         return {
             "autoscaling_config": {
                 "min_replicas": self.min_replicas,

@@ -1,7 +1,8 @@
 """Many jobs from a table: `qwen-edit batch jobs.csv -o folder/`.
 
 Each row of the CSV or JSONL file is a job: its columns are the job's fields, and pictures are files (relative to the
-table) or URLs. Finished rows are recorded in the folder, so that a stopped batch continues where it left off."""
+table) or URLs. Finished rows are recorded in the folder, so that a stopped batch continues where it left off.
+"""
 
 import csv
 import hashlib
@@ -139,7 +140,8 @@ def _value(cell: str, schema: dict[str, Any]) -> Any:
 def run_batch(rows: list[Row], folder: Path, perform: Perform, on_done: Callable[[int], None]) -> list[RowResult]:
     """Do the rows that are not done yet, and write the journal, the report and the sheet.
 
-    A failed row is tried again in the next run."""
+    A failed row is tried again in the next run.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     known = {result.digest: result for result in _journal(folder) if result.status == "done"}
     digests = {row.number: row.digest for row in rows}

@@ -68,7 +68,8 @@ class Delivery:
     def check(self, answer: dict[str, Any]) -> None:
         """Raise JobError if the answer is larger than `limit`: the platform drops such answers without telling anyone.
 
-        Raises TypeError or ValueError if it cannot be written as JSON, which is a bug."""
+        Raises TypeError or ValueError if it cannot be written as JSON, which is a bug.
+        """
         size = _size(answer)
         if size > self.limit:
             raise _too_large(size, self.limit)

@@ -101,7 +101,8 @@ def _should_retry(request: EditRequest, passes: list[Pass], control: Control, se
     """Return True if a second seed is worth trying.
 
     A seed that the caller chose is never replaced, and a picture that does not depend on the seed is not tried
-    twice."""
+    twice.
+    """
     job, first = request.job, passes[0]
     if job.seed not in (None, RANDOM_SEED) or job.n > 1 or len(passes) > 1 or first.outcome.variants[0].is_guide:
         return False

@@ -115,7 +115,8 @@ def _from_base64(text: str, field: str, max_bytes: int) -> bytes:
     """Decode standard or URL-safe base64, with or without padding, line breaks or a data URL header.
 
     Percent-encoding is undone, and blanks are read as the `+` that forms turn into them. The data URL's type is
-    ignored."""
+    ignored.
+    """
     header = DATA_URL.match(text, 0, 300)
     try:
         payload = text[header.end() if header else 0 :].encode("ascii").strip()

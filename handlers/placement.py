@@ -44,7 +44,8 @@ def find_replaced(request: EditRequest, runner: EngineRunner, control: Control) 
     """Return the request with the box of the object to replace.
 
     Raises JobError NOT_SUPPORTED if the object was named in words and the engine has no language model, and
-    INVALID_INPUT if the model does not find it in the photo."""
+    INVALID_INPUT if the model does not find it in the photo.
+    """
     if request.replaced or not request.job.replace:
         return request
     words = str(request.job.replace).strip()
@@ -66,7 +67,8 @@ def place(
     """Return the placed products, in request order.
 
     They share one camera, and products without a given position avoid those placed before them. Raises JobError if a
-    position that the caller chose lies outside the mask."""
+    position that the caller chose lies outside the mask.
+    """
     camera = find_camera(request.room.pixels, request.job.camera_height_cm)
     pixels, placed = request.room.pixels, []
     for product, cut_out in zip(request.products, cut_outs, strict=True):

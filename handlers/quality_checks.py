@@ -44,7 +44,8 @@ class Thresholds:
 class QualityChecks:
     """Measurements of one picture; None if there was nothing to measure.
 
-    `drift` is measured on the engine's picture before restoration."""
+    `drift` is measured on the engine's picture before restoration.
+    """
 
     drift: Drift | None
     box_agreement: float | None

@@ -66,7 +66,8 @@ class PaintRequest:
     """A prompt and reference pictures, to be painted at `size`.
 
     A mask has the size of the first reference; outside it that picture stays unchanged. `first` is the sampling of the
-    first of `n` variants."""
+    first of `n` variants.
+    """
 
     prompt: str
     references: tuple[Picture, ...]

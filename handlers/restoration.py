@@ -65,7 +65,8 @@ def _restored(scene: Scene, painted: Painted) -> tuple[Pixels, Drift | None, Box
     """Return the restored picture, the drift that was undone, and the repainted box.
 
     The drift is None if the engine returned the guide itself, or if the whole photo may change and nothing is
-    restored."""
+    restored.
+    """
     own_share = _own_share(scene)
     drift: Drift | None = None
     repainted_box: Box | None = scene.box

@@ -43,7 +43,8 @@ class Scene:
 
     `photo` is the room before `products` were added, `guide` the composited picture with all of them, and `allowed` is
     True where the photo may change. `by_words` means that only the instructions say where the product goes and the
-    engine chooses the position."""
+    engine chooses the position.
+    """
 
     request: EditRequest
     photo: Pixels

@@ -1,4 +1,4 @@
-"""Composite a product into a photo: its own pixels in the room's light, and the shadow it casts."""
+"""Composites a product into a photo: its own pixels in the room's light, and the shadow it casts."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -104,7 +104,7 @@ def _view(room: Pixels, placement: Placement) -> _View:
 
 
 def _wall_cm(view: _View) -> float:
-    """Return the distance of the back wall in cm; what is close behind the product may be a sofa or a side wall."""
+    """Return the distance of the back wall in cm; an edge close behind the product may be a sofa or a side wall."""
     near = 0.0 if view.wall_row is None else view.camera.distance(view.wall_row)
     return max(wall_distance(view.pixels, view.camera)[0], min(near, FARTHEST_WALL_CM))
 
@@ -117,7 +117,7 @@ def _sun(view: _View, light: Light) -> Source | None:
 
 
 def _albedo(view: _View, light: Light) -> float:
-    """Return the reflectance of the ground beside the product, by its luminance among the room's light surfaces."""
+    """Return the reflectance of the ground next to the product, from its luminance among the room's light surfaces."""
     left, _, right, bottom = view.frame
     beside = (right - left) // 4 + 1
     ground = view.pixels[max(0, bottom - beside) : bottom + beside, max(0, left - beside) : right + beside]
@@ -130,7 +130,7 @@ def _behind_cm(view: _View, wall_cm: float) -> float:
 
 
 def _around(placement: Placement, is_lit: bool) -> Box:
-    """Return the part of the photo that product, shadow and a lamp's light stay in."""
+    """Return the part of the photo that contains the product, its shadow and a lamp's light."""
     left, top, right, bottom = frame = placement.frame
     beside, above = int(SHADOW_BESIDE * (right - left)), int(SHADOW_ABOVE * (bottom - top))
     part = left - beside, top - above, right + beside, bottom + above
@@ -155,7 +155,8 @@ def _in_light(photo: Pixels, share: Layer) -> Layer:
 
 
 def set_in_plane(product: CutOut, placement: Placement, room: Pixels) -> CutOut:
-    """Return the product as seen in the photo: a flat one warped into its plane, a rug without what stands on it."""
+    """Return the product as it appears in the photo: a flat one warped into its plane, and a rug without the parts
+    hidden by furniture."""
     if placement.corners is None:
         return product
     flat = in_plane(product, placement.corners, placement.frame)

@@ -29,7 +29,8 @@ class Manners:
     """RunPod's observed behavior, which tests can adjust.
 
     With `twice`, every job is delivered twice, possibly to the same worker. A worker that is silent for `lost_seconds`
-    is considered lost, and its jobs go back into the queue once."""
+    is considered lost, and its jobs go back into the queue once.
+    """
 
     drops_oversized: bool = True
     late_progress_wins: bool = True

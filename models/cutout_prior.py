@@ -2,7 +2,8 @@
 
 Any model of the U²-Net kind works: one RGB input normalized by ImageNet's mean and deviation, whose first output is one
 plane of probabilities or logits, such as U²-Netp (320 pixels per side) and BiRefNet (1,024). `docs/licences.md` names
-the authors."""
+the authors.
+"""
 
 import hashlib
 import urllib.request
@@ -35,7 +36,8 @@ def load_prior(model: str, source: str = DOWNLOAD_URL, cache: Path = CACHE) -> P
     """Return the prior that `CUTOUT_MODEL` names: "none", "download" for U²-Netp, or the path of an ONNX file.
 
     U²-Netp is downloaded once from `source` and kept in `cache`. Raises SettingsError if onnxruntime is not installed
-    or the file is missing, damaged, or not such a model."""
+    or the file is missing, damaged, or not such a model.
+    """
     if model == "none":
         return None
     path = _downloaded(source, cache / "u2netp.onnx") if model == "download" else Path(model)

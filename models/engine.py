@@ -122,7 +122,8 @@ class EditTask:
     """Place the product in the room.
 
     `guide` is the composited picture. `region` contains everything that may change, or is None for the whole photo.
-    `by_words` means that only the instructions give the position."""
+    `by_words` means that only the instructions give the position.
+    """
 
     room: Picture
     products: tuple[PlacedProduct, ...]
@@ -181,7 +182,8 @@ class Painted:
 
     `warnings` name the fields that had no effect. `window` is the part of the room that an edit covers, or None for all
     of it. `engine` is set if it differs from the model's name. `is_guide` is True if the pixels are the compositor's
-    guide itself."""
+    guide itself.
+    """
 
     pixels: Pixels
     steps: int

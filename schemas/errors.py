@@ -25,7 +25,8 @@ class JobError(Exception):
     """A failure with a reason for the caller.
 
     `message` is one sentence without a full stop; it never contains image data, server paths or secrets. `fields` names
-    the invalid inputs. `refresh_worker` asks the platform to replace this worker after the job."""
+    the invalid inputs. `refresh_worker` asks the platform to replace this worker after the job.
+    """
 
     def __init__(
         self, code: ErrorCode, message: str, fields: tuple[str, ...] = (), *, refresh_worker: bool = False

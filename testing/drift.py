@@ -27,7 +27,8 @@ class Model:
     """The drift of a simulated model.
 
     `shift` is a share of the picture's sides, `tilt` the change of scale from the middle to the edge, `jpeg` a
-    quality."""
+    quality.
+    """
 
     name: str
     zoom: float = 1.0

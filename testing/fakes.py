@@ -47,7 +47,8 @@ class Paced(Preview):
     """An engine of `steps` steps that a test can hold.
 
     Each step lasts `seconds` and, if there is a `go`, needs a permit of it to end. A cancelled job ends within its
-    step."""
+    step.
+    """
 
     def __init__(self, steps: int = 4, seconds: float = 0.0, go: threading.Semaphore | None = None) -> None:
         self.steps, self.seconds, self.go = steps, seconds, go

@@ -3,7 +3,8 @@
 The rehearsal covers published shapes, our own check, loading, LoRAs, tables, quantization, encoding, denoising and
 decoding. `python -m testing.full_size` prints every plan next to what was counted. Blocks repeat, so a rehearsal runs
 with one and with two of them and extrapolates. The text encoder is counted and its embedding is supplied: reading its
-picture grid would need values."""
+picture grid would need values.
+"""
 
 import contextlib
 import gc

@@ -17,7 +17,8 @@ class Gate:
     """Applies `manners` to the next requests; later ones pass.
 
     `cut` hangs up once the platform has received the request, `hold` keeps its answer until the caller hangs up, and a
-    number is the status that refuses the request before it is passed on."""
+    number is the status that refuses the request before it is passed on.
+    """
 
     url: str
     manners: list[str]

@@ -1,7 +1,8 @@
 """The meta device in the role of a GPU.
 
 Tensors have shapes but no values, and a dispatch mode counts live bytes, peaks, floating-point operations and host
-synchronizations. It does not see the workspaces of libraries, fragmentation or the choice of kernels."""
+synchronizations. It does not see the workspaces of libraries, fragmentation or the choice of kernels.
+"""
 
 import math
 import weakref

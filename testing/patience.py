@@ -1,7 +1,8 @@
 """Time limits of tests.
 
 A deadline ends a test that hangs; no test asserts it. Deadlines are therefore generous, and one setting scales them
-all: `TEST_PATIENCE=5 make test` on a machine that is five times slower still."""
+all: `TEST_PATIENCE=5 make test` on a machine that is five times slower still.
+"""
 
 import os
 import time

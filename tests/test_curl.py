@@ -1,6 +1,7 @@
 """The curl commands of users who come from other systems, sent by curl itself.
 
-B is the Qwen Image Series Service, C the Qwen Image Edit API."""
+B is the Qwen Image Series Service, C the Qwen Image Edit API.
+"""
 
 import json
 import shutil

@@ -1,7 +1,8 @@
 """Thousands of malformed inputs: `make fuzz`. A short form runs with every test.
 
 Each input is a valid one with parts of it broken: fields replaced, removed, added or nested, base64 cut or changed,
-bytes of the text changed. Failing inputs are kept in tests/seeds and tried first the next time."""
+bytes of the text changed. Failing inputs are kept in tests/seeds and tried first the next time.
+"""
 
 import base64
 import json

@@ -62,7 +62,8 @@ class Location:
 def locate(endpoint_url: str, name: str | None, region: str | None = None, addressing: Addressing = "auto") -> Location:
     """Return the bucket's location. Without a `name`, it is read from the endpoint's host or the last part of its path.
 
-    Raises ValueError, with a message for the caller, for a malformed or contradictory address."""
+    Raises ValueError, with a message for the caller, for a malformed or contradictory address.
+    """
     if not ENDPOINT.fullmatch(endpoint_url):
         raise ValueError("the endpoint is not a plain http(s) URL")
     parts = urlsplit(endpoint_url)
@@ -89,7 +90,8 @@ def locate(endpoint_url: str, name: str | None, region: str | None = None, addre
 def _leading_label(name: str, addressing: Addressing) -> str | None:
     """Return the bucket at the start of an unknown provider's host; None if path addressing makes it part of the host.
 
-    Raises ValueError if the addressing is not given: the bucket would be named twice, or in the wrong place."""
+    Raises ValueError if the addressing is not given: the bucket would be named twice, or in the wrong place.
+    """
     if addressing == "auto":
         raise ValueError(f"the endpoint's host already begins with the bucket's name {name}: set BUCKET_ADDRESSING")
     return name.lower() if addressing == "virtual" else None
@@ -120,7 +122,8 @@ class Bucket:
         """Return the bucket of a job's `s3Config`. Raises JobError for an endpoint that is not public.
 
         Like a picture's URL, it must be https at a public address. From then on TLS protects the name: a private server
-        that a later DNS answer points to has no certificate for it."""
+        that a later DNS answer points to has no certificate for it.
+        """
         given = _checked(config)
         try:
             locate(given["endpointUrl"], given.get("bucketName"))
@@ -204,7 +207,8 @@ class _UnconfirmedError(Exception):
 def _check_stored(stored: dict[str, Any], data: bytes) -> None:
     """Raise _UnconfirmedError unless the answer's ETag matches `data`.
 
-    With server-side encryption by a managed key the ETag is not an MD5 digest, but it must be present."""
+    With server-side encryption by a managed key the ETag is not an MD5 digest, but it must be present.
+    """
     etag = str(stored.get("ETag", "")).strip('"').lower()
     is_digest = MD5_ETAG.fullmatch(etag) and stored.get("ServerSideEncryption", "AES256") == "AES256"
     if not etag or (is_digest and etag != hashlib.md5(data, usedforsecurity=False).hexdigest()):

@@ -2,7 +2,8 @@
 
 On every hop the addresses are checked after DNS, and the connection is made to a checked address. Built on http.client,
 which accepts an existing connection: every wait is limited to the remaining total time and can be cancelled. Proxies,
-cookies and compression are not supported."""
+cookies and compression are not supported.
+"""
 
 import contextlib
 import functools
@@ -88,7 +89,8 @@ class Target:
 def target_of(url: str, allow_private: bool = False, base: Target | None = None) -> Target:
     """Return the parts of an acceptable URL. Raises FetchError for any other URL.
 
-    `allow_private` also permits http and ports other than 443. A relative `url` is resolved against `base`."""
+    `allow_private` also permits http and ports other than 443. A relative `url` is resolved against `base`.
+    """
     if not WRITTEN.fullmatch(url):
         raise FetchError("the URL is too long or malformed")
     try:
@@ -144,7 +146,8 @@ def addresses_of(
 ) -> list[str]:
     """Return the addresses of the target's host. Raises FetchError if one of them is not public.
 
-    The message is the same as for an unknown name, so that private networks cannot be mapped."""
+    The message is the same as for an unknown name, so that private networks cannot be mapped.
+    """
     try:
         addresses = within(seconds, functools.partial(resolve, target.host, target.port), check)
     except (socket.gaierror, UnicodeError):
@@ -171,7 +174,8 @@ def within(seconds: float, work: Callable[[], Result], check: Check = lambda: No
 def sliced(wait: Callable[[float], Result], end: float, check: Check) -> Result:
     """Return the result of `wait`, calling it for POLL_SECONDS at a time and `check` in between.
 
-    Raises TimeoutError after `end`."""
+    Raises TimeoutError after `end`.
+    """
     while True:
         check()
         seconds = min(left(end), POLL_SECONDS)
@@ -214,7 +218,8 @@ class Fetcher:
         """Return the content at `url`.
 
         Raises JobError that names `field` if the download fails or exceeds `max_bytes`, and whatever `check` raises,
-        which is called a few times a second while waiting."""
+        which is called a few times a second while waiting.
+        """
         download = _Download(self, time.monotonic() + self.total_seconds, check)
         try:
             return download.follow(target_of(url, self.allow_private))
@@ -319,7 +324,8 @@ class _Stream(io.RawIOBase):
     """The part of a socket that http.client uses, with a deadline (TimeoutError) and `limit` bytes (OverflowError).
 
     http.client alone would read a chunk of size -1 without limit. `close`, which it calls before the body is read, has
-    no effect: the connection is closed where it was opened."""
+    no effect: the connection is closed where it was opened.
+    """
 
     def __init__(self, connection: socket.socket, end: float, limit: int, check: Check) -> None:
         self._connection = connection

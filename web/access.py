@@ -27,7 +27,8 @@ class Access:
 
     Without `key` anyone is let in. `hosts` are the accepted values of `Host`, empty for any; with `local_only` it must
     be localhost, an address or one of `hosts`. `origins` are the origins of other sites' pages that may call, `*` for
-    all."""
+    all.
+    """
 
     key: bytes | None = None
     hosts: tuple[str, ...] = ()
@@ -70,7 +71,8 @@ class Access:
 def _is_of_another_site(headers: Headers) -> bool:
     """Return True for a request from another site's page.
 
-    Browsers send `Sec-Fetch-Site`; over plain http to other machines they send only `Origin`."""
+    Browsers send `Sec-Fetch-Site`; over plain http to other machines they send only `Origin`.
+    """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site or not origin:
         return site == "cross-site"

@@ -61,7 +61,8 @@ def error_body(problem: JobError, status: int | None = None) -> dict[str, Any]:
 def error_response(problem: JobError, *, retry_seconds: int = 1, beside: Mapping[str, Any] | None = None) -> Response:
     """Return an error in the form that OpenAI's clients parse.
 
-    `retry_seconds` becomes Retry-After if the queue is full; `beside` is added to the body."""
+    `retry_seconds` becomes Retry-After if the queue is full; `beside` is added to the body.
+    """
     body = error_body(problem) | dict(beside or {})
     return _response(body, status_of(problem), retry_seconds)
 

@@ -74,7 +74,8 @@ class Events(ABC):
     async def begun(self, patience: float) -> list[bytes]:
         """Return the first event of a job, or nothing after `patience` seconds.
 
-        Raises the JobError of a job that fails before it begins."""
+        Raises the JobError of a job that fails before it begins.
+        """
         first = await self._next(patience)
         if isinstance(first, JobError):
             raise first

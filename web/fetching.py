@@ -22,7 +22,8 @@ class Fetches:
         """Return the contents of `urls`, which maps each URL to the field that names it.
 
         Raises JobError if one cannot be fetched, TOO_MANY_REQUESTS if too many callers wait, and CANCELLED soon after
-        `cancelled` is set."""
+        `cancelled` is set.
+        """
         if not urls:
             return {}
         if self._callers >= self._most:

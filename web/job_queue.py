@@ -21,7 +21,8 @@ class JobQueue:
     """Joined on the event loop; the work runs on a thread of the queue's own.
 
     Work hangs if it takes more than `longest` seconds, or does not stop within `patience` seconds after its caller gave
-    up. Nothing can run then: all jobs fail with that reason, and `stuck` is called."""
+    up. Nothing can run then: all jobs fail with that reason, and `stuck` is called.
+    """
 
     def __init__(
         self, most_waiting: int, longest: Callable[[], float], patience: float, stuck: Callable[[], None]
@@ -49,7 +50,8 @@ class JobQueue:
         """Return the future result of `work`.
 
         Raises JobError TOO_MANY_REQUESTS if the queue is full, or MODEL_NOT_READY if it hangs. Cancelling the result
-        gives up a place in the queue; it does not stop running work."""
+        gives up a place in the queue; it does not stop running work.
+        """
         if self.hangs:
             raise JobError(ErrorCode.MODEL_NOT_READY, REPLACED)
         if self.length >= self._most:

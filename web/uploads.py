@@ -49,7 +49,8 @@ class Upload:
         """Return `receive` with limits on size, memory and time; it raises JobError.
 
         A body that is too large is read up to twice the limit and discarded, because a client that is still sending
-        does not read its answer."""
+        does not read its answer.
+        """
         is_complete = False
 
         async def receive_next() -> Message:

@@ -1,7 +1,8 @@
 """`python -m bench.clients`: calls a server and the local platform with every client, for the table in docs/http.md.
 
 Each client is a small program in this folder, run with the versions pinned in `requirements.txt` and `package.json`. It
-exits with code 0 if everything it tried worked."""
+exits with code 0 if everything it tried worked.
+"""
 
 import argparse
 import contextlib

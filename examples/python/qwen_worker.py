@@ -153,7 +153,8 @@ class Policy(TypedDict, total=False):
     """Time limits of a job in milliseconds.
 
     `ttl` counts from its submission (default: a day), after which it is NOT_FOUND. `executionTimeout` counts at the
-    worker (default: the endpoint's), after which it is TIMED_OUT."""
+    worker (default: the endpoint's), after which it is TIMED_OUT.
+    """
 
     ttl: int
     executionTimeout: int
@@ -164,7 +165,8 @@ class Endpoint:
     """A RunPod serverless endpoint.
 
     `answer` sends a job to /run (10 MB, including the answer), or a larger one to /runsync (20 MB; the answer is kept
-    for one minute instead of thirty). `route` fixes one of them."""
+    for one minute instead of thirty). `route` fixes one of them.
+    """
 
     endpoint_id: str
     api_key: str = field(repr=False)
@@ -225,7 +227,8 @@ class WorkerError(Exception):
 
     `fields` names the invalid inputs. `code` is the worker's error code or one of this client's: OUTCOME_UNKNOWN,
     UNREACHABLE, UNAUTHORIZED, NOT_FOUND, REQUEST_TOO_LARGE, TOO_MANY_REQUESTS, REFUSED, ANSWER_MISSING, STILL_RUNNING,
-    JOB_FAILED, MALFORMED, NOT_SUPPORTED."""
+    JOB_FAILED, MALFORMED, NOT_SUPPORTED.
+    """
 
     def __init__(
         self,
@@ -249,7 +252,8 @@ class OutcomeUnknownError(WorkerError):
     """A request was sent, but no answer arrived, so the job may be running.
 
     The same call with this `idempotency_key` returns its answer if it reaches the same worker while that keeps it; at
-    any other worker it is a second run."""
+    any other worker it is a second run.
+    """
 
 
 @dataclass(frozen=True)
@@ -320,7 +324,8 @@ class Answer:
     def save(self, path: str | PathLike[str]) -> list[Path]:
         """Write the pictures and return their files: `path` with the right extension, numbered if there are several.
 
-        Raises ValueError for a picture that is in a bucket and was not downloaded."""
+        Raises ValueError for a picture that is in a bucket and was not downloaded.
+        """
         stem = Path(path)
         if stem.suffix.lower() in (".jpeg", *SUFFIXES.values()):
             stem = stem.with_suffix("")
@@ -428,7 +433,8 @@ def as_text(picture: PictureSource) -> str:
 def read_webhook(body: bytes | str) -> JobStatus:
     """Return the state in the request that RunPod sends when a job submitted with `webhook` is over.
 
-    The request is not signed: put a secret into the URL. Raises WorkerError if the body is not such a request."""
+    The request is not signed: put a secret into the URL. Raises WorkerError if the body is not such a request.
+    """
     return read_status(_parsed(body))
 
 
@@ -736,7 +742,8 @@ class _Calls:
         under the same idempotency key, and may then run twice.
 
         An interruption while waiting (Ctrl-C, a cancelled task) cancels the job; if its id is not known yet, this waits
-        for the platform's reply. An exception in `on_progress` cancels the job too, and is raised unchanged."""
+        for the platform's reply. An exception in `on_progress` cancels the job too, and is raised unchanged.
+        """
         with _listening(on_progress) as listen:
             if isinstance(self.place, Server):
                 answer = await self._served(job, listen, resend)
@@ -754,7 +761,8 @@ class _Calls:
     async def paint(self, prompt: str, *, resend: bool = False, **fields: Unpack[PaintFields]) -> Answer:
         """Make a picture from a prompt with OpenAI's /v1/images/generations.
 
-        This route has no idempotency key: with `resend`, a request whose reply was lost is painted again."""
+        This route has no idempotency key: with `resend`, a request whose reply was lost is painted again.
+        """
         path = "/openai/v1/images/generations" if isinstance(self.place, Endpoint) else "/v1/images/generations"
         ask = replace(self._whole(path, {"prompt": prompt, **fields}), resends=int(resend))
         answer = read_answer(await self._told(ask))
@@ -765,7 +773,8 @@ class _Calls:
     ) -> str:
         """Submit a job and return its id. The job continues without its caller.
 
-        Get the answer with `wait`, or at the `webhook` with `read_webhook`. `resend` as in `answer`."""
+        Get the answer with `wait`, or at the `webhook` with `read_webhook`. `resend` as in `answer`.
+        """
         self._require_queue("submit")
         beside = {"webhook": webhook, "policy": policy}
         ask = self._ask("POST", "/run", {"input": job} | {name: told for name, told in beside.items() if told})

@@ -56,7 +56,8 @@ class EngineRunner:
     def paint(self, tasks: Sequence[Task], control: Control, *, fallback: bool) -> Outcome:
         """Paint one variant per task.
 
-        Raises the engine's JobError if `fallback` is False or the engine is not to blame."""
+        Raises the engine's JobError if `fallback` is False or the engine is not to blame.
+        """
         model = self.resident.model(control)
         try:
             variants = self._watched(lambda: _painted(model, tasks, control), model, needed=True)

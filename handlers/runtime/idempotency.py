@@ -30,7 +30,8 @@ class IdempotencyCache:
     """Successful answers of the last `seconds`, up to `max_bytes`; the least recently used are dropped first.
 
     An entry belongs to a caller, a key and a body. Another body under the same key is another job, and callers never
-    see each other's answers."""
+    see each other's answers.
+    """
 
     def __init__(self, seconds: float, max_bytes: int) -> None:
         self._lock = threading.Lock()
@@ -41,7 +42,8 @@ class IdempotencyCache:
         """Return the stored answer of an equal job, the answer of one that is still running, or the result of `work`.
 
         Raises what `work` raises, and what `control` raises while waiting for another run. If that run fails or is
-        cancelled, the next waiting caller does the work."""
+        cancelled, the next waiting caller does the work.
+        """
         entry = _digest([caller, key, body])
         while True:
             with self._lock:

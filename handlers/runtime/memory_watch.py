@@ -27,7 +27,8 @@ def share_arenas() -> None:
     """Limit glibc to two malloc arenas. Call this at process start.
 
     By default every thread gets an arena that keeps freed memory; a worker's threads would hold hundreds of
-    megabytes."""
+    megabytes.
+    """
     with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 

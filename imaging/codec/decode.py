@@ -1,6 +1,7 @@
 """Decodes picture files to upright 8-bit RGB.
 
-Limits are checked on the header, before any pixels are allocated: bytes, pixels, pixels a byte, and scans of a JPEG.
+Limits are checked on the header before any pixels are allocated: bytes, pixels, pixels per byte, and scans of a
+JPEG.
 """
 
 import struct
@@ -31,28 +32,28 @@ TURNS: dict[int, Callable[[NDArray[np.uint8]], Any]] = {
     7: lambda pixels: cv2.rotate(cv2.transpose(pixels), cv2.ROTATE_180),
     8: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE),
 }
-"""For each EXIF orientation, the operation that makes the pixels upright."""
+"""The operation that makes the pixels upright, by EXIF orientation."""
 
 BROKEN_FILE = (
     OSError, ValueError, SyntaxError, EOFError, RuntimeError, TypeError, AttributeError,
     ArithmeticError, LookupError, struct.error, cv2.error, Image.DecompressionBombError,
 )  # fmt: skip
-"""Everything that Pillow's parsers raise on damaged or foreign bytes."""
+"""Exceptions that Pillow's parsers raise on damaged or foreign bytes."""
 
 JPEG_SCAN = b"\xff\xda"
 MOST_SCANS = 100
-"""Of a progressive JPEG. Encoders make about ten, and each costs a walk over the whole picture: at 48 megapixels some
-10 ms of CPU where it holds nothing (`tests/imaging/codec/test_decode.py`)."""
+"""Most scans of a progressive JPEG. Encoders write about ten. Each scan costs a pass over the whole picture, about 10
+ms of CPU at 48 megapixels even if it is empty (`tests/imaging/codec/test_decode.py`)."""
 
 SPARSE_PIXELS, MOST_PIXELS_A_BYTE = 16_000_000, 20_000
-"""Above so many pixels a file must not claim more than this a byte. PNG cannot exceed 8,300; WebP can claim
-49 megapixels in 92 bytes, and decoding takes twenty bytes a pixel."""
+"""Above this number of pixels, a file must not claim more than this number of pixels per byte. PNG cannot exceed 8,300;
+WebP can claim 49 megapixels in 92 bytes, and decoding takes twenty bytes per pixel."""
 
 BAND_ROWS = 256
 """Rows that are converted at a time."""
 
 NO_MEMORY = -4
-"""OpenCV's code StsNoMem."""
+"""OpenCV's error code StsNoMem."""
 
 DEEP_TO_8_BIT = 257
 """65,535 / 255: divisor from 16-bit to 8-bit values."""
@@ -127,7 +128,7 @@ def _out_of_memory(field: str) -> JobError:
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Return the formats that can be read. HEIC needs pillow-heif, whose wheel is GPL-licensed and may be left out."""
+    """Return the formats that can be read. HEIC needs pillow-heif, whose wheel is GPL-licensed and may be missing."""
     Image.MAX_IMAGE_PIXELS = None  # ImageLimits, checked on the header, is stricter
     try:
         import pillow_heif
@@ -204,7 +205,7 @@ def _alpha(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _deep_gray(image: Image.Image) -> Image.Image:
-    """Return `image` with 8 bits a pixel.
+    """Return `image` with 8 bits per pixel.
 
     Integers range to 65,535, or to 255 if none is larger in a 32-bit image. Floats range to 1, or to 255 if any is
     larger than 1.

@@ -68,7 +68,7 @@ def encode(picture: Picture, file_format: FileFormat, quality: int, source: Digi
 
 
 def _padded(pixels: Pixels) -> Image.Image:
-    """Return an image with four bytes a pixel, Pillow's internal layout, which it uses without a copy."""
+    """Return an image with four bytes per pixel, Pillow's internal layout, which it uses without a copy."""
     padded = cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA)
     return Image.frombuffer("RGBX", pixels.shape[1::-1], padded, "raw", "RGBX", 0, 1)
 

@@ -1,4 +1,4 @@
-"""A product without its background."""
+"""Cuts a product out of its background."""
 
 from imaging.cutout.cutout import cut_out
 from imaging.cutout.product import TRUSTED, CutOut, NoProductError

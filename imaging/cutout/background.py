@@ -1,4 +1,4 @@
-"""The plain background of a product photo: white, gray, colored, with a gradient or a vignette."""
+"""Finds the plain background of a product photo: white, gray, colored, with a gradient or a vignette."""
 
 from typing import cast
 

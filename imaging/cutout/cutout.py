@@ -20,7 +20,7 @@ from imaging.picture import Picture, Pixels
 
 FULL_BLEED_CONFIDENCE = 0.3
 CONFIRMED_FULL_BLEED_CONFIDENCE = 0.6
-"""Of a picture without any plain border: it may be a scene, unless a prior finds no single thing in it."""
+"""Confidence for a picture without any plain border: it may be a scene, unless a prior finds no single object in it."""
 
 LEAST_STUDIO = 0.35
 """Share of the picture between bars that is plain background if it is a studio shot rather than the product."""

@@ -42,7 +42,7 @@ class CutOut:
 
     @property
     def reference(self) -> Pixels:
-        """What to show to a model that is to recognize the product: a bad cut-out would mislead it."""
+        """The picture shown to a model that has to recognize the product: a bad cut-out would mislead it."""
         return self.on_white if self.photo is None else self.photo
 
     @property

@@ -1,4 +1,4 @@
-"""Cuts a product out of a scene: by a learned prior if there is one, else as far as color tells."""
+"""Cuts a product out of a scene: with a learned prior if there is one, otherwise by color."""
 
 from collections.abc import Callable
 from typing import Any, cast

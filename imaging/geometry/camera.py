@@ -1,4 +1,4 @@
-"""The camera of a room photo: a pinhole over a flat floor, and the way between pixels and the room."""
+"""The camera of a room photo: a pinhole above a flat floor, and conversions between pixels and the room."""
 
 from dataclasses import dataclass, replace
 
@@ -10,25 +10,26 @@ from imaging.picture import Size, scaled_size
 Numbers = NDArray[np.float64]
 
 FOCAL_SHARE = 0.7
-"""Focal length over the photo's long side: 25 mm on a 35 mm frame, the main camera of most phones."""
+"""Focal length divided by the photo's long side: 25 mm on a 35 mm frame, the main camera of most phones."""
 
 HORIZON_SHARE = 0.42
-"""The horizon over the photo's height where no lines tell: people hold the camera a little downwards."""
+"""Row of the horizon as a share of the photo's height if no lines show it: people hold the camera slightly
+downwards."""
 
 _NEAREST_CM = 1.0
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera over a floor plane.
+    """A pinhole camera above a floor plane.
 
-    `horizon` is the y of the horizon line in the middle column, `focal` the focal length, both in pixels of a picture
-    of `size`; `height_cm` is the camera's height over the floor. `found` is False where the horizon is only the stated
+    `horizon` is the y of the horizon line in the middle column and `focal` the focal length, both in pixels of a
+    picture of `size`; `height_cm` is the camera's height above the floor. `found` is False if the horizon is only the
     default. Positions in the room are in cm: x to the right of the camera, y up from the floor, z away from the camera.
 
-    `roll` is how far the room's upright lines lean clockwise in the picture, in radians. The conversions between pixels
-    and the room take no notice of it: `at_column` is the camera without roll that they are right for in one column.
-    `horizon_error`, in pixel rows, and `height_error`, as a share, are one standard deviation.
+    `roll` is the angle in radians by which the room's upright lines lean clockwise in the picture. The conversions
+    between pixels and the room ignore it: `at_column` returns the camera without roll for which they are correct in one
+    column. `horizon_error` (in pixel rows) and `height_error` (as a share) are one standard deviation.
     """
 
     size: Size
@@ -61,11 +62,11 @@ class Camera:
 
     @property
     def slope(self) -> float:
-        """The tangent of the camera's downward pitch."""
+        """Tangent of the camera's downward pitch."""
         return (self.size[1] / 2 - self.horizon) / self.focal
 
     def project(self, x: Numbers, y: Numbers, z: Numbers) -> tuple[Numbers, Numbers]:
-        """Return the pixel coordinates of positions in the room, taken to be in front of the camera."""
+        """Return the pixel coordinates of positions in the room, which must be in front of the camera."""
         cosine, sine = self._pitch()
         below = self.height_cm - y
         depth = np.maximum(z * cosine + below * sine, _NEAREST_CM)
@@ -73,7 +74,7 @@ class Camera:
         return self.size[0] / 2 + self.focal * x / depth, self.size[1] / 2 + self.focal * down / depth
 
     def ray(self, x: Numbers, y: Numbers) -> tuple[Numbers, Numbers]:
-        """Return the directions of pixels as (x, y) gained for each cm of z."""
+        """Return the directions of pixels as the (x, y) gained per cm of z."""
         cosine, sine = self._pitch()
         right = (x - self.size[0] / 2) / self.focal
         down = (y - self.size[1] / 2) / self.focal
@@ -81,7 +82,7 @@ class Camera:
         return right / forward, -(down * cosine + sine) / forward
 
     def on_floor(self, x: Numbers, y: Numbers) -> tuple[Numbers, Numbers]:
-        """Return x and z in cm of the floor seen at pixels, which must lie below the horizon."""
+        """Return x and z in cm of the floor at pixels, which must lie below the horizon."""
         to_right, up = self.ray(x, y)
         z = self.height_cm / np.maximum(-up, 1e-6)
         return to_right * z, z
@@ -92,7 +93,7 @@ class Camera:
         return float(right), float(up)
 
     def distance(self, y: float) -> float:
-        """Return z in cm of the floor seen at pixel row `y`; infinite at and above the horizon."""
+        """Return z in cm of the floor at pixel row `y`; infinite at and above the horizon."""
         fall = -self.slants(0, y)[1]
         return self.height_cm / fall if y > self.horizon and fall > 0 else float("inf")
 

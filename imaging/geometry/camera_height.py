@@ -1,8 +1,8 @@
-"""The camera's height over the floor, from the usual height of rooms.
+"""Estimates the camera's height above the floor from the usual height of rooms.
 
-Where a wall is seen from its foot to the ceiling, the horizon divides it as the camera's height divides the room's.
-Single strips of a photo are often wrong: furniture stands before the wall, and cornices and beams before the ceiling.
-All strips together shift what is usual for such photos.
+If a wall is visible from its foot to the ceiling, the horizon divides it as the camera's height divides the room's.
+Single strips of a photo are often wrong: furniture stands in front of the wall, and cornices and beams in front of the
+ceiling. All strips together shift the height that is usual for such photos.
 """
 
 import numpy as np
@@ -20,8 +20,7 @@ _FULL_COUNT = 128  # readings that count as one independent measurement: there a
 
 
 def refined_height(pixels: Pixels, camera: Camera) -> tuple[float, float]:
-    """Return the camera's height in cm and one standard deviation of it as a share; `camera` has those that are usual
-    for such photos."""
+    """Return the camera's height in cm and its standard deviation as a share, given the usual ones in `camera`."""
     readings = _readings(pixels, camera)
     steps = np.linspace(np.log(_LOWEST_CM), np.log(_HIGHEST_CM), _STEPS)
     weight = np.exp(-0.5 * ((steps - np.log(camera.height_cm)) / camera.height_error) ** 2)

@@ -1,4 +1,4 @@
-"""The camera that took a room photo, as far as one picture tells: single-view geometry over a flat floor."""
+"""Finds the camera that took a room photo, as far as one picture allows: single-view geometry above a flat floor."""
 
 from typing import cast
 
@@ -13,7 +13,7 @@ from imaging.picture import Pixels, scaled_size, size_of
 _WORKING_SIZE = 1024  # pixels of the longer side
 _WIDEST, _NARROWEST = 0.5, 1.6  # lenses, by their focal length over the long side
 
-# How far the horizon is off, one standard deviation over the photo's height: measured on real rooms (docs/placement.md)
+# Standard deviation of the horizon as a share of the photo's height, measured on real rooms (docs/placement.md)
 _ERROR_OF_POINTS = 0.02  # by horizontal edges
 _ERROR_OF_UPRIGHTS, _ERROR_OF_PITCH = 0.05, 0.35  # by upright ones: crops and shifted lenses, and share of the pitch
 _ERROR_OF_GUESS = 0.12
@@ -27,8 +27,8 @@ _ERROR_OF_ASKED = 0.03
 
 
 def find_camera(pixels: Pixels, height_cm: float | None = None) -> Camera:
-    """Return the camera behind `pixels`. Without `height_cm` its height is what is usual for photos of this kind,
-    corrected by how high the room looks."""
+    """Return the camera of `pixels`. Without `height_cm` its height is the usual one for photos of this kind, corrected
+    by the visible height of the room."""
     size = size_of(pixels)
     shrink = min(1.0, _WORKING_SIZE / max(size))
     small = cv2.resize(pixels, scaled_size(size, shrink), interpolation=cv2.INTER_AREA) if shrink < 1 else pixels
@@ -40,7 +40,7 @@ def find_camera(pixels: Pixels, height_cm: float | None = None) -> Camera:
 
 
 def _seen_by(small: Pixels, shrink: float, size: tuple[int, int]) -> Camera:
-    """Return the camera of a photo of `size`, over the floor at no height yet, from the photo shrunk."""
+    """Return the camera of a photo of `size`, from the reduced photo; its height is not set yet."""
     long_side, rows = max(size) * shrink, size[1] * shrink
     segments = find_segments(small)
     uprights = find_uprights(segments, long_side)
@@ -64,21 +64,24 @@ def _seen_by(small: Pixels, shrink: float, size: tuple[int, int]) -> Camera:
 
 
 def _level_of(uprights: Uprights, long_side: float, rows: float) -> tuple[float, float]:
-    """Return the horizon's row from the center and its error: the horizon and the point where upright edges meet lie on
-    both sides of the center, and the product of their distances is the focal length squared (Caprile and Torre)."""
+    """Return the horizon's row from the center and its error.
+
+    The horizon and the point where upright edges meet lie on opposite sides of the center, and the product of their
+    distances is the focal length squared (Caprile and Torre).
+    """
     level = -((FOCAL_SHARE * long_side) ** 2) * uprights.inverse_row
     level = float(np.clip(level, -0.5 * rows, 0.25 * rows))
     return level, float(np.hypot(_ERROR_OF_UPRIGHTS * rows, _ERROR_OF_PITCH * level))
 
 
 def _level(points: list[VanishingPoint]) -> float:
-    """Return the row of the horizon through the points, each counted by its certainty."""
+    """Return the row of the horizon through the points, weighted by their certainty."""
     weights = [1 / point.variance for point in points]
     return float(np.average([point.point[1] for point in points], weights=weights))
 
 
 def _focal(points: list[VanishingPoint], long_side: float) -> float:
-    """Return the focal length that puts two vanishing points at a right angle (Caprile and Torre, IJCV 1990)."""
+    """Return the focal length at which two vanishing points form a right angle (Caprile and Torre, IJCV 1990)."""
     if len(points) == 2:
         square = -float(points[0].point @ points[1].point)
         if (_WIDEST * long_side) ** 2 < square < (_NARROWEST * long_side) ** 2:

@@ -1,7 +1,7 @@
-"""The part of a room photo that shows the floor.
+"""Finds the part of a room photo that shows the floor.
 
-Floor is what looks like the bottom of the photo, up to the edges of things. This is a guess that holds in common rooms:
-furniture in the very color of the floor is taken for floor, and rugs in another color are not.
+Floor is whatever looks like the bottom of the photo, up to the edges of objects. This works in common rooms, but
+furniture in exactly the color of the floor counts as floor, and rugs in another color do not.
 """
 
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ Lab = NDArray[np.float32]
 """(h, w, 3) CIELAB."""
 
 _Chosen = NDArray[np.bool_]
-"""(regions): True for those that are chosen."""
+"""(regions,), True for those that are chosen."""
 
 _Tolerance = tuple[float, float]
-"""The largest difference in tint and in lightness, in CIELAB, between two colors that count as alike."""
+"""The largest differences in tint and in lightness, in CIELAB, between two colors that count as alike."""
 
-# Found on the rendered rooms of examples/photos and held against real ones; `python -m bench.placement` shows a change.
+# Found on the rendered rooms of examples/photos and checked on real ones; `python -m bench.placement` shows changes.
 _SAME, _LIKE = (6.0, 16.0), (8.0, 28.0)  # one surface in one light, and in any light
 _SEAMLESS = 5.0  # CIELAB across a border: joints and light, but no edge of a thing
 _STEEP = 3.0  # CIELAB per pixel: an edge of a thing or of a pattern
@@ -46,9 +46,12 @@ _JOINT_ROWS = 9  # pixels: level lines up to this thick are joints of the floor 
 
 @dataclass(frozen=True, eq=False)
 class Floor:
-    """The floor of a reduced photo. `ground` is the floor with all that stands on it, `free` the part of it that shows,
-    `likely` that and strips of what may be its far part. `edges` are those of things and patterns in the photo.
-    `seen` is False where what looks like the photo's bottom cannot be floor."""
+    """The floor of a reduced photo.
+
+    `ground` is the floor with everything that stands on it, `free` its visible part, and `likely` that part with strips
+    of what may be its far end. `edges` are those of objects and patterns in the photo. `seen` is False if what looks
+    like the photo's bottom cannot be floor.
+    """
 
     ground: Mask
     free: Mask
@@ -58,10 +61,10 @@ class Floor:
 
 
 class _Regions(NamedTuple):
-    """`labels` (h, w), and for each label its area in pixels, its color and its width and height in pixels.
+    """`labels` (h, w), and for each label its area in pixels, its color, and its width and height in pixels.
 
-    The color is CIELAB with the tint that it would have at middle lightness, which light and shade leave alone. Label 0
-    stands for no region: its area is 0.
+    The color is CIELAB with the tint at middle lightness, which light and shade do not change. Label 0 is no region:
+    its area is 0.
     """
 
     labels: NDArray[np.int32]
@@ -90,7 +93,7 @@ class _Regions(NamedTuple):
 
 
 def find_floor(pixels: Pixels, camera: Camera) -> Floor:
-    """Return the floor in `pixels`, which should be a few hundred wide; `camera` has their size."""
+    """Return the floor in `pixels`, which should be a few hundred pixels wide; `camera` is scaled to their size."""
     smooth = cv2.bilateralFilter(pixels, 7, 20, 3).astype(np.float32) / 255
     lab = cast(Lab, cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB))
     floor, ground = _floor_and_ground(lab, camera)
@@ -106,8 +109,11 @@ def find_floor(pixels: Pixels, camera: Camera) -> Floor:
 
 
 def _farther(pixels: Pixels, lab: Lab, free: Mask, camera: Camera) -> Mask:
-    """Return the floor beyond `free` up to the wall, strip by strip: light changes with the distance, so the floor's
-    far part may look unlike its near part, and like what lies between."""
+    """Return the floor beyond `free` up to the wall, strip by strip.
+
+    Light changes with distance, so the far part of a floor may look unlike its near part, and like what lies
+    between.
+    """
     height, width = free.shape
     beyond = np.zeros_like(free)
     for left, right in pairwise(np.linspace(0, width, _STRIPS + 1).astype(int).tolist()):
@@ -127,20 +133,21 @@ def _farther(pixels: Pixels, lab: Lab, free: Mask, camera: Camera) -> Mask:
 
 
 def _alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
-    """Return True if two CIELAB colors may be of one floor at two distances."""
+    """Return True if two CIELAB colors may belong to one floor at two distances."""
     apart = evenly_lit(one.astype(np.float64)) - evenly_lit(other.astype(np.float64))
     return float(np.hypot(apart[1], apart[2])) < _FAR_TINT and abs(float(apart[0])) < _FAR_SHADE
 
 
 def _floor_and_ground(lab: Lab, camera: Camera) -> tuple[Mask, Mask]:
-    """Return the visible floor and the ground: the convex hull of what is surely floor, since most rooms are convex."""
+    """Return the visible floor and the ground: the convex hull of what is certainly floor, since most rooms are
+    convex."""
     regions = _split(lab)
     shape = regions.labels.shape
     touching = np.bincount(regions.labels[-max(2, shape[0] // 40) :].ravel(), minlength=len(regions.area))
     touching[0] = 0
     low = regions.share(_below(shape, camera.horizon)) > _BELOW
     low &= (touching > 0) | (regions.width > regions.height)
-    if not touching[low].any():  # a backdrop without an edge, or a wall right before the camera
+    if not touching[low].any():  # a backdrop without an edge, or a wall right in front of the camera
         most = regions.mask(touching > 0.1 * touching.sum())
         return most, _below(shape, (max(camera.horizon, 0) + shape[0]) / 2)
     seeds = _seeds(regions, touching * low)
@@ -152,8 +159,8 @@ def _floor_and_ground(lab: Lab, camera: Camera) -> tuple[Mask, Mask]:
 
 
 def _seeds(regions: _Regions, touching: NDArray[np.intp]) -> _Chosen:
-    """Return the regions at the photo's bottom that look like most of it; `touching` is how many of its pixels each
-    has."""
+    """Return the regions at the photo's bottom that look like most of it; `touching` is the number of its pixels in
+    each."""
     rivals = [regions.like(regions.only(int(one)), _LIKE) for one in np.flatnonzero(touching)]
     return max(rivals, key=lambda alike: int(touching[alike].sum())) & (touching > 0)
 
@@ -176,7 +183,7 @@ def _without_joints(floor: Mask) -> Mask:
 
 
 def _split(lab: Lab) -> _Regions:
-    """Return the regions of at least a few pixels, the largest first; watershed gives them the pixels between."""
+    """Return the regions of at least a few pixels, the largest first; watershed assigns the pixels between them."""
     steep = _steepness(lab)
     count, labels, stats, _ = cv2.connectedComponentsWithStats((steep < _PLAIN).astype(np.uint8), connectivity=4)
     order = np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:_MOST] + 1
@@ -195,7 +202,7 @@ def _steepness(lab: Lab) -> NDArray[np.float32]:
 
 
 def _without_lines(labels: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return `labels` with the lines that watershed leaves between regions given to one of them."""
+    """Return `labels` with the lines that watershed leaves between regions assigned to one of them."""
     for _ in range(2):
         grown = cv2.dilate(labels.astype(np.float32), np.ones((3, 3), np.uint8)).astype(np.int32)
         labels = np.where(labels > 0, labels, grown)
@@ -213,7 +220,7 @@ def _measured(labels: NDArray[np.int32], lab: Lab, count: int) -> _Regions:
 
 
 def _extent(labels: NDArray[np.int32], places: NDArray[np.intp], count: int) -> Numbers:
-    """Return how many columns (or rows) each label spans, from the column (or row) of each pixel."""
+    """Return the number of columns (or rows) that each label spans, given the column (or row) of each pixel."""
     first, last = np.full(count, np.iinfo(np.intp).max), np.full(count, -1, np.intp)
     np.minimum.at(first, labels, places)
     np.maximum.at(last, labels, places)
@@ -221,8 +228,8 @@ def _extent(labels: NDArray[np.int32], places: NDArray[np.intp], count: int) -> 
 
 
 def _contrasts(regions: _Regions, lab: Lab) -> Numbers:
-    """Return the mean difference in CIELAB across the border of each two regions (n, n), infinite where they have
-    none."""
+    """Return the mean CIELAB difference across the border of each pair of regions (n, n), infinite if they have no
+    border."""
     count = len(regions.area)
     sums, pairs = np.zeros(count * count), np.zeros(count * count)
     for near, far in ((np.s_[:-_BORDER], np.s_[_BORDER:]), (np.s_[:, :-_BORDER], np.s_[:, _BORDER:])):
@@ -235,7 +242,7 @@ def _contrasts(regions: _Regions, lab: Lab) -> Numbers:
 
 
 def _grown(seeds: _Chosen, candidates: _Chosen, bonds: Mask) -> _Chosen:
-    """Return `seeds` and the candidates bound to them, also through one another; `bonds` is (n, n)."""
+    """Return `seeds` and the candidates connected to them, directly or through each other; `bonds` is (n, n)."""
     joined, new = seeds, seeds
     while new.any():
         new = candidates & ~joined & bonds[new].any(axis=0)

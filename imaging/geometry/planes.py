@@ -1,6 +1,6 @@
 """Planes of a room in a photo: the floor that a rug lies in, and walls, frontal or receding.
 
-The room is taken to be a box whose horizontal edges have two directions at a right angle (a Manhattan world: Coughlan
+The room is assumed to be a box whose horizontal edges have two directions at a right angle (a Manhattan world: Coughlan
 and Yuille, ICCV 1999). A rectangle of known size in such a plane is projected corner by corner, and the four corners
 give the homography of the product's picture.
 """
@@ -18,7 +18,7 @@ from imaging.geometry.walls import FARTHEST_WALL_CM, floor_end, wall_distance
 from imaging.picture import Pixels, Point, scaled_size
 
 Corners = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
-"""Pixels (x, y) of a rectangle's corners: left top, right top, right bottom, left bottom of the product's picture."""
+"""Pixels (x, y) of a rectangle's corners: top left, top right, bottom right, bottom left of the product's picture."""
 
 _WORKING_SIZE = 1024  # pixels of the longer side in which edges are looked for
 CEILING_CM = 250.0
@@ -43,23 +43,25 @@ _BESIDE = 0.06  # of the photo's width: columns on both sides of a point in whic
 
 @dataclass(frozen=True)
 class Wall:
-    """A vertical plane: `distance_cm` is z of the wall behind a pixel, `angle` its direction in the floor plane, in
-    radians counterclockwise seen from above; 0 is a wall that faces the camera."""
+    """A vertical plane.
+
+    `distance_cm` is z of the wall behind a pixel. `angle` is its direction in the floor plane, in radians
+    counterclockwise seen from above; 0 is a wall that faces the camera.
+    """
 
     distance_cm: float
     angle: float
 
 
 def room_angle(pixels: Pixels, camera: Camera) -> float:
-    """Return how far the room's depth direction is turned counterclockwise from the camera's, seen from above, within
-    ±45 degrees in radians; 0 where the photo does not tell."""
+    """Return the angle in radians by which the room's depth direction is turned from the camera's, counterclockwise
+    seen from above, within ±45 degrees; 0 if the photo does not show it."""
     segments, shrink = _segments_of(pixels, camera)
     return _angle(segments, camera.scaled(shrink))
 
 
 def rug_corners(camera: Camera, near: Point, width_cm: float, depth_cm: float, angle: float) -> Corners | None:
-    """Return the corners of a rug whose near edge has its middle at the pixel `near`; None where the camera cannot see
-    it, above the horizon."""
+    """Return the corners of a rug whose near edge is centered at the pixel `near`; None above the horizon."""
     if near[1] + 0.5 <= camera.horizon + 1:
         return None
     x, z = camera.on_floor(np.array([near[0] + 0.5]), np.array([near[1] + 0.5]))
@@ -71,7 +73,7 @@ def rug_corners(camera: Camera, near: Point, width_cm: float, depth_cm: float, a
 
 
 def wall_corners(camera: Camera, center: Point, width_cm: float, height_cm: float, wall: Wall) -> Corners | None:
-    """Return the corners of a picture whose center is seen at a pixel, hung in the plane of `wall`."""
+    """Return the corners of a picture centered at a pixel and hung in the plane of `wall`."""
     right, up = camera.slants(center[0] + 0.5, center[1] + 0.5)
     z, x, y = wall.distance_cm, right * wall.distance_cm, camera.height_cm + up * wall.distance_cm
     across = np.array([-1, 1, 1, -1]) * width_cm / 2
@@ -80,8 +82,8 @@ def wall_corners(camera: Camera, center: Point, width_cm: float, height_cm: floa
 
 
 def wall_at(pixels: Pixels, camera: Camera, point: Point) -> Wall:
-    """Return the wall at a pixel: the one at the back, or a side wall where edges near the pixel lead to the vanishing
-    point of the room's depth."""
+    """Return the wall at a pixel: the back wall, or a side wall if edges near the pixel lead to the vanishing point of
+    the room's depth."""
     segments, shrink = _segments_of(pixels, camera)
     reduced = camera.scaled(shrink)
     angle = _angle(segments, reduced)
@@ -114,8 +116,8 @@ def _segments_of(pixels: Pixels, camera: Camera) -> tuple[Segments, float]:
 
 
 def _angle(segments: Segments, camera: Camera) -> float:
-    """Return the angle that most edges above the horizon agree with: on walls and ceilings there are no tiles laid
-    diagonally. Where there are too few edges, those below count as well."""
+    """Return the angle that most edges above the horizon agree with, where no tiles are laid diagonally. If there are
+    too few, edges below the horizon count as well."""
     center = np.array(camera.size) / 2
     away = segments.middle[:, 1] + center[1] - camera.horizon  # rows below the horizon
     lean = np.arctan2(np.abs(segments.direction[:, 1]), np.abs(segments.direction[:, 0]))
@@ -163,13 +165,13 @@ def _side_distance(
 
 
 def _across(camera: Camera, columns: Numbers, rows: Numbers, angle: float) -> tuple[Numbers, Numbers]:
-    """Return the components of rays across the room and upwards, for each cm of z."""
+    """Return the components of rays across the room and upwards, per cm of z."""
     right, up = camera.ray(columns, rows)
     return right * np.cos(angle) + np.sin(angle), up
 
 
 def _is_receding(segments: Segments, camera: Camera, point: tuple[float, float], angle: float) -> bool:
-    """Return True if most edges near a pixel lead into the room's depth and not across it."""
+    """Return True if most edges near a pixel lead into the room's depth rather than across it."""
     size = np.array(camera.size)
     near = np.abs(segments.middle + size / 2 - np.array(point)) < _NEIGHBORHOOD * size
     segments = segments.only(np.flatnonzero(near.all(axis=1)))
@@ -193,7 +195,7 @@ def _leads(segments: Segments, camera: Camera, angle: float) -> Numbers:
 
 
 def _distance_beside(pixels: Pixels, camera: Camera, point: Point) -> float | None:
-    """Return z of the wall's foot below a pixel; None where furniture or the photo's border hides it."""
+    """Return z of the wall's foot below a pixel; None if furniture or the photo's border hides it."""
     width, height = camera.size
     reach = round(_BESIDE * width)
     end = floor_end(pixels, camera, (point[0] - reach, point[0] + reach), height)

@@ -1,7 +1,8 @@
-"""The product as a stack of discs, round or straight: all that a single cut-out tells of its third dimension.
+"""Models the product as a stack of discs, round or rectangular: all that a single cut-out tells about its third
+dimension.
 
-A deep product's footprint adds to its height in a picture taken from above, in the product photo as in the room, so
-neither height can be compared with the real one before the footprint is taken out.
+The footprint of a deep product adds to its height in a picture taken from above, in the product photo as in the room,
+so the footprint has to be removed before either height can be compared with the real one.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from imaging.geometry.camera import Camera, Numbers
 from imaging.picture import Weights, scaled_size, size_of
 
 PHOTO_PITCH = np.radians(12.0)
-"""The downward pitch of product photos in radians: shops usually look down by 5 to 20 degrees."""
+"""Downward pitch of product photos in radians: shops usually look down by 5 to 20 degrees."""
 
 _WIDTH_COUNTS = 1 / 3
 """The share of the width in the size of a photo that stands in a room. Seen from above a product is taller than its
@@ -46,7 +47,7 @@ class Solid:
     photo_rows: float
 
     def rows(self, camera: Camera, height_cm: float, distance_cm: float) -> tuple[float, float]:
-        """Return the top and bottom pixel row of the solid standing `distance_cm` before the camera."""
+        """Return the top and bottom pixel row of the solid standing `distance_cm` in front of the camera."""
         away = np.concatenate([-self.depths, self.depths]) * height_cm + distance_cm
         up = np.concatenate([self.heights, self.heights]) * height_cm
         rows = camera.project(np.zeros_like(up), up, away)[1]
@@ -60,7 +61,7 @@ class Solid:
         return float((bottom - top) ** (1 - _WIDTH_COUNTS) * by_width**_WIDTH_COUNTS)
 
     def distance(self, camera: Camera, height_cm: float, base_row: float) -> float:
-        """Return the distance of its axis in cm, at most 20 m, where its lowest pixel row is `base_row`."""
+        """Return the distance of its axis in cm, at most 20 m, if its lowest pixel row is `base_row`."""
         near = min(camera.distance(base_row), _FARTHEST_CM)
         far = near + float(self.depths.max()) * height_cm
         for _ in range(24):
@@ -69,7 +70,7 @@ class Solid:
         return far
 
     def height_in(self, camera: Camera, base_row: float, rows: float) -> float:
-        """Return the real height in cm of a product that covers `rows` pixel rows up from `base_row`."""
+        """Return the real height in cm of a product that covers `rows` pixel rows upwards from `base_row`."""
         height_cm = rows * min(camera.distance(base_row), _FARTHEST_CM) / camera.focal
         for _ in range(8):
             seen = self.photo_height(camera, height_cm, self.distance(camera, height_cm, base_row))
@@ -78,12 +79,12 @@ class Solid:
 
 
 def solid_of(alpha: Weights) -> Solid:
-    """Return the solid behind a cut-out's alpha, which is cropped to the product and taken from PHOTO_PITCH above the
+    """Return the solid of a cut-out's alpha, which is cropped to the product and seen from PHOTO_PITCH above the
     level."""
     height, width = alpha.shape
     radii, filled = _profile(alpha)
     rise = (np.arange(_SLICES) + 0.5) * height / _SLICES
-    legs = legs_of(alpha)  # they stand around the axis, though the picture shows one below the others
+    legs = legs_of(alpha)  # they stand around the axis, although the picture shows one below the others
     spread = max((abs(leg.x - 0.5) * width for leg in legs), default=0.0)
     knee = max((leg.height * height for leg in legs), default=0.0)
     radii = np.where(rise < knee, np.maximum(radii, spread), radii)
@@ -98,8 +99,10 @@ def solid_of(alpha: Weights) -> Solid:
 
 @dataclass(frozen=True)
 class Leg:
-    """A thin part that reaches the ground, in shares of the cut-out's width and height: `x` and `y` of its lowest
-    point from the top left, its `width`, and its `height`."""
+    """A thin part that reaches the ground, in shares of the cut-out's width and height.
+
+    `x` and `y` are its lowest point from the top left.
+    """
 
     x: float
     y: float
@@ -108,8 +111,7 @@ class Leg:
 
 
 def legs_of(alpha: Weights) -> list[Leg]:
-    """Return the legs of a chair or table as far as the cut-out shows them; none for a product that stands on its
-    body."""
+    """Return the legs of a chair or table that the cut-out shows; none for a product that stands on its body."""
     shrink = min(1.0, _LEG_ROWS / alpha.shape[0])
     size = scaled_size(size_of(alpha), shrink)
     solid = (cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > _COVERED).astype(np.uint8)
@@ -130,7 +132,7 @@ def _parts_below(solid: NDArray[np.uint8], row: int) -> list[Leg]:
 
 
 def _profile(alpha: Weights) -> tuple[Numbers, Numbers]:
-    """Return, from the lowest slice up, the product's reach from its middle in pixels and the solid share of it."""
+    """Return, from the lowest slice up, the product's reach from its middle in pixels and its solid share."""
     width = alpha.shape[1]
     rows = cv2.resize(alpha, (width, _SLICES), interpolation=cv2.INTER_AREA)[::-1]
     solid = rows > _COVERED
@@ -140,9 +142,12 @@ def _profile(alpha: Weights) -> tuple[Numbers, Numbers]:
 
 
 def _straightness(alpha: Weights) -> float:
-    """Return 1 where the outline of the base is a line across the picture, however tilted, or stands on its ends alone;
-    0 where it hangs below the line between its ends half as far as a round base's, or more. A pixel counts for
-    nothing."""
+    """Return how straight the outline of the base is, 0 to 1.
+
+    It is 1 if the outline is a line across the picture, however tilted, or stands only on its ends. It is 0 if the
+    outline hangs below the line between its ends by half as much as a round base's, or more. A single pixel counts for
+    nothing.
+    """
     height, width = alpha.shape
     covered = alpha > _COVERED
     rise = np.where(covered.any(axis=0), covered[::-1].argmax(axis=0), height)
@@ -158,7 +163,7 @@ def _straightness(alpha: Weights) -> float:
 
 
 def _rim(rise: Numbers, depths: Numbers, limit: float) -> float:
-    """Return how many rows of a picture taken from above belong to the front half of the lowest disc's outline, or the
+    """Return the rows of a picture taken from above that belong to the front half of the lowest disc's outline, or the
     back half of the highest one's: that half is an ellipse, sin(pitch) as high as it is deep."""
     rim = (depths * np.sin(PHOTO_PITCH) >= rise) & (rise < limit)
     return float(rise[rim].max(initial=0))

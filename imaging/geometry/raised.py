@@ -1,9 +1,9 @@
-"""Whether a point of a room photo lies on a table or another raised top, and not on the floor.
+"""Tells if a point of a room photo lies on a table or another raised top rather than on the floor.
 
-The near edge of a top is long, straight and about level, and what is seen below it, a darker front or the dark under
+The near edge of a top is long, straight and about level, and what is visible below it, a darker front or the dark under
 the table, looks neither like the top nor like the floor at the photo's bottom. The near edge of a rug has floor below
-it, and floors have no such edges. Measured in 15 real rooms: 16 of 35 points on seven tables are told to be raised, and
-none of 71 points on floors and rugs.
+it, and floors have no such edges. Measured in 15 real rooms: 16 of 35 points on seven tables are recognized as raised,
+and none of 71 points on floors and rugs.
 """
 
 from collections.abc import Iterator
@@ -74,7 +74,7 @@ def front_edge(pixels: Pixels, point: Point, lowest_row: float) -> Edge | None:
 def _view(pixels: Pixels) -> tuple[Pixels, float]:
     """Return the smoothed reduced photo and the factor by which it was reduced."""
     shrink = min(1.0, _VIEW / max(pixels.shape[:2]))
-    step = max(1, int(0.5 / shrink))  # of a large photo every second, third, ... pixel is enough
+    step = max(1, int(0.5 / shrink))  # every second, third, ... pixel of a large photo is enough
     size = scaled_size(size_of(pixels), shrink)
     small = cast(Pixels, cv2.resize(pixels[::step, ::step], size, interpolation=cv2.INTER_AREA))
     return cast(Pixels, cv2.bilateralFilter(small, 5, 20, 3)), shrink
@@ -115,7 +115,8 @@ def _joined(piece: Numbers, others: Numbers, gap: float) -> tuple[float, float]:
 
 
 def _is_front(lab: Numbers, x: float, y: float, edge: float) -> bool:
-    """Return True if the point's color goes on to the edge, and below it is a darker front that is no floor."""
+    """Return True if the point's color continues to the edge, and below the edge is a darker front that is not
+    floor."""
     top, border = _color(lab, x, y - 3, y + 4), _color(lab, x, edge - 5, edge - 1)
     front, bottom = _color(lab, x, edge + 2, edge + 6), _color(lab, x, len(lab) - 8, len(lab))
     tint, lightness = _difference(top, border)

@@ -1,4 +1,4 @@
-"""Vanishing points: where the images of straight edges meet that are parallel in the room.
+"""Finds vanishing points: where the images of straight edges that are parallel in the room meet.
 
 Horizontal edges meet on the horizon (Criminisi, Reid, Zisserman, "Single View Metrology", IJCV 2000). Upright edges
 meet below the picture of a camera that looks down, and are parallel in that of a level one. Coordinates are pixels from
@@ -43,7 +43,7 @@ class Segments(NamedTuple):
 
     @property
     def rise(self) -> Numbers:
-        """How much a segment tells of the horizon: level ones agree with any point beside them."""
+        """How much each segment tells about the horizon: a level one agrees with any point beside it."""
         return self.length * np.abs(self.direction[:, 1])
 
     def only(self, chosen: NDArray[np.intp]) -> "Segments":
@@ -51,8 +51,8 @@ class Segments(NamedTuple):
 
 
 class VanishingPoint(NamedTuple):
-    """A vanishing point (x, y), the length of the edges that meet there, the variance of its y in pixels, and which of
-    the segments meet there."""
+    """A vanishing point (x, y), the length of the edges that meet there, the variance of its y in pixels, and the
+    segments that meet there."""
 
     point: Numbers
     support: float
@@ -61,8 +61,11 @@ class VanishingPoint(NamedTuple):
 
 
 class Uprights(NamedTuple):
-    """Where the room's upright edges lead: their lean from the picture's columns at the center in radians, positive
-    where the picture is turned clockwise, and the inverse row at which they meet, 0 where they are parallel."""
+    """Directions of the room's upright edges.
+
+    `roll` is their lean from the picture's columns at the center in radians, positive if the picture is turned
+    clockwise. `inverse_row` is 1 over the row at which they meet, 0 if they are parallel.
+    """
 
     roll: float
     inverse_row: float
@@ -89,7 +92,7 @@ def turned(segments: Segments, angle: float) -> Segments:
 
 
 def find_uprights(segments: Segments, long_side: float) -> Uprights | None:
-    """Return where most of the upright edges lead; None where there are too few, or too few of them agree.
+    """Return where most of the upright edges lead; None if there are too few, or too few of them agree.
 
     An edge at (x, y) that leads to (X, Y) leans dx/dy = (X - x) / (Y - y), which is linear in X/Y and 1/Y. Pairs of
     edges, drawn by their length, propose both; least squares over the edges that agree refines the best proposal.
@@ -116,8 +119,7 @@ def find_uprights(segments: Segments, long_side: float) -> Uprights | None:
 
 
 def _proposals(lean: Numbers, across: Numbers, length: Numbers, long_side: float) -> tuple[Numbers, Numbers]:
-    """Return the lean at the center and the inverse row that pairs of upright edges lead to, and those of a level
-    camera."""
+    """Return the lean at the center and the inverse row of pairs of upright edges, and those of a level camera."""
     one, other = np.random.default_rng(0).choice(len(length), (2, _TRIALS), p=length / length.sum())
     apart = across[one] - across[other]
     usable = np.abs(apart) > 0.08 * long_side
@@ -129,7 +131,7 @@ def _proposals(lean: Numbers, across: Numbers, length: Numbers, long_side: float
 
 
 def find_horizontals(segments: Segments, long_side: float, height: float) -> list[VanishingPoint]:
-    """Return the vanishing point with the longest edges, and where there is one the second on the same horizon."""
+    """Return the vanishing point with the longest edges and, if there is one, a second on the same horizon."""
     angle = np.arctan2(np.abs(segments.direction[:, 1]), np.abs(segments.direction[:, 0]))
     oblique = segments.only(np.flatnonzero((angle > _LEVEL) & (angle < np.pi / 2 - _UPRIGHT)))
     rows = _ROWS[0] * height, _ROWS[1] * height
@@ -144,7 +146,7 @@ def find_horizontals(segments: Segments, long_side: float, height: float) -> lis
 
 
 def _vanishing(segments: Segments, long_side: float, reach: float, rows: tuple[float, float]) -> VanishingPoint | None:
-    """Return the point between two rows, at most `reach` to the side, where the longest edges meet; None where too few
+    """Return the point between two rows, at most `reach` to the side, where the longest edges meet; None if too few
     do."""
     voters = segments.only(np.argsort(-segments.length, kind="stable")[:_VOTERS])
     candidates = _crossings(voters)
@@ -176,8 +178,8 @@ def _normals(segments: Segments) -> Numbers:
 
 
 def _misfit(segments: Segments, points: Numbers) -> Numbers:
-    """Return the sine of the angle (points, segments) between each segment and the line from its middle to each point;
-    1 where the point lies on the segment itself, which then meets nothing there."""
+    """Return the sine of the angle (points, segments) between each segment and the line from its middle to each point.
+    It is 1 if the point lies on the segment itself, which then meets nothing there."""
     normals, middle = _normals(segments), segments.middle
     across = np.abs(points @ normals.T - (normals * middle).sum(axis=1))
     square = (points**2).sum(axis=1)[:, None] - 2 * points @ middle.T + (middle**2).sum(axis=1)

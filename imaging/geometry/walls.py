@@ -1,4 +1,4 @@
-"""The walls of a room photo: the row where the floor ends at a wall, or at whatever stands before it."""
+"""Finds the walls of a room photo: the row where the floor ends at a wall, or at an object in front of it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -45,10 +45,11 @@ _SHADE = 30.0  # CIELAB lightness: between a floor's sunlit and shaded parts
 
 
 def floor_end(pixels: Pixels, camera: Camera, columns: tuple[int, int], foot: int) -> int | None:
-    """Return the first row of floor under the wall behind row `foot`, judged over some columns; None if nothing tells.
+    """Return the first row of floor below the wall behind row `foot`, judged over some columns; None if it is not
+    visible.
 
-    Wall is what is seen at the horizon, floor what lies at the foot and below it: the floor ends where rows first look
-    like the latter and unlike the former. Medians over the columns take no notice of joints and table legs.
+    Wall is what appears at the horizon, and floor what appears at the foot and below it: the floor ends where rows
+    first look like the latter and unlike the former. Medians over the columns ignore joints and table legs.
     """
     return floor_ends(pixels, camera, columns, (foot,))[0]
 
@@ -154,7 +155,7 @@ def _row_colors(piece: Pixels) -> Numbers:
 
 
 def _like_floor(rows: Numbers, floor: Numbers) -> NDArray[np.bool_]:
-    """Return True for each row that could be of one floor with the first, the middle or the last row of `floor`."""
+    """Return True for each row that could belong to one floor with the first, the middle or the last row of `floor`."""
     samples = evenly_lit(floor[[0, len(floor) // 2, -1]])
     difference = np.abs(evenly_lit(rows)[:, None] - samples)
     tint = np.hypot(difference[..., 1], difference[..., 2])
@@ -162,11 +163,11 @@ def _like_floor(rows: Numbers, floor: Numbers) -> NDArray[np.bool_]:
 
 
 def _first_run(marked: NDArray[np.bool_]) -> int | None:
-    """Return the index of the first of _RUN consecutive marked rows, None where there is none."""
+    """Return the index of the first of _RUN consecutive marked rows, or None."""
     runs = np.convolve(marked, np.ones(_RUN, np.int64), mode="valid") == _RUN
     return int(runs.argmax()) if runs.any() else None
 
 
 def evenly_lit(colors: Numbers) -> Numbers:
-    """Return CIELAB colors with the tint they would have at middle lightness: in the shade it is weaker."""
+    """Return CIELAB colors with the tint they would have at middle lightness: it is weaker in the shade."""
     return colors * [1, 0, 0] + colors * [0, 50, 50] / np.where(colors[..., :1] > 15, colors[..., :1], 15)

@@ -16,7 +16,8 @@ class Checkpoint:
     """A transformer and its sampling.
 
     `adapters` names the LoRAs that can be added to its weights or subtracted from them, `fused` the one that is part of
-    the weights, and `task` the one that every edit with a guide adds."""
+    the weights, and `task` the one that every edit with a guide adds.
+    """
 
     profile: Profile
     transformer: QwenImageTransformer2DModel

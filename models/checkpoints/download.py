@@ -1,7 +1,8 @@
 """Downloads and verifies the weights that the settings name, so that no GPU has to wait for them.
 
 `python -m models.checkpoints.download` needs no GPU and does not import torch. Files already on the machine are
-kept."""
+kept.
+"""
 
 import logging
 import sys

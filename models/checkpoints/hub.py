@@ -23,7 +23,8 @@ BLOCK_BYTES = 512
 def cached(cache: Path, repo: str, revision: str | None) -> list[Path]:
     """Return the snapshots of a repository in a cache folder that match `revision`, complete or not.
 
-    Without a revision, the snapshot that `main` points to comes first. The platform's cache has lower-case names."""
+    Without a revision, the snapshot that `main` points to comes first. The platform's cache has lower-case names.
+    """
     wanted = f"models--{repo.replace('/', '--')}".lower()
     stores = [folder for folder in cache.iterdir() if folder.name.lower() == wanted] if cache.is_dir() else []
     return [snapshot for store in sorted(stores) for snapshot in _snapshots(store, revision) if snapshot.is_dir()]

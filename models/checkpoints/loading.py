@@ -177,7 +177,8 @@ def _built(source: Source, plan: Plan, dtype: torch.dtype, device: str) -> QwenI
     """Return the transformer without weights, on the meta device.
 
     If bitsandbytes quantizes its weights or they are spread over several GPUs while being read, it has its weights
-    already."""
+    already.
+    """
     folder = source.folder
     config = QwenImageTransformer2DModel.load_config(folder, subfolder="transformer")
     with init_empty_weights():
@@ -266,7 +267,8 @@ def fuse_and_shrink(checkpoint: Checkpoint, plan: Plan, device: str) -> Checkpoi
     """Return a checkpoint with its LoRA fused, its modulation tabulated and its blocks quantized as planned.
 
     Tables are computed from fused weights before quantization, which keeps them exact. Work proceeds block by block, so
-    that only one block at a time is on the GPU at full size."""
+    that only one block at a time is on the GPU at full size.
+    """
     transformer, tables, steps = checkpoint.transformer, None, frozenset[int]()
 
     def settle(part: torch.nn.Module) -> None:

@@ -1,7 +1,8 @@
 """Tabulates the modulation of the transformer's blocks.
 
 A third of the transformer's weights only map the timestep to this modulation. For schedules with fixed timesteps the
-outputs are stored and the weights dropped."""
+outputs are stored and the weights dropped.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

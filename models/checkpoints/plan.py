@@ -1,6 +1,7 @@
 """Plans what a GPU loads: the precision of each part of a checkpoint, and the memory it takes.
 
-`python -m models.checkpoints.plan` prints the plans of every profile on common GPUs."""
+`python -m models.checkpoints.plan` prints the plans of every profile on common GPUs.
+"""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -65,7 +66,8 @@ class Plan:
 
     `resident` and `peak` are bytes of GPU memory; the peak is estimated for an edit of 1024x1024 with two references.
     `host` is the main memory that the weights occupy while loading, mapped from their files; `disk` is the size of the
-    files."""
+    files.
+    """
 
     profile: str
     transformer: str
@@ -110,7 +112,8 @@ def make_plan(
     """Return the most exact plan that fits, and among equals the one that serves most qualities.
 
     With the qualities `fast` it is the fastest one. `transformers` is 2 with an additional text-to-image checkpoint.
-    Raises SettingsError with the sizes if none fits."""
+    Raises SettingsError with the sizes if none fits.
+    """
     room = int(card.memory * USABLE) * (card.count if device_map == "balanced" else 1)
     plans = list(
         _plans(profile, _precisions(profile, precision, card, device_map), device_map, transformers, qualities)
@@ -168,7 +171,8 @@ def _savings(
     """Return the pairs (tabulated, LoRAs) to consider.
 
     A LoRA is fused before quantization to eight bits and never into nf4. Only the fixed timesteps of a few-step
-    schedule are tabulated; with eight bits the modulation is always tabulated if possible."""
+    schedule are tabulated; with eight bits the modulation is always tabulated if possible.
+    """
     if profile.transformer_file:
         return [(True, "merged")]
     if profile.schedules["fast"].lora is None:

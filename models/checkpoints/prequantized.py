@@ -2,7 +2,8 @@
 
 Two layouts are in use: each fp8 weight `X.weight` has its scale in `X.weight_scale` (LightX2V) or `X.scale_weight`
 (ComfyUI, whose names may begin with `model.diffusion_model.`), one for the whole weight or one per row. Weights in fp8
-without scales are refused: with few-step LoRAs they are reported to leave lines in the picture."""
+without scales are refused: with few-step LoRAs they are reported to leave lines in the picture.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,8 @@
 """Linear layers in eight bits: weights with one scale per row and, if the GPU multiplies fp8, tokens with one scale
 each.
 
-Quantizing the tokens is memory traffic that sixteen bits do not need, so it takes few passes."""
+Quantizing the tokens is memory traffic that sixteen bits do not need, so it takes few passes.
+"""
 
 import logging
 from functools import cache
@@ -30,7 +31,8 @@ class EightBitLinear(nn.Module):
     """Replaces a linear layer.
 
     With `computes` the product itself is in fp8, in half the time of bf16. Otherwise the weights are widened for the
-    product, for which int8 is more exact and works on every GPU."""
+    product, for which int8 is more exact and works on every GPU.
+    """
 
     weight: Tensor
     scale: Tensor
@@ -90,7 +92,8 @@ def is_quantizable(name: str, layer: nn.Module) -> bool:
 def multiplies_fp8(device: torch.device) -> bool:
     """Return True if the GPU and its libraries multiply fp8 with one scale per row.
 
-    It is tried once on a small product, because cuBLAS does not support it on every architecture with fp8."""
+    It is tried once on a small product, because cuBLAS does not support it on every architecture with fp8.
+    """
     if device.type != "cuda" or torch.cuda.get_device_capability(device) < ADA:
         return False
     try:

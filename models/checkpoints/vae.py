@@ -1,7 +1,8 @@
 """Adapts the VAE to single pictures.
 
 Its causal 3-D convolutions pad the time axis with zeros in the past, so for one frame only the last slice of a kernel
-matters: each convolution is replaced by the 2-D convolution of that slice."""
+matters: each convolution is replaced by the 2-D convolution of that slice.
+"""
 
 import torch
 from diffusers import AutoencoderKLQwenImage

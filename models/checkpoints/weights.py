@@ -1,7 +1,8 @@
 """Locates a checkpoint's files and verifies that they are complete.
 
 Any defect stops the start with one sentence that names the file and, if it is to blame, the tensor. Torch is not
-imported: files are read ahead while it is being imported."""
+imported: files are read ahead while it is being imported.
+"""
 
 import hashlib
 import json
@@ -165,7 +166,8 @@ def identity(location: str, folder: Path, parts: Sequence[str] = tuple(STEMS)) -
     """Return the repository, the revision and a hash over the names, shapes and files of all tensors, for health_check.
 
     The revision is the commit in a cache, otherwise "local". This identifies a checkpoint without reading its
-    weights."""
+    weights.
+    """
     repo, revision = _split(location)
     is_snapshot = folder.parent.name == "snapshots"
     listed = json.dumps({part: tensors(folder / part) for part in parts}, sort_keys=True)

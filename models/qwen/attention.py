@@ -13,7 +13,8 @@ class RealRotaryAttention:
     """Attention processor of a block.
 
     All attributes exist on every instance from the start: compiled code is guarded on them, and one that appeared later
-    would compile every block again."""
+    would compile every block again.
+    """
 
     def __init__(self, backend: str | None = None) -> None:
         self._attention_backend = backend

@@ -1,7 +1,8 @@
 """Encodes prompts and pictures for the transformer: embeddings of the language model and latents of the VAE.
 
 The language model's processor requires a video processor and therefore torchvision, so the few lines that insert the
-image tokens are here."""
+image tokens are here.
+"""
 
 import math
 from collections.abc import Callable, Sequence

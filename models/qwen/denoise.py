@@ -1,7 +1,8 @@
 """The denoising loop of diffusers' QwenImageEditPlusPipeline and QwenImagePipeline in one.
 
 The caller chooses the reference sizes, progress is reported at every step, and there is no state between calls. Its
-latents equal theirs bit for bit."""
+latents equal theirs bit for bit.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,8 @@ class DenoiseInputs:
 
     `words` and `against` (the negative prompt, None without guidance) are embeddings of shape (1, tokens, width).
     `references` are normalized latents of shape (1, channels, 1, height, width). Both sides of `size` are multiples of
-    16."""
+    16.
+    """
 
     size: Size
     words: Tensor

@@ -1,7 +1,8 @@
 """The transformer's forward pass for one picture, without host synchronization.
 
 Rotary positions, the reference mask and the projected prompt are computed once per picture. Equal to diffusers' forward
-pass bit for bit."""
+pass bit for bit.
+"""
 
 from collections.abc import Sequence
 from math import prod

@@ -37,7 +37,8 @@ def edit_prompt(products: Sequence[tuple[str, str]], instructions: str, replaces
     """Return the prompt for a photo into which the compositor has pasted the products.
 
     Picture 1 is that photo; Picture 2 and the following are the products. `products` holds each product's name, which
-    may be empty, and surface. `replaces` names the object that they replace."""
+    may be empty, and surface. `replaces` names the object that they replace.
+    """
     wish = f" The customer's wish: {instructions}" if instructions else ""
     if len(products) == 1:
         [(name, surface)] = products
@@ -70,7 +71,8 @@ def words_prompt(instructions: str, name: str, height_cm: float | None) -> str:
 def layout_prompt(instructions: str, size: Size, name: str = "") -> str:
     """Return the question for a layout; its answer is a `schemas.reply.Reply`.
 
-    Picture 1 is the room, of `size` in pixels, and Picture 2 the product."""
+    Picture 1 is the room, of `size` in pixels, and Picture 2 the product.
+    """
     wish = _quoted(instructions) or "anywhere it looks at home"
     title = f' The shop calls it "{_quoted(name)}".' if name else ""
     return (

@@ -31,7 +31,8 @@ def choose(checkpoint: Checkpoint, sampling: Sampling) -> Chosen:
     """Return the schedule for `sampling`.
 
     Requested steps and guidance override those of the quality. Guidance is never combined with a few-step LoRA. A
-    quality that the plan cannot serve is replaced by the nearest one that it can."""
+    quality that the plan cannot serve is replaced by the nearest one that it can.
+    """
     schedules, served = checkpoint.profile.schedules, qualities(checkpoint)
     quality, warnings = sampling.quality, []
     wants_guidance = (sampling.true_cfg_scale or 1) > 1

@@ -1,6 +1,7 @@
 """Every plan at full size on the meta device: shapes, types and devices fit, and the sizes are those of the plan.
 
-Workspaces of libraries, fragmentation and the choice of kernels are not seen: those need a GPU, bench/on_a_card.sh."""
+Workspaces of libraries, fragmentation and the choice of kernels are not seen: those need a GPU, bench/on_a_card.sh.
+"""
 
 import pytest
 

@@ -1,6 +1,7 @@
 """Pictures that the tiny engine painted when they were last inspected, so that no optimization changes them unnoticed.
 
-Renew them on purpose with `python -m tests.models.test_golden`."""
+Renew them on purpose with `python -m tests.models.test_golden`.
+"""
 
 from dataclasses import replace
 from pathlib import Path

@@ -56,7 +56,8 @@ def test_a_photo_without_edges_gets_the_stated_default(size: tuple[int, int]) ->
 def picket_fence(pitch: float = 0.0, roll: float = 0.0) -> tuple[Pixels, float]:
     """Return a picture of upright edges only, and the row of the horizon at its middle column.
 
-    The camera has the usual lens, looks down by `pitch` and is turned clockwise by `roll`."""
+    The camera has the usual lens, looks down by `pitch` and is turned clockwise by `roll`.
+    """
     height, width = 600, 800
     focal = FOCAL_SHARE * width
     picture = np.full((height, width, 3), 230, np.uint8)
