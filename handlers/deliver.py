@@ -31,7 +31,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class PaintingInfo:
-    """How pictures were painted from a prompt and a number of `references`."""
+    """Details of pictures painted from a prompt and a number of `references`."""
 
     engine: str
     steps: int
@@ -101,7 +101,7 @@ def _lightened(value: Any, lengths: list[int]) -> Any:
 
 
 class Wanted(Protocol):
-    """How the caller wants pictures to be sent."""
+    """The caller's choices about sending pictures."""
 
     @property
     def action(self) -> str: ...

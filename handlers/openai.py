@@ -156,7 +156,7 @@ def models(resident: Resident) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """How the pictures of an answer are sent."""
+    """The form in which the pictures of an answer are sent."""
 
     action: str
     output_format: OutputFormat

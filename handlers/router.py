@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Call:
-    """How a job arrived: everything except its input."""
+    """Everything about a received job except its input."""
 
     job_id: str
     control: Control = field(default_factory=Control)
@@ -56,7 +56,7 @@ class Call:
     fetched: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """Contents of the job's picture URLs that were already fetched."""
     store: Store | None = None
-    """Where to store pictures requested as URLs if there is no bucket."""
+    """Store for pictures requested as URLs if there is no bucket."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Router:
         return self.worker.is_worn_out
 
     def wait_until_loaded(self) -> None:
-        """Raises SettingsError if the model could not be loaded."""
+        """Wait for the model. Raises SettingsError if it could not be loaded."""
         self.worker.resident.until_loaded()
 
     def work(self, job: EditJob | GenerateJob | HealthJob, call: Call) -> dict[str, Any]:

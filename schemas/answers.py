@@ -15,7 +15,7 @@ class AnswerPart(BaseModel):
 
 
 class PaintedInfo(AnswerPart):
-    """How the pictures of one answer were made."""
+    """Details of how the pictures of one answer were made."""
 
     instructions: str = Field(description="the request's instructions")
     engine: str = Field(description="name of the checkpoint that painted, or `preview`")
@@ -35,7 +35,7 @@ class PaintedInfo(AnswerPart):
 
 
 class Scale(AnswerPart):
-    """How the product's size was found, and how accurate it is."""
+    """The source of the product's size, and its accuracy."""
 
     source: Literal["camera", "object", "usual_height", "asked"] = Field(
         description="the photo's perspective, an object of known size in it, the usual height of such products, "

@@ -215,7 +215,7 @@ class PaintedImage(AnswerPart):
 
 
 class PaintedAs(AnswerPart):
-    """How the pictures were painted, in OpenAI's terms."""
+    """Details of the painting, in OpenAI's terms."""
 
     background: Literal["opaque"] = "opaque"
     output_format: str

@@ -37,7 +37,7 @@ def test_a_key_is_asked_for_where_there_is_one(key: str | None) -> None:
 
 
 def test_a_client_can_be_made_from_it() -> None:
-    """It has short names for its verbs, descriptions of its fields, and pictures in forms as files."""
+    """The document has short names for its verbs, descriptions of its fields, and pictures in forms as files."""
     with serving(Gray) as live:
         document = httpx2.get(live.url + "/openapi.json").json()
     paths, components = document["paths"], document["components"]["schemas"]

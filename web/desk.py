@@ -41,7 +41,7 @@ PREVIEWS = 3
 """Unfinished pictures in the events of a job."""
 
 BEGIN_SECONDS = 2.0
-"""How long a stream waits for its job to begin, so that a job that cannot begin gets an HTTP error status."""
+"""Time that a stream waits for its job to begin, so that a job that cannot begin gets an HTTP error status."""
 
 WRAPPED = frozenset({"input", "id", "webhook", "policy", "s3Config"})
 """Keys of a job in the platform's form: its input and what goes with it."""

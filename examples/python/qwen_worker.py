@@ -205,8 +205,8 @@ class Patience:
     repeated."""
 
     job: float = 900
-    """From a job's submission to its end, including its time in the queue. A Server stops the job when its caller hangs
-    up."""
+    """Time from a job's submission to its end, including its time in the queue. A Server stops the job when its caller
+    hangs up."""
     reply: float = 30
     tries: int = 6
     pause: float = 0.5

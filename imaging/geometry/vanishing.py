@@ -43,7 +43,7 @@ class Segments(NamedTuple):
 
     @property
     def rise(self) -> Numbers:
-        """How much each segment tells about the horizon: a level one agrees with any point beside it."""
+        """Weight of each segment as evidence for the horizon: a level one agrees with any point beside it."""
         return self.length * np.abs(self.direction[:, 1])
 
     def only(self, chosen: NDArray[np.intp]) -> "Segments":

@@ -1,4 +1,4 @@
-"""Compute how a placed product dims its surroundings in the photo."""
+"""Computes how a placed product dims its surroundings in the photo."""
 
 from typing import cast
 

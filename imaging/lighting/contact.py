@@ -1,4 +1,4 @@
-"""Find where a cut-out touches the ground, and darken the ground around these places."""
+"""Finds where a cut-out touches the ground, and darkens the ground around these places."""
 
 from dataclasses import dataclass
 from typing import cast

@@ -1,4 +1,4 @@
-"""Estimate a room's light from one photo: its direction, brightness and color temperature."""
+"""Estimates a room's light from one photo: its direction, brightness and color temperature."""
 
 from dataclasses import dataclass
 from typing import cast

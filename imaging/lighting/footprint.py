@@ -24,7 +24,8 @@ _LEG_POINTS = 8  # corners of a leg's outline
 
 @dataclass(frozen=True, eq=False)
 class Standing:
-    """What stands on the floor: the `body` that blocks light, and the outlines (n, 2) in pixels of where it touches."""
+    """A product standing on the floor: the `body` that blocks light, and the outlines (n, 2) in pixels of where it
+    touches."""
 
     body: list[Stack]
     touching: list[NDArray[np.float32]]
@@ -48,7 +49,7 @@ def standing(product: CutOut, placement: Placement) -> Standing:
 
 
 def footprint(product: CutOut, placement: Placement) -> NDArray[np.float32]:
-    """Return the outline (n, 2) in pixels of the ground that the product covers, legs and what is between them."""
+    """Return the outline (n, 2) in pixels of the ground that the product covers: its legs and the area between them."""
     return _seen(_footprint(placement, touching_runs(product.alpha)), placement)
 
 

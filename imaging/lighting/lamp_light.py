@@ -1,4 +1,4 @@
-"""Detect a lampshade in a cut-out and compute how the lit lamp brightens the wall and floor around it."""
+"""Detects a lampshade in a cut-out and computes how the lit lamp brightens the wall and floor around it."""
 
 from typing import cast
 

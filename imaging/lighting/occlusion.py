@@ -1,8 +1,8 @@
-"""Compute the shadow of a solid on a floor or a wall: contact shadow, penumbra and cast shadow in one.
+"""Computes the shadow of a solid on a floor or a wall: contact shadow, penumbra and cast shadow in one.
 
-The light is a few dozen points, a ball for the room's source and a dome for the rest. The solid's discs are projected
-through each point onto the plane, and a spot of the plane is as dark as the share of its light that is blocked: sampled
-ambient occlusion (Zhukov, Iones, Kronin, EGWR 1998).
+The light is a few dozen points: a ball for the room's source and a dome for the rest. The solid's discs are projected
+through each point onto the plane, and a point of the plane is as dark as the share of its light that is blocked:
+sampled ambient occlusion (Zhukov, Iones, Kronin, EGWR 1998).
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Adapt a product's brightness and warmth to the room's light; nothing else about it changes."""
+"""Adapts a product's brightness and warmth to the room's light; nothing else about it changes."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Detect direct sun on the floor around a product and the direction it comes from.
+"""Detects direct sun on the floor around a product and the direction it comes from.
 
 A window's upright bars throw shadow edges along the sun's direction over the floor, so the strongest light edge that
 points towards the window gives the direction in which the product's own shadow falls.

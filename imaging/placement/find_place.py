@@ -1,6 +1,6 @@
-"""The place in a room that words choose by surface, side, depth or corner, or a free one.
+"""Finds the position in a room that words choose by surface, side, depth or corner, or a free one.
 
-Nothing else is looked for in the photo: no furniture, no window, no table.
+The photo is not searched for furniture, windows or tables.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,8 @@ _TABLE_SHARE = 0.55  # from the horizon to the last row: where a table top usual
 
 @dataclass(frozen=True)
 class FoundPlace:
-    """The bottom center of a product, or on a wall its center. `seen` is False where that surface was not seen."""
+    """The bottom center of a product, or its center on a wall. `seen` is False if that surface was not found in the
+    photo."""
 
     point: Point
     surface: Surface
@@ -32,8 +33,11 @@ class FoundPlace:
 
 
 def find_place(pixels: Pixels, camera: Camera, words: Words) -> FoundPlace:
-    """Return the best place for `words`, on the floor if they name no surface: inside the photo, and on the floor below
-    the horizon. No table is looked for: on one the place is never `seen`."""
+    """Return the best position for `words`, on the floor if they name no surface.
+
+    It is inside the photo, and on the floor it is below the horizon. Tables are not searched for: a position on one is
+    never `seen`.
+    """
     surface = words.surface or "floor"
     shrink = min(1.0, _SIZE / max(pixels.shape[:2]))
     reduced = camera.scaled(shrink)
@@ -59,12 +63,12 @@ def _inside(column: float, row: float, camera: Camera, surface: Surface) -> Poin
 
 
 def _free_wall(pixels: Pixels, floor: Floor) -> Mask:
-    """Return where nothing hangs and no window shines."""
+    """Return True where nothing hangs and no window is lit."""
     return ~floor.ground & ~floor.edges & (pixels.max(axis=2) < _WINDOW)
 
 
 def _best_on_wall(wall: Mask, floor: Floor, camera: Camera, words: Words) -> tuple[float, float]:
-    """Return column and row on the wall at the back, at eye height, where nothing hangs."""
+    """Return the column and row on the back wall, at eye height, where nothing hangs."""
     width = wall.shape[1]
     z = row_distance(floor, camera, 0)
     cm = z / camera.focal
@@ -85,7 +89,7 @@ def _clearance(free: Mask) -> Numbers:
 
 
 def _at_back(floor: Floor, camera: Camera) -> Mask:
-    """Return the columns between those where the ground reaches farthest; all where none is seen."""
+    """Return the columns between those where the ground reaches farthest; all of them if no ground is visible."""
     columns = np.arange(floor.ground.shape[1])
     ends = floor.ground.argmax(axis=0).astype(np.float64)
     z = camera.on_floor(columns.astype(np.float64), ends)[1]
@@ -94,7 +98,7 @@ def _at_back(floor: Floor, camera: Camera) -> Mask:
 
 
 def _from_side(columns: Numbers, width: int, side: Side) -> Numbers:
-    """Return the distance in pixels from the left or the right third or the middle quarter of the picture."""
+    """Return the distance in pixels from the left or right third, or the middle quarter, of the picture."""
     match side:
         case "left":
             return positive(columns - width / 3)
@@ -105,7 +109,7 @@ def _from_side(columns: Numbers, width: int, side: Side) -> Numbers:
 
 
 def _on_likely_table(camera: Camera, words: Words) -> tuple[float, float]:
-    """Return where tables usually are in photos: in the middle below the horizon, or in the quarter that is named."""
+    """Return where tables usually are in photos: in the middle below the horizon, or in the named quarter."""
     width, height = camera.size
     top = max(camera.horizon, 0)
     share = {"left": 0.25, "right": 0.75}.get(words.side or "", 0.5)

@@ -1,4 +1,5 @@
-"""The floor of a room from above, in cm: how free each place is, and how far it is from where words want something."""
+"""The floor of a room from above, in cm: how free each position is, and how far it is from the one that the words
+want."""
 
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ def positive(values: Numbers) -> Numbers:
 
 
 def steps_to(target: Mask) -> Numbers:
-    """Return the distance of each cell from the nearest of `target`, in cells; 0 everywhere where there is none."""
+    """Return the distance of each cell from the nearest one of `target`, in cells; 0 everywhere if there is none."""
     if not target.any():
         return np.zeros(target.shape)
     return cv2.distanceTransform((~target).astype(np.uint8), cv2.DIST_L2, 5).astype(np.float64)
@@ -34,8 +35,11 @@ def steps_to(target: Mask) -> Numbers:
 
 @dataclass(frozen=True, eq=False)
 class _FloorGrid:
-    """The floor in square cells of `cell` cm: their `x` and `z` in cm, the pixel `column` and `row` that show them,
-    whether they lie `ahead`, and whether they are `seen`: in the picture, not before it."""
+    """The floor in square cells of `cell` cm.
+
+    `x` and `z` are their positions in cm, `column` and `row` the pixels that show them. `ahead` cells are in the
+    columns of the picture and below the horizon; `seen` ones are also in its rows.
+    """
 
     floor: Floor
     camera: Camera
@@ -48,13 +52,13 @@ class _FloorGrid:
     seen: Mask
 
     def sampled(self, mask: Mask) -> Mask:
-        """Return a mask of the picture as seen from above; before the picture it goes on as it ends."""
+        """Return a mask of the picture as seen from above; below the picture it continues as it ends."""
         height, width = mask.shape
         rows, columns = self.row.clip(0, height - 1).astype(np.intp), self.column.clip(0, width - 1).astype(np.intp)
         return mask[rows, columns] & self.ahead
 
     def from_cells(self, target: Mask) -> Numbers:
-        """Return how far in cm each cell is from the nearest of `target`."""
+        """Return the distance in cm of each cell from the nearest one of `target`."""
         return self.cell * steps_to(target)
 
     def from_point(self, x: float, z: float) -> Numbers:
@@ -62,7 +66,8 @@ class _FloorGrid:
 
 
 def row_distance(floor: Floor, camera: Camera, share: float) -> float:
-    """Return how far off in cm the floor is, at `share` of the way from the ground's far row to the picture's last."""
+    """Return the distance in cm of the floor at `share` of the way from the ground's far row to the picture's last
+    row."""
     rows = np.flatnonzero(floor.ground.any(axis=1))
     last = len(floor.ground) - 1
     first = float(rows[0]) if len(rows) else (max(camera.horizon, 0) + last) / 2
@@ -70,7 +75,7 @@ def row_distance(floor: Floor, camera: Camera, share: float) -> float:
 
 
 def best_on_floor(floor: Floor, camera: Camera, words: Words) -> tuple[float, float]:
-    """Return column and row of the best place to stand for `words`."""
+    """Return the column and row of the best position to stand for `words`."""
     grid = _grid(floor, camera)
     if not grid.seen.any():
         return camera.size[0] / 2, camera.size[1]
@@ -84,7 +89,7 @@ def best_on_floor(floor: Floor, camera: Camera, words: Words) -> tuple[float, fl
 
 
 def _grid(floor: Floor, camera: Camera) -> _FloorGrid:
-    """Return the grid that begins a little before the picture's last row."""
+    """Return the grid that begins slightly before the picture's last row."""
     height, width = floor.ground.shape
     cell = camera.height_cm * _CELL
     steps = np.arange(_CELLS) * cell
@@ -103,7 +108,7 @@ def _crampedness(grid: _FloorGrid) -> Numbers:
     return cramped + positive(_PLAIN - plain) + 2 * positive(_INSIDE - front)
 
 
-# How far in cm each cell is from what is said
+# Distance in cm of each cell from what the words name
 
 
 def _away(grid: _FloorGrid, words: Words) -> list[Numbers]:
@@ -120,7 +125,7 @@ def _away(grid: _FloorGrid, words: Words) -> list[Numbers]:
 
 
 def _from_side(grid: _FloorGrid, side: Side) -> Numbers:
-    """Return the distance from the left or the right third of the free floor, or the middle quarter of the picture."""
+    """Return the distance from the left or right third of the free floor, or from the middle quarter of the picture."""
     free = grid.floor.likely
     columns = np.nonzero(free)[1] if free.any() else np.arange(free.shape[1])
     match side:

@@ -1,4 +1,4 @@
-"""Flat products in the plane that carries them: rugs in the floor, pictures and mirrors in a wall."""
+"""Flat products in the plane that carries them: rugs on the floor, pictures and mirrors on a wall."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from imaging.geometry.planes import CEILING_CM, Corners, room_angle, rug_corners
 from imaging.picture import Box, Pixels, Point, Size, Weights
 
 RUG_WIDTH_CM = 230.0
-"""The usual width of a rug in a living room; its depth follows from the photo's shape."""
+"""Usual width of a rug in a living room; its depth follows from the photo's shape."""
 
 _NEAREST_CM = 60.0
 _FRONTAL = np.radians(2.0)  # walls turned by less are hung without perspective: the room's angle is no surer
@@ -31,7 +31,7 @@ _SOLID = 0.5  # the alpha or the share of floor from which a pixel counts
 def flat_size(
     product: CutOut, width_cm: float | None, height_cm: float | None, usual_width_cm: float
 ) -> tuple[float, float]:
-    """Return width and height in cm; what is not given follows from the photo's shape or from the usual width."""
+    """Return the width and height in cm; a missing value follows from the photo's shape or from the usual width."""
     shape = product.alpha.shape[1] / product.alpha.shape[0]
     width = width_cm or (height_cm * shape if height_cm else usual_width_cm)
     return width, height_cm or width / shape
@@ -42,7 +42,7 @@ def lay_rug(
 ) -> Corners | None:
     """Return the corners of a rug at a pixel, aligned with the room and then turned by `rotation` degrees.
 
-    `near` is the middle of its near edge or, with `centered`, of the rug.
+    `near` is the middle of its near edge or, with `centered`, of the whole rug.
     """
     angle = room_angle(room, camera) + np.radians(rotation)
     if not centered:
@@ -71,7 +71,7 @@ def hang(room: Pixels, camera: Camera, center: Point, size_cm: tuple[float, floa
 
 
 def ceiling_distance(camera: Camera, row: int, farthest_cm: float) -> float:
-    """Return how far away in cm a ceiling of usual height is that is seen in a pixel row."""
+    """Return the distance in cm of a ceiling of usual height that appears in a pixel row."""
     rise = camera.slants(0, row + 0.5)[1]
     if rise <= 0:
         return farthest_cm
@@ -90,7 +90,7 @@ def corners_in_box(corners: Corners, box: Box, *, at_bottom: bool) -> Corners:
 
 
 def point_between(corners: Corners, share: tuple[float, float]) -> tuple[float, float]:
-    """Return the pixel at a share of the product's width and height, 0 to 1, from its left top corner."""
+    """Return the pixel at a share (0 to 1) of the product's width and height, from its top left corner."""
     unit = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32)
     warp = cv2.getPerspectiveTransform(unit, np.array(corners, np.float32))
     x, y, scale = (float(value) for value in warp @ np.array([*share, 1.0]))
@@ -105,8 +105,8 @@ def bounds_of(corners: Corners) -> Box:
 
 
 def in_plane(product: CutOut, corners: Corners, part: Box) -> CutOut:
-    """Return the product warped so that its photo's corners lie at `corners`: a cut-out of the size of `part`,
-    a box of the photo."""
+    """Return the product warped so that its photo's corners lie at `corners`: a cut-out of the size of `part`, a box of
+    the photo."""
     product = _reduced(product, _size_of(corners))
     height, width = product.alpha.shape
     source = np.array([(0, 0), (width, 0), (width, height), (0, height)])
@@ -121,7 +121,7 @@ def in_plane(product: CutOut, corners: Corners, part: Box) -> CutOut:
 
 
 def under_furniture(room: Pixels, camera: Camera, rug: CutOut, part: Box) -> CutOut:
-    """Return the rug without what is hidden by things that stand on the floor, where the floor is found well enough."""
+    """Return the rug without the parts hidden by objects that stand on the floor, if the floor is found well enough."""
     shrink = min(1.0, _FLOOR_VIEW / max(camera.size))
     reduced = camera.scaled(shrink)
     small = np.asarray(cv2.resize(room, reduced.size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -146,7 +146,7 @@ def _near_edge(camera: Camera, center: Point, depth_cm: float, angle: float) -> 
 
 
 def _reduced(product: CutOut, size: Size) -> CutOut:
-    """Return the product no larger than twice the size at which it will be seen: warping alone would alias."""
+    """Return the product at no more than twice the size at which it will appear: warping alone would alias."""
     height, width = product.alpha.shape
     target = min(width, max(2, 2 * size[0])), min(height, max(2, 2 * size[1]))
     if target == (width, height):

@@ -1,4 +1,5 @@
-"""Where the product goes and how large: what the caller asked for first, true scale by the camera's geometry next."""
+"""Decides where the product goes and how large it is: first by the caller's request, then true to scale by the camera's
+geometry."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -43,13 +44,13 @@ _PLACED: dict[Surface, str] = {
     "ceiling": "the product hangs from the photo's upper border",
 }
 _SEARCHED: dict[Surface, Surface] = {"rug": "floor", "ceiling": "wall"}
-"""Where a place for other surfaces is looked for."""
+"""Surface that is searched for a position on another surface."""
 
-_NOT_LOOKED_FOR = "Furniture and windows are not looked for in the photo: {}"
-_NOT_SEEN = "The place was not found in the photo: {}"
+_NOT_LOOKED_FOR = "This engine does not look for furniture or windows: {}"
+_NOT_SEEN = "The position was not found in the photo: {}"
 NOT_FOUND = tuple(said.format(where) for said in (_NOT_LOOKED_FOR, _NOT_SEEN) for where in _PLACED.values())
-"""Warnings about a place that this program could not find by itself."""
-_ON_WALL = "{} above the horizon, where no floor can be: the product hangs on the wall there"
+"""Warnings about a position that was not found in the photo."""
+_ON_WALL = "{} above the horizon, where there is no floor: the product hangs on the wall there"
 _UNSURE = "The product's size may be off by {:.0f} %: the photo does not show {}"
 _UNSURE_PERCENT = (
     35.0  # of one standard deviation: then it is nearly as likely as not that 30 % are off, which looks wrong
@@ -69,8 +70,11 @@ _USUAL_HEIGHTS: dict[Surface, tuple[tuple[float, float], ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Wish:
-    """The placement that the caller asked for; None or empty where nothing was said. `mask` is True where the photo may
-    change, `scale` the product's height as a share of the photo's."""
+    """The placement that the caller asked for.
+
+    Fields are None or empty if nothing was requested. `mask` is True where the photo may change, and `scale` is the
+    product's height as a share of the photo's.
+    """
 
     instructions: str = ""
     coordinates: Point | None = None
@@ -89,8 +93,11 @@ class Wish:
 
 @dataclass(frozen=True)
 class ScaleEstimate:
-    """The source of the size, and one standard deviation of it in percent: from the camera's geometry, from an object
-    of usual size in view, from the usual height of products of this shape, or as the caller asked."""
+    """The source of the size, and its standard deviation in percent.
+
+    The source is the camera's geometry, an object of known size in view, the usual height of products of this shape, or
+    the caller's request.
+    """
 
     source: Literal["camera", "object", "usual_height", "asked"]
     error_percent: float
@@ -98,10 +105,13 @@ class ScaleEstimate:
 
 @dataclass(frozen=True)
 class Placement:
-    """`frame` holds the whole product and may reach beyond the photo; `box` is what is seen of it. `base_point` is its
-    bottom center, on a wall its center. `camera` stands over the surface that carries the product, which is
-    `height_cm` tall and `distance_cm` away. `found` is False where neither the caller told the place nor it was seen
-    in the photo: then it is a likely one."""
+    """The placement of a product in the photo.
+
+    `frame` holds the whole product and may reach beyond the photo; `box` is its visible part. `base_point` is its
+    bottom center, or on a wall its center. `camera` stands above the surface that carries the product, which is
+    `height_cm` tall and `distance_cm` away. `found` is False if the position is only a likely one, neither given by the
+    caller nor found in the photo.
+    """
 
     frame: Box
     box: Box
@@ -114,13 +124,16 @@ class Placement:
     warnings: tuple[str, ...] = ()
     found: bool = True
     corners: Corners | None = None
-    """Of a flat product in the plane of the floor or of a wall; `frame` then ends at the photo's borders."""
+    """Corners of a flat product in the plane of the floor or of a wall; `frame` then ends at the photo's borders."""
 
 
 @dataclass(frozen=True)
 class _Spot:
-    """The point to stand on or to hang at; if the caller drew a frame, the box to stay `within`, and the part of a mask
-    that was `drawn` by hand; `chosen` is True for a place that the caller left open."""
+    """The point to stand on or hang at.
+
+    If the caller drew a frame, `within` is the box to stay inside and `drawn` the part of a mask drawn by hand.
+    `chosen` is True for a position that the caller left open.
+    """
 
     point: Point
     surface: Surface
@@ -134,8 +147,8 @@ class _Spot:
 def lay_out(
     room: Pixels, product: CutOut, camera: Camera, wish: Wish, suggestion: Suggestion = NOTHING_SUGGESTED
 ) -> Placement:
-    """Return the placement that `wish` asks for; what it leaves open is as suggested, else a free piece of floor and a
-    usual size."""
+    """Return the placement for `wish`; what it leaves open comes from the suggestion, or else is a free piece of floor
+    and a usual size."""
     spot = _spot(room, camera, wish, suggestion.box)
     if spot.surface in ("rug", "wall") and (corners := _corners(room, product, camera, spot, wish, suggestion)):
         return _flat(corners, spot, camera.at_column(spot.point[0]), wish, product)
@@ -171,7 +184,7 @@ def _scale(perspective: Perspective, wish: Wish, spot: _Spot) -> ScaleEstimate:
 
 
 def _height_cm(product: CutOut, wish: Wish) -> float | None:
-    """Return the height that the caller gave, or the one that follows from the width and the photo's shape."""
+    """Return the caller's height, or the one that follows from the width and the photo's shape."""
     if wish.product_height_cm or not wish.product_width_cm:
         return wish.product_height_cm
     return wish.product_width_cm * product.alpha.shape[0] / product.alpha.shape[1]
@@ -180,7 +193,7 @@ def _height_cm(product: CutOut, wish: Wish) -> float | None:
 def _corners(
     room: Pixels, product: CutOut, camera: Camera, spot: _Spot, wish: Wish, suggestion: Suggestion
 ) -> Corners | None:
-    """Return the corners of a rug in the floor or of a picture in a wall; None where that plane cannot be seen."""
+    """Return the corners of a rug on the floor or of a picture on a wall; None if that plane is not visible."""
     height_cm = wish.product_height_cm or (None if wish.has_size else suggestion.height_cm)
     usual_cm = RUG_WIDTH_CM if spot.surface == "rug" else _usual_cm(product, spot.surface) * _shape(product)
     size_cm = flat_size(product, wish.product_width_cm, height_cm, usual_cm)
@@ -197,7 +210,7 @@ def _corners(
 
 
 def _scaled(corners: Corners, spot: _Spot, size: Size, scale: float | None) -> Corners:
-    """Return corners as high as asked, or kept to what looks at home in the photo, around the spot."""
+    """Return corners around the spot, as high as requested or else limited to what looks natural in the photo."""
     left, top, right, bottom = bounds_of(corners)
     if scale:
         factor = scale * size[1] / (bottom - top)
@@ -233,7 +246,7 @@ def _flat(corners: Corners, spot: _Spot, camera: Camera, wish: Wish, product: Cu
 
 
 def _flat_scale(camera: Camera, wish: Wish, spot: _Spot) -> ScaleEstimate:
-    """Return how sure the size of a rug or of a product on a wall is: as sure as the camera's height and horizon."""
+    """Return the size estimate of a rug or of a product on a wall: as accurate as the camera's height and horizon."""
     if wish.box or spot.within or (wish.scale and not wish.has_size):
         return ScaleEstimate("asked", 0.0)
     below = max(spot.point[1] - camera.horizon, 1.0)
@@ -244,14 +257,14 @@ def _flat_scale(camera: Camera, wish: Wish, spot: _Spot) -> ScaleEstimate:
 
 
 def _distance_cm(corners: Corners, camera: Camera, height_cm: float) -> float:
-    """Return how far away a wall is on which `height_cm` fill the upright sides of a rectangle."""
+    """Return the distance of a wall on which `height_cm` fill the upright sides of a rectangle."""
     points = np.array(corners)
     rows = np.linalg.norm(points[[0, 1]] - points[[3, 2]], axis=1).mean()
     return float(height_cm * camera.focal / max(rows, 1.0))
 
 
 def surface_of(wish: Wish) -> Surface | None:
-    """Return the surface that the caller names in a field or in words, None if neither does."""
+    """Return the surface that the caller names in a field or in words, or None."""
     return read(wish.instructions).surface if wish.surface == "auto" else wish.surface
 
 
@@ -283,8 +296,8 @@ def _found(room: Pixels, camera: Camera, words: Words, surface: Surface | None) 
 
 
 def _at(point: Point, surface: Surface | None, camera: Camera, said: str) -> _Spot:
-    """Return the spot at a point: where no `surface` is asked for on the floor, or on the wall where no floor can
-    be."""
+    """Return the spot at a point: on the floor if no `surface` is requested, or on the wall where there can be no
+    floor."""
     if surface is None and point[1] < camera.at_column(point[0]).horizon - camera.horizon_error:
         return _Spot(point, "wall", warning=_ON_WALL.format(said))
     return _Spot(point, surface or "floor")
@@ -315,7 +328,7 @@ def _stood(
 def _rows(
     perspective: Perspective, product: CutOut, size: Size, spot: _Spot, wish: Wish, likely_cm: float | None
 ) -> int:
-    """Return the product's height in pixel rows; a box decides alone, a mask where no height is given."""
+    """Return the product's height in pixel rows; a box decides alone, and so does a mask if no height is given."""
     largest = _largest(product, spot.within) if spot.within else _LARGEST_ROWS
     if spot.within and (wish.box or not (wish.product_height_cm or wish.scale)):
         return largest
@@ -336,8 +349,8 @@ def _largest(product: CutOut, box: Box) -> int:
 def _usual_rows(
     perspective: Perspective, product: CutOut, size: Size, surface: Surface, likely_cm: float | None
 ) -> float:
-    """Return its likely height in pixel rows, or the usual one of products of this shape, within what looks at home in
-    the photo."""
+    """Return its likely height in pixel rows, or the usual one of products of this shape, limited to what looks natural
+    in the photo."""
     height, width = product.alpha.shape
     usual_cm = likely_cm or _usual_cm(product, surface)
     smallest = (_SMALLEST_LIKELY if likely_cm else _SMALLEST_SHARE) * size[1]
@@ -370,21 +383,22 @@ def _frame(product: CutOut, spot: _Spot, rows: int) -> Box:
 
 
 def _inside(frame: Box, size: Size) -> Box:
-    """Return `frame` moved sideways into the photo, or to its middle where it is wider."""
+    """Return `frame` moved sideways into the photo, or to its middle if it is wider."""
     width = frame[2] - frame[0]
     left = max(0, min(frame[0], size[0] - width)) if width <= size[0] else (size[0] - width) // 2
     return left, frame[1], left + width, frame[3]
 
 
 def _inside_drawn(frame: Box, product: CutOut, spot: _Spot, wish: Wish) -> Box | None:
-    """Return a frame in the mask that holds the product, if `frame` does not and there is one."""
+    """Return a frame in the mask that holds the product if `frame` does not, or None if there is none."""
     if spot.drawn is None or wish.mask is None or share_inside(product.alpha, frame, wish.mask) >= FITS:
         return None
     return moved_inside(product.alpha, frame, spot.drawn)
 
 
 def _seen(product: CutOut, frame: Box, size: Size) -> Box:
-    """Return the box of the photo that the product covers: it can be smaller than the part of the frame inside it."""
+    """Return the box of the photo that the product covers, which can be smaller than the part of the frame inside the
+    photo."""
     left, top, right, bottom = frame
     if left >= 0 and top >= 0 and right <= size[0] and bottom <= size[1]:
         return frame
@@ -404,7 +418,7 @@ def _covered(count: int, start: int, stop: int, limit: int) -> NDArray[np.intp]:
 
 
 def base_point_of(frame: Box, surface: Surface) -> Point:
-    """Return the center on a wall, the top center at a ceiling, else the bottom center."""
+    """Return the center on a wall, the top center at a ceiling, otherwise the bottom center."""
     left, top, right, bottom = frame
     rows = {"wall": (top + bottom) // 2, "ceiling": top}
     return (left + right) // 2, rows.get(surface, bottom - 1)
@@ -413,18 +427,18 @@ def base_point_of(frame: Box, surface: Surface) -> Point:
 def _warnings(
     wish: Wish, spot: _Spot, camera: Camera, frame: Box, product: CutOut, unknown: str, scale: ScaleEstimate
 ) -> tuple[str, ...]:
-    """Return what of the wish was ignored or leads to something odd."""
+    """Return warnings about parts of the request that were ignored or contradict the photo."""
     said = []
     if wish.box and (wish.product_height_cm or wish.scale):
-        said.append("placement_box decides the size: product_height_cm and product_scale have no effect")
+        said.append("product_height_cm and product_scale have no effect: placement_box decides the size")
     elif wish.product_height_cm and wish.scale:
-        said.append("product_height_cm decides the size: product_scale has no effect")
+        said.append("product_scale has no effect: product_height_cm decides the size")
     if wish.box and wish.coordinates:
-        said.append("placement_box decides the place: placement_coordinates have no effect")
+        said.append("placement_coordinates have no effect: placement_box decides the position")
     if spot.warning:
         said.append(spot.warning)
     if spot.surface not in ("wall", "ceiling") and spot.point[1] + 1 <= camera.horizon:
-        said.append("The product's base lies above the horizon, where no floor can be: its size is only a guess")
+        said.append("The product's base is above the horizon, where there is no floor: its size is only a guess")
     elif scale.source == "camera" and scale.error_percent >= _UNSURE_PERCENT:
         said.append(_UNSURE.format(scale.error_percent, unknown))
     if frame[0] < 0 or frame[1] < 0 or frame[2] > camera.size[0] or frame[3] > camera.size[1]:

@@ -1,4 +1,4 @@
-"""A product inside a place that the caller drew by hand: a mask of any shape, with the specks that brushes leave."""
+"""Fits a product into a mask of any shape that the caller drew by hand, including the specks that brushes leave."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from imaging.picture import Box, Mask, Size, Weights, scaled_size, size_of
 from imaging.resize import placed
 
 FITS = 0.995
-"""The share of a product's solid pixels inside the mask that is as good as all of them."""
+"""Share of a product's solid pixels inside the mask that counts as all of them."""
 
 _COVERED = 0.5  # the alpha from which a pixel counts as product
 _SAMPLES = 200  # along each side of a frame
@@ -19,14 +19,14 @@ _SMALLEST, _SIZES = 0.2, 40  # of the size asked for: the least that is tried, a
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """A mask's largest part inside its bounds `box`."""
+    """A mask's largest part, inside its bounds `box`."""
 
     mask: Mask
     box: Box
 
 
 def largest_part(mask: Mask) -> Held:
-    """Return the largest connected part of `mask`, which is True somewhere."""
+    """Return the largest connected part of `mask`, which must be True somewhere."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     best = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
     left, top, width, height, _ = map(int, stats[best])
@@ -35,8 +35,8 @@ def largest_part(mask: Mask) -> Held:
 
 
 def share_inside(alpha: Weights, frame: Box, mask: Mask) -> float:
-    """Return the share inside `mask` of the solid pixels of a product set into `frame`, sampled on a grid; 1 where no
-    solid pixel is in the photo."""
+    """Return the share of a product's solid pixels that is inside `mask` when it is placed in `frame`, sampled on a
+    grid; 1 if no solid pixel is in the photo."""
     steps = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
     columns, rows = (np.floor(frame[i] + steps * (frame[i + 2] - frame[i])).astype(int) for i in (0, 1))
     across, down = (columns >= 0) & (columns < mask.shape[1]), (rows >= 0) & (rows < mask.shape[0])
@@ -46,7 +46,7 @@ def share_inside(alpha: Weights, frame: Box, mask: Mask) -> float:
 
 
 def reaches(alpha: Weights, frame: Box, mask: Mask) -> bool:
-    """Return True if any pixel of a product set into `frame` is inside the mask, however thin that is."""
+    """Return True if any pixel of a product placed in `frame`, however thin, is inside the mask."""
     if share_inside(alpha, frame, mask):
         return True
     width, height = size_of(mask)
@@ -56,8 +56,7 @@ def reaches(alpha: Weights, frame: Box, mask: Mask) -> bool:
 
 
 def moved_inside(alpha: Weights, frame: Box, held: Held) -> Box | None:
-    """Return `frame` moved inside, as near as can be and no smaller than it must be; None where it fits nowhere at a
-    fair size."""
+    """Return `frame` moved inside, as near and as large as possible; None if it fits nowhere at a fair size."""
     shrink = min(1.0, _VIEW / max(held.mask.shape))
     small = _reduced(held.mask, scaled_size(size_of(held.mask), shrink))
     for share in np.geomspace(1, _SMALLEST, _SIZES):
@@ -77,7 +76,7 @@ def _reduced(mask: Mask, size: Size) -> Weights:
 
 
 def _nearest(mask: Weights, stamp: Weights, x: float, y: float) -> tuple[int, int] | None:
-    """Return the top left corner nearest to (x, y) from which all of `stamp` lies on `mask`."""
+    """Return the top left corner nearest to (x, y) at which all of `stamp` lies on `mask`."""
     if stamp.shape[0] > mask.shape[0] or stamp.shape[1] > mask.shape[1]:
         return None
     covered = cv2.matchTemplate(mask, stamp, cv2.TM_CCORR) / max(float(stamp.sum()), 1e-6)

@@ -1,4 +1,4 @@
-"""The size of a product at one spot of the photo: pixel rows to cm and back, and the error of that."""
+"""The size of a product at one spot of the photo: conversion between pixel rows and cm, and its error."""
 
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -14,11 +14,11 @@ from imaging.placement.in_plane import ceiling_distance
 from imaging.placement.text_placement import Surface
 
 TABLE_CM = 75.0
-"""The height of a table top: tables and desks are 72 to 76 cm high, worktops 91, coffee tables 40."""
+"""Height of a table top: tables and desks are 72 to 76 cm high, worktops 91, coffee tables 40."""
 
 _LOWEST_CAMERA_CM = 8.0  # over a table top
 
-# Photos of a table top alone are taken from close by and low: usual values, and one standard deviation as a share.
+# Photos of a table top are taken from close by and low: usual values, and one standard deviation as a share.
 _LEVEL_OVER_TABLE_CM, _TABLE_DISTANCE_CM = 60.0, 200.0
 _TABLE_ERROR, _TABLE_ERROR_OF_STANDING = 0.5, 0.25
 _STANDING_ERROR = 0.2  # the error of the camera's height of somebody who stands
@@ -28,10 +28,10 @@ _FRONT_ROWS = 2.5  # rows below the horizon, by those of the point: a table's fr
 _CEILING_ERROR = 0.3  # ceilings are 230 to 350 cm high, and where one hangs the lamp from it is not seen
 
 WALL_ERROR = 0.4
-"""One standard deviation of a wall's distance at one point, as a share: its foot is mostly hidden, and the floor mostly
-ends at furniture before it. Measured on real rooms."""
+"""Standard deviation of a wall's distance at one point, as a share: its foot is mostly hidden, and the floor mostly
+ends at furniture in front of it. Measured on real rooms."""
 
-CAMERA_HEIGHT = "the camera's height (camera_height_cm tells it)"
+CAMERA_HEIGHT = "the camera's height (set camera_height_cm)"
 WALL_DISTANCE = "the distance of the wall at that point"
 
 _LEAST_ROWS = 1.0  # below the horizon
@@ -54,7 +54,7 @@ class Perspective(Protocol):
 
 @dataclass(frozen=True)
 class Standing:
-    """A solid with its lowest pixel row just above `base_row`, on the plane under the camera."""
+    """A solid with its lowest pixel row just above `base_row`, on the plane below the camera."""
 
     camera: Camera
     solid: Solid
@@ -78,7 +78,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class AtDistance:
-    """Something flat at a known distance: what hangs on a wall, or stands where no floor can be."""
+    """A flat object at a known distance: one that hangs on a wall, or stands where there can be no floor."""
 
     camera: Camera
     distance: float

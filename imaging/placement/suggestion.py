@@ -1,4 +1,4 @@
-"""A layout that somebody else thought of, brought onto the photo and believed only where it makes sense."""
+"""A layout suggested by a language model, converted to the photo and accepted only where it is plausible."""
 
 import math
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _HEIGHTS = (2.0, 400.0)  # cm
 
 @dataclass(frozen=True)
 class Suggestion:
-    """`box` in pixels of the photo; None where there is nothing sensible."""
+    """`box` is in pixels of the photo, and None if the suggestion is not plausible."""
 
     box: Box | None = None
     height_cm: float | None = None
@@ -38,7 +38,7 @@ def product_shown(product: CutOut, room: Picture) -> Picture:
 
 
 def sensible(reply: Reply, seen: Size, camera: Camera, surface: Surface) -> Suggestion:
-    """What of a reply about a picture of size `seen` can be true of the camera's photo."""
+    """Return the plausible part of a reply about a picture of size `seen`, in pixels of the camera's photo."""
     low, high = _HEIGHTS
     height_cm = reply.height_cm if low <= reply.height_cm <= high else None
     box = box_in(reply.box, seen, camera.size)
@@ -48,7 +48,7 @@ def sensible(reply: Reply, seen: Size, camera: Camera, surface: Surface) -> Sugg
 
 
 def box_in(numbers: tuple[float, float, float, float], seen: Size, size: Size) -> Box | None:
-    """Return a box in a picture of size `seen` as one in the photo of `size`; None for what is no box there."""
+    """Return a box in a picture of size `seen` as one in the photo of `size`; None if it is not a box there."""
     left, top, right, bottom = (
         place / limit for place, limit in zip(numbers, (seen[0], seen[1], seen[0], seen[1]), strict=True)
     )

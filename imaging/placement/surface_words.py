@@ -1,7 +1,7 @@
-"""What a product stands on, lies on or hangs from, by its title, by the caller's words, and by its shape.
+"""Determines what a product stands on, lies on or hangs from: by its title, the caller's words, and its shape.
 
-The word lists are English, German, French, Spanish and Chinese. A kind of product is only taken from the instructions
-where it is the product that is meant: "lay the rug here", but not "beside the rug".
+The word lists are English, German, French, Spanish and Chinese. A kind of product is taken from the instructions only
+if it is the product that is meant: "lay the rug here", but not "beside the rug".
 """
 
 import re
@@ -48,7 +48,7 @@ PHRASES: dict[Surface, str] = {
     "ceiling": r"(?:pendant|ceiling|hanging) (?:lamp|light|fan)|(?:from|on|at|to) (?:the )?ceiling|hanging plant"
     r"|(?:von|an) (?:der|die) (?:zimmer)?decke|(?:au|du) plafond|(?:del|al|en el) techo|lampara de techo|天花板",
 }
-"""Phrases that say a surface, whatever their words say alone."""
+"""Phrases that name a surface, whatever their words mean alone."""
 
 _BEFORE_A_THING = re.compile(
     r"\b(?:on|onto|upon|beside|by|near|next|of|behind|under|above|over|between|against|opposite|at|in|to|with|from"
@@ -62,7 +62,7 @@ _FULL, _DISC_TOLERANCE = 0.95, 0.03
 _ROUND = 0.08  # of 1: how far the width over height of a disc may be off
 _SYMMETRIC, _SYMMETRIC_DISC = 7.0, 10.0
 """CIELAB: largest mean color difference between a rug and its mirror images; round patterns are less regular. Measured
-on photos of shops: rugs 5 and 9, furniture and pictures 12 and more."""
+on shop photos: rugs 5 and 9, furniture and pictures 12 and more."""
 
 _PATTERN = 3.0  # CIELAB: least standard deviation of a pattern; a plain rectangle may be a cupboard as well
 _VIEW = 24  # pixels of the reduced picture in which symmetry is judged: larger than any weave
@@ -70,15 +70,15 @@ _VIEW = 24  # pixels of the reduced picture in which symmetry is judged: larger 
 
 @dataclass(frozen=True)
 class ChosenSurface:
-    """The surface of a product; `is_guess` is True where only its shape says so."""
+    """The surface of a product; `is_guess` is True if it was told only from its shape."""
 
     surface: Surface
     is_guess: bool = False
 
 
 def surface_by_words(instructions: str, product_name: str) -> Surface | None:
-    """Return the surface that the words say. A place ("on the wall") counts before the kind of product, except that a
-    rug may lie "on the floor" and a pendant hang "above the table"."""
+    """Return the surface that the words name. A position ("on the wall") takes precedence over the kind of product,
+    except that a rug may lie "on the floor" and a pendant hang "above the table"."""
     place = read(instructions).surface
     phrase = _phrase(_plain(instructions))
     if phrase == "ceiling":
@@ -90,14 +90,14 @@ def surface_by_words(instructions: str, product_name: str) -> Surface | None:
 
 
 def kind_of(product_name: str) -> Surface | None:
-    """Return the surface that a shop's title of a product implies."""
+    """Return the surface that a shop's product title implies."""
     plain = _plain(product_name)
     return _phrase(plain) or _kind(plain)
 
 
 def surface_by_shape(product: CutOut) -> Surface | None:
-    """Return `rug` for what looks like a rectangle or a disc seen from above, with a pattern that is symmetric in both
-    directions; None for any other shape."""
+    """Return `rug` for a shape that looks like a rectangle or a disc from above and has a pattern that is symmetric in
+    both directions; None for any other shape."""
     height, width = product.alpha.shape
     share = float(product.alpha.mean())
     is_disc = abs(share - np.pi / 4) < _DISC_TOLERANCE and abs(width / height - 1) < _ROUND
@@ -112,13 +112,13 @@ def surface_by_shape(product: CutOut) -> Surface | None:
 
 
 def _plain(text: str) -> str:
-    """Small letters without accents; `ß` becomes `ss`."""
+    """Return the text in lower case without accents; `ß` becomes `ss`."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 
 def _without_places(instructions: str) -> str:
-    """Return plain instructions without the things that Chinese puts between 在 and 上, 下, 旁, ..."""
+    """Return plain instructions without the words that Chinese puts between 在 and 上, 下, 旁, ..."""
     return _CHINESE_PLACE.sub("", _plain(instructions))
 
 
@@ -127,7 +127,7 @@ def _phrase(plain: str) -> Surface | None:
 
 
 def _kind(plain: str) -> Surface | None:
-    """Return the surface of a kind of product that is named in the text."""
+    """Return the surface of the kind of product that the text names."""
     words = re.findall(r"[a-z0-9]+", plain)
     for surface, kinds in KINDS.items():
         latin = {kind for kind in kinds.split() if kind.isascii()}

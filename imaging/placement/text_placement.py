@@ -1,8 +1,8 @@
-"""The surface, side, depth and corner that placement words choose, in five languages: a phrase book, and the little
-grammar that joins what it finds.
+"""Reads the surface, side, depth and corner from placement words in five languages, with a phrase book and a small
+grammar that joins the phrases.
 
-It knows no sentences and skips words that are not in the book. Things in the photo are recognized as words only, so
-that "left of the sofa" is not taken for "left".
+It does not parse sentences and skips words that are not in the book. Objects in the photo are recognized only as words,
+so that "left of the sofa" is not read as "left".
 """
 
 import re
@@ -22,7 +22,7 @@ Meanings = tuple[str, ...]
 
 
 class _Relation(NamedTuple):
-    """A relation to a thing: "next_to" and "sofa" in "beside the sofa"."""
+    """A relation to an object: "next_to" and "sofa" in "beside the sofa"."""
 
     relation: str
     thing: str
@@ -30,8 +30,11 @@ class _Relation(NamedTuple):
 
 @dataclass(frozen=True)
 class Words:
-    """The place that was said; None or False where nothing was. `names_thing` is True where the place depends on a
-    thing in the photo. `unwanted` is what was said with a "not"."""
+    """The position that was requested; None or False if nothing was.
+
+    `names_thing` is True if the position depends on an object in the photo. `unwanted` is what was said with a
+    "not".
+    """
 
     side: Side | None = None
     depth: Depth | None = None
@@ -42,22 +45,23 @@ class Words:
 
     @property
     def depends_on_thing(self) -> bool:
-        """True if the place that is wanted, or one that is not, is told by a thing in the photo. Any place off the
-        tables is not on one of them."""
+        """True if the wanted or an unwanted position refers to an object in the photo. An unwanted table does not
+        count: any position off the tables avoids it."""
         avoided = self.unwanted
         return self.names_thing or bool(avoided and avoided.names_thing and avoided.surface != "tabletop")
 
 
 _REACH = 4
-"""Words that may stand between a relation and its thing: "next to the big old leather sofa"."""
+"""Number of words that may stand between a relation and its object: "next to the big old leather sofa"."""
 
 _ALONE = {"left_of": "left", "right_of": "right", "in_front_of": "front", "behind": "back"}
-"""The meaning of a relation that no thing follows."""
+"""Meaning of a relation that no object follows."""
 
 _RELATIONS = ("next_to", "left_of", "right_of", "in_front_of", "behind", "near", "on", "at", "above")
 _THINGS = ("raised", "rug", "picture", "thing", "wall", "floor")
 _POINTING = ("next_to", "left_of", "right_of", "in_front_of", "behind")
-"""Relations that hardly ever stand before anything but a thing: what follows them is one, in the book or not."""
+"""Relations that hardly ever precede anything but an object: the word after them is one, whether it is in the book or
+not."""
 
 _TURNS = ("not", "but", "or", ",", ".")
 _BEAR_OUT = frozenset({"corner", "wall", "front", "back", ",", "."})
@@ -74,7 +78,8 @@ class _Book(dict[str, "_Book"]):
 
 
 def read(instructions: str) -> Words:
-    """Return what `instructions` say of a place. The longest phrase counts, and the first side, depth and surface."""
+    """Return what `instructions` say about the position. The longest phrase counts, and the first side, depth and
+    surface."""
     listener = _Listener()
     for meanings in _meanings(_tokens(instructions)):
         listener.hear(meanings)
@@ -96,7 +101,7 @@ def _tokens(text: str) -> list[str]:
 
 
 def _meanings(tokens: list[str]) -> list[Meanings]:
-    """Return the meanings of each phrase, each break as itself, and no meaning for each other word."""
+    """Return the meanings of each phrase, each break as itself, and no meanings for other words."""
     places, misleading = _books()
     honest = ["" if meanings else token for token, meanings in _phrases(misleading, tokens)]
     found = [
@@ -108,14 +113,14 @@ def _meanings(tokens: list[str]) -> list[Meanings]:
 
 
 def _certain(before: Meanings, meanings: Meanings, after: Meanings) -> Meanings:
-    """Return `meanings` without those marked "?" that nothing beside them bears out: a break after them, or one of the
-    rest."""
+    """Return `meanings` without those marked "?" that no neighbor confirms: a break after them, or one of the other
+    meanings."""
     sure = _BEAR_OUT & {*after} or _BEAR_OUT & {*before} - {",", "."}
     return tuple(meaning.rstrip("?") for meaning in meanings if sure or not meaning.endswith("?"))
 
 
 def _phrases(book: _Book, tokens: list[str]) -> Iterator[tuple[str, Meanings]]:
-    """Yield each token that begins no phrase, without meanings, and the first token of each phrase with them."""
+    """Yield each token that begins no phrase without meanings, and the first token of each phrase with its meanings."""
     at = 0
     while at < len(tokens):
         meanings, length = _longest(book, tokens[at : at + _LONGEST_PHRASE])
@@ -136,7 +141,7 @@ def _longest(book: _Book, tokens: list[str]) -> tuple[Meanings, int]:
 
 @cache
 def _books() -> tuple[_Book, _Book]:
-    """Return the phrases of place, and those that only look like them."""
+    """Return the phrases about positions, and those that only look like them."""
     places, misleading = _Book(), _Book()
     for line in PHRASES.splitlines():
         meaning, colon, phrases = line.partition(":")
@@ -154,7 +159,7 @@ def _write(book: _Book, tokens: list[str], meaning: str) -> None:
 
 
 class _Listener:
-    """The meanings heard so far, and the relation or thing that the next word may belong to."""
+    """The meanings read so far, and the relation or object that the next word may belong to."""
 
     def __init__(self) -> None:
         self.wanted: list[str | _Relation] = []
@@ -183,8 +188,8 @@ class _Listener:
         return self._wait(not meanings)
 
     def let_go(self) -> None:
-        """Give up waiting for a thing: a relation to nothing may still be a side or a depth, or its thing is not in the
-        book."""
+        """Stop waiting for an object: a relation without one may still be a side or a depth, or its object is not in
+        the book."""
         if self._relation and self._pointed and self._reach < _REACH and not self._negated:
             self._say(_Relation(self._relation, "thing"))
         if self._relation in _ALONE:
@@ -202,7 +207,7 @@ class _Listener:
         self._relation, self._thing = "", thing
 
     def _turn(self, word: str) -> None:
-        """A comma ends a "not", an "or" takes it up again."""
+        """Handle negation: a comma ends a "not", and an "or" continues it."""
         if word in (".", "but"):
             self.let_go()
             self._negated = self._negated_before = False
@@ -236,7 +241,7 @@ def _first(said: list[str | _Relation], wanted: tuple[str, ...]) -> str | None:
 
 
 def _surface(place: _Relation, hung: bool, stood: bool) -> Surface | None:
-    """Return the surface that a relation implies; what is stood "at" or "on" a wall stands before it."""
+    """Return the surface that a relation implies; something that stands "at" or "on" a wall stands in front of it."""
     relation, thing = place
     on = relation == "on"
     if thing == "wall":

@@ -1,4 +1,4 @@
-"""Measure a finished edit: is the product present, where it was asked for, and does it look like itself?
+"""Measures a finished edit: is the product present, where it was requested, and does it look like itself?
 
 The thresholds are in the settings that begin with `check_`.
 """

@@ -1,8 +1,9 @@
-"""Register a painted picture to its photo: the homography and the color shift of everything that should be unchanged.
+"""Registers a painted picture to its photo: finds the homography and the color shift of everything that should be
+unchanged.
 
 A diffusion model zooms, shifts and turns the scene a little, relights it and repaints the product, so only the
-structure of what stayed can be compared. Both pictures are normalized in local contrast, and the homography between
-them is found by robust Gauss-Newton over the strongest edges, coarse to fine.
+structure of the unchanged parts can be compared. Both pictures are normalized in local contrast, and the homography
+between them is found by robust Gauss-Newton over the strongest edges, coarse to fine.
 
 S. Baker, I. Matthews: Lucas-Kanade 20 Years On, IJCV 56 (2004), inverse compositional; weights of Geman and McClure.
 """
@@ -237,20 +238,22 @@ def _trust(errors: NDArray[Any], usual: float) -> NDArray[Any]:
 
 
 def _frame(size: Size, photo: Size) -> Numbers:
-    """From the common frame to pixels of `size`: middle at 0, the photo's half diagonal 1 long."""
+    """Return the matrix from the common frame to pixels of `size`. The frame's origin is the middle, and its unit the
+    photo's half diagonal."""
     half = np.hypot(*photo) / 2
     across, down = half * size[0] / photo[0], half * size[1] / photo[1]
     return np.array([[across, 0, (size[0] - 1) / 2], [0, down, (size[1] - 1) / 2], [0, 0, 1]])
 
 
 def _rescaling(size: Size, other: Size) -> Numbers:
-    """From pixels of a picture to pixels of the same at another size, as cv2.resize has it."""
+    """Return the matrix from pixels of a picture to pixels of the same picture at another size, as cv2.resize scales
+    it."""
     across, down = other[0] / size[0], other[1] / size[1]
     return np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
 
 
 def _places(size: Size, part: Box) -> tuple[Gray, Gray]:
-    """x (1, width) and y (height, 1) of a part's pixels, -0.5 to 0.5 over the whole."""
+    """Return x (1, width) and y (height, 1) of a part's pixels, -0.5 to 0.5 over the whole."""
     left, top, right, bottom = part
     x, y = (np.arange(left, right) + 0.5) / size[0] - 0.5, (np.arange(top, bottom) + 0.5) / size[1] - 0.5
     return x[None, :].astype(np.float32), y[:, None].astype(np.float32)

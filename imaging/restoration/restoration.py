@@ -1,4 +1,4 @@
-"""Restore the photo around a painted product: every pixel without a reason to change is the photo's own."""
+"""Restores the photo around a painted product: every pixel without a reason to change is the photo's own."""
 
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Draw a room in true perspective for a product to stand in, without a model."""
+"""Draws a room in true perspective for a product to stand in, without a model."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Render scenes: each body is ray traced inside its silhouette, lit, and blended over what lies behind it."""
+"""Renders scenes: each body is ray traced inside its silhouette, lit, and blended over what lies behind it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -40,7 +40,7 @@ ADA = (8, 9)
 EIGHT_BITS = ("fp8", "int8")
 
 Loras = Literal["fused", "reversible", "switchable", "merged", "none"]
-"""How few-step LoRAs are held:
+"""Ways of holding few-step LoRAs:
 
 - fused: one, as part of the weights.
 - reversible: one is part of the weights, and the other qualities subtract it.

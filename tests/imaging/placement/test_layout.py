@@ -222,7 +222,7 @@ def test_a_tap_on_a_table_stands_the_product_on_it_and_says_so() -> None:
     tap = Wish(coordinates=seen_at(0, 75, 280), product_height_cm=30)
     on_table = lay_out(room_with_table(), drawn.block(60, 100), CAMERA, tap)
     assert on_table.surface == "tabletop"
-    assert on_table.warnings[0].startswith("placement_coordinates seem to lie on a table")
+    assert on_table.warnings[0].startswith("placement_coordinates seem to be on a table")
     asked = lay_out(room_with_table(), drawn.block(60, 100), CAMERA, replace(tap, surface="floor"))
     assert asked.surface == "floor"
 

@@ -41,7 +41,7 @@ def test_a_lora_of_another_size_is_refused(models: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_a_fused_lora_is_subtracted_for_the_other_qualities(dtype: torch.dtype) -> None:
-    """In bf16 the picture is as far from the one in float32 as with separate LoRAs."""
+    """The bf16 picture is as far from the one in float32 as with separate LoRAs."""
 
     def painted(kind: torch.dtype, *, is_fused: bool) -> np.ndarray:
         parts, fast = tiny.components(), tiny.LORAS[4].name
