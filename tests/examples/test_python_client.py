@@ -261,7 +261,7 @@ class TestErrors:
 
     @pytest.mark.parametrize(
         ("status", "sentence", "code"),
-        [("200", "answered 200 as no worker does", "MALFORMED"), ("404", "answered 404", "NOT_FOUND")],
+        [("200", "answered 200 but is not a worker", "MALFORMED"), ("404", "answered 404", "NOT_FOUND")],
     )
     def test_another_server_s_page_is_no_health(self, status: str, sentence: str, code: str) -> None:
         with gate("http://127.0.0.1:1", status) as between, pytest.raises(WorkerError, match=sentence) as failed:
@@ -439,7 +439,7 @@ class TestLeaving:
             client(between.url).edit_product(VASE, ROOM, instructions="slow 20", on_progress=listen, **HERE)
         assert between.asked("/cancel")
         [note] = problem.__notes__
-        assert note.startswith(f"The job {jobs.pop()} may continue because it could not be cancelled: ")
+        assert note.startswith(f"Job {jobs.pop()} may continue because it could not be cancelled: ")
 
     def test_patience_ends_and_the_job_goes_on(self, shop: Platform) -> None:
         job = edit_job(VASE, ROOM, instructions="slow 400", **HERE)
@@ -547,7 +547,7 @@ class TestLimits:
     )
     def test_a_job_that_run_would_drop_is_not_sent(self, size: int, others: str) -> None:
         with gate("http://127.0.0.1:1") as between:
-            with pytest.raises(WorkerError, match="takes 10 MB here: give the pictures as https://") as refused:
+            with pytest.raises(WorkerError, match="accepts 10 MB here: send the pictures as https://") as refused:
                 client(between.url).submit(edit_job(VASE, bytes(size)))
             assert between.seen == []
         assert refused.value.code == "REQUEST_TOO_LARGE"
@@ -967,7 +967,7 @@ def opened_late(target: str, port: int) -> Iterator[None]:
     closed = threading.Event()
 
     def serve() -> None:
-        time.sleep(0.3)  # at which a caller finds nobody
+        time.sleep(0.3)  # meanwhile a caller finds nobody
         with gate(target, port=port):
             closed.wait(WAIT_SECONDS)
 
