@@ -36,7 +36,14 @@ def _a_folder_of_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ENGINE", "preview")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    for name in ("RUNPOD_ENDPOINT_ID", "RUNPOD_API_KEY", "RUNPOD_ENDPOINT_BASE_URL", "API_KEY"):
+    for name in (
+        "RUNPOD_ENDPOINT_ID",
+        "RUNPOD_API_KEY",
+        "RUNPOD_ENDPOINT_BASE_URL",
+        "API_KEY",
+        "NO_COLOR",
+        "FORCE_COLOR",
+    ):
         monkeypatch.delenv(name, raising=False)
     plain_room().save("room.png")
     red_vase().save("vase.png")
@@ -151,17 +158,38 @@ class TestHere:
         assert "preview" in capsys.readouterr().out
 
     def test_progress_is_a_bar_in_a_terminal(self) -> None:
-        ours, theirs = pty.openpty()
-        done = subprocess.run(
-            command(*EDIT), stdout=subprocess.PIPE, stderr=theirs, env=os.environ | {"TERM": "xterm", "COLUMNS": "80"}
-        )
-        os.close(theirs)
-        shown = os.read(ours, 100_000).decode()
-        os.close(ours)
-        assert (done.returncode, done.stdout) == (0, b"edit.png\n")
+        code, out, shown = in_a_terminal(*EDIT)
+        assert (code, out) == (0, b"edit.png\n")
         assert "writing" in shown
         assert "95%" in shown
         assert "━" in shown
+
+    @pytest.mark.parametrize(("variables", "is_red"), [({}, True), ({"NO_COLOR": "1"}, False)])
+    def test_an_error_is_red_in_a_terminal_only(self, variables: dict[str, str], is_red: bool) -> None:
+        wrong = ("edit", "none.png", "room.png")
+        code, _, shown = in_a_terminal(*wrong, **variables)
+        assert (code, "\x1b[31m" in shown) == (1, is_red)
+        assert typed(*wrong).stderr == "none.png: No such file or directory\n"
+
+
+def in_a_terminal(*words: str, **variables: str) -> tuple[int, bytes, str]:
+    """Return the exit code, standard output, and what a terminal shows of standard error."""
+    ours, theirs = pty.openpty()
+    env = os.environ | {"TERM": "xterm", "COLUMNS": "80"} | variables
+    with subprocess.Popen(command(*words), stdout=subprocess.PIPE, stderr=theirs, env=env) as process:
+        os.close(theirs)
+        shown = b"".join(iter(lambda: _read(ours), b""))
+        os.close(ours)
+        out, _ = process.communicate(timeout=WAIT_SECONDS)
+    return process.returncode, out, shown.decode()
+
+
+def _read(terminal: int) -> bytes:
+    """Return nothing at the end, which Linux tells by an error."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""
 
 
 def _heeds_interrupts() -> None:

@@ -63,7 +63,9 @@ def test_it_holds_what_runs_and_nothing_else(wheel: Path) -> None:
         *("examples", "handlers", "imaging", "models", "schemas", "transport", "web", "server.py"),
     }
     page = {f"web/page/{file.name}" for file in (ROOT / "web/page").iterdir()}
-    modules = {str(file.relative_to(ROOT)) for top in tops - {"examples"} for file in (ROOT / top).rglob("*.py")}
+    modules = {
+        str(file.relative_to(ROOT)) for top in tops - {"examples", "server.py"} for file in (ROOT / top).rglob("*.py")
+    }
     assert page | modules <= set(names)
 
 
@@ -81,6 +83,16 @@ def test_the_command_makes_a_picture(scripts: Path) -> None:
 def test_both_commands_know_their_version(scripts: Path, script: str) -> None:
     done = subprocess.run([scripts / script, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"{script}, version {VERSION}\n"
+
+
+def test_bash_completes_options_and_their_values(scripts: Path) -> None:
+    def completed(words: str) -> list[str]:
+        asked = {"_QWEN_EDIT_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        env = os.environ | asked
+        return subprocess.run([scripts / "qwen-edit"], env=env, capture_output=True, text=True).stdout.split()
+
+    assert "plain,--product-height-cm" in completed("qwen-edit edit --product-h")
+    assert completed("qwen-edit edit --quality b") == ["plain,balanced", "plain,best"]
 
 
 @pytest.fixture
