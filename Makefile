@@ -17,7 +17,7 @@ run: .venv/.preview  ## put a chair into a room and a new room around it; the pi
 
 # Libraries are compiled once, not by every process that imports them
 test test-fast test-busy: export PYTHONDONTWRITEBYTECODE =
-PYTEST = $(IN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+PYTEST = $(IN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: .venv/.dev  ## everything that can be tested on this machine
 	$(PYTEST)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from handlers.router import build_router
-from models.engine import Control, ImageModel, Painted, PaintTask
+from models.engine import Control, GenerateTask, ImageModel, Painted, PaintTask
 from models.resident import Resident
 from schemas.settings import Settings
 from testing.fakes import Paced
@@ -56,7 +56,11 @@ class Echo(Paced):
 
 
 class Gray(Echo):
-    """Paints gray, whatever the prompt."""
+    """Paints gray, whatever the prompt and the product."""
+
+    def generate(self, task: GenerateTask, control: Control) -> Painted:
+        width, height = task.size
+        return Painted(np.full((height, width, 3), 128, np.uint8), 0, 1.0)
 
     def _painted(self, task: PaintTask) -> NDArray[np.uint8]:
         width, height = task.size

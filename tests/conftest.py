@@ -36,6 +36,25 @@ SLOW = (
 """Tests that `--fast` skips: those that start processes, a browser or npm, import torch, or try hundreds of inputs."""
 
 
+LONGEST = (
+    "test_openapi.py",
+    "models/test_full_size.py",
+    "deploy/test_ray_serve.py",
+    "test_studio.py",
+    "test_reliability.py",
+    "test_process.py",
+    "test_server_process.py",
+    "examples/test_typescript_client.py",
+    "examples/test_shopify.py",
+)
+"""Files that take minutes. They begin first, so that no process is left alone with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest = [Path(__file__).parent / name for name in LONGEST]
+    items.sort(key=lambda item: longest.index(item.path) if item.path in longest else len(longest))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="leave out what is slow: " + ", ".join(SLOW))
 

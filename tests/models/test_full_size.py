@@ -3,12 +3,14 @@
 Workspaces of libraries, fragmentation and the choice of kernels are not seen: those need a GPU, bench/on_a_card.sh.
 """
 
+from functools import cache
+
 import pytest
 
-from models.checkpoints.plan import CACHE_BYTES, CARDS, Card, make_plan
+from models.checkpoints.plan import CACHE_BYTES, CARDS, Card, Plan, make_plan
 from models.checkpoints.profiles import PROFILES
 from schemas.settings import Precision
-from testing.full_size import rehearse
+from testing.full_size import Rehearsal, rehearse
 
 AGREEMENT = 0.02
 """Largest relative difference between the plan and the rehearsal."""
@@ -28,10 +30,15 @@ PLANS: list[tuple[str, str, Precision]] = [
 ]
 
 
+@cache
+def rehearsed(name: str, card: Card, plan: Plan) -> Rehearsal:
+    return rehearse(PROFILES[name], plan, card)
+
+
 @pytest.mark.parametrize(("name", "card", "precision"), PLANS)
 def test_a_start_and_a_picture_take_what_the_plan_says(name: str, card: str, precision: Precision) -> None:
-    profile, planned = PROFILES[name], make_plan(PROFILES[name], BY_NAME[card], precision)
-    counted = rehearse(profile, planned, BY_NAME[card])
+    planned = make_plan(PROFILES[name], BY_NAME[card], precision)
+    counted = rehearsed(name, BY_NAME[card], planned)
     assert counted.resident == pytest.approx(planned.resident, rel=AGREEMENT)
     assert counted.peak == pytest.approx(planned.peak - CACHE_BYTES, rel=AGREEMENT)
     if planned.is_waiting:
@@ -42,5 +49,5 @@ def test_a_start_and_a_picture_take_what_the_plan_says(name: str, card: str, pre
 def test_an_edit_takes_the_operations_that_the_formula_says() -> None:
     """Four steps of 202 TFLOP, and the VAE."""
     card: Card = BY_NAME["H100, 80 GB"]
-    counted = rehearse(PROFILES[EDIT], make_plan(PROFILES[EDIT], card), card)
+    counted = rehearsed(EDIT, card, make_plan(PROFILES[EDIT], card))
     assert counted.flops == pytest.approx(4 * 202.8e12, rel=0.03)
