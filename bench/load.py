@@ -31,12 +31,12 @@ COLUMNS = ("callers", "answers a second", "p50 s", "p99 s", "429, all with Retry
 
 @dataclass
 class Load:
-    """What happened to the requests of all callers."""
+    """Outcomes of all callers' requests."""
 
     seconds: list[float] = field(default_factory=list)
     refused: int = 0
     without_pause: int = 0
-    """Refusals that did not say when to come back."""
+    """Number of refusals without Retry-After."""
 
 
 @contextmanager
@@ -76,7 +76,7 @@ async def all_at_once(url: str, callers: int, seconds: float) -> Load:
 
 
 def edits() -> Iterator[dict[str, object]]:
-    """Yield the same edit with a seed for each caller."""
+    """Yield the same edit with a different seed for each caller."""
     room, product = (as_base64((PHOTOS / name).read_bytes()) for name in ("room.png", "product_white.png"))
     for seed in itertools.count():
         place = {"placement_coordinates": [400, 600], "product_height_cm": 90}

@@ -1,4 +1,4 @@
-"""Many jobs from a table: `qwen-edit batch jobs.csv -o folder/`.
+"""Runs many jobs from a table: `qwen-edit batch jobs.csv -o folder/`.
 
 Each row of the CSV or JSONL file is a job: its columns are the job's fields, and pictures are files (relative to the
 table) or URLs. Finished rows are recorded in the folder, so that a stopped batch continues where it left off.
@@ -28,7 +28,7 @@ THUMBNAIL = (320, 240)
 COLUMNS = ("row", "status", "file", "engine", "seed", "seconds", "warnings", "error")
 
 Perform = Callable[[Iterable[Job]], Iterable[JobResult]]
-"""Does jobs and yields their results in any order, as Worker.map does."""
+"""Runs jobs and yields their results in any order, as Worker.map does."""
 
 
 class TableError(Exception):
@@ -45,12 +45,12 @@ class Row:
 
     @property
     def digest(self) -> str:
-        """The digest of the fields and of the files they name."""
+        """Return a digest of the fields and of the files that they name."""
         told = json.dumps(filled(self.fields, self._fingerprint), sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()[:32]
 
     def job(self) -> Job:
-        """Return the job. Raises JobError for what is wrong with it, OSError for a picture that cannot be read."""
+        """Return the job. Raises JobError if it is invalid, OSError if a picture cannot be read."""
         job = filled({"action": "edit", **self.fields, "idempotency_key": f"batch-{self.digest}"}, self._picture)
         parse(job)
         return job
@@ -64,14 +64,14 @@ class Row:
         return hashlib.sha256(file.read_bytes()).hexdigest() if file and file.is_file() else value
 
     def _file(self, value: str) -> Path | None:
-        """Return the file that a value names; None for a URL."""
+        """Return the file that a value names, or None for a URL."""
         if value.startswith(("https://", "http://", "data:")):
             return None
         return self.folder / value
 
 
 def filled(fields: Mapping[str, Any], read: Callable[[str], str]) -> Job:
-    """Return the fields with `read` of each picture, also of those of `products`."""
+    """Return the fields with each picture, including those of `products`, replaced by `read` of it."""
     job = {name: read(told) if name in PICTURES and isinstance(told, str) else told for name, told in fields.items()}
     if isinstance(products := fields.get("products"), list):
         job["products"] = [filled(each, read) if isinstance(each, dict) else each for each in products]
@@ -80,7 +80,7 @@ def filled(fields: Mapping[str, Any], read: Callable[[str], str]) -> Job:
 
 @dataclass(frozen=True)
 class RowResult:
-    """What became of a row, as it stands in the journal."""
+    """The result of a row, as recorded in the journal."""
 
     row: int
     digest: str
@@ -138,7 +138,7 @@ def _value(cell: str, schema: dict[str, Any]) -> Any:
 
 
 def run_batch(rows: list[Row], folder: Path, perform: Perform, on_done: Callable[[int], None]) -> list[RowResult]:
-    """Do the rows that are not done yet, and write the journal, the report and the sheet.
+    """Run the rows that are not done yet, and write the journal, the report and the sheet.
 
     A failed row is tried again in the next run.
     """
@@ -179,7 +179,7 @@ def run_batch(rows: list[Row], folder: Path, perform: Perform, on_done: Callable
 
 
 def _journal(folder: Path) -> Iterator[RowResult]:
-    """Yield what was noted; a line that was cut off when the batch was stopped does not count."""
+    """Yield the recorded results, ignoring a line that was cut off when the batch was stopped."""
     file = folder / JOURNAL
     for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
         try:
@@ -191,7 +191,7 @@ def _journal(folder: Path) -> Iterator[RowResult]:
 
 
 def _result(row: int, digest: str, folder: Path, done: JobResult) -> RowResult:
-    """Save the pictures of a row that is done."""
+    """Save the pictures of a finished row and return its result."""
     answer = done.answer
     if answer is None:
         return RowResult(row, digest, "failed", error=str(done.error))

@@ -1,4 +1,4 @@
-"""The command `qwen-edit`, or `python -m examples.cli` in a checkout. docs/cli.md shows it at work."""
+"""The command `qwen-edit`, or `python -m examples.cli` in a checkout. docs/cli.md shows how to use it."""
 
 import contextlib
 import io
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from examples.here import Here
 
 FAILED, INTERRUPTED = 1, 130
-"""Exit codes; click's own is 2, for a wrong command line."""
+"""Exit codes; click's own is 2, for an invalid command line."""
 
 STANDARD = "-"
-"""Standard input or output in place of a file."""
+"""Standard input or output instead of a file."""
 
 POSITIONAL = ("product_image", "room_image")
 SPELLINGS = {
@@ -84,7 +84,7 @@ class Session:
             return Server(self.url, os.environ.get("API_KEY"))
         endpoint, key = self.endpoint or os.environ.get("RUNPOD_ENDPOINT_ID"), os.environ.get("RUNPOD_API_KEY")
         if endpoint and not key:
-            raise WorkerError(f"RUNPOD_API_KEY is not set: the endpoint {endpoint} asks for it", "UNAUTHORIZED")
+            raise WorkerError(f"RUNPOD_API_KEY is not set: endpoint {endpoint} requires it", "UNAUTHORIZED")
         base_url = os.environ.get("RUNPOD_ENDPOINT_BASE_URL") or Endpoint.base_url
         return Endpoint(endpoint, key, base_url) if endpoint and key else None
 
@@ -100,7 +100,7 @@ class Session:
 
     @contextlib.contextmanager
     def bar(self, doing: str, total: int) -> Iterator[Callable[[int, str], None]]:
-        """Yield what moves a bar on standard error, which is shown in a terminal only."""
+        """Yield a function that moves a progress bar on standard error, shown only in a terminal."""
         columns = TextColumn("{task.description:<11}"), BarColumn(), TaskProgressColumn()
         shown = self.console.is_terminal and not self.quiet
         with Bar(*columns, console=self.console, transient=True, disable=not shown) as bar:
@@ -139,7 +139,7 @@ def main() -> None:
     Exit codes: 0 done, 1 refused or failed, 2 wrong command line, 130 interrupted.
     """
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name that cannot be shown is no failure of the job
+        sys.stdout.reconfigure(errors="backslashreplace")  # an unprintable file name is not a failure of the job
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: object) -> None:
@@ -152,7 +152,7 @@ def _common(*names: str, **told: Any) -> click.Option:
 
 COMMON: list[click.Parameter] = [
     _common("--endpoint", metavar="ID", help="a RunPod endpoint that runs the jobs"),
-    _common("--url", metavar="URL", help="the worker's HTTP server, like http://localhost:8000"),
+    _common("--url", metavar="URL", help="the worker's HTTP server, such as http://localhost:8000"),
     _common("--json", is_flag=True, help="write the answer, or the error, as JSON"),
     _common("-q", "--quiet", is_flag=True, help="no progress, seeds and warnings on standard error"),
 ]
@@ -171,7 +171,7 @@ def _params(action: str, *arguments: click.Parameter) -> list[click.Parameter]:
 
 
 def _option(name: str, field: Mapping[str, Any]) -> click.Option:
-    field = {**next(iter(field.get("anyOf", ())), {}), **field}  # what it takes when it is not null
+    field = {**next(iter(field.get("anyOf", ())), {}), **field}  # the schema of values other than null
     long, about = "--" + name.replace("_", "-"), field["description"]
     if (default := field.get("default")) not in (None, ""):
         about += f" (default {str(default).lower()})"
@@ -204,7 +204,7 @@ def _products(file: str) -> object:
     try:
         return json.loads(Path(file).read_text())
     except ValueError as problem:
-        raise click.BadParameter(f"{file} is no JSON: {problem}") from None
+        raise click.BadParameter(f"{file} is not JSON: {problem}") from None
 
 
 READERS: dict[str, click.ParamType[Any] | Callable[[str], object]] = {
@@ -224,7 +224,7 @@ EXAMPLE = "\b\nExample:\n  qwen-edit "
 def edit(session: Session, /, pictures: tuple[str, ...], output: str | None, **told: Any) -> None:
     """Put a product into a room photo.
 
-    Pictures are files, https:// URLs, or - for standard input. PRODUCT is left out where --products lists several.
+    Pictures are files, https:// URLs, or - for standard input. Leave out PRODUCT if --products lists several.
     """
     if not 1 <= len(pictures) <= len(POSITIONAL):
         raise click.UsageError("edit takes a product and a room, or --products and a room")
@@ -245,14 +245,14 @@ def _do(session: Session, told: Mapping[str, Any], action: str, output: str | No
     fields = {name: value for name, value in told.items() if value is not None}
     path = None if output == STANDARD else _path(output, action)
     if list(fields.values()).count(STANDARD) > 1:
-        raise click.UsageError("Standard input holds one picture")
+        raise click.UsageError("Standard input can hold only one picture")
     if path is None and (session.json or fields.get("n", 1) > 1 or fields.get("response_format") == "url"):
-        raise click.UsageError("-o - writes one picture: it excludes --json, --n and --response-format url")
+        raise click.UsageError("-o - writes a single picture and excludes --json, --n and --response-format url")
     ending = FORMATS.get(path.suffix.lower()) if path else None
     if ending and fields.setdefault("output_format", ending) != ending:
-        raise click.UsageError(f"{path} is no {fields['output_format']}: leave out --output-format or the ending")
+        raise click.UsageError(f"{path} does not match --output-format {fields['output_format']}: drop one of them")
     job = filled({"action": action, "idempotency_key": uuid4().hex, **fields}, _as_text)
-    parse(job)  # what is wrong with it is said before anything is loaded or paid
+    parse(job)  # errors are reported before anything is loaded or paid for
     with session.bar("loading", 100) as show, session.worker() as worker:
         answer = worker.answer(job, on_progress=lambda at: show(at.percent, STAGES.get(at.stage, at.stage)))
     _save(session, answer, path)
@@ -263,14 +263,14 @@ def _as_text(picture: str) -> str:
 
 
 def _path(output: str | None, action: str) -> Path:
-    """Return the file of the picture, without an ending where the answer decides it."""
+    """Return the file of the picture, without a suffix if the answer decides it."""
     if output == "":
         raise click.UsageError("-o: the name is empty")
     path = Path(output or ".")
     if output is None or output.endswith(("/", os.sep)) or path.is_dir():
         return path / action
     if path.name.lower() in FORMATS or path.suffix.lower() not in ("", *FORMATS):
-        raise click.UsageError(f"{output}: a picture's file is named *{', *'.join(FORMATS)}")
+        raise click.UsageError(f"{output}: the file name of a picture must match *{', *'.join(FORMATS)}")
     return path
 
 
@@ -294,11 +294,19 @@ def _save(session: Session, answer: Answer, path: Path | None) -> None:
 
 @main.command(params=[*COMMON], epilog=EXAMPLE + "batch jobs.csv -o placed/ --concurrency 8")
 @click.argument("table", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="the folder for all that it makes")
-@click.option("--concurrency", type=click.IntRange(1), default=4, help="jobs at once (default 4; on this machine 1)")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="folder for the pictures and the report",
+)
+@click.option(
+    "--concurrency", type=click.IntRange(1), default=4, help="jobs to run at once (default 4; 1 on this machine)"
+)
 @click.pass_obj
 def batch(session: Session, /, table: Path, output: Path, concurrency: int) -> None:
-    """Do a table of jobs (.csv or .jsonl, a job a row). Repeated after a stop, it goes on where it was."""
+    """Run a table of jobs (.csv or .jsonl, one per row). Repeat the command to continue after a stop."""
     rows = read_table(table)
     with session.bar("rows", len(rows)) as show, session.worker() as worker:
         results = run_batch(
@@ -317,7 +325,7 @@ def batch(session: Session, /, table: Path, output: Path, concurrency: int) -> N
 @main.command(params=[*COMMON], epilog=EXAMPLE + "health --url http://localhost:8000")
 @click.pass_obj
 def health(session: Session, /) -> None:
-    """Tell how the worker is. Fails with a wrong key, and for a worker that is not ready."""
+    """Show the worker's state. Fails if the key is wrong or the worker is not ready."""
     with session.worker() as worker:
         told = worker.health_check()
     session.tell((f"{name:>16}  {value}" for name, value in told.items()), told)
@@ -329,7 +337,7 @@ def health(session: Session, /) -> None:
 def serve() -> None:
     """Serve OpenAI's images API and the jobs over HTTP.
 
-    Settings are environment variables, and lines of .env in the current folder: ENGINE, HOST, PORT, API_KEY, ...
+    Settings are environment variables, or lines of .env in the current folder: ENGINE, HOST, PORT, API_KEY, ...
     """
     import server
 

@@ -1,4 +1,4 @@
-"""The worker of this machine, with the verbs of the client's Worker."""
+"""The worker of this machine, with the methods of the client's Worker."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -14,10 +14,10 @@ from schemas.settings import read_settings
 
 
 class Here:
-    """Raises JobError where the client's Worker raises WorkerError."""
+    """Runs jobs on this machine. Raises JobError where the client's Worker raises WorkerError."""
 
     def __init__(self) -> None:
-        """Load the engine. Raises SettingsError."""
+        """Load the engine. Raises SettingsError if it cannot run."""
         settings = read_settings()
         self._router = build_router(settings, build(settings))
         self._router.wait_until_loaded()
@@ -27,7 +27,7 @@ class Here:
         return read_answer(self._router.work(parse(job), Call("cli", control)))
 
     def map(self, jobs: Iterable[Job], **_: object) -> Iterator[JobResult]:
-        """One after the other, whatever concurrency is asked for."""
+        """Yield the results of the jobs, run one after the other whatever the requested concurrency."""
         for index, job in enumerate(jobs):
             try:
                 yield JobResult(index, job, self.answer(job))

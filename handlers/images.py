@@ -40,9 +40,9 @@ class PictureReader:
     control: Control = field(default_factory=Control)
     """Control of the job whose pictures are read: fetching takes time."""
     fetched: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    """Bodies of URLs that were fetched before."""
+    """Contents of URLs that were fetched earlier."""
     warnings: list[str] = field(default_factory=list)
-    """About the files that were read."""
+    """Warnings about the files that were read."""
 
     def picture(self, text: str, field: str) -> Picture:
         picture = decode(self._bytes(text, field), field, self.limits)

@@ -308,8 +308,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Answer:
-    """`info` is the answer's placement_info or generation_info, or what OpenAI's route says beside the pictures.
-    `placements` says where each of several `products` is, in their order."""
+    """A job's answer.
+
+    `info` is its placement_info or generation_info, or the details in an answer of OpenAI's route. `placements` has the
+    position of each of several `products`, in request order.
+    """
 
     pictures: tuple[Picture, ...]
     info: dict[str, Any]
@@ -337,7 +340,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class JobResult:
-    """The end of the job number `index` of a `map`: its answer, or the error in its place."""
+    """The result of job number `index` of a `map`: its answer or its error."""
 
     index: int
     job: Job = field(repr=False)
@@ -347,14 +350,14 @@ class JobResult:
 
 @dataclass
 class _Order:
-    """Results of a `map` in the order of their jobs, or as they come."""
+    """Yields the results of a `map` in the order of their jobs, or as they arrive."""
 
     in_order: bool
     _early: dict[int, JobResult] = field(default_factory=dict)
     _due: int = 0
 
     def ready(self, result: JobResult) -> Iterator[JobResult]:
-        """Take a result, and yield those whose turn it is."""
+        """Take a result and yield those whose turn it is."""
         if not self.in_order:
             yield result
             return
@@ -656,7 +659,8 @@ class _Blocking:
 
 @dataclass(frozen=True)
 class _Stoppable(_Blocking):
-    """For the threads of a `map`, which Ctrl-C does not reach: raises KeyboardInterrupt once `stopped` is set."""
+    """Blocking calls on the threads of a `map`, which Ctrl-C does not reach: raises KeyboardInterrupt once `stopped` is
+    set."""
 
     stopped: threading.Event
 
@@ -752,7 +756,8 @@ class _Calls:
         return answer if job.get("response_format") == "url" else await self.download(answer)
 
     async def _result(self, index: int, job: Job, resend: bool) -> JobResult:
-        """With progress, so that a server sends events, and a stop is noticed between them."""
+        """Return the result of one job. Asking for progress makes a server send events, between which a stop is
+        noticed."""
         try:
             return JobResult(index, job, await self.answer(job, on_progress=lambda _: None, resend=resend))
         except WorkerError as problem:
@@ -798,8 +803,10 @@ class _Calls:
         return await self._told(self._ask("GET", "/health"))
 
     async def health_check(self) -> dict[str, Any]:
-        """What a worker tells of itself. Its `status` is `healthy`, `loading` or `unhealthy`. On RunPod it is a job,
-        which wakes a worker."""
+        """Return a worker's description of itself.
+
+        Its `status` is `healthy`, `loading` or `unhealthy`. On RunPod this is a job, which starts a worker.
+        """
         job = {"action": "health_check"}
         if isinstance(self.place, Server):
             ask = self._ask("POST", "/", {"input": job})
@@ -1023,7 +1030,7 @@ class AsyncWorker(_Calls):
     async def map(
         self, jobs: Iterable[Job], *, concurrency: int = 4, in_order: bool = True, resend: bool = False
     ) -> AsyncGenerator[JobResult]:
-        """The results of many jobs, at most `concurrency` of which run at once; see Worker.map."""
+        """Yield the results of many jobs, at most `concurrency` of which run at once; see Worker.map."""
         order, numbered, running = _Order(in_order), enumerate(jobs), set[asyncio.Task[JobResult]]()
         try:
             while True:
@@ -1070,10 +1077,9 @@ class Worker:
     ) -> Generator[JobResult]:
         """Yield the results of many jobs, at most `concurrency` of which run at once.
 
-        A job that fails is a result with its `error`. Jobs are taken from the iterable as they are sent, so it may make
-        them one by one. Results come in the order of the jobs, or, without `in_order`, as soon as they are there. Who
-        stops early (Ctrl-C, `break`, an error of the iterable) cancels the jobs that are running. `resend` as in
-        `answer`.
+        A failed job is a result with an `error`. Jobs are taken from the iterable as they are sent, so it may create
+        them one by one. Results come in the order of the jobs or, without `in_order`, as they arrive. Stopping early
+        (Ctrl-C, `break`, an error in the iterable) cancels the running jobs. `resend` as in `answer`.
         """
         stopped, order, numbered = threading.Event(), _Order(in_order), enumerate(jobs)
         calls, running = replace(self._calls, _wire=_Stoppable(self._http, stopped)), set[Future[JobResult]]()

@@ -33,7 +33,7 @@ def refined_height(pixels: Pixels, camera: Camera) -> tuple[float, float]:
 
 
 def _readings(pixels: Pixels, camera: Camera) -> Numbers:
-    """Return the camera's heights in cm that the strips of the photo tell."""
+    """Return the camera heights in cm that the strips of the photo imply."""
     level, floors, ceilings = wall_ends(pixels, camera)
     down = -level.ray(np.zeros_like(floors), floors)[1][:, :, None]
     up = level.ray(np.zeros_like(ceilings), ceilings)[1][:, None, :]

@@ -18,8 +18,8 @@ _ERROR_OF_POINTS = 0.02  # by horizontal edges
 _ERROR_OF_UPRIGHTS, _ERROR_OF_PITCH = 0.05, 0.35  # by upright ones: crops and shifted lenses, and share of the pitch
 _ERROR_OF_GUESS = 0.12
 
-# The height people hold a camera at, in cm: standing and looking down, and level on a tripod, as interiors are taken
-# for agencies. Measured on real rooms: 140 to 205, and 80 to 150 with a geometric mean of 110.
+# Height in cm at which people hold a camera: standing and looking down, and level on a tripod, as agencies photograph
+# interiors. Measured on real rooms: 140 to 205, and 80 to 150 with a geometric mean of 110.
 _STANDING_CM, _LEVEL_CM = 145.0, 110.0
 _ERROR_OF_STANDING, _ERROR_OF_PORTRAIT, _ERROR_OF_LEVEL = 0.12, 0.2, 0.28  # one standard deviation, as a share
 _LOOKS_DOWN, _LOOKS_LEVEL = 0.1, 0.03  # the horizon's height over the center, over the photo's height
@@ -90,8 +90,11 @@ def _focal(points: list[VanishingPoint], long_side: float) -> float:
 
 
 def _usual_height(camera: Camera) -> tuple[float, float]:
-    """Return the height in cm at which such photos are taken, and its error: a portrait, or a photo that looks down, by
-    somebody who stands. Where the horizon is not seen it does not tell which."""
+    """Return the height in cm at which such photos are taken, and its error.
+
+    A portrait, or a photo that looks down, is taken by someone standing. If the horizon is not visible, the photo does
+    not show which kind it is.
+    """
     width, height = camera.size
     if not camera.found and height <= width:
         return float(np.sqrt(_STANDING_CM * _LEVEL_CM)), _ERROR_OF_LEVEL

@@ -140,7 +140,8 @@ def _votes(segments: Segments, camera: Camera, angle: float, weight: Numbers) ->
 def _side_distance(
     segments: Segments, camera: Camera, point: tuple[float, float], angle: float, is_left: bool
 ) -> float | None:
-    """Return z of a side wall behind a pixel, from the lines where it meets floor and ceiling; None where none is seen.
+    """Return z of a side wall behind a pixel, from the lines where it meets the floor and the ceiling; None if there
+    are none.
 
     In a ray (r, u, 1) let a be its component across the room. A line along the room's depth, `across` cm to the side
     and `rise` cm above the camera, has u / a = rise / across at each of its points. The wall is where lines at the

@@ -18,9 +18,9 @@ PHOTO_PITCH = np.radians(12.0)
 """Downward pitch of product photos in radians: shops usually look down by 5 to 20 degrees."""
 
 _WIDTH_COUNTS = 1 / 3
-"""The share of the width in the size of a photo that stands in a room. Seen from above a product is taller than its
-photo but no wider: by its height alone the photo is too wide, by its width too low. Boxes of
-`python -m bench.placement` agree best with the truth at a third."""
+"""Share of the width in the size of a photo that stands in a room. Seen from above a product is taller than its photo
+but no wider: its height alone makes the photo too wide, its width alone too low. Boxes of `python -m bench.placement`
+agree best with the truth at a third."""
 
 _SLICES = 48
 _SOLID_SHARE = 0.7  # of a disc's width: as good as all of it
@@ -35,9 +35,12 @@ _WIDEST_LEG = 0.22  # of the width
 
 @dataclass(frozen=True, eq=False)
 class Solid:
-    """A stack of level discs from the floor up, in units of the product's height: `heights`, `radii` to the sides,
-    `depths` towards and away from the camera, and `filled`, the share of each disc's width that is not air. `straight`
-    is 0 where the discs are ellipses, 1 where they are rectangles. `photo_rows` is the height of the photo."""
+    """A stack of level discs from the floor up, in units of the product's height.
+
+    `heights` are those of the discs, `radii` their extents to the sides, `depths` towards and away from the camera, and
+    `filled` the share of each disc's width that is not air. `straight` is 0 if the discs are ellipses and 1 if they are
+    rectangles. `photo_rows` is the height of the photo.
+    """
 
     heights: Numbers
     radii: Numbers
@@ -54,7 +57,7 @@ class Solid:
         return float(rows.min()), float(rows.max())
 
     def photo_height(self, camera: Camera, height_cm: float, distance_cm: float) -> float:
-        """Return the pixel rows that the product's photo takes when it stands there in the solid's place."""
+        """Return the pixel rows that the product's photo takes when it stands there instead of the solid."""
         top, bottom = self.rows(camera, height_cm, distance_cm)
         columns = camera.project(np.array([0.0, 1.0]), np.full(2, height_cm / 2), np.full(2, distance_cm))[0]
         by_width = self.photo_rows * height_cm * float(columns[1] - columns[0])

@@ -31,8 +31,8 @@ _OTHER_TINT, _OTHER_LIGHTNESS = 8.0, 15.0  # CIELAB: the front is not floor
 
 
 TABLE_WIDTH_CM, TABLE_WIDTH_ERROR = 140.0, 0.45
-"""The length of a table's front edge, and one standard deviation of it as a share: coffee tables are 90 to 130 cm long,
-desks 120 to 160, dining tables 140 to 220, kitchen islands longer, bedside tables 45."""
+"""Length of a table's front edge, and its standard deviation as a share: coffee tables are 90 to 130 cm long, desks 120
+to 160, dining tables 140 to 220, kitchen islands longer, bedside tables 45."""
 
 
 class Edge(NamedTuple):
@@ -48,7 +48,7 @@ class Edge(NamedTuple):
 
 
 def is_raised(pixels: Pixels, point: Point) -> bool:
-    """Return True if the point surely lies on a raised top; False on the floor and in doubt."""
+    """Return True if the point certainly lies on a raised top; False on the floor and in doubt."""
     small, shrink = _view(pixels)
     lab = np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float64)
     x, y = point[0] * shrink, point[1] * shrink
@@ -57,11 +57,11 @@ def is_raised(pixels: Pixels, point: Point) -> bool:
 
 
 def front_edge(pixels: Pixels, point: Point, lowest_row: float) -> Edge | None:
-    """Return the front edge of the table that a point lies on, which is seen no lower than `lowest_row`; None where no
-    edge is seen.
+    """Return the front edge of the table that a point lies on, visible no lower than `lowest_row`; None if there is
+    none.
 
-    It is the longest one: those of cloths and drawers are shorter. An edge that the photo's border cuts is longer than
-    what is returned.
+    It is the longest one: those of cloths and drawers are shorter. If the photo's border cuts the edge, the real one is
+    longer.
     """
     small, shrink = _view(pixels)
     lab = np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float64)
@@ -81,7 +81,7 @@ def _view(pixels: Pixels) -> tuple[Pixels, float]:
 
 
 def _edges_below(small: Pixels, lab: Numbers, x: float, y: float) -> Iterator[Edge]:
-    """Yield the long level edges below the point, from the nearest on."""
+    """Yield the long level edges below the point, the nearest first."""
     top, bottom = max(0, int(y) - _MARGIN), int(y + _BELOW * small.shape[0]) + _MARGIN
     gray = cv2.cvtColor(np.ascontiguousarray(small[top:bottom]), cv2.COLOR_RGB2GRAY)
     found = cv2.createLineSegmentDetector(cv2.LSD_REFINE_NONE).detect(gray)[0]
@@ -106,7 +106,7 @@ def _edges_below(small: Pixels, lab: Numbers, x: float, y: float) -> Iterator[Ed
 
 
 def _joined(piece: Numbers, others: Numbers, gap: float) -> tuple[float, float]:
-    """Return where an edge begins and ends: `piece` and all of `others` (n, 2) that go on from it over small gaps."""
+    """Return where an edge begins and ends: `piece` and those of `others` (n, 2) that continue it over small gaps."""
     left, right = float(piece[0]), float(piece[1])
     for _ in others:
         joins = (others[:, 0] < right + gap) & (others[:, 1] > left - gap)

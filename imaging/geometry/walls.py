@@ -12,10 +12,10 @@ from imaging.geometry.camera import Camera, Numbers
 from imaging.picture import Pixels
 
 WALL_CM = 400.0
-"""The distance of a wall of which nothing is seen: 280 to 740 cm in real rooms."""
+"""Distance of a wall that is not visible at all: 280 to 740 cm in real rooms."""
 
 ROOM_CM, ROOM_ERROR = 265.0, 0.12
-"""The height of rooms to live in, 240 to 300 cm, and one standard deviation of it as a share."""
+"""Height of living rooms, 240 to 300 cm, and its standard deviation as a share."""
 
 _USUAL_ERROR = 0.45  # one standard deviation of WALL_CM, as a share
 
@@ -83,10 +83,10 @@ def _floor_start(rows: Numbers, foot: int, step: float) -> int | None:
 
 
 def wall_distance(pixels: Pixels, camera: Camera) -> tuple[float, float]:
-    """Return how far the back wall is in cm, and one standard deviation of it as a share.
+    """Return the distance of the back wall in cm and its standard deviation as a share.
 
-    The rows where floor and ceiling end tell it, each by the height of the camera below or above. A wall that reaches
-    the photo's upper border is nearer than one whose ceiling would be in view.
+    It follows from the rows where floor and ceiling end, given the camera's height and its distance from the ceiling. A
+    wall that reaches the photo's upper border is nearer than one whose ceiling would be in view.
     """
     level, floors, ceilings = wall_ends(pixels, camera, _FAINT_STEP)
     below, above = camera.height_cm, max(ROOM_CM - camera.height_cm, _LEAST_ABOVE_CM)
@@ -103,12 +103,12 @@ def wall_distance(pixels: Pixels, camera: Camera) -> tuple[float, float]:
 
 
 def _error_above(camera: Camera, above_cm: float) -> float:
-    """Return the error of the height from the camera to the ceiling, as a share of it."""
+    """Return the error of the distance between camera and ceiling, as a share of it."""
     return float(np.hypot(ROOM_CM * ROOM_ERROR, camera.height_cm * camera.height_error) / above_cm)
 
 
 def _agreement(steps: Numbers, distances: Numbers, error: float) -> Numbers:
-    """Return how well each distance, given by its logarithm, agrees with those that were read; 1 where none was."""
+    """Return how well each distance, given by its logarithm, agrees with the measured ones; 1 if there are none."""
     seen = distances[(distances > _NEAREST_WALL_CM) & (distances < FARTHEST_WALL_CM)]
     if not len(seen):
         return np.ones_like(steps)
@@ -118,15 +118,15 @@ def _agreement(steps: Numbers, distances: Numbers, error: float) -> Numbers:
 
 
 def _slants(camera: Camera, rows: Numbers) -> Numbers:
-    """Return how much the rays of rows rise or fall for each cm of distance; NaN for rows that are NaN."""
+    """Return how much the rays of rows rise or fall per cm of distance; NaN for rows that are NaN."""
     return np.asarray(np.abs(camera.ray(np.zeros_like(rows), rows)[1]).clip(_LEAST_SLANT), np.float64)
 
 
 def wall_ends(pixels: Pixels, camera: Camera, ceiling_step: float = _STEP) -> tuple[Camera, Numbers, Numbers]:
-    """Return the camera of a reduced photo, without roll, and the rows where floor and ceiling end in strips of it.
+    """Return the camera of a reduced photo, without roll, and the rows where floor and ceiling end in its strips.
 
-    Both are (strips, 2), looked for from the photo's border and from the middle of the floor or ceiling; NaN where
-    nothing tells. A ceiling differs from the wall by `ceiling_step` in CIELAB.
+    Both are (strips, 2), searched from the photo's border and from the middle of the floor or ceiling; NaN where no end
+    was found. A ceiling differs from the wall by `ceiling_step` in CIELAB.
     """
     level = replace(camera.scaled(min(1.0, _VIEW / max(camera.size))), roll=0.0)
     small = np.asarray(cv2.resize(pixels, level.size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -137,8 +137,8 @@ def wall_ends(pixels: Pixels, camera: Camera, ceiling_step: float = _STEP) -> tu
 
 
 def _ends(pixels: Pixels, camera: Camera, step: float) -> Numbers:
-    """Return the rows (strips, 2) where the floor ends, looked for from the photo's border and from the middle of the
-    floor; NaN where nothing tells."""
+    """Return the rows (strips, 2) where the floor ends, searched from the photo's border and from the middle of the
+    floor; NaN where no end was found."""
     height, width = pixels.shape[:2]
     middle = round(camera.horizon + _MIDDLE_OF_FLOOR * (height - camera.horizon))
     strips = pairwise(np.linspace(0, width, _STRIPS + 1).astype(int).tolist())

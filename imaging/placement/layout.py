@@ -55,7 +55,7 @@ _UNSURE = "The product's size may be off by {:.0f} %: the photo does not show {}
 _UNSURE_PERCENT = (
     35.0  # of one standard deviation: then it is nearly as likely as not that 30 % are off, which looks wrong
 )
-_ON_TABLE = "placement_coordinates seem to lie on a table: the product stands on it (placement_surface decides)"
+_ON_TABLE = "placement_coordinates seem to be on a table, so the product stands on it (set placement_surface to choose)"
 _CUT_BY_MASK = "The product does not fit inside the mask and is cut off at its edge"
 
 _USUAL_HEIGHTS: dict[Surface, tuple[tuple[float, float], ...]] = {

@@ -38,8 +38,11 @@ _LEAST_ROWS = 1.0  # below the horizon
 
 
 class Perspective(Protocol):
-    """The measures of a product at one spot, in pixel rows and in cm. `camera` stands over the surface that carries it.
-    `error` is one standard deviation of its size as a share, `unknown` what it is due to."""
+    """The measures of a product at one spot, in pixel rows and in cm.
+
+    `camera` stands above the surface that carries it. `error` is the standard deviation of its size as a share, and
+    `unknown` what causes it.
+    """
 
     @property
     def camera(self) -> Camera: ...
@@ -96,7 +99,7 @@ class AtDistance:
 
 
 def perspective_at(room: Pixels, solid: Solid, camera: Camera, surface: Surface, point: Point) -> Perspective:
-    """Return the perspective of a solid with its base at a pixel, or hung on the wall there; `camera` stands over the
+    """Return the perspective of a solid with its base at a pixel, or hung on the wall there. `camera` stands above the
     floor and has the horizon of the pixel's column."""
     base_row = point[1] + 1
     if surface == "ceiling":
@@ -107,14 +110,17 @@ def perspective_at(room: Pixels, solid: Solid, camera: Camera, surface: Surface,
         carried = _over_table(room, camera, point) if surface == "tabletop" else camera
         return AtDistance(carried, distance, error, WALL_DISTANCE)
     if surface == "tabletop":
-        return Standing(_over_table(room, camera, point), solid, base_row, "the camera's height over the table")
+        return Standing(_over_table(room, camera, point), solid, base_row, "the camera's height above the table")
     unknown = CAMERA_HEIGHT if camera.found else "the horizon"
     return Standing(camera, solid, base_row, unknown)
 
 
 def _over_table(room: Pixels, camera: Camera, point: Point) -> Camera:
-    """Return the camera over a table top: the usual height for such photos, together with the one at which the front
-    edge of the table would have the usual length. The latter's scale hardly depends on the horizon."""
+    """Return the camera above a table top.
+
+    It combines the usual height for such photos with the height at which the table's front edge would have the usual
+    length. The scale of the latter hardly depends on the horizon.
+    """
     rows = max(point[1] + 1 - camera.horizon, _LEAST_ROWS)
     lowest_row = camera.horizon + _FRONT_ROWS * (rows + camera.horizon_error)
     usual, edge = _usual_over_table(camera, point[1] + 1), front_edge(room, point, lowest_row)

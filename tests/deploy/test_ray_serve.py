@@ -112,7 +112,7 @@ def test_a_full_line_is_refused_as_the_app_refuses_it(served: str) -> None:
 
 
 def test_a_caller_that_hangs_up_frees_its_place(served: str) -> None:
-    """If the jobs of such callers ran to the end, the next caller would wait for them."""
+    """Otherwise the next caller would wait for the jobs of callers that are gone."""
     body, calls = long_job(10), HELD + QUEUED
     began = time.monotonic()
     assert httpx2.post(served + "/v1/generate", json=body).status_code == 200

@@ -301,7 +301,7 @@ class TestMistakes:
             (["--box", "9,9,1,1"], "Invalid placement_box: it must be [left, top, right, bottom]"),
             (["--mask", "none.png"], "none.png: No such file or directory"),
             (["--products", "none.json"], "none.json: No such file or directory"),
-            (["--endpoint", "abc"], "RUNPOD_API_KEY is not set: the endpoint abc asks for it"),
+            (["--endpoint", "abc"], "RUNPOD_API_KEY is not set: endpoint abc requires it"),
             (["--url", "localhost:8000"], "localhost:8000/v1/edit cannot be reached"),
             (["--at", "-5,600"], "Invalid placement_coordinates: it lies outside the room photo of 160x120 pixels"),
             (["--at=-5,600"], "Invalid placement_coordinates: it lies outside the room photo of 160x120 pixels"),
@@ -327,15 +327,18 @@ class TestMistakes:
             (["--seed", "-7"], "-7 is not in the range"),
             (["--at", "here"], "Invalid value for '--at'"),
             (["--quality", "superb"], "'superb' is not one of 'fast', 'balanced', 'best'"),
-            (["--products", "room.png"], "room.png is no JSON"),
+            (["--products", "room.png"], "room.png is not JSON"),
             (["--qual", "best"], "No such option '--qual'"),
             (["more.png"], "edit takes a product and a room"),
-            (["-o", "out.gif"], "out.gif: a picture's file is named *.png, *.jpg, *.jpeg, *.webp"),
+            (["-o", "out.gif"], "out.gif: the file name of a picture must match *.png, *.jpg, *.jpeg, *.webp"),
             (["-o", ""], "-o: the name is empty"),
-            (["-o", "new/.png"], "new/.png: a picture's file is named *.png"),
-            (["-o", "a.webp", "--output-format", "jpeg"], "a.webp is no jpeg: leave out --output-format or the ending"),
-            (["-o", "-", "--n", "2"], "-o - writes one picture"),
-            (["-o", "-", "--json"], "-o - writes one picture"),
+            (["-o", "new/.png"], "new/.png: the file name of a picture must match *.png"),
+            (
+                ["-o", "a.webp", "--output-format", "jpeg"],
+                "a.webp does not match --output-format jpeg: drop one of them",
+            ),
+            (["-o", "-", "--n", "2"], "-o - writes a single picture"),
+            (["-o", "-", "--json"], "-o - writes a single picture"),
             (["--mask", "-", "--room-image", "-"], "No such option '--room-image'"),
             (["--url", "http://localhost", "--endpoint", "abc"], "--endpoint and --url exclude each other"),
         ],
@@ -350,7 +353,7 @@ class TestMistakes:
 
     def test_two_pictures_cannot_come_by_standard_input(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["edit", "-", "-"]) == 2
-        assert "Standard input holds one picture" in capsys.readouterr().err
+        assert "Standard input can hold only one picture" in capsys.readouterr().err
 
     def test_a_mistake_makes_no_folder(self) -> None:
         assert main([*EDIT, "--box", "9,9,1,1", "-o", "new/out.png"]) == 1

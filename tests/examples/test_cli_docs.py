@@ -50,7 +50,7 @@ def server() -> Iterator[Live]:
 
 @pytest.fixture
 def told(tmp_path: Path, shop: Platform, server: Live) -> list[str]:
-    """What each command says, in a terminal that merges both streams."""
+    """Return the output of each command, in a terminal that merges both streams."""
     shutil.copy(CHAIR / "product_white.png", tmp_path / "chair.png")
     Image.open(CHAIR / "room.png").save(tmp_path / "room.jpg")
     for name, text in re.findall(r"^\$ cat (\S+\.\S+)\n(.*?)(?=^\$ )", PAGE, re.DOTALL | re.MULTILINE):

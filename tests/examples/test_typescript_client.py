@@ -78,7 +78,7 @@ def test_its_version_is_the_workers() -> None:
 
 @pytest.fixture(scope="module")
 def packed(package: Path) -> Path:
-    """What `npm pack` makes."""
+    """Return the package that `npm pack` makes."""
     run(package, "npm", "pack")
     [file] = package.glob("*.tgz")
     return file
