@@ -179,7 +179,7 @@ def _scale(perspective: Perspective, wish: Wish, spot: _Spot) -> ScaleEstimate:
     if wish.box or (spot.within and not wish.product_height_cm) or (wish.scale and not wish.product_height_cm):
         return ScaleEstimate("asked", 0.0)
     if wish.product_height_cm:
-        return ScaleEstimate("camera", round(100 * perspective.error, 1))
+        return ScaleEstimate("object" if perspective.by_object else "camera", round(100 * perspective.error, 1))
     return ScaleEstimate("usual_height", round(100 * float(np.hypot(perspective.error, _USUAL_HEIGHT_ERROR)), 1))
 
 
@@ -439,7 +439,7 @@ def _warnings(
         said.append(spot.warning)
     if spot.surface not in ("wall", "ceiling") and spot.point[1] + 1 <= camera.horizon:
         said.append("The product's base is above the horizon, where there is no floor: its size is only a guess")
-    elif scale.source == "camera" and scale.error_percent >= _UNSURE_PERCENT:
+    elif scale.source in ("camera", "object") and scale.error_percent >= _UNSURE_PERCENT:
         said.append(_UNSURE.format(scale.error_percent, unknown))
     if frame[0] < 0 or frame[1] < 0 or frame[2] > camera.size[0] or frame[3] > camera.size[1]:
         said.append("The product reaches beyond the photo and is cut off at its border")

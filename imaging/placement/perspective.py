@@ -40,10 +40,12 @@ _LEAST_ROWS = 1.0  # below the horizon
 class Perspective(Protocol):
     """The measures of a product at one spot, in pixel rows and in cm.
 
-    `camera` stands above the surface that carries it. `error` is the standard deviation of its size as a share, and
-    `unknown` what causes it.
+    `camera` stands above the surface that carries it. `error` is the standard deviation of its size as a share,
+    `unknown` what causes it, and `by_object` is True where an object of usual size in view told it.
     """
 
+    @property
+    def by_object(self) -> bool: ...
     @property
     def camera(self) -> Camera: ...
     @property
@@ -63,6 +65,7 @@ class Standing:
     solid: Solid
     base_row: int
     unknown: str
+    by_object: bool = False
 
     @property
     def error(self) -> float:
@@ -87,6 +90,7 @@ class AtDistance:
     distance: float
     error: float
     unknown: str
+    by_object: bool = False
 
     def rows(self, height_cm: float) -> float:
         return height_cm * self.camera.focal / self.distance
@@ -107,16 +111,17 @@ def perspective_at(room: Pixels, solid: Solid, camera: Camera, surface: Surface,
         return AtDistance(camera, distance, _CEILING_ERROR, "the height of the ceiling")
     if surface == "wall" or base_row <= camera.horizon:
         distance, error = wall_distance(room, camera)
-        carried = _over_table(room, camera, point) if surface == "tabletop" else camera
+        carried = _usual_over_table(camera, base_row) if surface == "tabletop" else camera
         return AtDistance(carried, distance, error, WALL_DISTANCE)
     if surface == "tabletop":
-        return Standing(_over_table(room, camera, point), solid, base_row, "the camera's height above the table")
+        over_table, by_object = _over_table(room, camera, point)
+        return Standing(over_table, solid, base_row, "the camera's height above the table", by_object)
     unknown = CAMERA_HEIGHT if camera.found else "the horizon"
     return Standing(camera, solid, base_row, unknown)
 
 
-def _over_table(room: Pixels, camera: Camera, point: Point) -> Camera:
-    """Return the camera above a table top.
+def _over_table(room: Pixels, camera: Camera, point: Point) -> tuple[Camera, bool]:
+    """Return the camera above a table top, and True if the table's front edge told its height.
 
     It combines the usual height for such photos with the height at which the table's front edge would have the usual
     length. The scale of the latter hardly depends on the horizon.
@@ -125,13 +130,13 @@ def _over_table(room: Pixels, camera: Camera, point: Point) -> Camera:
     lowest_row = camera.horizon + _FRONT_ROWS * (rows + camera.horizon_error)
     usual, edge = _usual_over_table(camera, point[1] + 1), front_edge(room, point, lowest_row)
     if edge is None:
-        return usual
+        return usual, False
     error = float(np.hypot(usual.height_error, camera.horizon_error / rows))
     weights = error**-2, TABLE_WIDTH_ERROR**-2
     by_edge = max(edge.row - camera.horizon, _LEAST_ROWS) * TABLE_WIDTH_CM / edge.length
     over_cm = np.log([usual.height_cm, max(by_edge, _LOWEST_CAMERA_CM)])
     together = camera.at_height(float(np.exp(np.average(over_cm, weights=weights))), sum(weights) ** -0.5)
-    return replace(together, horizon_error=0.0)  # the error of the height holds that of the horizon
+    return replace(together, horizon_error=0.0), True  # the error of the height holds that of the horizon
 
 
 def _usual_over_table(camera: Camera, base_row: int) -> Camera:

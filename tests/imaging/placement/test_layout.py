@@ -237,6 +237,7 @@ def test_the_front_edge_of_a_table_tells_the_size_of_what_stands_on_it() -> None
     off = [abs(np.log((each.frame[3] - each.frame[1]) / truth)) for each in (seen, unseen)]
     assert off[0] < 0.85 * off[1]
     assert seen.scale.error_percent < 0.75 * unseen.scale.error_percent
+    assert (seen.scale.source, unseen.scale.source) == ("object", "camera")
 
 
 def test_what_hangs_is_not_sure_of_its_size_where_neither_floor_nor_ceiling_tells_the_wall() -> None:
