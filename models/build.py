@@ -3,9 +3,9 @@ them."""
 
 from collections.abc import Callable
 
-from models.checkpoints.prefetch import reading_ahead
 from models.checkpoints.profiles import find_profile
 from models.engine import ImageModel
+from models.files.prefetch import reading_ahead
 from models.hardware import graphics
 from models.preview import Preview
 from models.resident import Resident

@@ -23,7 +23,7 @@ from testing.live import Echo, Live, mean_color, painted, serving
 from testing.patience import PATIENCE, WAIT_SECONDS
 from testing.pictures import as_base64, file_of, plain_room, red_vase
 from testing.shop import answer, door, failure, small_edit, small_generate
-from web import uploads
+from web.limits import uploads
 
 RED = file_of(Image.new("RGB", (320, 256), (200, 10, 10)))
 BLUE = file_of(Image.new("RGB", (300, 260), (10, 10, 200)))

@@ -45,9 +45,9 @@ from web.docs import (
 )
 from web.errors import ACTIONS, EDIT, GENERATE, ROOT, error_response, json_response, refusal_response
 from web.front import Front
-from web.protocol import MAX_HEADER_BYTES, Protocol
+from web.limits.protocol import MAX_HEADER_BYTES, Protocol
+from web.limits.uploads import Uploads
 from web.studio import add_studio
-from web.uploads import Uploads
 
 log = logging.getLogger(__name__)
 

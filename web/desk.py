@@ -26,10 +26,10 @@ from schemas.openai import EditBody, GenerationBody
 from schemas.settings import MEGA, Settings
 from web.errors import job_error_response, json_response
 from web.events import Events, ImageEvents, JobEvents
-from web.fetching import Fetches
 from web.forms import is_form, read_form, read_json
 from web.front import bug
-from web.job_queue import REPLACED, JobQueue
+from web.limits.fetching import Fetches
+from web.limits.job_queue import REPLACED, JobQueue
 from web.metrics import Metrics
 from web.picture_urls import PictureStore, PictureUrls, base_of
 

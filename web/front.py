@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from schemas.errors import ErrorCode, JobError
 from web.access import OPEN, Access
 from web.errors import refusal_response
-from web.uploads import Upload, Uploads
+from web.limits.uploads import Upload, Uploads
 
 log = logging.getLogger("server")
 

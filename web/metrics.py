@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from handlers.runtime.worker_state import WorkerState
 from models.engine import Progress
 from models.hardware import graphics
-from web.job_queue import JobQueue
+from web.limits.job_queue import JobQueue
 
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 

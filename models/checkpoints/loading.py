@@ -23,7 +23,7 @@ from transformers import BitsAndBytesConfig as TextBitsAndBytesConfig
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from models.checkpoints import lora, weights
+from models.checkpoints import lora
 from models.checkpoints.components import Checkpoint, Components
 from models.checkpoints.modulation import Tables, fixed_timesteps
 from models.checkpoints.plan import EIGHT_BITS, Plan
@@ -31,7 +31,8 @@ from models.checkpoints.prequantized import fill, open_scaled
 from models.checkpoints.profiles import Lora, Profile, TaskLora
 from models.checkpoints.quantization import Format, multiplies_fp8, quantize
 from models.checkpoints.vae import for_single_frames
-from models.checkpoints.weights import CheckpointLocator
+from models.files import weights
+from models.files.weights import CheckpointLocator
 from schemas.settings import SettingsError
 
 log = logging.getLogger(__name__)

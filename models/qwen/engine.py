@@ -21,10 +21,10 @@ from models.checkpoints import lora
 from models.checkpoints.components import Checkpoint, Components
 from models.checkpoints.loading import load_components, source
 from models.checkpoints.plan import CACHE_BYTES, GB, Card, make_plan
-from models.checkpoints.prefetch import available
 from models.checkpoints.profiles import TEXT_TO_IMAGE, Schedule, find_profile, parse_task_lora
-from models.checkpoints.weights import CheckpointLocator
 from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Question, Sampling
+from models.files.prefetch import available
+from models.files.weights import CheckpointLocator
 from models.qwen.conditioning import MAX_PROMPT_TOKENS, decode, embed, encode, truncated, truncated_to_fit
 from models.qwen.denoise import DenoiseInputs, denoise
 from models.qwen.grid import ModelGrid, fit, window

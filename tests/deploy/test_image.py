@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from models.checkpoints.profiles import find_profile
-from models.checkpoints.weights import CONFIGURATIONS, PLATFORM_CACHE, CheckpointLocator
+from models.files.weights import CONFIGURATIONS, PLATFORM_CACHE, CheckpointLocator
 from schemas.settings import Settings, SettingsError
 from schemas.version import SERVICE
 from testing.patience import wait_until

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from handlers.router import build_router
-from models.checkpoints.weights import PLATFORM_CACHE
+from models.files.weights import PLATFORM_CACHE
 from models.preview import Preview
 from models.resident import Resident
 from schemas.settings import Settings

@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from deploy.ray_options import Options
-from models.checkpoints.weights import PLATFORM_CACHE
+from models.files.weights import PLATFORM_CACHE
 from schemas.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent

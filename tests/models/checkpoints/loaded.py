@@ -11,8 +11,8 @@ from models import tiny
 from models.checkpoints.components import Components
 from models.checkpoints.loading import load_components, source
 from models.checkpoints.plan import Plan
-from models.checkpoints.weights import CheckpointLocator
 from models.engine import Control, PaintTask, Sampling
+from models.files.weights import CheckpointLocator
 from models.qwen.engine import Qwen
 
 ROOM = Picture(np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8))

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from models import tiny
 from models.checkpoints import loading
 from models.checkpoints.loading import load_components, source
-from models.checkpoints.weights import CheckpointLocator
 from models.engine import Control, PaintTask, Sampling
+from models.files.weights import CheckpointLocator
 from models.qwen.engine import Qwen
 from schemas.settings import SettingsError
 from tests.models.checkpoints.loaded import PLAN, ROOM, loaded, painted

@@ -12,8 +12,8 @@ from models import tiny
 from models.checkpoints import lora
 from models.checkpoints.loading import load_components, source
 from models.checkpoints.profiles import Lora, Schedule, TaskLora, parse_task_lora
-from models.checkpoints.weights import CheckpointLocator
 from models.engine import Control, PaintTask, Sampling
+from models.files.weights import CheckpointLocator
 from models.qwen.engine import Qwen
 from schemas.settings import SettingsError
 from tests.models.checkpoints.loaded import PLAN, ROOM

@@ -14,7 +14,7 @@ from models import tiny
 from models.checkpoints import lora, prequantized
 from models.checkpoints.loading import load_components, source
 from models.checkpoints.profiles import Lora
-from models.checkpoints.weights import CheckpointLocator
+from models.files.weights import CheckpointLocator
 from models.qwen.engine import Qwen
 from schemas.settings import SettingsError
 from tests.models.checkpoints.loaded import PLAN, loaded, painted

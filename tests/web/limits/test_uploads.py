@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import ErrorCode, JobError
-from web.uploads import Upload, Uploads
+from web.limits.uploads import Upload, Uploads
 
 
 def sending(*pieces: bytes) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from models.checkpoints.hub import progress_line
+from models.files.hub import progress_line
 
 ROOT = Path(__file__).parents[3]
 COMMIT = "a" * 40
@@ -25,8 +25,8 @@ STARTS = """
 import json, os, sys
 from pathlib import Path
 from urllib.request import urlopen
-from models.checkpoints import weights
-from models.checkpoints.weights import CheckpointLocator
+from models.files import weights
+from models.files.weights import CheckpointLocator
 from schemas.settings import SettingsError
 cache, outcomes = Path(os.environ["HF_HOME"]) / "hub", {}
 def start(name):

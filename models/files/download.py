@@ -1,6 +1,6 @@
 """Downloads and verifies the weights that the settings name, so that no GPU has to wait for them.
 
-`python -m models.checkpoints.download` needs no GPU and does not import torch. Files already on the machine are
+`python -m models.files.download` needs no GPU and does not import torch. Files already on the machine are
 kept.
 """
 
@@ -8,9 +8,9 @@ import logging
 import sys
 from collections.abc import Iterator
 
-from models.checkpoints import weights
 from models.checkpoints.profiles import TEXT_TO_IMAGE, Profile, find_profile
-from models.checkpoints.weights import CheckpointLocator
+from models.files import weights
+from models.files.weights import CheckpointLocator
 from schemas.settings import Settings, SettingsError, read_settings
 
 log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from models import tiny
-from models.checkpoints import weights
 from models.checkpoints.loading import source
-from models.checkpoints.weights import CheckpointLocator
+from models.files import weights
+from models.files.weights import CheckpointLocator
 from schemas.settings import SettingsError
 from tests.models.checkpoints.loaded import PLAN
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from models.checkpoints import weights
 from models.checkpoints.profiles import find_profile
-from models.checkpoints.weights import CheckpointLocator
+from models.files import weights
+from models.files.weights import CheckpointLocator
 from schemas.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)

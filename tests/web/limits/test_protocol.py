@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.engine import PaintTask
 from models.preview import Preview
 from testing.live import Gray, Live, serving
-from web import protocol
+from web.limits import protocol
 
 
 class Noise(Gray):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.checkpoints import hub
+from models.files import hub
 from schemas.settings import SettingsError
 
 PLATFORM_CACHE = Path("/runpod-volume/huggingface-cache/hub")

@@ -15,7 +15,7 @@ LORAS = {schedule.lora for schedule in PROFILE.schedules.values() if schedule.lo
 
 def download(folder: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"QWEN_MODEL_DIR": str(folder), "HF_HOME": str(folder / "cache"), "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-m", "models.checkpoints.download"]
+    command = [sys.executable, "-m", "models.files.download"]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -13,7 +13,7 @@ from schemas.errors import ErrorCode, JobError
 from testing.live import serving
 from testing.shop import small_edit
 from transport.fetch import Fetcher
-from web.fetching import Fetches
+from web.limits.fetching import Fetches
 
 PLACED = {"placement_coordinates": [80, 100], "product_scale": 0.4}
 

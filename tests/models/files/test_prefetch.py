@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from models.checkpoints import weights
-from models.checkpoints.prefetch import BLOCK, ReadAhead, available, lanes
+from models.files import weights
+from models.files.prefetch import BLOCK, ReadAhead, available, lanes
 from schemas.settings import Settings
 from testing.patience import WAIT_SECONDS
 
