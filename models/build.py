@@ -23,7 +23,6 @@ def build(settings: Settings) -> Resident:
 
 def choose(settings: Settings, cards: int) -> Engine:
     """Return the engine for this number of GPUs. Raises SettingsError on the platform without a GPU."""
-    """Return the engine for this number of GPUs. Raises SettingsError on the platform without a GPU."""
     if settings.engine != "auto":
         return settings.engine
     if cards:

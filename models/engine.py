@@ -56,7 +56,6 @@ class Control:
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Add the time spent in the block to `waits`."""
-        """Add the time spent in the block to `waits`."""
         started = time.monotonic()
         try:
             yield

@@ -11,8 +11,6 @@ from schemas.answers import Graphics
 class Cards:
     """The number of GPUs and the properties of the first one."""
 
-    """The number of GPUs and the properties of the first."""
-
     count: int
     first: Graphics
 

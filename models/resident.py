@@ -22,8 +22,6 @@ CANCEL_CHECK_SECONDS = 0.2
 class Resident:
     """An engine that loads on its own thread. `wait_seconds` limits how long a job waits for it."""
 
-    """An engine that loads on a thread of its own. `wait_seconds` bounds how long a job waits for it."""
-
     def __init__(self, engine: str, load: Callable[[], ImageModel], wait_seconds: float) -> None:
         self.engine = engine
         self._wait_seconds = wait_seconds

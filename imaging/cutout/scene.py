@@ -22,7 +22,7 @@ GRABCUT_SIDE = 320
 GRABCUT_STEPS = 3
 
 LEAST_SHARE, MOST_SHARE = 0.03, 0.8
-"""Share of the picture that the largest part has to cover for anything to have been told apart."""
+"""Smallest and largest share of the picture that the largest part may cover for the product to count as found."""
 
 SCENE_CONFIDENCE = 0.45
 UNDIVIDED_CONFIDENCE = 0.05

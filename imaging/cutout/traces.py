@@ -29,7 +29,7 @@ MOST_TRACES = 0.2
 
 
 def leaves_traces(pixels: Pixels, background: Pixels, product: Mask) -> bool:
-    """Return True if lines in the background show that the product goes on beyond what was found of it."""
+    """Return True if lines in the background show that the product extends beyond the part that was found."""
     seen, plain = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (pixels, background))
     light = reduced(cv2.subtract(seen, plain, dtype=cv2.CV_32F), SIDE)
     found = cv2.resize(product.astype(np.uint8), size_of(light), interpolation=cv2.INTER_AREA) > 0

@@ -90,7 +90,6 @@ def packed(latents: Tensor) -> Tensor:
 
 def unpacked(tokens: Tensor, rows: int, columns: int) -> Tensor:
     """Return tokens as latents of shape (1, channels, 1, rows, columns)."""
-    """Return tokens as latents of shape (1, channels, 1, rows, columns)."""
     patches = tokens.view(1, rows // PATCH, columns // PATCH, -1, PATCH, PATCH)
     return patches.permute(0, 3, 1, 4, 2, 5).reshape(1, -1, 1, rows, columns)
 

@@ -15,14 +15,11 @@ QUALITIES: tuple[Quality, ...] = get_args(Quality)
 class Chosen:
     """A schedule and the warnings about requested values that were replaced."""
 
-    """A schedule and the warnings about requested values that were replaced."""
-
     schedule: Schedule
     warnings: tuple[str, ...] = ()
 
 
 def qualities(checkpoint: Checkpoint) -> tuple[Quality, ...]:
-    """Return the qualities that the loaded checkpoint can serve."""
     """Return the qualities that the loaded checkpoint can serve."""
     return tuple(quality for quality in QUALITIES if checkpoint.serves(checkpoint.profile.schedules[quality]))
 

@@ -20,7 +20,6 @@ class TensorCache:
 
     def get(self, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
         """Return the tensor of `key`, computing it on a miss."""
-        """Return the tensor of `key`, computing it on a miss."""
         if key in self._known:
             self.hits += 1
             self._known.move_to_end(key)
@@ -38,6 +37,5 @@ class TensorCache:
 
 
 def digest(picture: Pixels) -> tuple[tuple[int, ...], bytes]:
-    """Return a key that identifies the pixels."""
     """Return a key that identifies the pixels."""
     return picture.shape, hashlib.blake2b(picture.tobytes(), digest_size=16).digest()
