@@ -14,6 +14,8 @@ from schemas.answers import (  # noqa: E402
     ErrorAnswer,
     GenerationInfo,
     HealthAnswer,
+    LaidOutProduct,
+    LayoutAnswer,
     PaintedInfo,
     PictureAnswer,
     PlacedAnswer,
@@ -57,6 +59,10 @@ def page() -> str:
         *_outputs(PlacedAnswer),
         "\n`generation_info` also has",
         *_outputs(GenerationInfo, PaintedInfo),
+        "\n### `POST /v1/layout` answers",
+        *_outputs(LayoutAnswer),
+        "\nEach item of its `placements` has",
+        *_outputs(LaidOutProduct),
         "\n### `health_check` answers",
         *_outputs(HealthAnswer),
         "\n### Errors",
@@ -130,7 +136,7 @@ def _kind(schema: dict[str, Any]) -> str:
 def _plural(schema: dict[str, Any]) -> str:
     """Describe an array, for example `2 integers, 256 to 4096`."""
     noun, comma, rest = _kind(schema).partition(",")
-    return f"{noun}s{comma}{rest}"
+    return f"lists of {noun}" if schema.get("type") == "array" else f"{noun}s{comma}{rest}"
 
 
 def _range(schema: dict[str, Any]) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from handlers.requests import EditRequest, ProductRequest
-from handlers.runtime.engine_runner import EngineRunner
 from imaging.cutout import CutOut
 from imaging.geometry.camera import Camera
 from imaging.geometry.find_camera import find_camera
@@ -31,6 +31,11 @@ PAINTING_ORDER: dict[Surface, int] = {"wall": 0, "rug": 1}
 """Flat products come first: products that stand or hang are in front of them."""
 
 
+class LanguageModel(Protocol):
+    def ask(self, question: Question, control: Control) -> str | None:
+        """Return the answer, or None where there is none."""
+
+
 @dataclass(frozen=True, eq=False)
 class Placed:
     """A product with its cut-out and its placement, before it is composed."""
@@ -40,7 +45,7 @@ class Placed:
     placement: Placement
 
 
-def find_replaced(request: EditRequest, runner: EngineRunner, control: Control) -> EditRequest:
+def find_replaced(request: EditRequest, model: LanguageModel, control: Control) -> EditRequest:
     """Return the request with the box of the object to replace.
 
     Raises JobError NOT_SUPPORTED if the object was named in words and the engine has no language model, and
@@ -50,7 +55,7 @@ def find_replaced(request: EditRequest, runner: EngineRunner, control: Control) 
         return request
     words = str(request.job.replace).strip()
     photo = room_shown(request.room)
-    text = runner.ask(Question(find_prompt(words, photo.size), (photo,)), control)
+    text = model.ask(Question(find_prompt(words, photo.size), (photo,)), control)
     if text is None:
         message = "Invalid replace: this engine does not look for things in the photo; send the box to replace"
         raise JobError(ErrorCode.NOT_SUPPORTED, message, ("replace",))
@@ -62,7 +67,7 @@ def find_replaced(request: EditRequest, runner: EngineRunner, control: Control) 
 
 
 def place(
-    request: EditRequest, cut_outs: Sequence[CutOut], runner: EngineRunner, control: Control
+    request: EditRequest, cut_outs: Sequence[CutOut], model: LanguageModel, control: Control
 ) -> tuple[Placed, ...]:
     """Return the placed products, in request order.
 
@@ -72,7 +77,7 @@ def place(
     camera = find_camera(request.room.pixels, request.job.camera_height_cm)
     pixels, placed = request.room.pixels, []
     for product, cut_out in zip(request.products, cut_outs, strict=True):
-        placement = _place_one(request, product, cut_out, pixels, camera, runner, control)
+        placement = _place_one(request, product, cut_out, pixels, camera, model, control)
         placed.append(Placed(product, cut_out, placement))
         if len(cut_outs) > 1:
             pixels = pasted(pixels, cut_out, placement.box).pixels
@@ -93,14 +98,14 @@ def _place_one(
     cut_out: CutOut,
     pixels: Pixels,
     camera: Camera,
-    runner: EngineRunner,
+    model: LanguageModel,
     control: Control,
 ) -> Placement:
     surface, warnings = _surface(product)
     wish = _wish(request, product, surface)
     suggestion = Suggestion()
     if _is_open(wish):
-        suggestion, seen = _suggested(request, product, wish, cut_out, camera, runner, control)
+        suggestion, seen = _suggested(request, product, wish, cut_out, camera, model, control)
         if surface == "auto" and seen:
             wish = replace(wish, surface=seen)
     if wish.surface == "auto" and surface_by_shape(cut_out) == "rug" and _on_floor(wish, camera):
@@ -176,14 +181,14 @@ def _suggested(
     wish: Wish,
     cut_out: CutOut,
     camera: Camera,
-    runner: EngineRunner,
+    model: LanguageModel,
     control: Control,
 ) -> tuple[Suggestion, Surface | None]:
     """Return the plausible part of the language model's answer. Only numbers and the surface's name are read."""
     pictures = room_shown(request.room), product_shown(cut_out, request.room)
     seen = pictures[0].size
     question = layout_prompt(wish.instructions, seen, product.fields.product_name.strip())
-    reply = read_reply(runner.ask(Question(question, pictures), control) or "")
+    reply = read_reply(model.ask(Question(question, pictures), control) or "")
     if reply is None:
         return Suggestion(), None
     surface: Surface = reply.surface or "floor" if wish.surface == "auto" else wish.surface

@@ -13,6 +13,7 @@ from handlers.edit import edit
 from handlers.generate import generate
 from handlers.health import health
 from handlers.images import PictureReader
+from handlers.layout import layout
 from handlers.openai import (
     MODEL,
     MODELS,
@@ -120,6 +121,11 @@ class Router:
             answer = ImagesApi(self.worker, reader, delivery, self._max_pixels).answer(body, call.control)
             delivery.check(answer)
             return answer
+
+    def layout(self, job: EditJob, call: Call) -> dict[str, Any]:
+        """Return where the products of a validated edit would go. Raises JobError."""
+        reader = replace(self.reader, control=call.control, fetched=call.fetched)
+        return layout(edit_request(job, reader), self.worker.cut_outs, call.control).as_json()
 
     def models(self) -> dict[str, Any]:
         return models(self.worker.resident)

@@ -48,8 +48,12 @@ SURFACE = "`floor`, `rug`, `wall`, `tabletop` or `ceiling`"
 COORDINATES = "bottom center; middle of the near edge (rug), center (wall) or top center (ceiling)"
 
 
-class PlacedAnswer(AnswerPart):
-    """The position of one of several products, in pixels of the room photo."""
+Corner = tuple[float, float]
+Corners = tuple[Corner, Corner, Corner, Corner]
+
+
+class ProductPosition(AnswerPart):
+    """The position of a product, in pixels of the room photo."""
 
     coordinates: tuple[int, int] = Field(description=COORDINATES)
     box: tuple[int, int, int, int] = Field(description="left, top, right, bottom of the product")
@@ -58,6 +62,11 @@ class PlacedAnswer(AnswerPart):
     cutout_confidence: float = Field(
         description="confidence in the cut-out's outline, 0 to 1; below 0.5 there is a warning"
     )
+
+
+class PlacedAnswer(ProductPosition):
+    """The position of one of several products, in pixels of the room photo."""
+
     checks: dict[str, Any] = Field(description="measurements of this product; `failed` lists the checks that failed")
 
 
@@ -100,6 +109,26 @@ class PictureAnswer(AnswerPart):
         None, description="what could not be done as requested, and what was done instead"
     )
     processing_time: float = Field(description="seconds from receiving the job to the answer")
+
+
+class LaidOutProduct(ProductPosition):
+    """One product of a layout."""
+
+    corners: Corners = Field(
+        description="position of the corners of `cut_out`: top left, top right, bottom right, bottom left; possibly "
+        "outside the photo"
+    )
+    cut_out: str = Field(description="the product without its background, at most 512 pixels a side, as a data URL")
+    warnings: list[str] | None = Field(None, description="warnings about the product and its placement")
+
+
+class LayoutAnswer(AnswerPart):
+    success: Literal[True] = Field(True, description="false in error answers")
+    action: Literal["layout"] = Field("layout", description="name of the route")
+    original_size: tuple[int, int] = Field(description="width and height of the upright photo")
+    placements: list[LaidOutProduct] = Field(description="the products, in request order")
+    warnings: list[str] | None = Field(None, description="what could not be done as requested")
+    processing_time: float = Field(description="seconds for cutting out and placing the products")
 
 
 FAILED = {"edit": "Edit processing failed: ", "generate": "Generate processing failed: "}

@@ -42,7 +42,7 @@ def test_a_client_can_be_made_from_it() -> None:
         document = httpx2.get(live.url + "/openapi.json").json()
     paths, components = document["paths"], document["components"]["schemas"]
     names = [operation["operationId"] for verbs in paths.values() for operation in verbs.values()]
-    assert names[:6] == ["generations", "edits", "edit", "generate", "job", "models"]
+    assert names[:7] == ["generations", "edits", "edit", "generate", "layout", "job", "models"]
     bodies = [paths[path]["post"]["requestBody"]["content"] for path in list(paths)[:4]]
     references = [kind["schema"]["$ref"].rpartition("/")[2] for body in bodies for kind in body.values()]
     assert references == ["GenerationBody", "EditBody", "EditForm", "EditJob", "GenerateJob"]

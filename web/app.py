@@ -18,7 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from handlers.openai import EDITS, GENERATIONS, MODELS
 from handlers.router import Router
-from schemas.answers import AnswerPart, JobAnswer, PictureAnswer
+from schemas.answers import AnswerPart, JobAnswer, LayoutAnswer, PictureAnswer
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import EditJob, GenerateJob
 from schemas.openai import Alive, GenerationBody, ImagesAnswer, Model, Models, Ping, Ready, ReadyError
@@ -43,7 +43,7 @@ from web.docs import (
     job_events,
     json_body,
 )
-from web.errors import ACTIONS, EDIT, GENERATE, ROOT, error_response, json_response, refusal_response
+from web.errors import ACTIONS, EDIT, GENERATE, LAYOUT, ROOT, error_response, json_response, refusal_response
 from web.front import Front
 from web.limits.protocol import MAX_HEADER_BYTES, Protocol
 from web.limits.uploads import Uploads
@@ -170,6 +170,17 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
     async def generate(request: Request) -> Response:
         """Run the job `generate`: make a new room around a product."""
         return await desk.job(request, ACTIONS[GENERATE])
+
+    @app.post(
+        LAYOUT,
+        openapi_extra=json_body(EditJob, AN_EDIT_JOB),
+        response_model=LayoutAnswer,
+        responses=JOB_ERRORS,
+        tags=["jobs"],
+    )
+    async def layout(request: Request) -> Response:
+        """Where the products of the job `edit` would go and how large they would be, without painting."""
+        return await desk.layout(request)
 
     @app.post(ROOT, openapi_extra=job_body(A_JOB), response_model=JobAnswer, responses=JOB_ERRORS, tags=["jobs"])
     async def job(request: Request) -> Response:

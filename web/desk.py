@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
@@ -24,7 +25,7 @@ from schemas.errors import ErrorCode, JobError
 from schemas.jobs import EditJob, GenerateJob, HealthJob
 from schemas.openai import EditBody, GenerationBody
 from schemas.settings import MEGA, Settings
-from web.errors import job_error_response, json_response
+from web.errors import ACTIONS, EDIT, LAYOUT, job_error_response, json_response
 from web.events import Events, ImageEvents, JobEvents
 from web.forms import is_form, read_form, read_json
 from web.front import bug
@@ -81,19 +82,21 @@ class Visit:
 
 @dataclass
 class Desk:
-    """Takes each request's work to the queue and its answer back to the caller."""
+    """Takes each request's work to a queue and its answer back to the caller. Layouts have a queue of their own."""
 
     settings: Settings
     router: Router
     queue: JobQueue = field(init=False)
+    layouts: JobQueue = field(init=False)
     metrics: Metrics = field(init=False)
     fetches: Fetches = field(init=False)
     pictures: PictureStore = field(init=False)
 
     def __post_init__(self) -> None:
         settings, patience = self.settings, self.settings.stuck_seconds
-        self.queue = JobQueue(
-            settings.queue_limit, lambda: self._allowed() + patience, patience, lambda: exit_soon("A job")
+        self.queue, self.layouts = (
+            JobQueue(settings.queue_limit, lambda: self._allowed() + patience, patience, partial(exit_soon, what))
+            for what in ("A job", "A layout")
         )
         self.metrics = Metrics(self.router.worker, self.queue)
         self.fetches = Fetches(self.router.reader.fetcher, settings.fetches_at_once, settings.queue_limit)
@@ -101,6 +104,7 @@ class Desk:
 
     def close(self) -> None:
         self.queue.close()
+        self.layouts.close()
         self.fetches.close()
 
     @property
@@ -145,6 +149,23 @@ class Desk:
         except JobError as problem:
             return job_error_response(self.router.refusal(action, problem), problem, self.queue.seconds_a_job)
 
+    async def layout(self, request: Request) -> Response:
+        """Answer where the products of an edit would go; in errors like the job."""
+        try:
+            raw, _ = _unwrapped(await read_json(request))
+            job = await asyncio.to_thread(parse, _with_action(raw, ACTIONS[EDIT]))
+            assert isinstance(job, EditJob)
+            visit = Visit(request)
+            async with self._prepared(visit, job) as call:
+
+                def work(control: Control) -> bytes:
+                    return json.dumps(self.router.layout(job, replace(call, control=control))).encode()
+
+                return json_response(await self._joined(visit, self.layouts, self._bounded(work, _control(visit))))
+        except JobError as problem:
+            answer = self.router.refusal(ACTIONS[LAYOUT], problem)
+            return job_error_response(answer, problem, self.layouts.seconds_a_job)
+
     async def bare(self, request: Request) -> Response:
         """Answer `{"input": {...}}` with the job's answer. Failures are reported in the body, with status 200."""
         raw: object = None
@@ -187,9 +208,12 @@ class Desk:
     async def _answered(self, visit: Visit, work: Work) -> bytes:
         """Return the answer's JSON. Raises the job's JobError, or CANCELLED when the caller hangs up."""
         # Runs on the job's thread: pictures make long texts.
-        job = self.queue.join(
-            self._job(lambda control: json.dumps(work(control)).encode(), Control(cancelled=visit.cancelled))
-        )
+        job = self._job(lambda control: json.dumps(work(control)).encode(), _control(visit))
+        return await self._joined(visit, self.queue, job)
+
+    async def _joined(self, visit: Visit, queue: JobQueue, work: Callable[[], T]) -> T:
+        """Return the result of `work` after its turn in the queue, and end the visit."""
+        job = queue.join(work)
         try:
             return await visit.unless_hung_up(job)
         except asyncio.CancelledError:
@@ -223,7 +247,7 @@ class Desk:
         return StreamingResponse(texts(), media_type=EVENTS, headers=headers)
 
     def _job(self, work: Callable[[Control], T], control: Control) -> Callable[[], T]:
-        """Return the work as the queue runs it: timed, stopped in time, and raising only JobErrors."""
+        """Return the work as the queue runs it: bounded, and with its stages timed."""
         clock = self.metrics.clock()
 
         def report(progress: Progress) -> None:
@@ -231,19 +255,32 @@ class Desk:
             control.report(progress)
 
         def run() -> T:
+            try:
+                return self._bounded(work, replace(control, report=report))()
+            finally:
+                clock.stop()
+
+        return run
+
+    def _bounded(self, work: Callable[[Control], T], control: Control) -> Callable[[], T]:
+        """Return the work stopped in time, and failing with JobErrors alone."""
+
+        def run() -> T:
             deadline = time.monotonic() + self._allowed()
             try:
                 control.check()
-                return work(replace(control, report=report, deadline=deadline))
+                return work(replace(control, deadline=deadline))
             except JobError:
                 raise
             except Exception:
                 log.exception("A job failed unexpectedly")
                 raise bug() from None
-            finally:
-                clock.stop()
 
         return run
+
+
+def _control(visit: Visit) -> Control:
+    return Control(cancelled=visit.cancelled)
 
 
 def gone() -> JobError:

@@ -33,10 +33,10 @@ TYPES = {401: "authentication_error", 429: "rate_limit_error", 500: "server_erro
 LOADING_SECONDS = 5
 """Sent as Retry-After while the model loads."""
 
-ROOT, EDIT, GENERATE = "/", "/v1/edit", "/v1/generate"
+ROOT, EDIT, GENERATE, LAYOUT = "/", "/v1/edit", "/v1/generate", "/v1/layout"
 
-ACTIONS = {EDIT: "edit", GENERATE: "generate"}
-"""Routes with one action each, answered like jobs."""
+ACTIONS = {EDIT: "edit", GENERATE: "generate", LAYOUT: "layout"}
+"""Routes that take and answer one kind of job."""
 
 
 def status_of(problem: JobError) -> int:

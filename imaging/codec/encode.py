@@ -8,6 +8,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from imaging.codec.png import chunk, png
@@ -32,6 +33,8 @@ SAMPLED_BANDS = 4
 """The sampled rows lie in this many bands, spread evenly from top to bottom."""
 
 LEAST_BAND_ROWS = 8
+
+SCREEN_QUALITY = 80
 
 LOW_ESTIMATE = 0.85
 """Factor on the estimated PNG size. The estimate is off by about a tenth; a low one makes sure that a PNG that might
@@ -65,6 +68,13 @@ def encode(picture: Picture, file_format: FileFormat, quality: int, source: Digi
     image = _padded(picture.pixels) if file_format == "jpeg" else Image.fromarray(picture.pixels)
     image.save(file, file_format.upper(), **extras)
     return ImageFile(file.getvalue(), f"image/{file_format}", lossless=False)
+
+
+def encode_cut_out(pixels: NDArray[np.uint8]) -> ImageFile:
+    """Return red, green, blue and alpha (height, width, 4) as a WebP for the screen."""
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "WEBP", quality=SCREEN_QUALITY)
+    return ImageFile(file.getvalue(), "image/webp", lossless=False)
 
 
 def _padded(pixels: Pixels) -> Image.Image:

@@ -106,9 +106,10 @@ def test_no_body_that_says_it_is_a_form_breaks_the_server(live: Live) -> None:
         (EDITS, {"prompt": "p", "image": as_base64(ROOM)}),
         (EDITS, {"prompt": "p", "image": [as_base64(ROOM), as_base64(PRODUCT)], "product_scale": 0.3}),
         ("/v1/edit", {"room_image": as_base64(ROOM), "product_image": as_base64(PRODUCT)}),
+        ("/v1/layout", {"room_image": as_base64(ROOM), "product_image": as_base64(PRODUCT)}),
         ("/v1/generate", {"product_image": as_base64(PRODUCT), "output_size": [256, 256]}),
     ],
-    ids=["generations", "edits", "placed edits", "edit", "generate"],
+    ids=["generations", "edits", "placed edits", "edit", "layout", "generate"],
 )
 @pytest.mark.usefixtures("quiet")
 def test_no_json_breaks_the_server(live: Live, route: str, whole: dict[str, Any]) -> None:
