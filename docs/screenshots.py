@@ -11,26 +11,31 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from models.preview import Preview  # noqa: E402
-from testing.browser import browser, click_in_photo, load  # noqa: E402
+from testing.browser import browser, click_in_photo, ghost, load  # noqa: E402
 from testing.live import serving  # noqa: E402
 
 
-def armchair(page: Page) -> None:
+def placed(page: Page) -> None:
     load(page)
-    click_in_photo(page, 247, 656)
     page.fill("[name=product_height_cm]", "90")
+    click_in_photo(page, 247, 656)
+    ghost(page)
+
+
+def made(page: Page) -> None:
+    placed(page)
     page.click("#start")
     page.locator("#done").wait_for()
-    page.locator("#done summary").click()
+    page.locator("#entries img").wait_for()
 
 
 def main() -> None:
     with serving(Preview) as live, browser() as chromium:
-        for name, size in (("studio", (1280, 1230)), ("studio-phone", (390, 1720))):
-            page = chromium.new_page(viewport={"width": size[0], "height": size[1]}, device_scale_factor=1)
+        for name, width, show in (("studio", 1280, made), ("studio-phone", 390, placed)):
+            page = chromium.new_page(viewport={"width": width, "height": 900}, device_scale_factor=1)
             page.goto(live.url + "/")
-            armchair(page)
-            shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+            show(page)
+            shot = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
             shot.save(ROOT / f"docs/{name}.jpg", quality=85, optimize=True)
 
 

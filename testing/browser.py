@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from testing.patience import WAIT_SECONDS
 
@@ -35,7 +35,9 @@ def load(page: Page) -> None:
     """Load an armchair and a room into the page."""
     page.set_input_files("#product", ARMCHAIR / "product_white.png")
     page.set_input_files("#room", ARMCHAIR / "room.png")
-    page.wait_for_function("document.getElementById('room-shown').naturalWidth > 0")
+    for name in ("product", "room"):
+        expect(page.locator(f"#{name}-shown")).not_to_have_js_property("naturalWidth", 0)
+    expect(page.locator("#placing")).to_be_visible()
 
 
 def click_in_photo(page: Page, x: float, y: float) -> None:
@@ -48,6 +50,13 @@ def drag_in_photo(page: Page, start: tuple[float, float], stop: tuple[float, flo
     page.mouse.down()
     page.mouse.move(*on_screen(page, *stop), steps=4)
     page.mouse.up()
+
+
+def ghost(page: Page, number: int = 0) -> Locator:
+    """Return a product as it is drawn in the photo before anything is painted."""
+    shown = page.locator("#ghosts img").nth(number)
+    expect(shown).not_to_have_js_property("naturalWidth", 0)
+    return shown
 
 
 def on_screen(page: Page, x: float, y: float) -> tuple[float, float]:

@@ -9,12 +9,23 @@ from starlette.responses import FileResponse, Response
 HERE = Path(__file__).resolve().parent / "page"
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples/photos/armchair_daylight"
 
+PARTS = (
+    "studio",
+    "code",
+    "events",
+    "ghost",
+    "history",
+    "pictures",
+    "place",
+    "request",
+    "result",
+    "server",
+    "state",
+    "words",
+)
 FILES = {
     "studio.css": HERE / "studio.css",
-    "studio.js": HERE / "studio.js",
-    "place.js": HERE / "place.js",
-    "events.js": HERE / "events.js",
-    "code.js": HERE / "code.js",
+    **{f"{name}.js": HERE / f"{name}.js" for name in PARTS},
     "example-product.png": EXAMPLE / "product_white.png",
     "example-room.png": EXAMPLE / "room.png",
 }

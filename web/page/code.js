@@ -1,20 +1,29 @@
 /** A request of the job interface as code to copy. `base` is the server's address, with a slash at its end. */
-export function listing(language, { action, told, files, locked }, base) {
-  return { curl, python, typescript }[language](`${base}v1/${action}`, told, files, locked);
+export function listing(language, { action, body }, locked, base) {
+  return { curl, python, typescript }[language](`${base}v1/${action}`, body, locked);
 }
 
-const FIELDS = { product: "product_image", room: "room_image" };
+/* A value as the language writes it; what differs is how it writes a file and a scalar. */
+function written(value, file, scalar) {
+  if (value instanceof Blob) return file(value.name);
+  if (Array.isArray(value)) return `[${value.map((each) => written(each, file, scalar)).join(", ")}]`;
+  if (typeof value === "object") return `{${fields(value, file, scalar).join(", ")}}`;
+  return scalar(value);
+}
 
-function curl(url, told, files, locked) {
-  const pictures = Object.entries(files).map(([name, file]) => `  "${FIELDS[name]}": "$(base64 < ${quoted(file)} | tr -d '\\n')"`);
-  const others = Object.entries(told).map(([name, value]) => `  "${name}": ${escaped(JSON.stringify(value))}`);
+function fields(value, file, scalar) {
+  return Object.entries(value).map(([name, each]) => `"${name}": ${written(each, file, scalar)}`);
+}
+
+function curl(url, body, locked) {
+  const file = (name) => `"$(base64 < ${quoted(name)} | tr -d '\\n')"`;
   const key = locked ? ' -H "Authorization: Bearer $API_KEY"' : "";
   return `curl -s ${quoted(url)} -H "Content-Type: application/json"${key} -d @- << END > answer.json
 {
-${[...pictures, ...others].join(",\n")}
+  ${fields(body, file, (value) => escaped(JSON.stringify(value))).join(",\n  ")}
 }
 END
-python3 -c 'import base64, json; open("result.${told.output_format ?? "png"}", "wb").write(base64.b64decode(json.load(open("answer.json"))["processed_image"]))'
+python3 -c 'import base64, json; open("result.${body.output_format ?? "png"}", "wb").write(base64.b64decode(json.load(open("answer.json"))["processed_image"]))'
 `;
 }
 
@@ -22,9 +31,9 @@ python3 -c 'import base64, json; open("result.${told.output_format ?? "png"}", "
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 const escaped = (text) => text.replace(/[\\$`]/g, "\\$&");
 
-function python(url, told, files, locked) {
-  const pictures = Object.entries(files).map(([name, file]) => `    "${FIELDS[name]}": picture(${JSON.stringify(file)}),\n`);
-  const others = Object.entries(told).map(([name, value]) => `    "${name}": ${inPython(value)},\n`);
+function python(url, body, locked) {
+  const file = (name) => `picture(${JSON.stringify(name)})`;
+  const scalar = (value) => (typeof value === "boolean" ? (value ? "True" : "False") : JSON.stringify(value));
   const header = locked ? `, "Authorization": "Bearer " + os.environ["API_KEY"]` : "";
   return `import base64
 import json
@@ -37,7 +46,8 @@ def picture(name):
 
 
 job = {
-${[...pictures, ...others].join("")}}
+    ${fields(body, file, scalar).join(",\n    ")},
+}
 headers = {"Content-Type": "application/json"${header}}
 request = Request(${JSON.stringify(url)}, json.dumps(job).encode(), headers)
 answer = json.load(urlopen(request))
@@ -45,13 +55,8 @@ Path("result." + answer["mime_type"].split("/")[1]).write_bytes(base64.b64decode
 `;
 }
 
-function inPython(value) {
-  return typeof value === "boolean" ? (value ? "True" : "False") : JSON.stringify(value);
-}
-
-function typescript(url, told, files, locked) {
-  const pictures = Object.entries(files).map(([name, file]) => `    ${FIELDS[name]}: await picture(${JSON.stringify(file)}),\n`);
-  const others = Object.entries(told).map(([name, value]) => `    ${name}: ${JSON.stringify(value)},\n`);
+function typescript(url, body, locked) {
+  const file = (name) => `await picture(${JSON.stringify(name)})`;
   const header = locked ? ", Authorization: `Bearer ${process.env.API_KEY}`" : "";
   return `import { readFile, writeFile } from "node:fs/promises";
 
@@ -61,7 +66,8 @@ const response = await fetch(${JSON.stringify(url)}, {
   method: "POST",
   headers: { "Content-Type": "application/json"${header} },
   body: JSON.stringify({
-${[...pictures, ...others].join("")}  }),
+    ${fields(body, file, JSON.stringify).join(",\n    ")},
+  }),
 });
 const answer = await response.json();
 if (!response.ok) throw new Error(answer.error);

@@ -1,250 +1,189 @@
 import { listing } from "./code.js";
-import { events } from "./events.js";
-import { Place } from "./place.js";
+import { drawGhosts, keepScale, layOut } from "./ghost.js";
+import { drawHistory, forget, recall, remember } from "./history.js";
+import { blobOf, pictureOf, show, thumbnail } from "./pictures.js";
+import { drawMarks, marksPlaces, unmark } from "./place.js";
+import { fieldsOf, jobOf } from "./request.js";
+import { drawResult, listensToResult } from "./result.js";
+import { run } from "./server.js";
+import { currentProduct, drawnBy, MOST_PRODUCTS, newProduct, state, update, updateProduct } from "./state.js";
+import { inWords, mistakeIn } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const form = byId("form");
-const place = new Place(byId("stage"), byId("room-shown"), byId("marks"), byId("by-finger"), tellPlace);
-let running = null;
-let locked = false;
-let request = null;
+const controls = [...form.elements].filter(({ name }) => name);
+const ofProduct = controls.filter(({ dataset }) => "product" in dataset);
+const ofJob = controls.filter(({ dataset }) => !("product" in dataset));
+const languages = [...document.querySelectorAll("[data-language]")];
+let isLocked = false;
 
-/* The pictures. */
+/* Pictures. */
 
-for (const [name, shown] of [["product", byId("product-shown")], ["room", byId("room-shown")]]) {
-  const input = byId(name);
-  input.addEventListener("change", () => show(input, shown));
-  const drop = byId(`${name}-drop`);
-  drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => {
-    event.preventDefault();
-    drop.classList.remove("over");
-    if (event.dataTransfer.files.length) choose(input, event.dataTransfer.files);
+async function take(what, file) {
+  const field = `${what}_image`;
+  try {
+    const picture = await pictureOf(file);
+    if (what === "room") update({ room: picture, replaced: null, products: state.products.map(unmarked) });
+    else updateProduct({ picture, layout: null });
+    update({ entry: null, note: "", problems: { ...state.problems, [field]: "", "": "" } });
+    layOut();
+  } catch ({ message }) {
+    update({ problems: { ...state.problems, [field]: message } });
+  }
+}
+
+const unmarked = (product) => ({ ...product, point: null, box: null, layout: null });
+
+for (const input of document.querySelectorAll("[data-picture]")) {
+  input.addEventListener("change", async () => {
+    const [file] = input.files;
+    if (file) await take(input.dataset.picture, file);
+    input.value = ""; // the same file can be chosen again
   });
 }
 
-function choose(input, files) {
-  input.files = files;
-  input.dispatchEvent(new Event("change"));
+/* Where nothing says what a picture is, it is what is still missing, else one more product. */
+function takeAnywhere(file, target) {
+  const what = target?.closest?.("[data-drop]")?.dataset.drop ?? (target?.closest?.("#placing") && "room");
+  if (what) return take(what, file);
+  if (currentProduct().picture && state.room) addProduct();
+  return take(currentProduct().picture && !state.room ? "room" : "product", file);
 }
 
-function show(input, shown) {
-  URL.revokeObjectURL(shown.src);
-  const [file] = input.files;
-  input.classList.remove("wrong");
-  shown.hidden = !file;
-  if (file) shown.src = URL.createObjectURL(file);
-  else shown.removeAttribute("src");
-  if (input.id === "room") switchTo(file ? "edit" : "generate");
-}
+document.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("over"); });
+document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) document.body.classList.remove("over"); });
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  document.body.classList.remove("over");
+  takeAll(event.dataTransfer.files, event.target);
+});
+document.addEventListener("paste", ({ clipboardData, target }) => takeAll(clipboardData.files, target));
 
-/* What a browser cannot show (HEIC, say) the server may still read. */
-byId("product-shown").addEventListener("error", (event) => { event.target.hidden = true; });
-byId("room-shown").addEventListener("error", () => { byId("stage").closest("fieldset").hidden = true; });
-
-function switchTo(action) {
-  place.clear();
-  for (const field of form.querySelectorAll(".edit")) field.hidden = action !== "edit";
-  for (const field of form.querySelectorAll(".generate")) field.hidden = action !== "generate";
+async function takeAll(files, target) {
+  for (const file of files) await takeAnywhere(file, target);
 }
 
 byId("example").addEventListener("click", async () => {
-  for (const name of ["product", "room"]) {
-    const picture = await (await fetch(`studio/example-${name}.png`)).blob();
-    const files = new DataTransfer();
-    files.items.add(new File([picture], `${name}.png`, { type: "image/png" }));
-    choose(byId(name), files.files);
+  for (const what of ["product", "room"]) {
+    const picture = await (await fetch(`studio/example-${what}.png`)).blob();
+    await take(what, new File([picture], `${what}.png`, { type: "image/png" }));
   }
-  form.elements.product_height_cm.value ||= 90;
+  if (!currentProduct().fields.product_height_cm) updateProduct({ fields: { ...currentProduct().fields, product_height_cm: 90 } });
+  fillIn();
 });
 
-function tellPlace({ point, box }) {
-  byId("no-place").hidden = !point && !box;
-  byId("place").value = box ? `In the box ${box.join(", ")}`
-    : point ? `It stands at ${point.join(", ")}`
-    : "No place chosen: words decide, or a free piece of floor";
-}
-byId("no-place").addEventListener("click", () => place.clear());
+/* Products. */
 
-/* The request. */
-
-const NUMBERS = ["product_height_cm", "seed", "harmonize"];
-
-function fields() {
-  const edits = byId("room").files.length > 0;
-  const told = {};
-  for (const control of form.elements) {
-    if (!control.name || control.type === "file" || control.closest("[hidden]")) continue;
-    const value = control.value.trim();
-    if (control.type !== "checkbox" && value) told[control.name] = NUMBERS.includes(control.name) ? Number(value) : value;
-    if (control.type === "checkbox" && !control.checked) told[control.name] = false;
-  }
-  if (edits && place.box) told.placement_box = place.box;
-  else if (edits && place.point) told.placement_coordinates = place.point;
-  return { action: edits ? "edit" : "generate", told };
+function addProduct() {
+  if (state.products.length === MOST_PRODUCTS) return;
+  const tool = state.tool === "replace" ? "point" : state.tool;
+  update({ products: [...state.products, newProduct()], current: state.products.length, replaced: null, tool });
+  fillIn();
 }
 
-function base64(file) {
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));
-    reader.onerror = () => reject(new Error(`${file.name} cannot be read`));
-    reader.readAsDataURL(file);
-  });
+function removeProduct() {
+  const products = state.products.filter((product) => product !== currentProduct());
+  update({ products, current: Math.min(state.current, products.length - 1) });
+  fillIn();
+  layOut();
 }
 
-form.addEventListener("submit", async (event) => {
+/* Writes the current product into its controls. */
+function fillIn() {
+  for (const control of ofProduct) control.value = currentProduct().fields[control.name] ?? "";
+  update({});
+}
+
+for (const control of ofProduct) {
+  control.addEventListener("input", () => updateProduct({ fields: fieldsOf(ofProduct) }));
+  control.addEventListener("change", () => layOut());
+}
+for (const control of controls) {
+  control.addEventListener("change", () => update({ problems: { ...state.problems, [control.name]: mistakeIn(control) } }));
+}
+byId("add").addEventListener("click", () => { addProduct(); byId("product").focus(); });
+byId("remove").addEventListener("click", removeProduct);
+byId("no-room").addEventListener("click", () => update({ room: null, replaced: null, products: state.products.map(unmarked) }));
+byId("no-place").addEventListener("click", () => { unmark(); byId("stage").focus(); });
+byId("again").addEventListener("click", () => { update({ entry: null }); byId("stage").focus(); });
+for (const radio of document.querySelectorAll("[name=tool]")) radio.addEventListener("change", () => update({ tool: radio.value }));
+
+/* The job. */
+
+form.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (running) return;
-  const { action, told } = fields();
-  const [product] = byId("product").files;
-  const [room] = byId("room").files;
-  request = { action, told, files: { product: product.name, ...(room && { room: room.name }) }, locked };
-  running = new AbortController();
-  begin();
+  if (state.job) return;
+  const problems = mistakes();
+  update({ problems, detail: "", note: "" });
+  if (Object.values(problems).some(Boolean)) document.querySelector("[aria-invalid=true]")?.focus();
+  else make();
+});
+
+function mistakes() {
+  const problems = Object.fromEntries(controls.map((control) => [control.name, control.closest("[hidden]") ? "" : mistakeIn(control)]));
+  const products = state.products.filter(({ picture }) => picture);
+  if (!products.length) problems.product_image = "Choose a picture of the product first";
+  if (products.length > 1 && !state.room) problems.room_image = "Several products need a photo of the room";
+  return problems;
+}
+
+async function make() {
+  const request = jobOf(state, fieldsOf(ofJob));
+  const abort = new AbortController();
+  update({ request, entry: null, variant: 0, job: { abort, stage: "", percent: 0, partial: "" } });
+  byId("compare").scrollIntoView({ block: "nearest" });
   try {
-    const body = { ...told, product_image: await base64(product) };
-    if (room) body.room_image = await base64(room);
-    const answer = await fetch(`v1/${action}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
-      body: JSON.stringify(body),
-      signal: running.signal,
+    const answer = await run(`v1/${request.action}`, request.body, abort.signal, {
+      progress: ({ stage, percent }) => update({ job: { ...state.job, stage, percent } }),
+      partial_image: ({ image, mime_type: type }) => update({ job: { ...state.job, partial: `data:${type};base64,${image}` } }),
     });
-    if (!answer.ok) throw refusal(await answer.json().catch(() => null), answer.status);
-    await follow(answer, room);
+    const entry = await entryOf(answer, request);
+    update({ job: null, entry, note: "" });
+    await remember(entry);
   } catch (problem) {
     fail(problem);
-  } finally {
-    end();
   }
-});
-
-byId("stop").addEventListener("click", () => running?.abort());
-
-async function follow(answer, room) {
-  for await (const { event, data } of events(answer.body)) {
-    if (event === "progress") progress(data);
-    if (event === "partial_image") picture(byId("after"), data.image, data.mime_type);
-    if (event === "error") throw refusal(data);
-    if (event === "answer") return finish(data, room);
-  }
-  throw new Error("The answer broke off: is the server still there?");
-}
-
-function refusal(told, status) {
-  const message = typeof told?.error === "string" ? told.error : told?.error?.message;
-  const problem = new Error(message ?? `The server answered ${status}`);
-  problem.fields = told?.fields ?? [];
-  return problem;
-}
-
-/* What is seen of it. */
-
-function begin() {
-  byId("problem").hidden = true;
-  for (const field of form.querySelectorAll(".wrong")) field.classList.remove("wrong");
-  byId("start").disabled = true;
-  byId("stop").hidden = false;
-  byId("result").hidden = false;
-  byId("working").hidden = false;
-  byId("done").hidden = true;
-  byId("before").hidden = true;
-  byId("code").hidden = false;
-  byId("after").removeAttribute("src");
-  byId("progress").removeAttribute("value");
-  byId("doing").textContent = "Waiting for its turn";
-  write();
-  byId("result").scrollIntoView({ block: "nearest", behavior: "smooth" });
-}
-
-function end() {
-  running = null;
-  byId("start").disabled = false;
-  byId("stop").hidden = true;
-  byId("working").hidden = true;
 }
 
 function fail(problem) {
-  byId("result").hidden = true;
-  byId("problem").hidden = false;
-  byId("problem").textContent = problem.name === "AbortError" ? "Stopped"
-    : problem instanceof TypeError ? "The server cannot be reached"
-    : problem.message;
-  for (const name of problem.fields ?? []) form.elements[name]?.classList.add("wrong");
-  form.querySelector(".wrong")?.focus();
+  const told = problem.name === "AbortError" ? { note: "Stopped" }
+    : problem instanceof TypeError ? { problems: { "": "The server cannot be reached" } }
+    : { ...inWords(problem), detail: problem.message };
+  update({ job: null, ...told });
+  document.querySelector("[aria-invalid=true]")?.focus();
 }
 
-function progress({ stage, percent }) {
-  byId("progress").value = percent;
-  if (byId("doing").textContent !== stage) byId("doing").textContent = stage;
-}
-
-function picture(image, text, type) {
-  URL.revokeObjectURL(image.src);
-  const url = URL.createObjectURL(new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], { type }));
-  image.src = url;
-  return url;
-}
-
-function finish(answer, room) {
+/* A result as the history keeps it. */
+async function entryOf(answer, { action, body }) {
   const info = answer.placement_info ?? answer.generation_info;
-  const url = picture(byId("after"), answer.processed_image, answer.mime_type);
-  const download = byId("download");
-  download.href = url;
-  download.download = `${answer.action}-${info.seed}.${answer.mime_type.split("/")[1]}`;
-  if (room && byId("room-shown").naturalWidth) {
-    byId("before").src = byId("room-shown").src;
-    byId("before").hidden = byId("slide").hidden = false;
-  } else byId("slide").hidden = true;
-  split();
-  byId("after").decode().then(() => {
-    const { naturalWidth, naturalHeight } = byId("after");
-    const by = info.fallback_used ? `, as the model failed (${info.fallback_reason})`
-      : info.engine === "preview" ? ", a preview without a model" : "";
-    byId("told").textContent =
-      `${naturalWidth}×${naturalHeight}, seed ${info.seed}, ${answer.processing_time} s, engine ${info.engine}${by}`;
-  });
-  byId("warnings").replaceChildren(...(answer.warnings ?? []).map((text) => element("li", text)));
-  byId("checks").replaceChildren(...rows(info.checks ?? {}));
-  byId("checks").closest("details").hidden = !info.checks;
-  byId("done").hidden = false;
+  const images = answer.images ?? [{ image: answer.processed_image, mime_type: answer.mime_type, seed: info.seed }];
+  const pictures = images.map(({ image, mime_type: type, seed }) => (
+    { seed, file: new File([blobOf(image, type)], `${action}-${seed}.${type.split("/")[1]}`, { type }) }));
+  const why = info.fallback_used ? `, as the model failed (${info.fallback_reason})` : info.engine === "preview" ? ", a preview without a model" : "";
+  return {
+    id: Date.now(),
+    title: [].concat(body.products ?? body).map((product) => product.product_name ?? product.product_image.name).join(", "),
+    pictures,
+    thumbnail: await thumbnail(pictures[0].file),
+    before: body.room_image && state.room?.width ? body.room_image : null,
+    size: info.original_size ?? info.output_size,
+    engine: info.engine + why,
+    seconds: answer.processing_time,
+    warnings: answer.warnings ?? [],
+    checks: info.checks ?? {},
+  };
 }
 
-function element(name, text) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  return made;
-}
-
-function rows(told, before = "") {
-  return Object.entries(told).flatMap(([name, value]) => {
-    const title = before + name.replaceAll("_", " ");
-    if (value && typeof value === "object" && !Array.isArray(value)) return rows(value, `${title}: `);
-    const text = Array.isArray(value) ? (value.length ? value.flat().join(", ") : "none") : String(value);
-    return [element("dt", title), element("dd", text)];
-  });
-}
-
-byId("split").addEventListener("input", split);
-function split() {
-  byId("compare").style.setProperty("--split", `${byId("split").value}%`);
-}
+byId("stop").addEventListener("click", () => state.job.abort.abort());
+byId("forget").addEventListener("click", forget);
 
 /* The code. */
 
-const languages = [...document.querySelectorAll("[data-language]")];
 for (const button of languages) {
   button.addEventListener("click", () => {
     for (const other of languages) other.setAttribute("aria-pressed", String(other === button));
-    write();
+    update({});
   });
-}
-
-function write() {
-  const { language } = languages.find((button) => button.getAttribute("aria-pressed") === "true").dataset;
-  byId("text").textContent = listing(language, { ...request, locked }, new URL(".", location.href).href);
 }
 
 byId("copy").addEventListener("click", async ({ target }) => {
@@ -259,12 +198,94 @@ byId("copy").addEventListener("click", async ({ target }) => {
   setTimeout(() => { target.textContent = "Copy"; }, 2000);
 });
 
+/* What is seen. */
+
+function drawForm({ products, room, current }) {
+  const { picture, fields } = products[current];
+  show(byId("product-shown"), picture?.url);
+  show(byId("room-thumb"), room?.url);
+  for (const field of document.querySelectorAll(".edit")) field.hidden = !room;
+  for (const field of document.querySelectorAll(".generate")) field.hidden = Boolean(room);
+  for (const field of document.querySelectorAll(".single")) field.hidden = !room || products.length > 1;
+  document.querySelector(".rug").hidden = !room || fields.placement_surface !== "rug";
+  byId("remove").hidden = products.length < 2;
+  byId("add").hidden = products.length === MOST_PRODUCTS || !picture;
+}
+
+function drawProducts({ products, current }) {
+  const list = byId("products");
+  list.hidden = products.length < 2;
+  while (list.children.length < products.length) list.append(tabOf(list.children.length));
+  while (list.children.length > products.length) list.lastChild.remove();
+  [...list.children].forEach((item, index) => {
+    const [button, { picture }] = [item.firstChild, products[index]];
+    button.setAttribute("aria-pressed", String(index === current));
+    show(button.firstChild, picture?.url);
+  });
+}
+
+function tabOf(index) {
+  const button = Object.assign(document.createElement("button"), { type: "button" });
+  button.append(Object.assign(new Image(), { alt: "" }), `${index + 1}`);
+  button.setAttribute("aria-label", `Product ${index + 1}`);
+  button.addEventListener("click", () => { update({ current: index }); fillIn(); });
+  const item = document.createElement("li");
+  item.append(button);
+  return item;
+}
+
+function drawPanel({ room, job, entry, products, tool }) {
+  const isPlacing = Boolean(room?.width) && !job && !entry;
+  if (room?.width) {
+    show(byId("room-shown"), room.url);
+    byId("stage").style.setProperty("--shape", room.width / room.height);
+  }
+  byId("placing").hidden = !isPlacing;
+  byId("empty").hidden = isPlacing || Boolean(job || entry || (room && products[0].picture));
+  byId("again").hidden = !entry || !room?.width;
+  document.querySelector(`[name=tool][value=${tool}]`).checked = true;
+}
+
+function drawProblems({ problems, detail, note }) {
+  for (const control of controls) drawProblem(control, problems[control.name]);
+  byId("problem").hidden = !problems[""];
+  byId("problem").textContent = problems[""] ?? "";
+  if (detail && detail !== problems[""] && problems[""]) byId("problem").append(smallText(detail));
+  byId("note").textContent = note;
+}
+
+const smallText = (text) => Object.assign(document.createElement("small"), { textContent: text });
+
+/* Beside its field. */
+function drawProblem(control, sentence) {
+  const id = `${control.name}-problem`;
+  control.toggleAttribute("aria-invalid", false);
+  byId(id)?.remove();
+  if (!sentence) return;
+  control.setAttribute("aria-invalid", "true");
+  control.setAttribute("aria-describedby", id);
+  const place = control.type === "file" ? control.closest(".pick") : control.closest("label");
+  place.append(Object.assign(document.createElement("p"), { id, className: "problem", textContent: sentence }));
+}
+
+function drawCode({ request }) {
+  byId("code").hidden = !request;
+  if (!request) return;
+  const { language } = languages.find((button) => button.getAttribute("aria-pressed") === "true").dataset;
+  byId("text").textContent = listing(language, request, isLocked, new URL(".", location.href).href);
+}
+
 /* What serves here. */
 
 fetch("v1/models").then(async (answer) => {
   const name = (await answer.json()).data[0].id;
   byId("engine").textContent = name === "preview" ? "Engine: preview, a compositor without a model." : `Engine: ${name}.`;
 });
-fetch("v1/models", { credentials: "omit" }).then(({ status }) => { locked = status === 401; });
+fetch("v1/models", { credentials: "omit" }).then(({ status }) => { isLocked = status === 401; });
 fetch("studio/example-room.png", { method: "HEAD" }).then(({ ok }) => { byId("examples").hidden = !ok; });
-switchTo("generate");
+
+marksPlaces(layOut);
+listensToResult();
+keepScale(byId("stage"), byId("room-shown"));
+drawnBy(drawForm, drawProducts, drawPanel, drawGhosts, drawMarks, drawResult, drawHistory, drawProblems, drawCode);
+recall();
