@@ -23,7 +23,7 @@ const CODES = {
 const SENTENCES = [
   [/failed to decode/i, "This file is no picture I can read"],
   [/shows no product/, "I see no product in this picture"],
-  [/over the limit|the limit$/, "This picture is too large"],
+  [/the limit/, "This picture is too large"],
   [/was not found in the photo/, "I do not find this in the photo: mark it there"],
   [/does not look for things/, "Words are not understood here: mark it in the photo"],
   [/cannot paint what/, "The product does not cover this, and what is behind cannot be painted here"],
