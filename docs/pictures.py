@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from rp_handler import handler  # noqa: E402
 
 PHOTOS = ROOT / "examples/photos"
 CHAIR = PHOTOS / "armchair_daylight"
-HEIGHT = 480
+REAL = ROOT / "examples/real_rooms"
+HEIGHT, GALLERY_HEIGHT = 480, 300
+SHOWN_FIRST = 1  # of the real rooms: the one in README.md
 GAP = 8
 
 
@@ -156,10 +159,42 @@ def what_can_be_placed() -> Image.Image:
     return stacked([beside([laid, hung]), beside([lit, several])])
 
 
+def real_rooms() -> list[Image.Image]:
+    """Return a row for each job of examples/real_rooms: the shop's photo, the customer's room and the answer."""
+    rows = []
+    for job in json.loads((REAL / "jobs.json").read_text()):
+        room, product = REAL / job.pop("room"), REAL / job.pop("product")
+        texts = (base64.b64encode(file.read_bytes()).decode() for file in (room, product))
+        answer = worked(**dict(zip(("room_image", "product_image"), texts, strict=True)), seed=1, **job)
+        rows.append(beside([in_square(Image.open(product)), Image.open(room), answer]))
+    return rows
+
+
+def in_square(picture: Image.Image) -> Image.Image:
+    """Return the picture on white, so that all pictures take the same place in a gallery."""
+    square = Image.new("RGBA", (max(picture.size),) * 2, "white")
+    square.alpha_composite(
+        picture.convert("RGBA"), ((square.width - picture.width) // 2, (square.height - picture.height) // 2)
+    )
+    return square.convert("RGB")
+
+
+def gallery(rows: list[Image.Image]) -> Image.Image:
+    """Stack the rows at one height, each as wide as its photos are."""
+    small = [row.resize((round(row.width * GALLERY_HEIGHT / row.height), GALLERY_HEIGHT)) for row in rows]
+    sheet = Image.new("RGB", (max(row.width for row in small), (GALLERY_HEIGHT + GAP) * len(small) - GAP), "white")
+    for number, row in enumerate(small):
+        sheet.paste(row, (0, number * (GALLERY_HEIGHT + GAP)))
+    return sheet
+
+
 def main() -> None:
     what_can_be_placed().save(ROOT / "docs/what-can-be-placed.jpg", quality=85)
     before_after().save(ROOT / "docs/before-after.jpg", quality=88)
     wall_and_table().save(ROOT / "docs/wall-and-table.jpg", quality=85)
+    rows = real_rooms()
+    gallery(rows).save(ROOT / "docs/real-rooms.jpg", quality=80, optimize=True)
+    rows[SHOWN_FIRST].save(ROOT / "docs/real-room.jpg", quality=82, optimize=True)
 
 
 if __name__ == "__main__":
