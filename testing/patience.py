@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))
 
-WAIT_SECONDS = 300 * PATIENCE
+WAIT_SECONDS = 600 * PATIENCE
 """Limit for anything that takes seconds on an idle machine."""
 
-TEST_SECONDS = 3 * WAIT_SECONDS
+TEST_SECONDS = 2 * WAIT_SECONDS
 """Limit for one test; pytest then shows where every thread stands."""
 
 POLL_SECONDS = 0.02
