@@ -85,7 +85,7 @@ class TestDeath:
             assert process.wait(WAIT_SECONDS) == 0
 
     def test_a_hanging_engine_is_told_and_ends_the_worker(self, tmp_path: Path) -> None:
-        settings = {"JOB_TIMEOUT_SECONDS": str(4 * PATIENCE), "STUCK_SECONDS": "1"}  # before it hangs
+        settings = {"JOB_TIMEOUT_SECONDS": str(4 * PATIENCE), "STUCK_SECONDS": "1"}  # the job must hang before that
         with platform() as at, worker(at, tmp_path, **settings) as process:
             told = at.wait(at.run(edit("hang")))
             assert told["status"] == "FAILED"
