@@ -1,4 +1,4 @@
-"""`layout`: where the products of an edit would go and how large they would be, without painting."""
+"""`layout`: compute where an edit would put its products and how large they would be, without painting."""
 
 import time
 from collections.abc import Iterator
@@ -20,18 +20,19 @@ from models.engine import Control, Question
 from schemas.answers import Corners, LaidOutProduct, LayoutAnswer, Scale
 
 LONGEST_SIDE = 512
-"""Of a cut-out in the answer, in pixels: as large as a product is usually seen on a screen."""
+"""Longest side of a cut-out in the answer, in pixels: as large as a product usually appears on a screen."""
 
 
 class NoLanguageModel:
-    """Has no answer, so that a layout does not wait for the engine, which may be painting."""
+    """An engine without a language model, so that a layout does not wait for the real one, which may be painting."""
 
     def ask(self, question: Question, control: Control) -> None:  # noqa: ARG002  as the engine's is called
         return None
 
 
 def layout(request: EditRequest, cache: CutOutCache, control: Control) -> LayoutAnswer:
-    """Raises JobError as `edit` does, and NOT_SUPPORTED where `replace` names a thing in words."""
+    """Return the layout of an edit. Raises JobError as `edit` does, and NOT_SUPPORTED if `replace` names an object in
+    words."""
     started = time.monotonic()
     icc, blind = request.room.icc, NoLanguageModel()
     cut_outs = [cache.cut_out(in_profile(each.picture, icc), each.image_field) for each in request.products]

@@ -179,7 +179,7 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
         tags=["jobs"],
     )
     async def layout(request: Request) -> Response:
-        """Where the products of the job `edit` would go and how large they would be, without painting."""
+        """Compute where the job `edit` would put the products and how large they would be, without painting."""
         return await desk.layout(request)
 
     @app.post(ROOT, openapi_extra=job_body(A_JOB), response_model=JobAnswer, responses=JOB_ERRORS, tags=["jobs"])
