@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.geometry.camera import Camera, Numbers
-from imaging.picture import Pixels
+from imaging.picture import Mask, Pixels
 
 WALL_CM = 400.0
 """Distance of a wall that is not visible at all: 280 to 740 cm in real rooms."""
@@ -64,22 +64,20 @@ def floor_ends(
     if height - top < _FEWEST_ROWS or right - left < _FEWEST_COLUMNS:
         return [None] * len(feet)
     rows = _row_colors(pixels[top:, left:right])
+    unlike_wall = np.linalg.norm(rows - np.sort(rows[:3], axis=0)[1], axis=1) > step  # their median
     shrunk = len(rows) / (height - top)
     ends: list[int | None] = []
     for foot in feet:
-        start = _floor_start(rows, max(_RUN, round((min(foot, height) - top) * shrunk)), step)
+        start = _floor_start(rows, unlike_wall, max(_RUN, round((min(foot, height) - top) * shrunk)))
         near = min(foot, height) - top < _FEWEST_ROWS
         ends.append(None if near or start is None else top + round(start / shrunk))
     return ends
 
 
-def _floor_start(rows: Numbers, foot: int, step: float) -> int | None:
+def _floor_start(rows: Numbers, unlike_wall: Mask, foot: int) -> int | None:
     """Return the first of the rows, from the horizon down, that looks like those from `foot` on and unlike the wall."""
-    behind, floor, wall = rows[:foot], rows[foot - 1 :], np.median(rows[:3], axis=0)
-    if not len(floor):
-        return None
-    unlike_wall = np.linalg.norm(behind - wall, axis=1) > step
-    return _first_run(_like_floor(behind, floor) & unlike_wall)
+    behind, floor = rows[:foot], rows[foot - 1 :]
+    return _first_run(_like_floor(behind, floor) & unlike_wall[:foot]) if len(floor) else None
 
 
 def wall_distance(pixels: Pixels, camera: Camera) -> tuple[float, float]:
