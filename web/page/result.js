@@ -39,6 +39,7 @@ function shapeOf(entry, room) {
 function drawJob(job) {
   byId("working").hidden = !job;
   byId("start").hidden = Boolean(job);
+  byId("start").classList.toggle("quiet", Boolean(state.entry));
   if (!job) return;
   if (job.percent) byId("progress").value = job.percent;
   else byId("progress").removeAttribute("value");

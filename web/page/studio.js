@@ -83,7 +83,7 @@ function addProduct() {
 
 function removeProduct() {
   const products = state.products.filter((product) => product !== currentProduct());
-  update({ products, current: Math.min(state.current, products.length - 1) });
+  update({ products, current: Math.min(state.current, products.length - 1), problems: {} });
   fillIn();
   layOut();
 }
@@ -103,7 +103,9 @@ for (const control of controls) {
 }
 byId("add").addEventListener("click", () => { addProduct(); byId("product").focus(); });
 byId("remove").addEventListener("click", removeProduct);
-byId("no-room").addEventListener("click", () => update({ room: null, replaced: null, products: state.products.map(unmarked) }));
+byId("no-room").addEventListener("click", () => {
+  update({ room: null, replaced: null, products: state.products.map(unmarked), problems: { ...state.problems, room_image: "" } });
+});
 byId("no-place").addEventListener("click", () => { unmark(); byId("stage").focus(); });
 byId("again").addEventListener("click", () => { update({ entry: null }); byId("stage").focus(); });
 for (const radio of document.querySelectorAll("[name=tool]")) radio.addEventListener("change", () => update({ tool: radio.value }));
@@ -122,6 +124,7 @@ form.addEventListener("submit", (event) => {
 function mistakes() {
   const problems = Object.fromEntries(controls.map((control) => [control.name, control.closest("[hidden]") ? "" : mistakeIn(control)]));
   const products = state.products.filter(({ picture }) => picture);
+  problems.room_image = state.problems.room_image ?? "";
   if (!products.length) problems.product_image = "Choose a picture of the product first";
   if (products.length > 1 && !state.room) problems.room_image = "Several products need a photo of the room";
   return problems;
@@ -200,7 +203,7 @@ byId("copy").addEventListener("click", async ({ target }) => {
 
 /* What is seen. */
 
-function drawForm({ products, room, current }) {
+function drawForm({ products, room, current, problems }) {
   const { picture, fields } = products[current];
   show(byId("product-shown"), picture?.url);
   show(byId("room-thumb"), room?.url);
@@ -208,6 +211,7 @@ function drawForm({ products, room, current }) {
   for (const field of document.querySelectorAll(".generate")) field.hidden = Boolean(room);
   for (const field of document.querySelectorAll(".single")) field.hidden = !room || products.length > 1;
   document.querySelector(".rug").hidden = !room || fields.placement_surface !== "rug";
+  byId("no-room").hidden = !room && !problems.room_image;
   byId("remove").hidden = products.length < 2;
   byId("add").hidden = products.length === MOST_PRODUCTS || !picture;
 }
