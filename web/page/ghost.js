@@ -65,9 +65,9 @@ function keep(marked, placements, scale) {
   const products = state.products.map((product) => {
     const number = marked.findIndex(({ picture }) => picture === product.picture);
     if (number < 0) return product;
-    const { cut_out: image, corners, warnings } = placements[number];
+    const { cut_out: image, corners } = placements[number];
     const { point, box } = marked[number];
-    return { ...product, layout: { image, corners: corners.map(([x, y]) => [x * scale, y * scale]), warnings, point, box } };
+    return { ...product, layout: { image, corners: corners.map(([x, y]) => [x * scale, y * scale]), point, box } };
   });
   update({ products });
 }
