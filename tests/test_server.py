@@ -384,7 +384,7 @@ class TestErrors:
     def test_a_caller_that_vanishes_within_its_request_is_not_waited_for(
         self, sent: bytes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(uploads, "GRACE_SECONDS", 0.3)
+        monkeypatch.setattr(uploads, "GRACE_SECONDS", 2 * PATIENCE)  # what is sent is read before
         head = b"POST /v1/edit HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1000000\r\n\r\n"
         with (
             serving(max_request_mb=0.1) as live,

@@ -784,25 +784,27 @@ class TestMany:
 
     def test_who_stops_early_cancels_what_runs(self, shop: Platform) -> None:
         before = set(shop.endpoint.jobs)
+        refused = job(0, placement_coordinates=(999, 1))  # needs no GPU, so it is not behind the slow ones
         slow = [job(1, instructions="slow 4000"), job(2, instructions="slow 4000")]
-        for result in client(shop.url).map([job(0), *slow], concurrency=3):
+        for result in client(shop.url).map([refused, *slow], concurrency=3):
             assert result.index == 0
             break
         states = [shop.status(name)["status"] for name in set(shop.endpoint.jobs) - before]
-        assert sorted(states) == ["CANCELLED", "CANCELLED", "COMPLETED"]
+        assert sorted(states) == ["CANCELLED", "CANCELLED", "FAILED"]
 
     def test_who_stops_awaiting_does_too(self, shop: Platform) -> None:
         before = set(shop.endpoint.jobs)
 
         async def call() -> None:
             async with AsyncWorker(place(shop.url), patience=HURRY) as worker:
-                results = worker.map([job(0), job(1, instructions="slow 4000")], concurrency=2)
+                refused = job(0, placement_coordinates=(999, 1))
+                results = worker.map([refused, job(1, instructions="slow 4000")], concurrency=2)
                 assert (await anext(results)).index == 0
                 await results.aclose()
 
         asyncio.run(call())
         states = [shop.status(name)["status"] for name in set(shop.endpoint.jobs) - before]
-        assert sorted(states) == ["CANCELLED", "COMPLETED"]
+        assert sorted(states) == ["CANCELLED", "FAILED"]
 
     def test_a_job_at_a_server_ends_at_its_next_event(self) -> None:
         engine = Slow(steps=10**6, seconds=0.02)
