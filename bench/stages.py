@@ -25,14 +25,14 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
 from bench.placement import picture  # noqa: E402
-from handlers.placement import place  # noqa: E402
-from handlers.quality_checks import Thresholds  # noqa: E402
 from handlers.requests import EditRequest, ProductRequest  # noqa: E402
-from handlers.restoration import restore_and_check  # noqa: E402
 from handlers.runtime.cutout_cache import CutOutCache  # noqa: E402
 from handlers.runtime.engine_runner import EngineRunner  # noqa: E402
 from handlers.runtime.job_stats import JobStats  # noqa: E402
-from handlers.scene import compose_scene  # noqa: E402
+from handlers.steps.placement import place  # noqa: E402
+from handlers.steps.quality_checks import Thresholds  # noqa: E402
+from handlers.steps.restoration import restore_and_check  # noqa: E402
+from handlers.steps.scene import compose_scene  # noqa: E402
 from imaging.picture import Picture  # noqa: E402
 from models.checkpoints.profiles import PROFILES  # noqa: E402
 from models.engine import Control, Painted  # noqa: E402

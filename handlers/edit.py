@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from handlers.deliver import Result
-from handlers.messages import edit_warnings, retry_failed, retry_kept, retry_no_better
-from handlers.placement import Placed, find_replaced, painting_order, place
-from handlers.quality_checks import PLACEMENT_CHECKS
 from handlers.requests import EditRequest, samplings
-from handlers.restoration import CheckedEdit, restore_and_check, total_checks
 from handlers.runtime.engine_runner import Outcome
 from handlers.runtime.worker_state import WorkerState
-from handlers.scene import Scene, SceneProduct, compose_scene
+from handlers.steps.messages import edit_warnings, retry_failed, retry_kept, retry_no_better
+from handlers.steps.placement import Placed, find_replaced, painting_order, place
+from handlers.steps.quality_checks import PLACEMENT_CHECKS
+from handlers.steps.restoration import CheckedEdit, restore_and_check, total_checks
+from handlers.steps.scene import Scene, SceneProduct, compose_scene
 from imaging.codec.color_profile import in_profile
 from imaging.picture import Pixels
 from imaging.placement.layout import base_point_of

@@ -1,9 +1,9 @@
 """`generate`: put a product into a new environment."""
 
 from handlers.deliver import Result
-from handlers.messages import cutout_warnings
 from handlers.requests import GenerateRequest, samplings, shape_warnings
 from handlers.runtime.worker_state import WorkerState
+from handlers.steps.messages import cutout_warnings
 from imaging.codec.color_profile import in_profile
 from imaging.cutout import CutOut
 from imaging.picture import Picture

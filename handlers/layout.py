@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 
 from handlers.images import as_data_url
-from handlers.messages import cutout_warnings
-from handlers.placement import Placed, find_replaced, place
 from handlers.requests import EditRequest, shape_warnings
 from handlers.runtime.cutout_cache import CutOutCache
+from handlers.steps.messages import cutout_warnings
+from handlers.steps.placement import Placed, find_replaced, place
 from imaging.codec.color_profile import in_profile
 from imaging.codec.encode import encode_cut_out
 from imaging.cutout import CutOut

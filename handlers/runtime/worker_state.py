@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from handlers.quality_checks import Thresholds
 from handlers.runtime.cutout_cache import CutOutCache
 from handlers.runtime.engine_runner import EngineRunner
 from handlers.runtime.idempotency import IdempotencyCache
 from handlers.runtime.job_stats import JobStats
 from handlers.runtime.memory_watch import MemoryWatch
+from handlers.steps.quality_checks import Thresholds
 from models.cutout_prior import load_prior
 from models.preview import Preview
 from models.resident import Resident

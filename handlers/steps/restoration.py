@@ -7,8 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from handlers.quality_checks import QualityChecks, Thresholds
-from handlers.scene import Scene, SceneProduct
+from handlers.steps.quality_checks import QualityChecks, Thresholds
+from handlers.steps.scene import Scene, SceneProduct
 from imaging.picture import Box, Mask, Pixels, Weights, differing, strongest
 from imaging.restoration.metrics import agreement, pasted, product_similarity
 from imaging.restoration.restoration import Drift, restore

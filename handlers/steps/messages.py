@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from handlers.placement import Placed
 from handlers.requests import EditRequest, ProductRequest, shape_warnings
-from handlers.restoration import CheckedEdit
 from handlers.runtime.engine_runner import Outcome
-from handlers.scene import Scene
+from handlers.steps.placement import Placed
+from handlers.steps.restoration import CheckedEdit
+from handlers.steps.scene import Scene
 from imaging.cutout import TRUSTED, CutOut
 from imaging.picture import Pixels
 from imaging.placement.layout import NOT_FOUND

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from handlers.quality_checks import QualityChecks, Thresholds
+from handlers.steps.quality_checks import QualityChecks, Thresholds
 from imaging.restoration.metrics import ProductSimilarity
 from imaging.restoration.scene_checks import SceneChecks
 from schemas.settings import Settings

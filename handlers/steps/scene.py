@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from handlers.placement import Placed
 from handlers.requests import EditRequest, ProductRequest
+from handlers.steps.placement import Placed
 from imaging.compose import Composite, compose
 from imaging.cutout import CutOut
 from imaging.picture import Box, Mask, Picture, Pixels, bounds, differing
