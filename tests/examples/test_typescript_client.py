@@ -58,12 +58,16 @@ def test_it_runs_in_a_browser_as_it_was_built(package: Path) -> None:
         page = patient(chromium.new_page())
         page.route("**/dist/*", lambda route: route.fulfill(path=package / "dist" / Path(route.request.url).name))
         page.goto(live.url)
-        page.set_input_files("#product", ARMCHAIR / "product_white.png")
-        page.set_input_files("#room", ARMCHAIR / "room.png")
+        for name, file in (("product", "product_white.png"), ("room", "room.png")):
+            page.evaluate(
+                "id => document.body.append(Object.assign(document.createElement('input'), {type: 'file', id}))",
+                f"my-{name}",
+            )
+            page.set_input_files(f"#my-{name}", ARMCHAIR / file)
         size = page.evaluate("""async () => {
             const { fileToBase64, Server, toBlob } = await import("/dist/index.js");
             const [product_image, room_image] = await Promise.all(
-                ["product", "room"].map((id) => fileToBase64(document.getElementById(id).files[0])));
+                ["my-product", "my-room"].map((id) => fileToBase64(document.getElementById(id).files[0])));
             const answer = await new Server({ url: location.origin }).editProduct({ product_image, room_image });
             const { width, height } = await createImageBitmap(await toBlob(answer));
             return [width, height];

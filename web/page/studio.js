@@ -16,10 +16,17 @@ const ofProduct = controls.filter(({ dataset }) => "product" in dataset);
 const ofJob = controls.filter(({ dataset }) => !("product" in dataset));
 const languages = [...document.querySelectorAll("[data-language]")];
 let isLocked = false;
+let reading = Promise.resolve(); // pictures that are still being read
 
 /* Pictures. */
 
-async function take(what, file) {
+function take(what, file) {
+  const taken = read(what, file);
+  reading = Promise.all([reading, taken]);
+  return taken;
+}
+
+async function read(what, file) {
   const field = `${what}_image`;
   try {
     const picture = await pictureOf(file);
@@ -98,8 +105,11 @@ for (const control of ofProduct) {
   control.addEventListener("input", () => updateProduct({ fields: fieldsOf(ofProduct) }));
   control.addEventListener("change", () => layOut());
 }
+/* A mistake is shown when its control is left, and taken back while it is mended: the button stays where it is clicked. */
 for (const control of controls) {
-  control.addEventListener("change", () => update({ problems: { ...state.problems, [control.name]: mistakeIn(control) } }));
+  const look = () => update({ problems: { ...state.problems, [control.name]: mistakeIn(control) } });
+  control.addEventListener("change", look);
+  control.addEventListener("input", () => { if (state.problems[control.name]) look(); });
 }
 byId("add").addEventListener("click", () => { addProduct(); byId("product").focus(); });
 byId("remove").addEventListener("click", removeProduct);
@@ -112,8 +122,9 @@ for (const radio of document.querySelectorAll("[name=tool]")) radio.addEventList
 
 /* The job. */
 
-form.addEventListener("submit", (event) => {
+form.addEventListener("submit", async (event) => {
   event.preventDefault();
+  await reading;
   if (state.job) return;
   const problems = mistakes();
   update({ problems, detail: "", note: "" });
