@@ -70,6 +70,16 @@ def test_a_text_with_a_wrong_checksum_is_left_out() -> None:
     assert picture.notes == ("a text or note in the file is damaged and was left out",)
 
 
+def test_transparency_with_a_wrong_checksum_is_not_left_out() -> None:
+    """Without it, the picture would be another."""
+    file = BytesIO()
+    noise().save(file, "PNG", transparency=(1, 2, 3))
+    whole = bytearray(file.getvalue())
+    whole[whole.index(b"tRNS") + 4] ^= 1
+    with pytest.raises(JobError, match="damaged"):
+        read(bytes(whole))
+
+
 def test_pixels_with_a_wrong_checksum_are_refused() -> None:
     whole = bytearray(png())
     at = whole.index(b"IDAT")
