@@ -15,6 +15,7 @@ import asyncio
 import ctypes
 import json
 import logging
+import platform
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -281,6 +282,14 @@ def _quiet_sdk(settings: Settings, level: str) -> None:
     RunPodLogger().level = settings.runpod_log_level or level
 
 
+def _name_processor() -> None:
+    """Tell the SDK the processor's name, which only its debugger shows. It would run a process for a second to ask."""
+    with suppress(ImportError):
+        import cpuinfo
+
+        cpuinfo.get_cpu_info = lambda: {"brand_raw": platform.processor() or platform.machine()}
+
+
 def _ping_beside_parent(ping: Callable[..., None], parent: int, *args: Any) -> None:
     """Send pings until the parent process ends, however it ends."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -302,6 +311,7 @@ def main() -> None:
     """Serve until the process is asked to stop. Exits with one sentence if it cannot serve, so that the platform
     replaces the worker."""
     share_arenas()
+    _name_processor()
     try:
         # On the platform, until the loop handles the signal itself.
         signal.signal(signal.SIGTERM, (lambda *_: os._exit(0)) if _settings().platform_queue else signal.SIG_DFL)

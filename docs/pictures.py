@@ -17,7 +17,6 @@ sys.path.insert(0, str(ROOT))
 from rp_handler import handler  # noqa: E402
 
 PHOTOS = ROOT / "examples/photos"
-CHAIR = PHOTOS / "armchair_daylight"
 REAL = ROOT / "examples/real_rooms"
 HEIGHT, GALLERY_HEIGHT = 480, 300
 SHOWN_FIRST = 1  # of the real rooms: the one in README.md
@@ -69,17 +68,10 @@ def as_text(image: Image.Image) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def before_after() -> Image.Image:
-    product, room = (
-        base64.b64encode((CHAIR / name).read_bytes()).decode() for name in ("product_white.png", "room.png")
-    )
-    edited = worked(
-        product_image=product, room_image=room, placement_coordinates=[247, 656], product_height_cm=90, seed=1
-    )
-    generated = worked(action="generate", product_image=product, product_height_cm=90, output_size=[1024, 768], seed=7)
-    shop = Image.open(CHAIR / "product_white.png").convert("RGB")
-    rows = [[shop.crop((100, 120, 560, 560)), Image.open(CHAIR / "room.png")], [edited, generated]]
-    return stacked([beside(row) for row in rows])
+def new_room() -> Image.Image:
+    """Return the shop's photo beside the room that `generate` makes around the product."""
+    answer = worked(**json.loads((ROOT / "examples/generate.json").read_text())["input"])
+    return beside([in_square(Image.open(REAL / "chair.png")), answer])
 
 
 def wall_and_table() -> Image.Image:
@@ -190,7 +182,7 @@ def gallery(rows: list[Image.Image]) -> Image.Image:
 
 def main() -> None:
     what_can_be_placed().save(ROOT / "docs/what-can-be-placed.jpg", quality=85)
-    before_after().save(ROOT / "docs/before-after.jpg", quality=88)
+    new_room().save(ROOT / "docs/new-room.jpg", quality=82, optimize=True)
     wall_and_table().save(ROOT / "docs/wall-and-table.jpg", quality=85)
     rows = real_rooms()
     gallery(rows).save(ROOT / "docs/real-rooms.jpg", quality=80, optimize=True)

@@ -16,24 +16,37 @@ from testing.patience import TEST_SECONDS, WAIT_SECONDS
 from testing.s3 import S3
 
 SLOW = (
-    "deploy/test_image.py",
-    "deploy/test_manifests.py",
-    "deploy/test_ray_serve.py",
+    "deploy",
     "examples",
+    "imaging/restoration",
+    "imaging/test_scenes.py",
     "models",
+    "test_callers.py",
     "test_curl.py",
+    "test_delivery.py",
     "test_docs.py",
+    "test_edit.py",
     "test_fuzz.py",
     "test_hostile_pictures.py",
     "test_npm_client.py",
     "test_openapi.py",
     "test_process.py",
     "test_reliability.py",
+    "test_replay.py",
+    "test_requirements.py",
+    "test_rp_handler.py",
+    "test_server.py",
     "test_server_process.py",
+    "test_streams.py",
     "test_studio.py",
     "test_tiny.py",
+    "transport/test_bucket.py",
+    "web/limits",
+    "web/test_app.py",
+    "web/test_forms.py",
 )
-"""Tests that `--fast` skips: those that start processes, a browser or npm, import torch, or try hundreds of inputs."""
+"""Tests that `--fast` skips: those that start processes, servers, a browser or npm, import torch, edit many pictures,
+or try hundreds of inputs."""
 
 
 LONGEST = (

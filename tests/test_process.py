@@ -41,7 +41,7 @@ def test_a_local_run_leaves_the_picture_and_a_readable_summary(tmp_path: Path) -
     done = worker(env=environment(tmp_path))
     assert done.returncode == 0, done.stderr
     [file] = written_pictures(tmp_path)
-    assert size_of(file) == (1024, 768)
+    assert size_of(file) == (1000, 667)
     assert str(file) in done.stdout
     assert "preview" in done.stdout
     assert max(map(len, (done.stdout + done.stderr).splitlines())) < 200

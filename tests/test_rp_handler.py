@@ -640,7 +640,7 @@ class TestFailingEngine:
         leaked: list[bytearray] = []
 
         def leaking() -> JobError:
-            leaked.append(bytearray(b"x" * 20_000_000))
+            leaked.append(bytearray(b"x" * 40_000_000))
             return JobError(ErrorCode.GENERATION_ERROR, "It failed")
 
         worker = door(lambda: Failing(leaking), max_memory_growth_mb=60, failures_before_refresh=1000)
