@@ -72,13 +72,16 @@ class EngineRunner:
     def products_per_pass(self, control: Control) -> int:
         return self.resident.model(control).products_per_pass
 
-    def ask(self, question: Question, control: Control) -> str | None:
-        """Return the language model's answer, or None if the engine has none or it failed: an answer is optional."""
+    def ask(self, question: Question, control: Control, *, needed: bool = False) -> str | None:
+        """Return the language model's answer, or None if the engine has no language model.
+
+        A failure of the language model is None as well, unless the answer is `needed`: then it raises JobError.
+        """
         model = self.resident.model(control)
         try:
-            return self._watched(lambda: model.ask(question, control), model, needed=False)
+            return self._watched(lambda: model.ask(question, control), model, needed=needed)
         except JobError as problem:
-            if problem.code in NOT_THE_ENGINES_FAULT:
+            if needed or problem.code in NOT_THE_ENGINES_FAULT:
                 raise
             log.warning("The language model failed: %s", problem.code)
             return None

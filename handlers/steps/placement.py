@@ -32,8 +32,8 @@ PAINTING_ORDER: dict[Surface, int] = {"wall": 0, "rug": 1}
 
 
 class LanguageModel(Protocol):
-    def ask(self, question: Question, control: Control) -> str | None:
-        """Return the answer, or None where there is none."""
+    def ask(self, question: Question, control: Control, *, needed: bool = False) -> str | None:
+        """Return the answer, or None where there is none. Raises JobError if the model failed and it is `needed`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,14 +48,14 @@ class Placed:
 def find_replaced(request: EditRequest, model: LanguageModel, control: Control) -> EditRequest:
     """Return the request with the box of the object to replace.
 
-    Raises JobError NOT_SUPPORTED if the object was named in words and the engine has no language model, and
-    INVALID_INPUT if the model does not find it in the photo.
+    Raises JobError NOT_SUPPORTED if the object was named in words and the engine has no language model, INVALID_INPUT
+    if the model does not find it in the photo, and the model's own error if it fails.
     """
     if request.replaced or not request.job.replace:
         return request
     words = str(request.job.replace).strip()
     photo = room_shown(request.room)
-    text = model.ask(Question(find_prompt(words, photo.size), (photo,)), control)
+    text = model.ask(Question(find_prompt(words, photo.size), (photo,)), control, needed=True)
     if text is None:
         message = "Invalid replace: this engine does not look for things in the photo; send the box to replace"
         raise JobError(ErrorCode.NOT_SUPPORTED, message, ("replace",))
