@@ -27,7 +27,7 @@ from models.engine import Control, Sampling
 from models.resident import Resident
 from schemas.answers import PlacementInfo
 from schemas.errors import ErrorCode, JobError
-from schemas.jobs import EditJob, OutputFormat, PlacedJob, ResponseFormat
+from schemas.jobs import EditJob, OutputFormat, PlacedJob, Product, ResponseFormat
 from schemas.openai import (
     OUR_QUALITIES,
     THEIR_QUALITIES,
@@ -68,7 +68,7 @@ JOB_FIELDS = frozenset({"action", "openai_route", "product_image", "room_image",
 """A job has at least one of these fields; an input without any is one for RunPod's public image endpoints."""
 
 MOST_PLACED = 7
-"""Largest number of pictures in a placement: the room and six products."""
+"""Largest number of pictures in a placement: the room and its products."""
 
 MOST_INSTRUCTIONS = 4_000
 """Characters of the prompt that a placement reads as its instructions."""
@@ -108,10 +108,22 @@ def _check_pictures(body: EditBody) -> None:
         raise JobError(ErrorCode.INVALID_INPUT, message, ("images",))
     if body.output_type == "pt":
         raise _not_supported("output_type", "tensors cannot be sent as JSON; use pil")
-    if body.is_placed and len(body.image) != 2:
-        field = next(name for name in PlacedJob.model_fields if name in body.model_fields_set)
-        message = f"Invalid {field}: a placement needs two pictures in image: the room, then the product"
-        raise JobError(ErrorCode.INVALID_INPUT, message, (field,))
+    if body.is_placed:
+        _check_placement(body)
+
+
+def _check_placement(body: EditBody) -> None:
+    """Raise JobError unless the pictures are a room and one product, or several that nothing is said of singly."""
+    given = [name for name in PlacedJob.model_fields if name in body.model_fields_set]
+    if not 2 <= len(body.image) <= MOST_PLACED:
+        message = (
+            f"a placement needs two pictures in image, the room and the product, or up to {MOST_PLACED - 1} products"
+        )
+        raise JobError(ErrorCode.INVALID_INPUT, f"Invalid {given[0]}: {message}", (given[0],))
+    single = next((name for name in given if name in Product.model_fields), None)
+    if single and len(body.image) > 2:
+        message = f"it describes one product, but there are {len(body.image) - 1}: send products to /v1/edit"
+        raise JobError(ErrorCode.INVALID_INPUT, f"Invalid {single}: {message}", (single,))
 
 
 def _not_supported(field: str, reason: str) -> JobError:
@@ -201,8 +213,11 @@ class ImagesApi:
         try:
             return paint(self._edit(body, pictures, seed), self.worker.runner, control)
         except JobError as problem:
-            if problem.code is not ErrorCode.NOT_SUPPORTED or batched or not 2 <= len(pictures) <= MOST_PLACED:
+            if problem.code is not ErrorCode.NOT_SUPPORTED or batched or len(pictures) < 2:
                 raise
+            if len(pictures) > MOST_PLACED:
+                message = f"{problem.message}; it places up to {MOST_PLACED - 1} products into the first picture"
+                raise JobError(ErrorCode.NOT_SUPPORTED, message, ("image",)) from problem
             placed = edit(self._placement(body), self.worker, control)
             which = "image[1] was" if len(pictures) == 2 else f"image[1] to image[{len(pictures) - 1}] were"
             warning = f"This engine cannot edit by prompt alone, so {which} placed into image[0]"
@@ -250,7 +265,7 @@ class ImagesApi:
             fallback=body.fallback,
             **placing,
         )
-        return edit_request(job, self.reader, room_field="image[0]", product_field="image[1]")
+        return edit_request(job, self.reader, [f"image[{number}]" for number in range(len(body.image))])
 
 
 def _field_of(body: EditBody, text: str) -> str:
@@ -279,6 +294,7 @@ def _joined(batch: list[Result]) -> Result:
         seeds=[seed for made in batch for seed in made.seeds],
         info=batch[0].info,
         warnings=[warning for made in batch for warning in made.warnings],
+        placements=batch[0].placements,
     )
 
 
@@ -303,6 +319,7 @@ def _answer(body: GenerationBody | EditBody, made: Result, parcel: Parcel, secon
         quality=THEIR_QUALITIES[OUR_QUALITIES[body.quality]],
         size=data[0].size,
         placement_info=made.info if isinstance(made.info, PlacementInfo) else None,
+        placements=made.placements,
         warnings=[*_ignored_field_warnings(body, made, parcel), *parcel.warnings] or None,
     ).as_json()
 

@@ -1,7 +1,7 @@
 """Turns validated jobs into requests with decoded pictures. From here on every value is present and typed."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor
 
@@ -78,16 +78,18 @@ class PaintRequest:
     warnings: tuple[str, ...] = ()
 
 
-def edit_request(
-    job: EditJob, reader: PictureReader, room_field: str = "room_image", product_field: str = "product_image"
-) -> EditRequest:
+def edit_request(job: EditJob, reader: PictureReader, names: Sequence[str] = ()) -> EditRequest:
     """Return the request of a validated job. Raises JobError that names the field of an unreadable picture or of a
-    position outside the photo."""
+    position outside the photo.
+
+    `names` are the fields of the room and of the products if the caller sent them under other names than the job's.
+    """
+    room_field, *product_fields = names or ("room_image",)
     photo = reader.picture(job.room_image, room_field)
     room = photo.on_white()
     return EditRequest(
         job=job,
-        products=tuple(_products(job, reader, room.size, product_field)),
+        products=tuple(_products(job, reader, room.size, product_fields)),
         room=room,
         mask=None if job.mask is None else reader.mask(job.mask, "mask", room.size),
         seed=drawn(job.seed),
@@ -96,10 +98,10 @@ def edit_request(
     )
 
 
-def _products(job: EditJob, reader: PictureReader, size: Size, image_field: str) -> Iterator[ProductRequest]:
+def _products(job: EditJob, reader: PictureReader, size: Size, names: Sequence[str]) -> Iterator[ProductRequest]:
     for number, fields in enumerate(job.items):
-        prefix = f"products[{number}]." if job.products else ""
-        field = f"{prefix}product_image" if prefix else image_field
+        prefix = f"{names[number] if names else f'products[{number}]'}." if job.products else ""
+        field = names[number] if names else f"{prefix}product_image"
         yield ProductRequest(
             fields=fields,
             picture=reader.picture(fields.product_image, field),

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, PrivateAttr, field_validator, model_validator
 
-from schemas.answers import AnswerPart, PlacementInfo
+from schemas.answers import AnswerPart, PlacedAnswer, PlacementInfo
 from schemas.jobs import (
     LEAST_SIDE,
     MOST_SIDE,
@@ -231,6 +231,7 @@ class PaintedAnswer(PaintedAs):
     true_cfg_scale: float
     usage: Usage
     placement_info: PlacementInfo | None = None
+    placements: list[PlacedAnswer] | None = None
     warnings: list[str] | None = None
 
 

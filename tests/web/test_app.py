@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from typing import Any
 
 import httpx2
 import pytest
@@ -146,7 +147,35 @@ class TestLeniency:
     def test_more_pictures_are_several_products(self, preview: Live) -> None:
         answer = httpx2.post(preview.url + EDITS, json={"prompt": "x", "image": [ROOM, VASE, VASE]}).json()
         assert any("image[1] to image[2] were placed" in warning for warning in answer["warnings"])
-        assert len(answer["data"]) == 1
+        assert (len(answer["data"]), len(answer["placements"])) == (1, 2)
+
+    def test_more_pictures_and_a_field_of_the_photo_are_several_products_on_every_engine(self) -> None:
+        body = {"prompt": "x", "image": [ROOM, VASE, VASE], "camera_height_cm": 150}
+        with serving(Echo) as live:
+            answer = httpx2.post(live.url + EDITS, json=body).json()
+        assert [each["surface"] for each in answer["placements"]] == ["floor", "floor"]
+        assert not any("cannot edit by prompt alone" in warning for warning in answer["warnings"])
+
+    @pytest.mark.parametrize("field", [{"placement_coordinates": [80, 100]}, {"product_height_cm": 40}])
+    def test_a_field_of_one_product_does_not_describe_several(self, preview: Live, field: dict[str, Any]) -> None:
+        answer = httpx2.post(preview.url + EDITS, json={"prompt": "x", "image": [ROOM, VASE, VASE], **field})
+        error, [name] = answer.json()["error"], field
+        assert (answer.status_code, error["code"], error["param"]) == (400, "INVALID_INPUT", name)
+        assert "describes one product, but there are 2: send products to /v1/edit" in error["message"]
+
+    def test_more_pictures_than_a_room_and_six_products_are_refused_in_words(self, preview: Live) -> None:
+        body = {"prompt": "x", "image": [ROOM] + 7 * [VASE]}
+        error = httpx2.post(preview.url + EDITS, json=body).json()["error"]
+        assert (error["code"], error["param"]) == ("NOT_SUPPORTED", "image")
+        assert "it places up to 6 products into the first picture" in error["message"]
+        error = httpx2.post(preview.url + EDITS, json=body | {"harmonize": 0}).json()["error"]
+        assert (error["code"], error["param"]) == ("INVALID_INPUT", "harmonize")
+
+    def test_a_product_among_several_is_named_as_this_api_names_its_picture(self, preview: Live) -> None:
+        empty = "data:image/png;base64," + as_base64(file_of(Image.new("RGBA", (40, 40), (0, 0, 0, 0))))
+        answer = httpx2.post(preview.url + EDITS, json={"prompt": "x", "image": [ROOM, VASE, empty]}).json()
+        assert answer["error"]["param"] == "image[2]"
+        assert answer["error"]["message"].startswith("Invalid image[2]: it shows no product")
 
     def test_one_picture_and_words_stay_not_supported_there(self, preview: Live) -> None:
         answer = httpx2.post(preview.url + EDITS, json={"prompt": "make it night", "image": ROOM})
