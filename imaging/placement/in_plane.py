@@ -11,7 +11,7 @@ from imaging.cutout import CutOut
 from imaging.geometry.camera import Camera
 from imaging.geometry.floor import find_floor
 from imaging.geometry.planes import CEILING_CM, Corners, room_angle, rug_corners, wall_at, wall_corners
-from imaging.picture import Box, Pixels, Point, Size, Weights
+from imaging.picture import Box, Pixels, Point, Size, Weights, scaled_size, size_of
 
 RUG_WIDTH_CM = 230.0
 """Usual width of a rug in a living room; its depth follows from the photo's shape."""
@@ -25,6 +25,9 @@ _LEAST_FLOOR = 0.8  # of a rug's visible area: less, as in patches of sun, is a 
 _MOVES = 3  # steps in which a rug is moved into the photo: perspective changes its size on the way
 _FEATHER = 1.5  # pixels
 _LEAST_ALPHA = 1e-4
+_OUTLINE_VIEW = 240  # pixels of the longer side in which a rug's outline is judged
+_FILLED = 1.06  # area of a quadrangle around the outline over the rug's own: more, and the rug is no quadrangle
+_OFF_SQUARE = np.sin(np.radians(5.0))  # corners off by less: hand-held from above, or an uneven edge
 _SOLID = 0.5  # the alpha or the share of floor from which a pixel counts
 
 
@@ -35,6 +38,23 @@ def flat_size(
     shape = product.alpha.shape[1] / product.alpha.shape[0]
     width = width_cm or (height_cm * shape if height_cm else usual_width_cm)
     return width, height_cm or width / shape
+
+
+def is_oblique(rug: CutOut) -> bool:
+    """Return True if the outline is a quadrangle without right angles: a rectangle that was photographed at an angle.
+
+    Other outlines tell nothing: a disc seen at an angle is an ellipse, as is an oval rug from above.
+    """
+    shrink = min(1.0, _OUTLINE_VIEW / max(rug.alpha.shape))
+    size = scaled_size(size_of(rug.alpha), shrink)
+    solid = (cv2.resize(rug.alpha, size, interpolation=cv2.INTER_AREA) > _SOLID).astype(np.uint8)
+    hull = cv2.convexHull(cv2.findNonZero(np.pad(solid, 1))) if solid.any() else None
+    corners = None if hull is None else cv2.approxPolyN(hull, 4, ensure_convex=True).reshape(-1, 2).astype(np.float64)
+    if corners is None or len(corners) != 4 or _area(corners) > _FILLED * int(solid.sum()):
+        return False
+    sides = np.roll(corners, -1, axis=0) - corners
+    sides /= np.linalg.norm(sides, axis=1, keepdims=True).clip(1e-9)
+    return bool(np.abs((sides * np.roll(sides, -1, axis=0)).sum(axis=1)).max() > _OFF_SQUARE)
 
 
 def lay_rug(
@@ -162,6 +182,12 @@ def _straight(weighted: NDArray[np.float32], alpha: Weights, confidence: float) 
     """Return the cut-out of colors that were multiplied by alpha."""
     color = np.rint(weighted / np.maximum(alpha, _LEAST_ALPHA)[..., None]).clip(0, 255).astype(np.uint8)
     return CutOut(color, alpha.clip(0, 1), confidence)
+
+
+def _area(corners: NDArray[np.float64]) -> float:
+    """Return the area of a polygon (n, 2)."""
+    x, y = corners.T
+    return float(abs((x * np.roll(y, -1) - y * np.roll(x, -1)).sum())) / 2
 
 
 def _size_of(corners: Corners) -> Size:

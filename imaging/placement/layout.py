@@ -20,6 +20,7 @@ from imaging.placement.in_plane import (
     corners_in_box,
     flat_size,
     hang,
+    is_oblique,
     lay_rug,
     point_between,
 )
@@ -56,6 +57,10 @@ _UNSURE_PERCENT = (
     35.0  # of one standard deviation: then it is nearly as likely as not that 30 % are off, which looks wrong
 )
 _ON_TABLE = "placement_coordinates seem to be on a table, so the product stands on it (set placement_surface to choose)"
+_OBLIQUE = (
+    "The rug seems to be photographed at an angle: it will look distorted, because it is laid into the floor like a "
+    "photo from straight above"
+)
 _CUT_BY_MASK = "The product does not fit inside the mask and is cut off at its edge"
 
 _USUAL_HEIGHTS: dict[Surface, tuple[tuple[float, float], ...]] = {
@@ -441,6 +446,8 @@ def _warnings(
         said.append("The product's base is above the horizon, where there is no floor: its size is only a guess")
     elif scale.source in ("camera", "object") and scale.error_percent >= _UNSURE_PERCENT:
         said.append(_UNSURE.format(scale.error_percent, unknown))
+    if spot.surface == "rug" and is_oblique(product):
+        said.append(_OBLIQUE)
     if frame[0] < 0 or frame[1] < 0 or frame[2] > camera.size[0] or frame[3] > camera.size[1]:
         said.append("The product reaches beyond the photo and is cut off at its border")
     if wish.mask is not None and share_inside(product.alpha, frame, wish.mask) < FITS:
