@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from handlers.parse import shown
+from handlers.runtime.picture_cache import PictureCache
 from imaging.codec.decode import ImageLimits, decode, too_large, undecodable
 from imaging.codec.encode import ImageFile
 from imaging.picture import Mask, Picture, Size
@@ -41,13 +42,24 @@ class PictureReader:
     """Control of the job whose pictures are read: fetching takes time."""
     fetched: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """Contents of URLs that were fetched earlier."""
+    known: PictureCache | None = None
+    """Pictures that were decoded earlier; None to decode them all."""
     warnings: list[str] = field(default_factory=list)
     """Warnings about the files that were read."""
 
     def picture(self, text: str, field: str) -> Picture:
-        picture = decode(self._bytes(text, field), field, self.limits)
+        picture = self._decoded(text, field)
         self.warnings.extend(f"{field}: {note}" for note in picture.notes)
         return picture
+
+    def _decoded(self, text: str, field: str) -> Picture:
+        if self.known is None:
+            return decode(self._bytes(text, field), field, self.limits)
+        if url_in(text) is not None:  # what it leads to may change
+            data = self._bytes(text, field)
+            return self.known.picture(data, lambda: decode(data, field, self.limits))
+        sent = text.encode("utf-8", "surrogatepass")
+        return self.known.picture(sent, lambda: decode(self._bytes(text, field), field, self.limits))
 
     def mask(self, text: str, field: str, size: Size) -> Mask:
         """Return True where the photo of `size` may change: alpha 0 or, in a fully opaque picture, white."""

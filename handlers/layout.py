@@ -14,6 +14,7 @@ from handlers.steps.placement import Placed, find_replaced, place
 from imaging.codec.color_profile import in_profile
 from imaging.codec.encode import encode_cut_out
 from imaging.cutout import CutOut
+from imaging.per_photo import once_per_photo
 from imaging.picture import scaled_size, size_of
 from imaging.placement.layout import Placement
 from models.engine import Control
@@ -66,6 +67,7 @@ def _corners(placement: Placement) -> Corners:
     return a, b, c, d
 
 
+@once_per_photo
 def _small(cut_out: CutOut) -> str:
     """Return the cut-out with its alpha as the data URL of a small WebP."""
     alpha = np.rint(255 * cut_out.alpha).astype(np.uint8)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from math import ceil, floor
 
 from handlers.images import PictureReader
+from imaging.per_photo import read_only
 from imaging.picture import Box, Mask, Picture, Point, Size
 from models.engine import Sampling
 from schemas.errors import ErrorCode, JobError
@@ -87,6 +88,7 @@ def edit_request(job: EditJob, reader: PictureReader, names: Sequence[str] = ())
     room_field, *product_fields = names or ("room_image",)
     photo = reader.picture(job.room_image, room_field)
     room = photo.on_white()
+    read_only(room.pixels)  # so that what is found in them is remembered
     return EditRequest(
         job=job,
         products=tuple(_products(job, reader, room.size, product_fields)),

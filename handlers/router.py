@@ -124,7 +124,8 @@ class Router:
 
     def layout(self, job: EditJob, call: Call) -> dict[str, Any]:
         """Return where the products of a validated edit would go. Raises JobError."""
-        reader = replace(self.reader, control=call.control, fetched=call.fetched)
+        known = self.worker.pictures
+        reader = replace(self.reader, control=call.control, fetched=call.fetched, known=known, warnings=[])
         return layout(edit_request(job, reader), self.worker.cut_outs, call.control).as_json()
 
     def models(self) -> dict[str, Any]:

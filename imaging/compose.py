@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import cast
 
-import cv2
 import numpy as np
 
 from imaging.cutout import CutOut
@@ -18,7 +17,7 @@ from imaging.lighting.sun import find_sun
 from imaging.picture import Box, Mask, Pixels, Weights, differing
 from imaging.placement.in_plane import in_plane, under_furniture
 from imaging.placement.layout import Placement
-from imaging.resize import Layer, placed, scaled_box
+from imaging.resize import Layer, placed, reduced, scaled_box
 
 _VIEW = 480  # pixels along the longer side of the photo that the light is judged on
 _BLACK = 0.001  # linear luminance
@@ -96,10 +95,9 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
 
 
 def _view(room: Pixels, placement: Placement) -> _View:
-    factor = min(1.0, _VIEW / max(room.shape[:2]))
+    small, factor = reduced(room, _VIEW)
     camera = placement.camera.scaled(factor)
     frame = scaled_box(placement.frame, factor)
-    small = cast(Pixels, cv2.resize(room, camera.size, interpolation=cv2.INTER_AREA))
     return _View(small, camera, frame, floor_end(small, camera, (frame[0], frame[2]), frame[3]))
 
 

@@ -9,10 +9,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging.per_photo import once_per_photo, read_only
 from imaging.picture import Box, Pixels, Size, scaled_size, size_of
 
 Layer = NDArray[np.float32]
 """(height, width) or (height, width, channels)."""
+
+WORKING_SIDE = 1024
+"""Pixels of the longer side of the photo in which lines are looked for."""
 
 
 def placed(layer: Layer, frame: Box, part: Box) -> Layer:
@@ -49,6 +53,24 @@ def resized(pixels: Pixels, size: Size) -> Pixels:
         return pixels
     how = cv2.INTER_AREA if size[0] < pixels.shape[1] else cv2.INTER_CUBIC
     return cast(Pixels, cv2.resize(pixels, size, interpolation=how))
+
+
+def reduced(photo: Pixels, longest: int) -> tuple[Pixels, float]:
+    """Return the photo with its longer side reduced to `longest` pixels at most, and the factor of the reduction.
+
+    Sides below the working size are reduced from the photo at that size, which is shared by all who look at it.
+    """
+    shrink = min(1.0, longest / max(photo.shape[:2]))
+    if shrink == 1:
+        return photo, 1.0
+    if longest >= WORKING_SIDE or max(photo.shape[:2]) <= WORKING_SIDE:
+        return _averaged(photo, scaled_size(size_of(photo), shrink)), shrink
+    return _averaged(reduced(photo, WORKING_SIDE)[0], scaled_size(size_of(photo), shrink)), shrink
+
+
+@once_per_photo
+def _averaged(photo: Pixels, size: Size) -> Pixels:
+    return read_only(cast(Pixels, cv2.resize(photo, size, interpolation=cv2.INTER_AREA)))
 
 
 def averaged(plane: NDArray[Any], size: Size) -> NDArray[Any]:

@@ -6,8 +6,10 @@ import threading
 
 import numpy as np
 from cachetools import LRUCache
+from numpy.typing import NDArray
 
 from imaging.cutout import CutOut, NoProductError, Prior, cut_out
+from imaging.per_photo import once_per_photo
 from imaging.picture import Picture
 from schemas.errors import ErrorCode, JobError
 
@@ -46,8 +48,11 @@ def _size(made: CutOut) -> int:
 
 
 def _digest(product: Picture) -> bytes:
-    digest = hashlib.blake2b(repr(product.pixels.shape).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(product.pixels).data)
-    if product.alpha is not None:
-        digest.update(np.ascontiguousarray(product.alpha).data)
+    return _digest_of(product.pixels) + (b"" if product.alpha is None else _digest_of(product.alpha))
+
+
+@once_per_photo
+def _digest_of(values: NDArray[np.uint8]) -> bytes:
+    digest = hashlib.blake2b(repr(values.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(values).data)
     return digest.digest()

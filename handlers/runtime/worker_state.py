@@ -8,6 +8,7 @@ from handlers.runtime.engine_runner import EngineRunner
 from handlers.runtime.idempotency import IdempotencyCache
 from handlers.runtime.job_stats import JobStats
 from handlers.runtime.memory_watch import MemoryWatch
+from handlers.runtime.picture_cache import PictureCache
 from handlers.steps.quality_checks import Thresholds
 from models.cutout_prior import load_prior
 from models.preview import Preview
@@ -28,6 +29,8 @@ class WorkerState:
     idempotency: IdempotencyCache
     memory_watch: MemoryWatch
     cut_outs: CutOutCache = field(default_factory=CutOutCache)
+    pictures: PictureCache = field(default_factory=PictureCache)
+    """The pictures of layouts: a caller who moves a product sends the same ones again."""
 
     @classmethod
     def build(cls, settings: Settings, resident: Resident) -> "WorkerState":

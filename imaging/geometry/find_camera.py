@@ -1,16 +1,14 @@
 """Finds the camera that took a room photo, as far as one picture allows: single-view geometry above a flat floor."""
 
-from typing import cast
-
-import cv2
 import numpy as np
 
 from imaging.geometry.camera import FOCAL_SHARE, HORIZON_SHARE, Camera
 from imaging.geometry.camera_height import refined_height
 from imaging.geometry.vanishing import Uprights, VanishingPoint, find_horizontals, find_segments, find_uprights, turned
-from imaging.picture import Pixels, scaled_size, size_of
+from imaging.per_photo import once_per_photo
+from imaging.picture import Pixels, size_of
+from imaging.resize import WORKING_SIDE, reduced
 
-_WORKING_SIZE = 1024  # pixels of the longer side
 _WIDEST, _NARROWEST = 0.5, 1.6  # lenses, by their focal length over the long side
 
 # Standard deviation of the horizon as a share of the photo's height, measured on real rooms (docs/placement.md)
@@ -26,17 +24,16 @@ _LOOKS_DOWN, _LOOKS_LEVEL = 0.1, 0.03  # the horizon's height over the center, o
 _ERROR_OF_ASKED = 0.03
 
 
+@once_per_photo
 def find_camera(pixels: Pixels, height_cm: float | None = None) -> Camera:
     """Return the camera of `pixels`. Without `height_cm` its height is the usual one for photos of this kind, corrected
     by the visible height of the room."""
-    size = size_of(pixels)
-    shrink = min(1.0, _WORKING_SIZE / max(size))
-    small = cv2.resize(pixels, scaled_size(size, shrink), interpolation=cv2.INTER_AREA) if shrink < 1 else pixels
-    camera = _seen_by(cast(Pixels, small), shrink, size)
+    small, shrink = reduced(pixels, WORKING_SIDE)
+    camera = _seen_by(small, shrink, size_of(pixels))
     if height_cm:
         return camera.at_height(height_cm, _ERROR_OF_ASKED)
     usual = camera.at_height(*_usual_height(camera))
-    return usual.at_height(*refined_height(cast(Pixels, small), usual.scaled(shrink)))
+    return usual.at_height(*refined_height(small, usual.scaled(shrink)))
 
 
 def _seen_by(small: Pixels, shrink: float, size: tuple[int, int]) -> Camera:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from imaging.geometry.camera import Camera, Numbers
 from imaging.geometry.walls import evenly_lit, floor_end
+from imaging.per_photo import once_per_photo
 from imaging.picture import Mask, Pixels
 
 Lab = NDArray[np.float32]
@@ -92,6 +93,7 @@ class _Regions(NamedTuple):
         return cast(_Chosen, alike.any(axis=1))
 
 
+@once_per_photo
 def find_floor(pixels: Pixels, camera: Camera) -> Floor:
     """Return the floor in `pixels`, which should be a few hundred pixels wide; `camera` is scaled to their size."""
     smooth = cv2.bilateralFilter(pixels, 7, 20, 3).astype(np.float32) / 255

@@ -6,21 +6,20 @@ give the homography of the product's picture.
 """
 
 from dataclasses import dataclass
-from typing import cast
 
-import cv2
 import numpy as np
 
 from imaging.arrays import Numbers
 from imaging.geometry.camera import Camera
 from imaging.geometry.vanishing import Segments, find_segments, turned
 from imaging.geometry.walls import FARTHEST_WALL_CM, floor_end, wall_distance
-from imaging.picture import Pixels, Point, scaled_size
+from imaging.per_photo import once_per_photo
+from imaging.picture import Pixels, Point
+from imaging.resize import WORKING_SIDE, reduced
 
 Corners = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 """Pixels (x, y) of a rectangle's corners: top left, top right, bottom right, bottom left of the product's picture."""
 
-_WORKING_SIZE = 1024  # pixels of the longer side in which edges are looked for
 CEILING_CM = 250.0
 """The usual height of a ceiling."""
 
@@ -53,6 +52,7 @@ class Wall:
     angle: float
 
 
+@once_per_photo
 def room_angle(pixels: Pixels, camera: Camera) -> float:
     """Return the angle in radians by which the room's depth direction is turned from the camera's, counterclockwise
     seen from above, within ±45 degrees; 0 if the photo does not show it."""
@@ -85,16 +85,14 @@ def wall_at(pixels: Pixels, camera: Camera, point: Point) -> Wall:
     """Return the wall at a pixel: the back wall, or a side wall if edges near the pixel lead to the vanishing point of
     the room's depth."""
     segments, shrink = _segments_of(pixels, camera)
-    reduced = camera.scaled(shrink)
-    angle = _angle(segments, reduced)
+    small = camera.scaled(shrink)
+    angle = room_angle(pixels, camera)
     back = wall_distance(pixels, camera)[0]
     seen = point[0] * shrink, point[1] * shrink
-    if not _is_receding(segments, reduced, seen, angle):
+    if not _is_receding(segments, small, seen, angle):
         return Wall(back, angle)
     is_left = point[0] < camera.size[0] / 2 - camera.focal * np.tan(angle)
-    distance = (
-        _side_distance(segments, reduced, seen, angle, is_left) or _distance_beside(pixels, camera, point) or back
-    )
+    distance = _side_distance(segments, small, seen, angle, is_left) or _distance_beside(pixels, camera, point) or back
     return Wall(min(distance, FARTHEST_WALL_CM), angle + (np.pi / 2 if is_left else -np.pi / 2))
 
 
@@ -108,9 +106,7 @@ def _projected(camera: Camera, x: Numbers, y: Numbers, z: Numbers) -> Corners | 
 
 def _segments_of(pixels: Pixels, camera: Camera) -> tuple[Segments, float]:
     """Return the straight edges of the reduced photo and the factor by which it was reduced."""
-    shrink = min(1.0, _WORKING_SIZE / max(camera.size))
-    size = scaled_size(camera.size, shrink)
-    small = cast(Pixels, cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)) if shrink < 1 else pixels
+    small, shrink = reduced(pixels, WORKING_SIDE)
     segments = find_segments(small)
     return (turned(segments, -camera.roll) if camera.roll else segments), shrink
 

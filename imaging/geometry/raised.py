@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from imaging.geometry.camera import Numbers
 from imaging.geometry.walls import evenly_lit
+from imaging.per_photo import once_per_photo
 from imaging.picture import Pixels, Point, scaled_size, size_of
 
 _VIEW = 480  # pixels of the longer side
@@ -71,6 +72,7 @@ def front_edge(pixels: Pixels, point: Point, lowest_row: float) -> Edge | None:
     return longest and Edge(*(place / shrink for place in longest))
 
 
+@once_per_photo
 def _view(pixels: Pixels) -> tuple[Pixels, float]:
     """Return the smoothed reduced photo and the factor by which it was reduced."""
     shrink = min(1.0, _VIEW / max(pixels.shape[:2]))

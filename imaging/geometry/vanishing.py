@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.geometry.camera import Numbers
+from imaging.per_photo import once_per_photo
 from imaging.picture import Pixels
 
 _SHORTEST = 0.025  # shorter segments are texture
@@ -71,6 +72,7 @@ class Uprights(NamedTuple):
     inverse_row: float
 
 
+@once_per_photo
 def find_segments(pixels: Pixels) -> Segments:
     """Return the straight edges in `pixels` that are longer than texture."""
     gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.geometry.camera import Camera, Numbers
+from imaging.per_photo import once_per_photo, read_only
 from imaging.picture import Mask, Pixels
+from imaging.resize import reduced
 
 WALL_CM = 400.0
 """Distance of a wall that is not visible at all: 280 to 740 cm in real rooms."""
@@ -58,12 +60,18 @@ def floor_ends(
     pixels: Pixels, camera: Camera, columns: tuple[int, int], feet: Sequence[int], step: float = _STEP
 ) -> list[int | None]:
     """Return `floor_end` for each of several rows, where floor and wall differ by `step` in CIELAB."""
-    height, width = pixels.shape[:2]
-    top = max(0, round(camera.horizon))
-    left, right = max(0, columns[0]), min(width, columns[1])
-    if height - top < _FEWEST_ROWS or right - left < _FEWEST_COLUMNS:
+    return _ends_in(_row_colors(pixels, _first_row(camera), columns), pixels.shape[0], camera, feet, step)
+
+
+def _first_row(camera: Camera) -> int:
+    return max(0, round(camera.horizon))
+
+
+def _ends_in(rows: Numbers | None, height: int, camera: Camera, feet: Sequence[int], step: float) -> list[int | None]:
+    """Return `floor_ends` from the colors of the rows from the horizon to the photo's lower border."""
+    if rows is None:
         return [None] * len(feet)
-    rows = _row_colors(pixels[top:, left:right])
+    top = _first_row(camera)
     unlike_wall = np.linalg.norm(rows - np.sort(rows[:3], axis=0)[1], axis=1) > step  # their median
     shrunk = len(rows) / (height - top)
     ends: list[int | None] = []
@@ -80,6 +88,7 @@ def _floor_start(rows: Numbers, unlike_wall: Mask, foot: int) -> int | None:
     return _first_run(_like_floor(behind, floor) & unlike_wall[:foot]) if len(floor) else None
 
 
+@once_per_photo
 def wall_distance(pixels: Pixels, camera: Camera) -> tuple[float, float]:
     """Return the distance of the back wall in cm and its standard deviation as a share.
 
@@ -126,26 +135,43 @@ def wall_ends(pixels: Pixels, camera: Camera, ceiling_step: float = _STEP) -> tu
     Both are (strips, 2), searched from the photo's border and from the middle of the floor or ceiling; NaN where no end
     was found. A ceiling differs from the wall by `ceiling_step` in CIELAB.
     """
-    level = replace(camera.scaled(min(1.0, _VIEW / max(camera.size))), roll=0.0)
-    small = np.asarray(cv2.resize(pixels, level.size, interpolation=cv2.INTER_AREA), np.uint8)
+    small, shrink = reduced(pixels, _VIEW)
+    level = replace(camera.scaled(shrink), roll=0.0)
     last = level.size[1] - 1
     upside_down = replace(level, horizon=last - level.horizon)
-    ceilings = last - _ends(np.ascontiguousarray(small[::-1]), upside_down, ceiling_step)
+    ceilings = last - _ends(_upside_down(small), upside_down, ceiling_step)
     return level, _ends(small, level, _STEP), ceilings
+
+
+@once_per_photo
+def _upside_down(pixels: Pixels) -> Pixels:
+    return read_only(np.ascontiguousarray(pixels[::-1]))
 
 
 def _ends(pixels: Pixels, camera: Camera, step: float) -> Numbers:
     """Return the rows (strips, 2) where the floor ends, searched from the photo's border and from the middle of the
     floor; NaN where no end was found."""
-    height, width = pixels.shape[:2]
+    height = pixels.shape[0]
     middle = round(camera.horizon + _MIDDLE_OF_FLOOR * (height - camera.horizon))
-    strips = pairwise(np.linspace(0, width, _STRIPS + 1).astype(int).tolist())
-    ends = [floor_ends(pixels, camera, strip, (height - _BORDER, middle), step) for strip in strips]
+    strips = _strip_colors(pixels, _first_row(camera))
+    ends = [_ends_in(rows, height, camera, (height - _BORDER, middle), step) for rows in strips]
     return np.array([[np.nan if end is None else end for end in pair] for pair in ends], np.float64)
 
 
-def _row_colors(piece: Pixels) -> Numbers:
-    """Return the median CIELAB of each row, of at most _ROWS rows."""
+@once_per_photo
+def _strip_colors(pixels: Pixels, top: int) -> list[Numbers | None]:
+    """Return the colors of the rows from `top` on in each of the photo's strips."""
+    strips = pairwise(np.linspace(0, pixels.shape[1], _STRIPS + 1).astype(int).tolist())
+    return [_row_colors(pixels, top, strip) for strip in strips]
+
+
+def _row_colors(pixels: Pixels, top: int, columns: tuple[int, int]) -> Numbers | None:
+    """Return the median CIELAB of each row from `top` on over some columns, of at most _ROWS rows; None if there are
+    too few rows or columns."""
+    left, right = max(0, columns[0]), min(pixels.shape[1], columns[1])
+    piece = pixels[top:, left:right]
+    if piece.shape[0] < _FEWEST_ROWS or piece.shape[1] < _FEWEST_COLUMNS:
+        return None
     size = (min(32, piece.shape[1]), min(_ROWS, piece.shape[0]))
     small = cv2.resize(piece, size, interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)

@@ -4,9 +4,7 @@ The photo is not searched for furniture, windows or tables.
 """
 
 from dataclasses import dataclass
-from typing import cast
 
-import cv2
 import numpy as np
 
 from imaging.geometry.camera import Camera, Numbers
@@ -14,6 +12,7 @@ from imaging.geometry.floor import Floor, find_floor
 from imaging.picture import Mask, Pixels, Point
 from imaging.placement.floorplan import best_on_floor, positive, row_distance, steps_to
 from imaging.placement.text_placement import Side, Surface, Words
+from imaging.resize import reduced
 
 _SIZE = 480  # pixels of the longer side: enough to see a chair's legs
 _EYE = 150.0  # cm over the floor: the middle of what hangs
@@ -39,10 +38,8 @@ def find_place(pixels: Pixels, camera: Camera, words: Words) -> FoundPlace:
     never `seen`.
     """
     surface = words.surface or "floor"
-    shrink = min(1.0, _SIZE / max(pixels.shape[:2]))
-    reduced = camera.scaled(shrink)
-    small = pixels if shrink == 1 else cast(Pixels, cv2.resize(pixels, reduced.size, interpolation=cv2.INTER_AREA))
-    (column, row), seen = _best(small, reduced, words, surface)
+    small, shrink = reduced(pixels, _SIZE)
+    (column, row), seen = _best(small, camera.scaled(shrink), words, surface)
     return FoundPlace(_inside(column / shrink, row / shrink, camera, surface), surface, seen)
 
 

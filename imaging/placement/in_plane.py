@@ -12,6 +12,7 @@ from imaging.geometry.camera import Camera
 from imaging.geometry.floor import find_floor
 from imaging.geometry.planes import CEILING_CM, Corners, room_angle, rug_corners, wall_at, wall_corners
 from imaging.picture import Box, Pixels, Point, Size, Weights, scaled_size, size_of
+from imaging.resize import reduced
 
 RUG_WIDTH_CM = 230.0
 """Usual width of a rug in a living room; its depth follows from the photo's shape."""
@@ -142,11 +143,9 @@ def in_plane(product: CutOut, corners: Corners, part: Box) -> CutOut:
 
 def under_furniture(room: Pixels, camera: Camera, rug: CutOut, part: Box) -> CutOut:
     """Return the rug without the parts hidden by objects that stand on the floor, if the floor is found well enough."""
-    shrink = min(1.0, _FLOOR_VIEW / max(camera.size))
-    reduced = camera.scaled(shrink)
-    small = np.asarray(cv2.resize(room, reduced.size, interpolation=cv2.INTER_AREA), np.uint8)
-    floor = find_floor(small, reduced).free.astype(np.uint8)
-    closed = cv2.morphologyEx(floor, cv2.MORPH_CLOSE, square(round(_JOINTS * max(reduced.size)) | 1))
+    small, shrink = reduced(room, _FLOOR_VIEW)
+    floor = find_floor(small, camera.scaled(shrink)).free.astype(np.uint8)
+    closed = cv2.morphologyEx(floor, cv2.MORPH_CLOSE, square(round(_JOINTS * max(small.shape)) | 1))
     free = closed.astype(np.float32)
     left, top, right, bottom = part
     free = np.asarray(cv2.resize(free, camera.size, interpolation=cv2.INTER_LINEAR), np.float32)[top:bottom, left:right]

@@ -96,7 +96,7 @@ def encode(parts: Components, picture: Pixels) -> Tensor:
     """Return the normalized latents of a picture whose sides are multiples of 16, (1, channels, 1, height / 8,
     width / 8)."""
     vae = parts.vae
-    values = torch.from_numpy(np.ascontiguousarray(picture)).to(parts.device, torch.float32).permute(2, 0, 1)
+    values = torch.from_numpy(np.array(picture)).to(parts.device, torch.float32).permute(2, 0, 1)
     values = (values / 127.5 - 1).to(vae.dtype)[None, :, None]
     mean, deviation = _statistics(parts)
     # The VAE's `encode` and `decode` would keep the inputs of each layer for the next frame of a video.

@@ -14,6 +14,7 @@ from PIL import Image
 from models.preview import Preview
 from testing.fakes import Slow, never
 from testing.live import Live, serving
+from testing.pictures import as_base64, file_of, plain_room
 from testing.shop import small_edit
 
 PLACE: dict[str, Any] = {"placement_coordinates": [80, 110], "product_height_cm": 40}
@@ -65,6 +66,21 @@ def test_each_of_several_products_has_its_place_and_its_warnings(live: Live) -> 
     first, second = laid_out(live, {"room_image": small_edit()["room_image"], "products": products})["placements"]
     assert (first["coordinates"], second["coordinates"]) == ([80, 110], [30, 110])
     assert "products[1].rotation_degrees has no effect: only rugs are turned" in second["warnings"]
+
+
+@pytest.mark.parametrize("surface", ["floor", "rug", "wall", "tabletop", "ceiling"])
+def test_a_photo_that_is_known_gives_the_same_layout(live: Live, surface: str) -> None:
+    job = small_edit(**PLACE, placement_surface=surface)
+    again = [laid_out(live, job)["placements"] for _ in range(2)]
+    with serving(Preview) as other:
+        assert again == [laid_out(other, job)["placements"]] * 2
+
+
+def test_a_warning_about_a_file_is_not_repeated_for_the_next_one(live: Live) -> None:
+    cut_off = file_of(plain_room(), "JPEG")[:-2]
+    for _ in range(2):
+        assert laid_out(live, small_edit(room_image=as_base64(cut_off)))["warnings"]
+    assert "warnings" not in laid_out(live, small_edit())
 
 
 def test_a_layout_waits_for_neither_a_picture_nor_the_model() -> None:
