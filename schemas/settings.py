@@ -62,7 +62,9 @@ class Settings(BaseSettings):
         description="LoRA added when the model harmonizes a composited picture: owner/name[:file.safetensors][@scale]",
     )
     qwen_model_dir: Path | None = Field(None, description="local folder with models")
-    qwen_image_edit_location: str | None = Field(None, description="hub id or path of the edit pipeline")
+    qwen_image_edit_location: str | None = Field(
+        None, description="hub id or path of the edit pipeline; a profile's hub id selects that profile"
+    )
     qwen_image_location: str | None = Field(None, description="hub id or path of an additional text-to-image pipeline")
     replay_dir: Path | None = Field(None, description="folder with recorded pictures for the replay engine")
     cutout_model: str = Field(
@@ -176,6 +178,9 @@ class Settings(BaseSettings):
     )
     queue_limit: PositiveInt = Field(32, description="HTTP: jobs that may wait; further ones are answered 429")
     max_request_mb: PositiveFloat = Field(64, description="HTTP: largest request, in MB")
+    max_response_mb: PositiveFloat | None = Field(
+        None, description="HTTP: largest answer, in MB; larger pictures become JPEG or URLs; default: no limit"
+    )
     max_uploads_mb: PositiveFloat = Field(
         512, description="HTTP: most memory for requests in progress, in MB; further ones are answered 429"
     )

@@ -122,9 +122,9 @@ def _pip(words: list[str], _folder: Path, _server: str) -> None:
 def _curl(words: list[str], _folder: Path, server: str) -> None:
     """Parse commands for an endpoint, and run those for this server."""
     if any(word.startswith(ENDPOINT) for word in words):
-        [data] = _after(words, "-d")
-        job = json.loads((ROOT / data[1:]).read_text() if data.startswith("@") else data)
-        parse(job["input"])
+        assert "-d" in words or words[0].endswith("/health")
+        for data in _after(words, "-d"):
+            parse(json.loads((ROOT / data[1:]).read_text() if data.startswith("@") else data)["input"])
         return
     urls = [word.replace(LOCAL, server) for word in words]
     done = run("curl", "-sS", "--fail-with-body", "--max-time", "60", *urls)
@@ -167,11 +167,15 @@ def _kubectl(words: list[str], _folder: Path, _server: str) -> None:
 
 
 RUNPODCTL = {
-    ("template", "create"): {"--serverless", "--name", "--container-disk-in-gb", "--image"},
+    ("template", "create"): {
+        *("--serverless", "--name", "--container-disk-in-gb", "--image"),
+        *("--docker-start-cmd", "--ports", "--env"),
+    },
     ("serverless", "create"): {
         *("--template-id", "--name", "--gpu-id", "--min-cuda-version", "--workers-max", "--execution-timeout"),
         "--model-reference",
     },
+    ("serverless", "get"): set(),
     ("serverless", "update"): {"--workers-max"},
 }
 """Subcommands and options of runpodctl 2.4, from its reference."""

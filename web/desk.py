@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
+from handlers.deliver import NO_LIMIT
 from handlers.images import urls_of
 from handlers.openai import EDITS, read_body
 from handlers.parse import action_of, parse
@@ -200,7 +201,8 @@ class Desk:
             fetched = await visit.unless_hung_up(fetching)
             visit.request.state.upload.hold(sum(map(len, fetched.values())))
             urls = PictureUrls(self.pictures, base_of(visit.request, self.settings.public_url))
-            yield replace(_call(visit.request), s3_config=s3_config, fetched=fetched, store=urls)
+            limit = int((self.settings.max_response_mb or 0) * MEGA) or NO_LIMIT
+            yield replace(_call(visit.request), response_limit=limit, s3_config=s3_config, fetched=fetched, store=urls)
         except BaseException:
             visit.end()
             raise

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx2
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -41,6 +42,14 @@ class TestJobs:
         assert answer.json()["placement_info"]["coordinates"] == [80, 100]
         made = httpx2.post(preview.url, json={"input": small_generate()}).json()
         assert picture(made["processed_image"]).size == (320, 256)
+
+    def test_an_answer_stays_inside_the_limit_of_the_platform_before_it(self) -> None:
+        noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (400, 400, 3), np.uint8))
+        job = small_edit(room_image=as_base64(file_of(noise)), placement_coordinates=[200, 390])
+        with serving(Preview, max_response_mb=0.4) as live, serving(Preview) as free:
+            limited, whole = (httpx2.post(f"{server.url}/v1/edit", json=job) for server in (live, free))
+        assert limited.json()["mime_type"] == "image/jpeg"
+        assert len(limited.content) <= 400_000 < len(whole.content)
 
     def test_health_check_does_not_join_the_queue(self, preview: Live) -> None:
         answer = httpx2.post(preview.url, json={"input": {"action": "health_check"}})
