@@ -1,7 +1,7 @@
 """Generates docs/api.md from the schemas. Run `python docs/reference.py` or `make fix`."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from schemas.answers import (  # noqa: E402
     PlacementInfo,
     Variant,
 )
-from schemas.jobs import EditJob, GenerateJob, Job, PictureJob, Product  # noqa: E402
+from schemas.jobs import EditJob, GenerateJob, PictureJob, Product  # noqa: E402
 from schemas.openai import EditBody, GenerationBody, PaintBody  # noqa: E402
 
 PAGE = ROOT / "docs/api.md"
@@ -31,65 +31,82 @@ START = """# Reference
 
 Generated from the schemas by `python docs/reference.py`. Types are strict: `"7"` is not a number, `true` is not an
 integer, and unknown fields are refused by name. A picture is a string: base64, a `data:` URL, or an `https://` URL.
-Pixel coordinates start at the top left of the photo after EXIF orientation. Fields marked `?` may be absent.
+Pixel coordinates start at the top left of the photo after EXIF orientation. Fields marked `?` may be absent, and so may
+those with an empty default.
 """
 
 
 def page() -> str:
+    asked = _Tables("| field | type | default | meaning |", _input)
+    answered = _Tables("| field | type | meaning |", _output)
     return "\n".join([
         START,
         "## Jobs\n\n### `edit` and `generate`",
-        *_inputs(PictureJob),
+        *asked.of(PictureJob),
         "\n### `edit` only",
-        *_inputs(EditJob, PictureJob),
+        *asked.of(EditJob, PictureJob),
         "\nEach item of `products` has",
-        *_inputs(Product),
+        *asked.of(Product),
         "\n### `generate` only",
-        *_inputs(GenerateJob, PictureJob),
+        *asked.of(GenerateJob, PictureJob),
         "\n### `health_check`\nNo fields other than `action`.",
         "\n## Answers\n\n### `edit` and `generate` answers",
-        *_outputs(PictureAnswer),
+        *answered.of(PictureAnswer),
         "\nEach item of `images` has",
-        *_outputs(Variant),
+        *answered.of(Variant),
         "\n`placement_info` and `generation_info` have",
-        *_outputs(PaintedInfo),
+        *answered.of(PaintedInfo),
         "\n`placement_info` also has",
-        *_outputs(PlacementInfo, PaintedInfo),
+        *answered.of(PlacementInfo, PaintedInfo),
         "\nEach item of `placements` (with several `products`) has",
-        *_outputs(PlacedAnswer),
+        *answered.of(PlacedAnswer),
         "\n`generation_info` also has",
-        *_outputs(GenerationInfo, PaintedInfo),
+        *answered.of(GenerationInfo, PaintedInfo),
         "\n### `POST /v1/layout` answers",
-        *_outputs(LayoutAnswer),
+        *answered.of(LayoutAnswer),
         "\nEach item of its `placements` has",
-        *_outputs(LaidOutProduct),
+        *answered.of(LaidOutProduct),
         "\n### `health_check` answers",
-        *_outputs(HealthAnswer),
+        *answered.of(HealthAnswer),
         "\n### Errors",
-        *_outputs(ErrorAnswer),
+        *answered.of(ErrorAnswer),
         "\n[troubleshooting.md](troubleshooting.md) explains the codes.",
         "\n## OpenAI's routes\n[http.md](http.md) describes how they behave.\n\n### Generations and edits",
-        *_inputs(PaintBody),
+        *asked.of(PaintBody),
         "\n### `POST /v1/images/generations` only",
-        *_inputs(GenerationBody, PaintBody),
+        *asked.of(GenerationBody, PaintBody),
         "\n### `POST /v1/images/edits` only",
-        *_inputs(EditBody, PaintBody),
+        *asked.of(EditBody, PaintBody),
         "",
     ])  # fmt: skip
 
 
-def _inputs(model: type[Job], but: type[Job] | None = None) -> Iterator[str]:
-    yield "| field | type | default | meaning |\n|---|---|---|---|"
-    for name, schema in _properties(model, but):
-        default = "required" if name in _required(model) else _text(schema.get("default"))
-        yield f"| `{name}` | {_kind(schema)} | {default} | {schema.get('description', '')} |"
+class _Tables:
+    """Tables of fields. A row that an earlier table has is only named."""
+
+    def __init__(self, head: str, row: Callable[[str, dict[str, Any], bool], str]) -> None:
+        self.head = f"{head}\n|{'---|' * (head.count('|') - 1)}"
+        self.row = row
+        self.shown: set[str] = set()
+
+    def of(self, model: type[BaseModel], but: type[BaseModel] | None = None) -> Iterator[str]:
+        """Yield the table of a model's fields without those of `but`."""
+        rows = {name: self.row(name, schema, name in _required(model)) for name, schema in _properties(model, but)}
+        same = [f"`{name}`" for name, row in rows.items() if row in self.shown]
+        yield from [f"As above: {', '.join(same)}.\n"] if same else []
+        yield self.head
+        yield from (row for row in rows.values() if row not in self.shown)
+        self.shown.update(rows.values())
 
 
-def _outputs(model: type[BaseModel], but: type[BaseModel] | None = None) -> Iterator[str]:
-    yield "| field | type | meaning |\n|---|---|---|"
-    for name, schema in _properties(model, but):
-        seldom = "" if name in _required(model) or "default" not in schema or schema["default"] is not None else "?"
-        yield f"| `{name}`{seldom} | {_kind(schema)} | {schema['description']} |"
+def _input(name: str, schema: dict[str, Any], is_required: bool) -> str:
+    default = "required" if is_required else _text(schema.get("default"))
+    return f"| `{name}` | {_kind(schema)} |{default and f' {default}'} | {schema.get('description', '')} |"
+
+
+def _output(name: str, schema: dict[str, Any], is_required: bool) -> str:
+    seldom = "" if is_required or "default" not in schema or schema["default"] is not None else "?"
+    return f"| `{name}`{seldom} | {_kind(schema)} | {schema['description']} |"
 
 
 def _properties(model: type[BaseModel], but: type[BaseModel] | None) -> list[tuple[str, dict[str, Any]]]:
@@ -105,7 +122,7 @@ def _required(model: type[BaseModel]) -> list[str]:
 def _text(default: object) -> str:
     match default:
         case None:
-            return "none"
+            return ""
         case bool():
             return f"`{str(default).lower()}`"
         case str():
@@ -141,7 +158,7 @@ def _plural(schema: dict[str, Any]) -> str:
 
 def _range(schema: dict[str, Any]) -> str:
     if "maxLength" in schema:
-        least = f"{schema['minLength']} to " if "minLength" in schema else "at most "
+        least = f"{schema['minLength']} to " if "minLength" in schema else "up to "
         return f", {least}{schema['maxLength']:,} characters"
     return f", {schema['minimum']:g} to {schema['maximum']}" if "maximum" in schema else ""
 

@@ -225,20 +225,41 @@ CARDS = (
     Card("L40S, 48 GB", 46_068 * MIB, (8, 9)),
     Card("RTX 6000 Ada, 48 GB", 49_140 * MIB, (8, 9)),
     Card("H100, 80 GB", 81_559 * MIB, (9, 0)),
+    Card("RTX PRO 6000, 96 GB", 97_887 * MIB, (12, 0)),
     Card("H200, 141 GB", 143_771 * MIB, (9, 0)),
+    Card("B200, 180 GB", 183_359 * MIB, (10, 0)),
 )
 """Common GPUs with the memory that their drivers report."""
 
 
 def main() -> None:
     count = sizes()
-    print(f"transformer {count.transformer:,} parameters, of which modulation {count.modulation:,}")  # noqa: T201
-    table = count.modulation // 3072 * 3 // 2 * 2 * FEW_STEPS
-    print(f"tables of {FEW_STEPS} timesteps instead of the modulation: {table / 1e6:.1f} MB in bf16")  # noqa: T201
+    tables = count.modulation // 3072 * 3 // 2 * 2 * FEW_STEPS
+    print(f"transformer {count.transformer:,} parameters, of which modulation {count.modulation:,},")  # noqa: T201
+    print(f"for which the tables of {FEW_STEPS} timesteps take {tables / 1e6:.1f} MB in bf16;")  # noqa: T201
     print(f"text encoder {count.text_encoder:,}, VAE {count.vae:,}")  # noqa: T201
-    for profile in PROFILES.values():
-        for card in CARDS:
-            print(f"{card.name:19} {make_plan(profile, card)}")  # noqa: T201
+    for table, profiles in _grouped({name: _table(profile) for name, profile in PROFILES.items()}).items():
+        print(f"\n{', '.join(profiles)}\n{HEADER}\n{table}")  # noqa: T201
+
+
+HEADER = f"{'transformer, text encoder, LoRAs':33}{'resident':>8}{'peak':>6}{'host':>6}{'disk':>6} GB  GPU"
+
+
+def _table(profile: Profile) -> str:
+    """Return a line per plan of a profile, with the cards that have it."""
+    plans = {card.name.partition(",")[0]: _weights_and_sizes(make_plan(profile, card)) for card in CARDS}
+    return "\n".join(f"{line}     {', '.join(cards)}" for line, cards in _grouped(plans).items())
+
+
+def _weights_and_sizes(plan: Plan) -> str:
+    weights = f"{plan.transformer}{' tabulated' if plan.tabulated else ''}, {plan.text_encoder}, {plan.loras}"
+    others = "".join(f"{size / GB:6.1f}" for size in (plan.peak, plan.host, plan.disk))
+    return f"{weights:33}{plan.resident / GB:8.1f}{others}"
+
+
+def _grouped(values: dict[str, str]) -> dict[str, list[str]]:
+    """Return the names of each value, in the order of the first."""
+    return {value: [name for name, other in values.items() if other == value] for value in values.values()}
 
 
 if __name__ == "__main__":
