@@ -3,7 +3,7 @@ them."""
 
 from collections.abc import Callable
 
-from models.checkpoints.profiles import find_profile
+from models.checkpoints.profiles import profile_of
 from models.engine import ImageModel
 from models.files.prefetch import reading_ahead
 from models.hardware import graphics
@@ -16,7 +16,7 @@ Load = Callable[[], ImageModel]
 
 def build(settings: Settings) -> Resident:
     """Return the resident engine, which starts loading at once. Raises SettingsError if it cannot run here."""
-    find_profile(settings.model_profile)
+    profile_of(settings)
     engine = choose(settings, graphics().count)
     return Resident(engine, LOADERS[engine](settings), settings.ready_wait_seconds)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.jobs import Quality
-from schemas.settings import SettingsError
+from schemas.settings import Settings, SettingsError
 
 
 @dataclass(frozen=True)
@@ -167,3 +167,13 @@ def find_profile(name: str) -> Profile:
         return PROFILES[name]
     except KeyError:
         raise SettingsError(f"MODEL_PROFILE: {name} is not one of {', '.join(PROFILES)}") from None
+
+
+def profile_of(settings: Settings) -> Profile:
+    """Return the profile that MODEL_PROFILE names or, if it is not set, the one of the repository in
+    QWEN_IMAGE_EDIT_LOCATION. Raises SettingsError for an unknown name."""
+    profile = find_profile(settings.model_profile)
+    if "model_profile" in settings.model_fields_set:
+        return profile
+    repo = (settings.qwen_image_edit_location or "").partition("@")[0].lower()
+    return next((each for each in PROFILES.values() if each.repo.lower() == repo), profile)

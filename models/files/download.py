@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Iterator
 
-from models.checkpoints.profiles import TEXT_TO_IMAGE, Profile, find_profile
+from models.checkpoints.profiles import TEXT_TO_IMAGE, Profile, find_profile, profile_of
 from models.files import weights
 from models.files.weights import CheckpointLocator
 from schemas.settings import Settings, SettingsError, read_settings
@@ -29,7 +29,7 @@ def download(settings: Settings) -> None:
 
 
 def _checkpoints(settings: Settings) -> Iterator[tuple[Profile, str | None]]:
-    yield find_profile(settings.model_profile), settings.qwen_image_edit_location
+    yield profile_of(settings), settings.qwen_image_edit_location
     if settings.qwen_image_location:
         yield find_profile(TEXT_TO_IMAGE), settings.qwen_image_location
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from models.checkpoints.profiles import find_profile
+from models.checkpoints.profiles import profile_of
 from models.files import weights
 from models.files.weights import CheckpointLocator
 from schemas.settings import Settings, SettingsError
@@ -64,7 +64,7 @@ def lanes(settings: Settings) -> Lanes:
     not downloaded yet."""
     locator = CheckpointLocator(settings.qwen_model_dir, hub=False)
     try:
-        edit = locator.folder(settings.qwen_image_edit_location or find_profile(settings.model_profile).repo)
+        edit = locator.folder(settings.qwen_image_edit_location or profile_of(settings).repo)
         beside = settings.qwen_image_location
         texts = [locator.folder(beside)] if beside else []
         transformers = [shard for folder in (edit, *texts) for shard in weights.shards(folder / "transformer")]

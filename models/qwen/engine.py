@@ -21,7 +21,7 @@ from models.checkpoints import lora
 from models.checkpoints.components import Checkpoint, Components
 from models.checkpoints.loading import load_components, source
 from models.checkpoints.plan import CACHE_BYTES, GB, Card, make_plan
-from models.checkpoints.profiles import TEXT_TO_IMAGE, Schedule, find_profile, parse_task_lora
+from models.checkpoints.profiles import TEXT_TO_IMAGE, Schedule, find_profile, parse_task_lora, profile_of
 from models.engine import Control, EditTask, GenerateTask, ImageModel, Painted, PaintTask, Question, Sampling
 from models.files.prefetch import available
 from models.files.weights import CheckpointLocator
@@ -339,7 +339,7 @@ def _truncation_warnings(field: str, words: str, read: str) -> list[str]:
 def load_qwen(settings: Settings) -> ImageModel:
     """Return the engine of the settings' profile on this machine's GPUs. Raises SettingsError if it cannot be
     loaded."""
-    chosen = find_profile(settings.model_profile)
+    chosen = profile_of(settings)
     if not chosen.references:
         raise SettingsError(
             f"MODEL_PROFILE: {chosen.name} cannot edit; set it as QWEN_IMAGE_LOCATION next to a profile that can"

@@ -1,20 +1,21 @@
-"""The files that RunPod's hub reads: .runpod/hub.json and .runpod/tests.json."""
+"""The files that RunPod reads: .runpod/hub.json and .runpod/tests.json, and the settings behind its load balancer."""
 
 import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from models.checkpoints.plan import GB, LORA_PARAMETERS, make_plan
-from models.checkpoints.profiles import PROFILES
+from models.checkpoints.plan import GB, LORA_PARAMETERS, Card, make_plan
+from models.checkpoints.profiles import PROFILES, profile_of
 from models.checkpoints.sizes import sizes
 from schemas.jobs import ACTIONS
 from schemas.settings import Settings
 from testing.rehearsal import ROOT, platform, worker
 from tests.deploy.names import KNOWN, SETTINGS
-from tests.deploy.pools import POOLS
+from tests.deploy.pools import OTHERS, POOLS
 
 HUB: dict[str, Any] = json.loads((ROOT / ".runpod" / "hub.json").read_text())
 TESTS: dict[str, Any] = json.loads((ROOT / ".runpod" / "tests.json").read_text())
@@ -25,6 +26,9 @@ EDIT = PROFILES["qwen-image-edit-2511"]
 
 SYSTEM_BYTES = 6.2 * GB
 """The base image, a compiler, and requirements.lock, which took 5.5 GB when installed."""
+
+SECONDS_OF_A_JOB = 10
+"""More than four steps take on a 24 GB GPU, by count: 815 TFLOP at 121 TFLOP/s, the L4's bf16 rate, and the rest."""
 
 FREE_SHARE = 0.15
 """Share of the disk that stays free: the SDK ends a worker whose disk is 90 % full."""
@@ -45,33 +49,75 @@ def test_every_variable_exists() -> None:
         assert entry["key"] in KNOWN
 
 
+def test_only_the_hubs_own_keys_are_used() -> None:
+    """https://docs.runpod.io/hub/publishing-guide"""
+    assert HUB.keys() <= {"title", "description", "type", "category", "iconUrl", "config"}
+    assert CONFIG.keys() <= {
+        "runsOn",
+        "containerDiskInGb",
+        "gpuCount",
+        "gpuIds",
+        "allowedCudaVersions",
+        "env",
+        "presets",
+    }
+    for asked in INPUTS.values():
+        assert asked["type"] in {"string", "number", "boolean", "huggingface"}
+        assert asked.keys() <= {
+            *("name", "type", "description", "default", "required", "advanced", "options", "min", "max"),
+        }
+    assert urlsplit(HUB["iconUrl"]).scheme == "https"
+
+
 @pytest.mark.parametrize("key", INPUTS)
 def test_an_input_says_what_the_setting_says_and_takes_what_it_takes(key: str) -> None:
     asked, field = INPUTS[key], Settings.model_fields[key.lower()]
     assert asked["description"] == field.description
+    if asked["type"] == "huggingface":
+        return
     assert asked["default"] == ("" if field.default in (None, ()) else field.default)
     values = [option["value"] for option in asked.get("options", [])]
     assert asked["default"] in values or not values
     for value in [*values, *(asked[end] for end in ("min", "max") if end in asked)]:
         assert getattr(settings_with(**{key: value}), key.lower()) == value
-    if key == "MODEL_PROFILE":
-        assert {*values} <= PROFILES.keys()
+
+
+def test_the_model_is_the_default_one_and_another_selects_its_profile() -> None:
+    [key] = [key for key, asked in INPUTS.items() if asked["type"] == "huggingface"]
+    assert INPUTS[key]["default"] == EDIT.repo
+    assert profile_of(settings_with(**DEFAULTS)) == EDIT
+    assert profile_of(settings_with(**{key: "qwen/qwen-image-edit-2509"})).name == "qwen-image-edit-2509"
+
+
+def cards_of(preset: dict[str, Any]) -> set[Card]:
+    """Return the cards that a preset names, with the memory it tells."""
+    least, names = re.findall(r"^(\d+) GB.*\((.*)\)", preset["name"])[0]
+    cards = {card for card in (*POOLS.values(), *OTHERS.values()) if card.name in names.split(", ")}
+    assert {card.name for card in cards} == set(names.split(", "))
+    assert all(card.memory >= 0.94 * int(least) * 10**9 for card in cards)
+    return cards
 
 
 @pytest.mark.parametrize("preset", CONFIG["presets"], ids=lambda preset: preset["name"])
-def test_a_preset_fits_every_card_of_the_size_it_names(preset: dict[str, Any]) -> None:
-    assert preset["defaults"].keys() <= SETTINGS
-    precision = settings_with(**preset["defaults"]).precision
-    found = re.match(r"(\d+) GB( and more)?: (.*)", preset["name"])
-    assert found
-    least, more, told = int(found[1]), found[2], found[3]
-    memory = {pool: int(re.findall(r"\d+", pool)[0]) for pool in POOLS}
-    cards = [POOLS[pool] for pool, gigabytes in memory.items() if gigabytes == least or (more and gigabytes > least)]
-    assert cards
-    for card in cards:
-        plan = make_plan(EDIT, card, precision)
+def test_a_preset_fits_every_card_that_it_names(preset: dict[str, Any]) -> None:
+    assert preset["defaults"].keys() <= SETTINGS & INPUTS.keys()
+    settings = settings_with(**preset["defaults"])
+    told = preset["name"].rpartition("): ")[2]
+    for card in cards_of(preset):
+        plan = make_plan(EDIT, card, settings.precision, qualities=settings.qualities)
         assert ("best" in plan.qualities) == ("every quality" in told)
+        assert plan.transformer == next((word for word in ("fp8", "int8") if word in told), "bf16")
         assert (plan.transformer == "bf16") == ("exact" in told)
+
+
+def test_every_documented_pool_that_fits_has_a_preset() -> None:
+    named = {card.name for preset in CONFIG["presets"] for card in cards_of(preset)}
+    assert {card.name for pool, card in POOLS.items() if not pool.startswith("BLACKWELL")} <= named
+
+
+def test_no_two_presets_for_a_card_are_the_same() -> None:
+    presets = [(card, json.dumps(preset["defaults"])) for preset in CONFIG["presets"] for card in cards_of(preset)]
+    assert len({*presets}) == len(presets)
 
 
 def test_what_is_deployed_without_a_choice_fits_every_pool_it_may_get() -> None:
@@ -96,6 +142,17 @@ def test_only_hosts_whose_driver_knows_torchs_cuda_are_allowed() -> None:
         allowed = [tuple(map(int, version.split("."))) for version in versions]
         assert min(allowed) == tuple(map(int, cuda))
         assert {major for major, _ in allowed} == {int(cuda[0])}
+
+
+def test_load_balanced_requests_stay_inside_the_platforms_limits() -> None:
+    """https://docs.runpod.io/serverless/load-balancing/overview: 5.5 minutes a request, 30 MB each way."""
+    told = json.loads((ROOT / "deploy" / "load_balancer.json").read_text())
+    assert told.keys() <= KNOWN
+    settings = settings_with(**told)
+    waiting = settings.queue_limit * SECONDS_OF_A_JOB
+    assert waiting + settings.job_timeout_seconds < 5.5 * 60
+    assert max(settings.max_request_mb, settings.max_response_mb or 0) <= 30
+    assert f"--ports {settings.port}/http" in (ROOT / "docs" / "runpod.md").read_text()
 
 
 class TestJobs:
