@@ -1,16 +1,18 @@
 # One image, two roles: the worker of RunPod's queue (default) and the HTTP server (`python server.py`). docs/deploy.md
-FROM python:3.11-slim-bookworm
+# The digest of Python 3.11.16's image for every architecture. A newer one: docker buildx imagetools inspect NAME
+FROM python:3.11-slim-bookworm@sha256:528257d48c1da0dcecc2e725d1ae34498d60c965f1241e39cd6a85a8859bdf84
 
 # The name of a lock: requirements, or requirements-preview for a CPU.
 ARG REQUIREMENTS=requirements
 # Weights in the image: none, loras (1.7 GB, which a cached model does not include), or baked (the model too, 59 GB).
 # A preview image has none.
 ARG WEIGHTS=loras
+# 1: with a C compiler, which the setting COMPILE=1 needs. CUDA's libraries come with torch.
+ARG COMPILE=0
 
 WORKDIR /app
 
-# COMPILE=1 needs a compiler. CUDA's libraries come with torch.
-RUN if [ "$REQUIREMENTS" != requirements-preview ]; then \
+RUN if [ "$COMPILE" = 1 ]; then \
       apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*; \
     fi
 

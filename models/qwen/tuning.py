@@ -1,5 +1,6 @@
 """Optional attention backends and compilation of the transformer: faster steps, results equal up to rounding."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from models.qwen.attention import use_real_rotary
 from schemas.settings import SettingsError
 
+COMPILERS = ("cc", "gcc", "clang")
+"""Programs with which inductor and Triton build what they call; one is enough."""
+
 
 def tune(
     transformer: QwenImageTransformer2DModel,
@@ -21,8 +25,8 @@ def tune(
     backend: str | Callable[..., Any] = "inductor",
 ) -> None:
     """Select one of diffusers' attention backends, such as `_native_cudnn`, and if `compiled` compile the blocks at
-    their first use, once for pictures and prompts of every size. Raises SettingsError if the backend is not
-    available."""
+    their first use, once for pictures and prompts of every size. Raises SettingsError if the backend, or a C compiler,
+    is not available."""
     if attention:
         try:
             transformer.set_attention_backend(attention)
@@ -30,6 +34,8 @@ def tune(
             reason = str(problem).splitlines()[0]
             raise SettingsError(f"ATTENTION: {attention} cannot be used here: {reason}") from problem
     if compiled:
+        if backend == "inductor" and not any(map(shutil.which, COMPILERS)):
+            raise SettingsError("COMPILE: there is no C compiler; build the image with --build-arg COMPILE=1")
         use_real_rotary(transformer)
         transformer.compile_repeated_blocks(fullgraph=True, dynamic=True, backend=backend)
 

@@ -114,9 +114,21 @@ class TestWithRay:
 
 
 class TestHowItIsBuilt:
-    def test_the_base_has_a_version(self) -> None:
+    def test_the_base_is_one_image_for_good(self) -> None:
         [base] = every("FROM")
-        assert re.fullmatch(r"python:3\.11-slim-\w+", base)
+        assert re.fullmatch(r"python:3\.11-slim-\w+@sha256:[0-9a-f]{64}", base)
+
+    @pytest.mark.parametrize("compiler", ["0", "1"])
+    def test_a_compiler_is_installed_only_if_it_is_asked_for(self, compiler: str, tmp_path: Path) -> None:
+        asked = tmp_path / "asked"
+        (tmp_path / "apt-get").write_text(f'#!/bin/sh\necho "$@" >> {asked}\n')
+        (tmp_path / "apt-get").chmod(0o755)
+        [install] = [text for text in every("RUN") if "apt-get" in text]
+        command = install.replace("rm -rf /var/lib/apt/lists/*", "true")
+        env = {"PATH": f"{tmp_path}:{PATH}", "REQUIREMENTS": "requirements", "COMPILE": compiler}
+        subprocess.run(["/bin/sh", "-ec", command], env=env, check=True)
+        assert arguments()["COMPILE"] == "0"
+        assert (asked.exists() and "gcc" in asked.read_text()) == (compiler == "1")
 
     def test_what_changes_seldom_comes_first(self) -> None:
         texts = [text for name, text in instructions() if name in ("COPY", "RUN")]

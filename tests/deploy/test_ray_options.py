@@ -74,6 +74,18 @@ def test_kubernetes_weights_have_a_volume_and_callers_need_a_key() -> None:
     assert "API_KEY" in {variable["name"] for variable in container["env"]}
 
 
+def test_kubernetes_pods_have_no_privileges() -> None:
+    cluster = kuberay()["RayService"]["spec"]["rayClusterConfig"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        pod = group["template"]["spec"]
+        assert pod["securityContext"] == dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup"), 10001) | {
+            "runAsNonRoot": True
+        }
+        [container] = pod["containers"]
+        assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+        assert {"name": "HOME", "value": "/tmp"} in container["env"]
+
+
 def test_rays_autoscaler_understands_the_cluster() -> None:
     autoscaling = pytest.importorskip("ray.autoscaler._private.kuberay.autoscaling_config")
     cluster = kuberay()["RayService"]["spec"]["rayClusterConfig"]

@@ -35,6 +35,12 @@ def own_compiler() -> Iterator[None]:
     torch.compiler.reset()
 
 
+def test_compiling_without_a_compiler_is_refused_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SettingsError, match="COMPILE: there is no C compiler"):
+        tune(tiny.components().edit.transformer, None, compiled=True)
+
+
 def test_one_compilation_serves_pictures_and_words_of_every_size() -> None:
     """Traced completely, but without the code generation, which takes half a minute."""
     parts, plain = tiny.components(), Qwen(tiny.components())
