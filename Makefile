@@ -7,9 +7,11 @@ COMPILE = $(IN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3
   --no-strip-extras --no-emit-index-url --custom-compile-command "make lock"
 VERSION = $(shell sed -n 's/^VERSION = "\(.*\)"/\1/p' schemas/version.py)
 IMAGE = qwen-edit-generate-api
+PAINTER = $(IN)/python
+QUALITIES = fast
 BUILD = docker build
 
-.PHONY: run test test-fast test-busy check fix serve platform cutout-model bench clients soak fuzz lock image preview-image try-preview-image version release clean
+.PHONY: run test test-fast test-busy check fix serve platform cutout-model bench gallery clients soak fuzz lock image preview-image try-preview-image version release clean
 
 run: .venv/.preview  ## put a chair into a room and make a new room around it; the pictures are in outputs/
 	@$(IN)/python rp_handler.py
@@ -64,6 +66,9 @@ bench: .venv/.dev  ## score placement and restoration against ground truth, and 
 	$(IN)/python -m bench.callers
 	$(IN)/python -m bench.cold_start
 	$(IN)/python -m bench.throughput
+
+gallery: .venv/.preview  ## real products in real rooms, with seconds, in gallery/; on a GPU: PAINTER=.venv-gpu/bin/python
+	$(PAINTER) docs/gallery.py gallery --qualities $(QUALITIES)
 
 clients: .venv/.preview  ## run every client against a server and the local platform, and write the table in docs/http.md
 	$(IN)/uv venv --quiet --allow-existing .venv/clients

@@ -27,6 +27,7 @@ SLOW = (
     "test_docs.py",
     "test_edit.py",
     "test_fuzz.py",
+    "test_gallery.py",
     "test_hostile_pictures.py",
     "test_npm_client.py",
     "test_openapi.py",

@@ -1,0 +1,26 @@
+"""docs/gallery.py, with the engine that needs no GPU."""
+
+import re
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from tests.commands import run
+
+
+def test_the_gallery_has_a_picture_and_its_seconds_for_every_quality(tmp_path: Path) -> None:
+    made = run(
+        *(sys.executable, "docs/gallery.py", tmp_path / "gallery", "--qualities", "fast", "best", "--jobs", "1"),
+        ENGINE="preview",
+    )
+    assert made.returncode == 0, made.stderr
+    page = (tmp_path / "gallery/README.md").read_text()
+    assert "engine preview, no GPU" in page
+    rows = re.findall(r"^\| \[kitchen\]\((.+?)\) \| (\w+) \| 0 \| (\d+\.\d\d) \|", page, re.MULTILINE)
+    assert [quality for _, quality, _ in rows] == ["fast", "best"]
+    for file, _, seconds in rows:
+        assert float(seconds) > 0
+        assert page.count(file) == 2, "in the table, and as a picture"
+        with Image.open(tmp_path / "gallery" / file) as picture:
+            assert picture.width > picture.height
