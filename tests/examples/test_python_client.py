@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import base64
 import functools
 import http.server
 import io
@@ -881,6 +882,33 @@ class TestReadme:
             names = run(block(3, shop).replace("https://shop.example/done/A-LONG-SECRET", url))
             job_id = asyncio.run(call(names["app"], bodies))
         assert Path(f"{job_id}.png").is_file()
+
+    def test_one_serves_a_woocommerce_shop(self, shop: Platform) -> None:
+        asked: list[tuple[str, str]] = []
+
+        class WooCommerce(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked.append((self.path, self.headers["authorization"]))
+                photo = "data:image/png;base64," + base64.b64encode(VASE).decode()
+                product = {"name": "Vase", "dimensions": {"height": "40"}, "images": [{"src": photo}]}
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(json.dumps(product).encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        async def call(app: Any) -> httpx.Response:
+            room = {"room": ("room.jpg", Path("room.jpg").read_bytes())}
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as customer:
+                return await customer.post("/see-it/7", files=room, timeout=WAIT_SECONDS)
+
+        with listening(WooCommerce) as url:
+            answer = asyncio.run(call(run(block(4, shop).replace("https://shop.example", url))["app"]))
+        assert Image.open(io.BytesIO(answer.content)).size == (640, 480)
+        [(path, key)] = asked
+        assert path == "/wp-json/wc/v3/products/7"
+        assert base64.b64decode(key.removeprefix("Basic ")) == b"ck_KEY:cs_SECRET"
 
 
 def block(index: int, shop: Platform) -> str:
