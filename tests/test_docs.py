@@ -24,10 +24,16 @@ from tests.commands import BUILD_ARGUMENTS, LOCAL, check, is_setting, run
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
     file
-    for file in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md"))
+    for file in (
+        *ROOT.glob("*.md"),
+        *ROOT.glob(".runpod/*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("examples/**/*.md"),
+    )
     if "node_modules" not in file.parts
 ]
-README = (ROOT / "README.md").read_text()
+READMES: dict[str, dict[str, str]] = {"README.md": {}, "README.zh.md": {"required": "必填", "none": "无"}}
+"""Each with its words for a field without a default."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +70,31 @@ def live() -> Iterator[Live]:
 
 
 class TestTables:
+    @pytest.mark.parametrize("readme", READMES)
     @pytest.mark.parametrize("job", [EditJob, GenerateJob])
-    def test_the_readme_tells_of_every_required_field_and_each_default(self, job: type[EditJob | GenerateJob]) -> None:
-        section = README[README.index(f"\n## `{job.model_fields['action'].annotation.__args__[0]}`") :]
+    def test_a_readme_tells_of_every_required_field_and_each_default(
+        self, job: type[EditJob | GenerateJob], readme: str
+    ) -> None:
+        text = (ROOT / readme).read_text()
+        section = text[text.index(f"\n## `{job.model_fields['action'].annotation.__args__[0]}`") :]
         rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", section[: section.index("\n## ", 1)], re.MULTILINE))
         required = {name for name, field in job.model_fields.items() if field.is_required() and name != "action"}
         assert required <= rows.keys()
         for name, told in rows.items():
-            assert told.strip("`") == _default(job, name), name
+            default = _default(job, name)
+            assert told.strip("`") == READMES[readme].get(default, default), name
+
+    def test_the_chinese_readme_tells_what_the_english_one_does(self) -> None:
+        english, chinese = ((ROOT / name).read_text() for name in READMES)
+        assert set(re.findall(r"^\| (`\w+`) \|", chinese, re.MULTILINE)) == set(
+            re.findall(r"^\| (`\w+`) \|", english, re.MULTILINE)
+        )
+        assert {*_links(chinese)} - {"README.md"} <= {*_links(english)}
+        commands = [
+            [_without_comments(block.text) for block in blocks_of(ROOT / name) if block.language == "sh"]
+            for name in READMES
+        ]
+        assert commands[0] == commands[1]
 
     def test_the_reference_is_made_of_the_schemas_as_they_are(self) -> None:
         assert PAGE.read_text() == page(), "python docs/reference.py"
@@ -108,9 +131,8 @@ class TestTables:
 class TestLinks:
     @pytest.mark.parametrize("file", PAGES, ids=lambda file: str(file.relative_to(ROOT)))
     def test_every_link_inside_the_repository_resolves(self, file: Path) -> None:
-        text = re.sub(r"^```.*?^```$", "", file.read_text(), flags=re.DOTALL | re.MULTILINE)
-        for link in re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"", text):
-            path, _, anchor = "".join(link).partition("#")
+        for link in _links(file.read_text()):
+            path, _, anchor = link.partition("#")
             if "://" in path:
                 continue
             target = (file.parent / path).resolve() if path else file
@@ -163,6 +185,15 @@ def _default(job: type[EditJob | GenerateJob], name: str) -> str:
     if field.default is None:
         return "none"
     return field.default if isinstance(field.default, str) and field.default else json.dumps(field.default)
+
+
+def _links(text: str) -> list[str]:
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    return ["".join(found) for found in re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"", prose)]
+
+
+def _without_comments(commands: str) -> list[str]:
+    return [re.sub(r"\s+#.*", "", line) for line in commands.splitlines()]
 
 
 def _anchors(file: Path) -> set[str]:
