@@ -1,6 +1,8 @@
+import re
+
 import pytest
 
-from models.checkpoints.plan import BYTES, CARDS, USABLE, Card, make_plan
+from models.checkpoints.plan import BYTES, CARDS, USABLE, Card, main, make_plan
 from models.checkpoints.profiles import PROFILES, find_profile
 from models.checkpoints.sizes import sizes
 from schemas.settings import SettingsError
@@ -31,6 +33,21 @@ def test_a_large_card_gets_the_exact_weights_and_every_quality() -> None:
     assert plan.qualities == ("fast", "balanced", "best")
     assert plan.resident == pytest.approx(57.7e9 + 1.6e9, rel=0.01), "published: 57.7 GB without LoRAs"
     assert plan.loras == "reversible", "fused for the fast quality, subtracted for the others"
+
+
+@pytest.mark.parametrize("name", ["RTX PRO 6000, 96 GB", "B200, 180 GB"])
+def test_large_cards_of_the_newest_generation_get_the_exact_weights(name: str) -> None:
+    plan = make_plan(EDIT, BY_NAME[name])
+    assert (plan.transformer, plan.text_encoder, plan.qualities) == ("bf16", "bf16", ("fast", "balanced", "best"))
+
+
+def test_the_printed_plans_name_every_card_of_every_profile(capsys: pytest.CaptureFixture[str]) -> None:
+    main()
+    tables = capsys.readouterr().out.split("\n\n")[1:]
+    assert {name for table in tables for name in table.splitlines()[0].split(", ")} == PROFILES.keys()
+    for table in tables:
+        for card in CARDS:
+            assert len(re.findall(rf"\b{card.name.partition(',')[0]}(?=,|$)", table, re.MULTILINE)) == 1
 
 
 def test_exact_tables_come_before_inexact_weights() -> None:
