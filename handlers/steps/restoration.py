@@ -71,7 +71,8 @@ def _restored(scene: Scene, painted: Painted) -> tuple[Pixels, Drift | None, Box
     drift: Drift | None = None
     repainted_box: Box | None = scene.box
     if painted.is_guide or not scene.request.job.preserve_background:
-        pixels = np.where(scene.allowed[..., None], painted.pixels, scene.photo)
+        pixels = scene.photo.copy()
+        cv2.copyTo(painted.pixels, scene.allowed.view(np.uint8), pixels)
     else:
         pixels, drift, repainted_box = _registered(scene, painted, own_share)
     if own_share:

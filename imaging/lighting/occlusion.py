@@ -83,12 +83,20 @@ class _Map:
     def blocked(self, body: list[Stack], lamps: Numbers) -> Weights:
         """Return the share of `lamps` (n, 3) that the body hides from each cell."""
         dark = np.zeros(self.size[::-1], np.float32)
-        for lamp in lamps:
+        outlines = [self._outlines(stack, lamps) for stack in body]
+        for lamp in range(len(lamps)):
             drawn = np.zeros(self.size[::-1], np.uint8)
-            for stack in body:
-                _draw(drawn, (_projected(stack.rims, lamp, self.plane) - self.low) * self.scale, stack.filled)
+            for (corners, is_drawn), stack in zip(outlines, body, strict=True):
+                _draw(drawn, corners[lamp], is_drawn[lamp], stack.filled)
             dark += drawn
         return cast(Weights, cv2.GaussianBlur(dark, (0, 0), 1.0) / np.float32(255 * len(lamps)))
+
+    def _outlines(self, stack: Stack, lamps: Numbers) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """Return where each lamp projects the discs (lamps, discs, corners, 2), in fractions of a cell as OpenCV draws
+        them, and whether it projects them at all (lamps, discs)."""
+        cells = (_projected(stack.rims, lamps, self.plane) - self.low) * self.scale
+        corners = np.nan_to_num(cells).clip(-4 * _CELLS, 5 * _CELLS) * (1 << _SUBPIXELS)
+        return corners.astype(np.int32), np.asarray(np.isfinite(cells).all(axis=(2, 3)))
 
     def in_photo(self, values: Weights, camera: Camera, part: Box) -> Weights:
         """Return cell `values` as the camera sees them in `part` of the photo."""
@@ -168,20 +176,20 @@ def _ball() -> Numbers:
     return np.stack([radius * np.cos(angle), height, radius * np.sin(angle)], axis=1)
 
 
-def _projected(rims: Numbers, lamp: Numbers, plane: ShadowPlane) -> Numbers:
-    """Return where on the plane (discs, corners, 2) the lamp projects each rim; NaN where it does not."""
-    step = rims - lamp
+def _projected(rims: Numbers, lamps: Numbers, plane: ShadowPlane) -> Numbers:
+    """Return where on the plane (lamps, discs, corners, 2) each lamp projects each rim; NaN where it does not."""
+    lamps = lamps[:, None, None]
+    step = rims - lamps
     across = np.where(step[..., plane.normal] == 0, np.nan, step[..., plane.normal])
-    reach = (plane.distance - lamp[plane.normal]) / across
+    reach = (plane.distance - lamps[..., plane.normal]) / across
     reach = np.where((reach > 0.999) & (reach < _LONGEST), reach, np.nan)
-    return plane.along(lamp + step * reach[..., None])
+    return plane.along(lamps + step * reach[..., None])
 
 
-def _draw(drawn: NDArray[np.uint8], outlines: Numbers, filled: Numbers) -> None:
-    """Fill the hulls of neighboring outlines with up to 255, in order of increasing solidity."""
+def _draw(drawn: NDArray[np.uint8], corners: NDArray[np.int32], is_drawn: NDArray[np.bool_], filled: Numbers) -> None:
+    """Fill the hulls of neighboring discs (discs, corners, 2) with up to 255, in order of increasing solidity."""
     between = np.minimum(filled[:-1], filled[1:])
     for i in np.argsort(between, kind="stable"):
-        pair = outlines[i : i + 2].reshape(-1, 2)
-        if np.isfinite(pair).all():
-            corners = (pair.clip(-4 * _CELLS, 5 * _CELLS) * (1 << _SUBPIXELS)).astype(np.int32)
-            cv2.fillConvexPoly(drawn, cv2.convexHull(corners), 255 * float(between[i]), cv2.LINE_AA, _SUBPIXELS)
+        if is_drawn[i] and is_drawn[i + 1]:
+            hull = cv2.convexHull(corners[i : i + 2].reshape(-1, 2))
+            cv2.fillConvexPoly(drawn, hull, 255 * float(between[i]), cv2.LINE_AA, _SUBPIXELS)
