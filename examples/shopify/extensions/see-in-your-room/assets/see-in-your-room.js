@@ -21,15 +21,17 @@ class SeeInYourRoom extends HTMLElement {
     this.parts = Object.fromEntries(parts.map((part) => [part.dataset.part, part]));
     this.words = JSON.parse(this.parts.words.textContent);
     this.parts.open.addEventListener("click", () => this.parts.dialog.showModal());
-    this.parts.file.addEventListener("change", () => this.try(() => this.show()));
+    this.parts.file.addEventListener("change", () => this.try(this.words.opening, () => this.show()));
     this.parts.stage.addEventListener("click", (event) => this.standAt(this.pixelOf(event)));
     this.parts.stage.addEventListener("keydown", (event) => this.move(event));
-    this.parts.send.addEventListener("click", () => this.try(() => this.send()));
+    this.parts.send.addEventListener("click", () => this.try(this.words.working, () => this.send()));
+    this.parts.share.addEventListener("click", () => this.share());
+    this.parts.share.hidden = !navigator.share;
   }
 
   /** The chosen photo, upright and small enough, on the stage. */
   async show() {
-    const { file, room, photo, marker, result } = this.parts;
+    const { file, room, photo, marker, result, after } = this.parts;
     if (!file.files.length) return;
     const picture = await createImageBitmap(file.files[0]).catch(() => {
       throw new Told("photo");
@@ -40,7 +42,7 @@ class SeeInYourRoom extends HTMLElement {
     photo.getContext("2d").drawImage(picture, 0, 0, photo.width, photo.height);
     picture.close();
     this.place = undefined;
-    marker.hidden = result.hidden = true;
+    marker.hidden = result.hidden = after.hidden = true;
     room.hidden = false;
   }
 
@@ -70,16 +72,18 @@ class SeeInYourRoom extends HTMLElement {
   }
 
   async send() {
-    const { photo, result } = this.parts;
-    result.hidden = true;
+    const { photo, result, after, variant, save } = this.parts;
+    result.hidden = after.hidden = true;
+    variant.value = new URLSearchParams(location.search).get("variant") ?? this.dataset.variant;
     const form = new FormData();
-    form.append("variant", new URLSearchParams(location.search).get("variant") ?? this.dataset.variant);
+    form.append("variant", variant.value);
     if (this.place) form.append("place", JSON.stringify(this.place));
     form.append("photo", await new Promise((give) => photo.toBlob(give, "image/jpeg", JPEG_QUALITY)), "room.jpg");
     const { token } = await ask(this.dataset.proxy, { method: "POST", body: form });
     result.src = await this.resultOf(token);
     await result.decode();
-    result.hidden = false;
+    save.href = result.src;
+    result.hidden = after.hidden = false;
     result.scrollIntoView({ block: "nearest" });
     return this.words.ready;
   }
@@ -96,12 +100,21 @@ class SeeInYourRoom extends HTMLElement {
     throw new Told("other");
   }
 
+  /** The picture itself where the browser can share files and the CDN lets it be read, else its address. */
+  async share() {
+    const { result } = this.parts;
+    const file = await fileOf(result.src).catch(() => undefined);
+    const files = file && navigator.canShare?.({ files: [file] }) ? { files: [file] } : { url: result.src };
+    await navigator.share({ title: result.alt, ...files }).catch(() => {}); // the customer changed their mind
+  }
+
   /** Shows that work goes on, and in words how it ended. */
-  async try(work) {
+  async try(doing, work) {
     const { status, progress, send, file } = this.parts;
     progress.hidden = false;
     send.disabled = file.disabled = true;
-    status.textContent = this.words.working;
+    status.textContent = doing;
+    progress.setAttribute("aria-label", doing);
     try {
       status.textContent = (await work()) ?? "";
     } catch (error) {
@@ -122,6 +135,11 @@ async function ask(url, options) {
 async function look(url) {
   const answer = await fetch(url, { signal: AbortSignal.timeout(LOOK_MS) });
   return answer.ok ? await answer.json() : undefined;
+}
+
+async function fileOf(url) {
+  const picture = await (await fetch(url)).blob();
+  return new File([picture], `room.${picture.type.replace("image/", "")}`, { type: picture.type });
 }
 
 function within(value, size) {
