@@ -8,9 +8,12 @@ import {
   HttpResponseError,
   HttpThrottlingError,
   LogSeverity,
+  RequestedTokenType,
   type Session,
   shopifyApi,
 } from "@shopify/shopify-api";
+import { PrismaSessionStorage } from "@shopify/shopify-app-session-storage-prisma";
+import type { PrismaClient } from "@prisma/client";
 import type { Settings } from "./settings.js";
 
 export type Shopify = ReturnType<typeof connect>;
@@ -19,9 +22,9 @@ export function connect(settings: Settings) {
   return shopifyApi({
     apiKey: settings.SHOPIFY_API_KEY,
     apiSecretKey: settings.SHOPIFY_API_SECRET,
-    apiVersion: ApiVersion.July26,
+    apiVersion: ApiVersion.October26,
     hostName: new URL(settings.APP_URL).host,
-    isEmbeddedApp: false,
+    isEmbeddedApp: true,
     logger: { level: LogSeverity.Warning },
   });
 }
@@ -31,35 +34,58 @@ const MINUTE = 60_000;
 
 /** Shopify's Admin API, for every shop that has the app installed. */
 export class Admin {
-  private readonly sessions = new Map<string, Session>();
+  private readonly sessions: PrismaSessionStorage<PrismaClient>;
 
-  constructor(private readonly shopify: Shopify) {}
+  constructor(
+    private readonly shopify: Shopify,
+    private readonly database: PrismaClient,
+  ) {
+    this.sessions = new PrismaSessionStorage(database);
+  }
 
   /** Waits where Shopify throttles, and tries again where it stumbles. */
   async request<Data>(shop: string, query: string, variables: Record<string, unknown> = {}): Promise<Data> {
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 1, isRefused = false; ; attempt++) {
       try {
-        const client = new this.shopify.clients.Graphql({ session: await this.session(shop) });
+        const client = new this.shopify.clients.Graphql({ session: await this.session(shop, isRefused) });
         return (await client.request<Data>(query, { variables })).data as Data;
       } catch (error) {
         const seconds = secondsToWait(error);
         if (seconds === undefined || attempt === TRIES) throw error;
-        if (isRefused(error)) this.sessions.delete(shop);
+        isRefused = isUnauthorized(error);
         await sleep(seconds * 1000);
       }
     }
   }
 
-  shops(): string[] {
-    return [...this.sessions.keys()];
+  /** The shops that have the app installed, as far as it has asked for their tokens. */
+  async shops(): Promise<string[]> {
+    const sessions = await this.database.session.findMany({ distinct: ["shop"], select: { shop: true } });
+    return sessions.map(({ shop }) => shop);
   }
 
-  /** An offline token by the client credentials grant: for shops of the app's own organisation, good for a day. */
-  private async session(shop: string): Promise<Session> {
-    const known = this.sessions.get(shop);
-    if (known && !known.isExpired(MINUTE)) return known;
-    const { session } = await this.shopify.auth.clientCredentials({ shop });
-    this.sessions.set(shop, session);
+  /** Keeps a token of the shop whose merchant has the app open. This is how any shop installs the app. */
+  async install(shop: string, sessionToken: string): Promise<void> {
+    const known = await this.sessions.loadSession(this.shopify.session.getOfflineId(shop));
+    if (known?.refreshToken && !known.isExpired(MINUTE)) return;
+    const requestedTokenType = RequestedTokenType.OfflineAccessToken;
+    const { session } = await this.shopify.auth.tokenExchange({ shop, sessionToken, requestedTokenType, expiring: true });
+    await this.sessions.storeSession(session);
+  }
+
+  async uninstall(shop: string): Promise<void> {
+    await this.database.session.deleteMany({ where: { shop } });
+  }
+
+  /** Returns the stored offline token while it is good; else a new one, in exchange for its refresh token, or, in shops
+   * of the app's own organization, by the client credentials grant. */
+  private async session(shop: string, isRefused: boolean): Promise<Session> {
+    const known = await this.sessions.loadSession(this.shopify.session.getOfflineId(shop));
+    if (known && !isRefused && !known.isExpired(MINUTE)) return known;
+    const { session } = known?.refreshToken
+      ? await this.shopify.auth.refreshToken({ shop, refreshToken: known.refreshToken })
+      : await this.shopify.auth.clientCredentials({ shop });
+    await this.sessions.storeSession(session);
     return session;
   }
 }
@@ -69,7 +95,7 @@ function secondsToWait(error: unknown): number | undefined {
   if (error instanceof HttpThrottlingError) return error.response.retryAfter ?? 1;
   if (error instanceof HttpInternalError || error instanceof HttpRequestError) return 1;
   if (error instanceof GraphqlQueryError && isThrottled(error)) return 1;
-  return isRefused(error) ? 1 : undefined;
+  return isUnauthorized(error) ? 1 : undefined;
 }
 
 function isThrottled(error: GraphqlQueryError): boolean {
@@ -77,6 +103,6 @@ function isThrottled(error: GraphqlQueryError): boolean {
 }
 
 /** A token that Shopify no longer takes. */
-function isRefused(error: unknown): boolean {
+function isUnauthorized(error: unknown): boolean {
   return error instanceof HttpResponseError && error.response.code === 401;
 }

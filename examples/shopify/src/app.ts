@@ -3,7 +3,7 @@ import { bodyLimit } from "hono/body-limit";
 import { createMiddleware } from "hono/factory";
 import { InvalidHmacError } from "@shopify/shopify-api";
 import { z } from "zod";
-import type { Shopify } from "./admin.js";
+import type { Admin, Shopify } from "./admin.js";
 import { Failure, MESSAGES, type Reason } from "./failures.js";
 import type { Attempt, State } from "./jobs.js";
 import { isJpeg } from "./jpeg.js";
@@ -14,7 +14,7 @@ import { visitorsOf } from "./visitor.js";
 
 type Env = { Variables: { shop: string; attempt: Attempt } };
 
-export function createApp(settings: Settings, shopify: Shopify, rooms: Rooms): Hono<Env> {
+export function createApp(settings: Settings, shopify: Shopify, admin: Admin, rooms: Rooms): Hono<Env> {
   const app = new Hono<Env>();
   app.get("/health", (c) => c.text("ok"));
 
@@ -39,6 +39,7 @@ export function createApp(settings: Settings, shopify: Shopify, rooms: Rooms): H
   app.post("/hooks/shopify", limited(ORDER_BYTES), async (c) => {
     const hook = await shopify.webhooks.validate({ rawBody: await c.req.text(), rawRequest: c.req.raw });
     if (!hook.valid) return c.body(null, 401);
+    if (hook.topic === "APP_UNINSTALLED") await admin.uninstall(hook.domain);
     if (hook.topic === "SHOP_REDACT") await rooms.forget(hook.domain);
     return c.body(null, 200); // of customers nothing is kept: there is nothing to hand out or to delete
   });

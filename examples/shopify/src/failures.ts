@@ -1,4 +1,4 @@
-import { WorkerError } from "qwen-worker";
+import { RunPodError } from "./runpod.js";
 
 /** Why there is no picture, in words fit for a customer. */
 export const MESSAGES = {
@@ -26,7 +26,10 @@ const FIELDS: Record<string, Reason> = {
   room_image: "photo",
   placement_coordinates: "place",
   product_image: "product",
+  product_name: "product",
   product_height_cm: "product",
+  product_width_cm: "product",
+  placement_surface: "product",
 };
 
 const CODES: Record<string, Reason> = {
@@ -38,7 +41,7 @@ const CODES: Record<string, Reason> = {
 /** What an error of the worker means to the customer. Of a failed job only its text may arrive: it names the field. */
 export function reasonOf(error: unknown): Reason {
   if (error instanceof Failure) return error.reason;
-  if (!(error instanceof WorkerError)) return "other";
+  if (!(error instanceof RunPodError)) return "other";
   const field = Object.keys(FIELDS).find((name) => error.fields.includes(name) || error.message.includes(name));
   return FIELDS[field ?? ""] ?? CODES[error.code] ?? "other";
 }

@@ -1,109 +1,121 @@
 import { randomUUID } from "node:crypto";
+import { Prisma, type Job, type PrismaClient } from "@prisma/client";
 import type { Reason } from "./failures.js";
+
+export type { Job };
 
 export type State = { state: "working" } | { state: "ready"; url: string } | { state: "failed"; reason: Reason };
 
-/** A job that failed may begin again: what is still told about an earlier attempt is not about it. */
+/** One try of a job. A job that failed may begin again; what arrives about an earlier attempt is not about this one. */
 export interface Attempt {
   token: string;
   id: string;
 }
 
-/** Jobs within an hour. */
-export interface Limits {
-  shop: number;
-  visitor: number;
-}
-
-/** Where jobs are remembered. With more than one process it must be a database: every method is then one statement. */
-export interface Jobs {
-  /** Of a job that is new, or failed. */
-  begin(token: string, shop: string): Promise<Attempt | undefined>;
-  /** The shop of an attempt that waits for its answer; to the first who asks, and to nobody after. */
-  claim(attempt: Attempt): Promise<string | undefined>;
-  finish(attempt: Attempt, state: State): Promise<void>;
-  find(token: string, shop: string): Promise<State | undefined>;
-  /** Whether the worker may be asked once more; if so it counts, whatever becomes of the job. */
-  spend(shop: string, visitors: string[], limits: Limits): Promise<boolean>;
-  forget(shop: string): Promise<void>;
-}
-
-interface Job {
-  shop: string;
-  attempt: string;
-  since: number;
-  isClaimed: boolean;
-  state: State;
-}
-
-interface Spent {
-  shop: string;
-  visitors: string[];
-  time: number;
-}
-
 /** In ms; an answer that did not come in time will not come. */
 export const PATIENCE = 15 * 60_000;
-const HOUR = 60 * 60_000;
 
-/** For one process: a restart forgets all jobs, and each is forgotten after an hour. */
-export class JobsInMemory implements Jobs {
-  private readonly jobs = new Map<string, Job>();
-  private spent: Spent[] = [];
+/** Prisma's code for a row that exists already. */
+const EXISTS = "P2002";
 
-  async begin(token: string, shop: string): Promise<Attempt | undefined> {
-    this.forgetOld();
-    const known = this.look(token);
-    if (known && known.state.state !== "failed") return undefined;
-    const id = randomUUID();
-    this.jobs.set(token, { shop, attempt: id, since: Date.now(), isClaimed: false, state: { state: "working" } });
-    return { token, id };
+/**
+ * The jobs in the database. Several processes may share it: each method that decides something is one statement.
+ *
+ * A working job has a time at which it is due. Who works on it keeps moving that time; if its process dies, the job
+ * becomes due and is taken up by another process, or after the restart.
+ */
+export class Jobs {
+  constructor(
+    private readonly database: PrismaClient,
+    private readonly leaseMs: number,
+  ) {}
+
+  /** Returns an attempt if the job is new, or if it failed. */
+  async begin(token: string, shop: string, product: string): Promise<Attempt | undefined> {
+    const attempt = { token, id: randomUUID() };
+    const row = {
+      shop, product, attempt: attempt.id, state: "working", since: new Date(), dueAt: this.lease(),
+      reason: null, url: null, runpodId: null, isClaimed: false,
+    };
+    const again = await this.database.job.updateMany({ where: { token, state: "failed" }, data: row });
+    if (again.count === 1) return attempt;
+    return (await this.create({ token, ...row })) ? attempt : undefined;
   }
 
+  /** RunPod has the job. Without an id, which was lost on the way, only the webhook can bring the answer. */
+  async submitted(attempt: Attempt, runpodId?: string): Promise<void> {
+    const dueAt = runpodId ? this.lease() : new Date(Date.now() + PATIENCE);
+    await this.update(attempt, { runpodId: runpodId ?? null, dueAt });
+  }
+
+  /** Returns the shop of a working job to the first caller, and to nobody after. */
   async claim(attempt: Attempt): Promise<string | undefined> {
-    const job = this.of(attempt);
-    if (!job || job.isClaimed || job.state.state !== "working") return undefined;
-    job.isClaimed = true;
-    return job.shop;
+    const isFirst = await this.update(attempt, { isClaimed: true, dueAt: this.lease() }, { isClaimed: false });
+    if (!isFirst) return undefined;
+    return (await this.database.job.findUnique({ where: { token: attempt.token } }))?.shop;
   }
 
   async finish(attempt: Attempt, state: State): Promise<void> {
-    const job = this.of(attempt);
-    if (job) job.state = state;
+    await this.update(attempt, state);
   }
 
   async find(token: string, shop: string): Promise<State | undefined> {
-    const job = this.look(token);
-    return job?.shop === shop ? job.state : undefined;
+    const job = await this.database.job.findUnique({ where: { token } });
+    return job?.shop === shop ? stateOf(job) : undefined;
   }
 
-  async spend(shop: string, visitors: string[], limits: Limits): Promise<boolean> {
-    this.spent = this.spent.filter(({ time }) => time >= Date.now() - HOUR);
-    const ofShop = this.spent.filter((one) => one.shop === shop);
-    const most = Math.max(...visitors.map((visitor) => ofShop.filter((one) => one.visitors.includes(visitor)).length));
-    if (ofShop.length >= limits.shop || most >= limits.visitor) return false;
-    this.spent.push({ shop, visitors, time: Date.now() });
-    return true;
+  /** Keeps jobs from becoming due while this process works on them. */
+  async hold(tokens: string[]): Promise<void> {
+    if (tokens.length === 0) return;
+    const where = { token: { in: tokens }, state: "working" };
+    await this.database.job.updateMany({ where, data: { dueAt: this.lease() } });
+  }
+
+  /** Returns the jobs that are due, each to one caller. */
+  async takeDue(): Promise<Job[]> {
+    const where = { state: "working", dueAt: { lt: new Date() } };
+    return await this.database.job.updateManyAndReturn({ where, data: { dueAt: this.lease(), isClaimed: false } });
+  }
+
+  /** Returns the shop's newest jobs first. */
+  async newest(shop: string, take: number): Promise<Job[]> {
+    return await this.database.job.findMany({ where: { shop }, orderBy: { since: "desc" }, take });
+  }
+
+  async since(shop: string, since: Date): Promise<Job[]> {
+    return await this.database.job.findMany({ where: { shop, since: { gte: since } }, orderBy: { since: "desc" } });
   }
 
   async forget(shop: string): Promise<void> {
-    for (const [token, job] of this.jobs) if (job.shop === shop) this.jobs.delete(token);
-    this.spent = this.spent.filter((one) => one.shop !== shop);
+    await this.database.job.deleteMany({ where: { shop } });
   }
 
-  private of({ token, id }: Attempt): Job | undefined {
-    const job = this.jobs.get(token);
-    return job?.attempt === id ? job : undefined;
+  async forgetOld(before: Date): Promise<void> {
+    await this.database.job.deleteMany({ where: { since: { lt: before } } });
   }
 
-  private look(token: string): Job | undefined {
-    const job = this.jobs.get(token);
-    const isLost = job?.state.state === "working" && job.since < Date.now() - PATIENCE;
-    if (isLost) job.state = { state: "failed", reason: "other" };
-    return job;
+  private lease(): Date {
+    return new Date(Date.now() + this.leaseMs);
   }
 
-  private forgetOld(): void {
-    for (const [token, job] of this.jobs) if (job.since < Date.now() - HOUR) this.jobs.delete(token);
+  private async create(data: Prisma.JobCreateInput): Promise<boolean> {
+    try {
+      await this.database.job.create({ data });
+      return true;
+    } catch (error) {
+      if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === EXISTS) return false;
+      throw error;
+    }
   }
+
+  /** Returns true if the attempt is the job's present one, and still working. */
+  private async update({ token, id }: Attempt, data: Prisma.JobUpdateInput, more: Prisma.JobWhereInput = {}) {
+    const where = { ...more, token, attempt: id, state: "working" };
+    return (await this.database.job.updateMany({ where, data })).count === 1;
+  }
+}
+
+export function stateOf({ state, url, reason }: Job): State {
+  if (state === "ready") return { state, url: url! };
+  return state === "failed" ? { state, reason: reason as Reason } : { state: "working" };
 }

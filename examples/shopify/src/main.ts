@@ -1,12 +1,18 @@
 import { serve } from "@hono/node-server";
-import { Worker } from "qwen-worker";
 import { Admin, connect } from "./admin.js";
 import { createApp } from "./app.js";
-import { JobsInMemory } from "./jobs.js";
+import { openDatabase } from "./database.js";
+import { Jobs } from "./jobs.js";
+import { Limits } from "./limits.js";
+import { createPage } from "./page.js";
 import { Rooms } from "./rooms.js";
+import { RunPod } from "./runpod.js";
 import { readSettings, type Settings } from "./settings.js";
 
 const HOUR = 3_600_000;
+
+/** So often is the hold on a job renewed before it ends. */
+const LOOKS_PER_LEASE = 3;
 
 function settingsOrExit(): Settings {
   try {
@@ -19,13 +25,22 @@ function settingsOrExit(): Settings {
 
 const settings = settingsOrExit();
 const shopify = connect(settings);
-const worker = new Worker({ endpoint: settings.RUNPOD_ENDPOINT, apiKey: settings.RUNPOD_API_KEY });
-const rooms = new Rooms(settings, new Admin(shopify), worker, new JobsInMemory());
-const server = serve({ fetch: createApp(settings, shopify, rooms).fetch, port: settings.PORT });
-const sweeping = setInterval(() => void rooms.sweep(), HOUR);
+const database = openDatabase(settings.DATABASE_URL);
+const admin = new Admin(shopify, database);
+const runpod = new RunPod(settings.RUNPOD_ENDPOINT, settings.RUNPOD_API_KEY);
+const lease = settings.RESUME_SECONDS * 1000;
+const jobs = new Jobs(database, lease);
+const limits = new Limits(database, { shop: settings.JOBS_PER_HOUR, visitor: settings.VISITOR_JOBS_PER_HOUR });
+const rooms = new Rooms(settings, admin, runpod, jobs, limits);
+const app = createApp(settings, shopify, admin, rooms);
+app.route("/", createPage(settings, shopify, admin, jobs, limits));
+const server = serve({ fetch: app.fetch, port: settings.PORT });
+const sweeping = setInterval(() => void rooms.sweep().catch(console.error), HOUR);
+const resuming = setInterval(() => void rooms.resume().catch(console.error), lease / LOOKS_PER_LEASE);
 console.info(`listening on ${settings.PORT}`);
 
 process.once("SIGTERM", () => {
   clearInterval(sweeping);
+  clearInterval(resuming);
   server.close(() => void rooms.settled().then(() => process.exit(0)));
 });

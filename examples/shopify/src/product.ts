@@ -3,7 +3,18 @@ import { Failure } from "./failures.js";
 
 export interface Product {
   imageUrl: string;
+  /** The title in the shop. */
+  name: string;
   heightCm?: number;
+  widthCm?: number;
+  surface?: string;
+}
+
+/** The metafields, each as namespace.key. */
+export interface Fields {
+  HEIGHT_METAFIELD: string;
+  WIDTH_METAFIELD: string;
+  SURFACE_METAFIELD: string;
 }
 
 export interface Metafield {
@@ -18,18 +29,31 @@ interface Pictured {
 interface Found {
   productVariant: {
     media: { nodes: Pictured[] };
-    product: { onlineStoreUrl: string | null; featuredMedia: Pictured | null; height: Metafield | null };
+    product: {
+      title: string;
+      onlineStoreUrl: string | null;
+      featuredMedia: Pictured | null;
+      height: Metafield | null;
+      width: Metafield | null;
+      surface: Metafield | null;
+    };
   } | null;
 }
 
 const PRODUCT = `#graphql
-  query Product($variant: ID!, $namespace: String!, $key: String!) {
+  query Product(
+    $variant: ID!, $heightNamespace: String!, $heightKey: String!, $widthNamespace: String!, $widthKey: String!,
+    $surfaceNamespace: String!, $surfaceKey: String!
+  ) {
     productVariant(id: $variant) {
       media(first: 1) { nodes { ...Picture } }
       product {
+        title
         onlineStoreUrl
         featuredMedia { ...Picture }
-        height: metafield(namespace: $namespace, key: $key) { type value }
+        height: metafield(namespace: $heightNamespace, key: $heightKey) { type value }
+        width: metafield(namespace: $widthNamespace, key: $widthKey) { type value }
+        surface: metafield(namespace: $surfaceNamespace, key: $surfaceKey) { type value }
       }
     }
   }
@@ -37,19 +61,46 @@ const PRODUCT = `#graphql
     preview { image { url(transform: { maxWidth: 2048, maxHeight: 2048 }) } }
   }`;
 
+/** The worker's limit. */
+const NAME_LENGTH = 300;
+
+/** The values of the worker's `placement_surface`. */
+const SURFACES = ["auto", "floor", "rug", "wall", "tabletop", "ceiling"];
+
 /** The variant's own picture, else the product's. Only of what the online store shows: others may be secret yet. */
-export async function findProduct(admin: Admin, shop: string, variant: string, field: string): Promise<Product> {
-  const dot = field.lastIndexOf(".");
+export async function findProduct(admin: Admin, shop: string, variant: string, fields: Fields): Promise<Product> {
   const { productVariant: found } = await admin.request<Found>(shop, PRODUCT, {
     variant: `gid://shopify/ProductVariant/${variant}`,
-    namespace: field.slice(0, dot),
-    key: field.slice(dot + 1),
+    ...named("height", fields.HEIGHT_METAFIELD),
+    ...named("width", fields.WIDTH_METAFIELD),
+    ...named("surface", fields.SURFACE_METAFIELD),
   });
   if (!found?.product.onlineStoreUrl) throw new Failure("product", `variant ${variant} is not in the online store`);
-  const pictures = [...found.media.nodes, found.product.featuredMedia];
+  const { title, featuredMedia, height, width, surface } = found.product;
+  const pictures = [...found.media.nodes, featuredMedia];
   const imageUrl = pictures.map((picture) => picture?.preview?.image?.url).find(Boolean);
   if (!imageUrl) throw new Failure("product", `variant ${variant} has no picture`);
-  return { imageUrl, heightCm: heightOf(found.product.height, variant) };
+  return {
+    imageUrl,
+    name: title.slice(0, NAME_LENGTH),
+    heightCm: centimetersOf(height, `variant ${variant}: its height`),
+    widthCm: centimetersOf(width, `variant ${variant}: its width`),
+    surface: surfaceOf(surface, variant),
+  };
+}
+
+function named(what: string, field: string): Record<string, string> {
+  const dot = field.lastIndexOf(".");
+  return { [`${what}Namespace`]: field.slice(0, dot), [`${what}Key`]: field.slice(dot + 1) };
+}
+
+/** Undefined where none is given, and, with a line in the log, where the worker knows none of that name. */
+export function surfaceOf(field: Metafield | null, variant: string): string | undefined {
+  if (!field) return undefined;
+  const surface = field.value.trim().toLowerCase();
+  if (SURFACES.includes(surface)) return surface;
+  console.warn(`variant ${variant}: its surface is none of ${SURFACES.join(", ")}; it is guessed`);
+  return undefined;
 }
 
 /** As metafields of type `dimension` name them, in both of Shopify's spellings. */
@@ -62,16 +113,16 @@ const CENTIMETERS: Record<string, number> = {
   yd: 91.44, yards: 91.44,
 };
 
-/** In cm; undefined without a height, and, with a line in the log, where it cannot be read. */
-export function heightOf(field: Metafield | null, variant: string): number | undefined {
+/** In cm; undefined where nothing is given, and, with a line in the log, where it cannot be read. */
+export function centimetersOf(field: Metafield | null, what: string): number | undefined {
   if (!field) return undefined;
-  const height = field.type === "dimension" ? inCentimeters(field.value) : undefined;
-  if (height === undefined) console.warn(`variant ${variant}: its height is no dimension, the size is guessed`);
-  return height;
+  const length = field.type === "dimension" ? inCentimeters(field.value) : undefined;
+  if (length === undefined) console.warn(`${what} is no dimension; the size is guessed`);
+  return length;
 }
 
 function inCentimeters(json: string): number | undefined {
   const { value, unit } = JSON.parse(json) as { value: number | string; unit: string };
-  const height = Number(value) * (CENTIMETERS[unit.toLowerCase()] ?? NaN);
-  return height > 0 ? Math.round(height * 100) / 100 : undefined;
+  const length = Number(value) * (CENTIMETERS[unit.toLowerCase()] ?? NaN);
+  return length > 0 ? Math.round(length * 100) / 100 : undefined;
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { DEFAULT_DATABASE } from "./adapter.js";
 
 const MiB = 1024 * 1024;
 
@@ -20,18 +21,24 @@ const Address = z
   .regex(ADDRESS, "must be an https:// URL")
   .transform((url) => url.replace(/\/+$/, ""));
 
+const Metafield = z.string().regex(/^.+\..+$/, "must be namespace.key");
+
 const Environment = z.object({
   APP_URL: Address,
   PORT: z.coerce.number().int().min(1).max(65535).default(3000),
   SHOPIFY_API_KEY: z.string().min(1),
   SHOPIFY_API_SECRET: z.string().min(1),
-  HEIGHT_METAFIELD: z.string().regex(/^.+\..+$/, "must be namespace.key").default("$app.height"),
+  HEIGHT_METAFIELD: Metafield.default("$app.height"),
+  WIDTH_METAFIELD: Metafield.default("$app.width"),
+  SURFACE_METAFIELD: Metafield.default("$app.surface"),
+  DATABASE_URL: z.string().regex(/^(file|postgres(ql)?):/, "must begin with file: or postgresql:").default(DEFAULT_DATABASE),
   RUNPOD_ENDPOINT: Address,
   RUNPOD_API_KEY: z.string().min(1),
   JOBS_PER_HOUR: z.coerce.number().int().positive().default(100),
   VISITOR_JOBS_PER_HOUR: z.coerce.number().int().positive().default(20),
   OWN_PROXIES: z.coerce.number().int().nonnegative().default(1),
   RESULT_DAYS: z.coerce.number().positive().default(7),
+  RESUME_SECONDS: z.coerce.number().positive().default(15),
 });
 
 export type Settings = z.infer<typeof Environment>;

@@ -11,9 +11,11 @@ export interface Order {
 }
 
 /** The same order of the same product has the same token, and nobody without the key can guess it. */
-export function jobToken(key: string, { shop, variant, photo, place }: Order, { imageUrl, heightCm }: Product): string {
+export function jobToken(key: string, { shop, variant, photo, place }: Order, product: Product): string {
   const digest = createHash("sha256").update(photo).digest("hex");
-  return sign(key, "job", JSON.stringify([shop, variant, digest, place ?? null, imageUrl, heightCm ?? null]));
+  const { imageUrl, name, heightCm, widthCm, surface } = product;
+  const facts = [imageUrl, name, heightCm ?? null, widthCm ?? null, surface ?? null];
+  return sign(key, "job", JSON.stringify([shop, variant, digest, place ?? null, ...facts]));
 }
 
 /** Nobody's address or number can be read from it. */

@@ -7,8 +7,10 @@ import { buildSchema, graphql } from "graphql";
 export const SHOP = "chairs.myshopify.com";
 export const KEY = "key-of-the-app";
 export const SECRET = "hush";
-const API = "/admin/api/2026-07/graphql.json";
+const API = "/admin/api/2026-10/graphql.json";
 const BUCKET = "https://shopify-staged-uploads.storage.googleapis.com/";
+const TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
+const METAFIELDS = ["height", "width", "surface"];
 const SCHEMA = buildSchema(readFileSync(new URL("admin.graphql", import.meta.url), "utf8"));
 
 export class FakeShopify {
@@ -20,6 +22,11 @@ export class FakeShopify {
   uploads = 0;
   added = 0;
   tokens = 0;
+  /** Grants by their kind, in order. */
+  grants = [];
+  isOfOurOrganization = true;
+  /** Seconds until a token expires. */
+  goodFor = 86_399;
   fetched = [];
   /** The states a new file goes through, one a look. */
   fate = ["UPLOADED", "PROCESSING", "READY"];
@@ -42,8 +49,9 @@ export class FakeShopify {
     this.server.close();
   }
 
-  sell(variant, { picture = "product_white.png", own, height, published = true } = {}) {
-    this.variants.set(`gid://shopify/ProductVariant/${variant}`, { picture, own, height, published });
+  /** `height`, `width` and `surface` are metafields. */
+  sell(variant, { picture = "product_white.png", published = true, ...more } = {}) {
+    this.variants.set(`gid://shopify/ProductVariant/${variant}`, { title: "Armchair", picture, published, ...more });
   }
 
   async serve(request, response) {
@@ -59,16 +67,37 @@ export class FakeShopify {
     if (url.pathname === API) return this.admin(request.headers, JSON.parse(body));
     if (request.headers["x-host"]?.startsWith("shopify-staged-uploads")) return this.takeUpload(request.headers, body);
     if (url.pathname.startsWith("/apps/room")) return this.proxy(request, url, body);
+    if (url.pathname === "/session-token") return new Response(this.sessionToken());
     if (url.pathname.startsWith("/cdn/")) return this.cdn(request, url.pathname);
     if (url.pathname.startsWith("/assets/")) return asset(url.pathname.split("/").at(-1));
     return new Response(this.page, { headers: { "content-type": "text/html; charset=utf-8" } });
   }
 
-  grant({ client_id, client_secret, grant_type }) {
-    const isOurs = client_id === KEY && client_secret === SECRET && grant_type === "client_credentials";
+  grant({ client_id, client_secret, grant_type, ...given }) {
+    const isOurs = client_id === KEY && client_secret === SECRET;
     if (!isOurs) return Response.json({ error: "invalid_client" }, { status: 400 });
+    if (!this.isGranted(grant_type, given)) return Response.json({ error: "shop_not_permitted" }, { status: 400 });
+    this.grants.push(grant_type.split(":").at(-1));
     this.token = `shpat_${++this.tokens}`;
-    return Response.json({ access_token: this.token, scope: "read_products,write_files", expires_in: 86399 });
+    const told = { access_token: this.token, scope: "read_products,write_files", expires_in: this.goodFor };
+    if (grant_type === "client_credentials") return Response.json(told);
+    this.refreshToken = `shprt_${this.tokens}`;
+    return Response.json({ ...told, refresh_token: this.refreshToken, refresh_token_expires_in: 7_776_000 });
+  }
+
+  isGranted(type, { subject_token, requested_token_type, expiring, refresh_token }) {
+    if (type === "client_credentials") return this.isOfOurOrganization;
+    if (type === "refresh_token") return refresh_token === this.refreshToken;
+    const isOffline = requested_token_type === "urn:shopify:params:oauth:token-type:offline-access-token";
+    return type === TOKEN_EXCHANGE && isOffline && expiring === "1" && isSigned(subject_token);
+  }
+
+  /** What App Bridge gives the app's page. */
+  sessionToken({ secret = SECRET, aud = KEY } = {}) {
+    const nbf = Math.trunc(Date.now() / 1000);
+    const claims = { iss: `https://${SHOP}/admin`, dest: `https://${SHOP}`, aud, sub: "7", nbf, exp: nbf + 60 };
+    const text = [{ alg: "HS256", typ: "JWT" }, claims].map((part) => base64url(JSON.stringify(part))).join(".");
+    return `${text}.${signature(text, secret)}`;
   }
 
   async admin(headers, { query, variables }) {
@@ -90,9 +119,10 @@ export class FakeShopify {
       id,
       media: () => ({ nodes: [media(sold.own)].filter(Boolean) }),
       product: {
+        title: sold.title,
         onlineStoreUrl: sold.published ? `https://${SHOP}/products/chair` : null,
         featuredMedia: media(sold.picture) ?? null,
-        metafield: ({ namespace, key }) => (namespace === "$app" && key === "height" && sold.height) || null,
+        metafield: ({ namespace, key }) => (namespace === "$app" && METAFIELDS.includes(key) && sold[key]) || null,
       },
     };
   }
@@ -188,6 +218,10 @@ export class FakeShopify {
 
   /** As Shopify forwards it: without cookies, with its parameters and their signature. */
   async proxy(request, url, body) {
+    return await this.forward(request, url, body).catch(() => new Response("<html>502</html>", { status: 502 }));
+  }
+
+  async forward(request, url, body) {
     const told = this.signed(Object.fromEntries(url.searchParams));
     const path = url.pathname.replace("/apps/room", "/proxy/room");
     const type = request.headers["content-type"];
@@ -210,7 +244,8 @@ export class FakeShopify {
     const name = path.split("/").at(-1);
     const file = [...this.stored.values()].find(({ filename }) => filename === name);
     const bytes = path.startsWith("/cdn/files/") ? file?.bytes : readFileSync(`${this.pictures}/${name}`);
-    return bytes ? new Response(bytes) : new Response("", { status: 404 });
+    const type = name.endsWith(".png") ? "image/png" : "image/jpeg";
+    return bytes ? new Response(bytes, { headers: { "content-type": type } }) : new Response("", { status: 404 });
   }
 }
 
@@ -248,6 +283,19 @@ function number(id) {
   return Number(id.split("/").at(-1));
 }
 
+function isSigned(token) {
+  const dot = token.lastIndexOf(".");
+  return token.slice(dot + 1) === signature(token.slice(0, dot), SECRET);
+}
+
+function signature(text, secret) {
+  return createHmac("sha256", secret).update(text).digest("base64url");
+}
+
+function base64url(text) {
+  return Buffer.from(text).toString("base64url");
+}
+
 function xml(name, status, text) {
   const body = `<?xml version='1.0' encoding='UTF-8'?><${name}>${text}</${name}>`;
   return new Response(body, { status, headers: { "content-type": "application/xml; charset=UTF-8" } });
@@ -256,6 +304,46 @@ function xml(name, status, text) {
 function asset(name) {
   const bytes = readFileSync(new URL(`../extensions/see-in-your-room/assets/${name}`, import.meta.url));
   return new Response(bytes, { headers: { "content-type": name.endsWith(".css") ? "text/css" : "text/javascript" } });
+}
+
+/** A webhook of Shopify's to the app. */
+export function shopifyHook(backend, topic, body, secret = SECRET) {
+  const headers = {
+    "content-type": "application/json",
+    "x-shopify-topic": topic,
+    "x-shopify-shop-domain": SHOP,
+    "x-shopify-api-version": "2026-10",
+    "x-shopify-webhook-id": "b54557e4-bdd9-4b37-8a5f-bf7d70bcd043",
+    "x-shopify-hmac-sha256": createHmac("sha256", secret).update(body).digest("base64"),
+  };
+  return fetch(`${backend.url}/hooks/shopify`, { method: "POST", headers, body });
+}
+
+/** Orders a room at the storefront. */
+export async function order(fake, photo, { variant = 41, place } = {}) {
+  const form = new FormData();
+  form.append("variant", String(variant));
+  if (place) form.append("place", JSON.stringify(place));
+  form.append("photo", new Blob([photo], { type: "image/jpeg" }), "photo.jpg");
+  return await (await fetch(`${fake.url}/apps/room`, { method: "POST", body: form })).json();
+}
+
+/** Waits for the result as the storefront's page does. */
+export async function result(fake, token) {
+  return await until(async () => {
+    const told = await (await fetch(`${fake.url}/apps/room/${token}`)).json();
+    return told.state !== "working" && told;
+  });
+}
+
+export async function until(isSo, seconds = 30) {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    const so = await isSo();
+    if (so) return so;
+    if (Date.now() > deadline) throw new Error(`not in ${seconds} seconds: ${isSo}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 export async function read(request) {

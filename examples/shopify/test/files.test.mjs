@@ -2,8 +2,10 @@ import "./to-fake.mjs";
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Admin, connect } from "../dist/admin.js";
+import { openDatabase } from "../dist/database.js";
 import { deleteOld, publish } from "../dist/files.js";
 import { FakeShopify, KEY, SECRET, SHOP } from "./fake-shopify.mjs";
+import { freshDatabase } from "./running.mjs";
 
 const DAY = 86_400_000;
 let fake, admin;
@@ -11,7 +13,8 @@ let fake, admin;
 before(async () => {
   fake = await new FakeShopify().listen("");
   process.env.FAKE_SHOPIFY = fake.url;
-  admin = new Admin(connect({ APP_URL: "https://rooms.example", SHOPIFY_API_KEY: KEY, SHOPIFY_API_SECRET: SECRET }));
+  const shopify = connect({ APP_URL: "https://rooms.example", SHOPIFY_API_KEY: KEY, SHOPIFY_API_SECRET: SECRET });
+  admin = new Admin(shopify, openDatabase(freshDatabase()));
 });
 
 after(() => fake.close());

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { heightOf } from "../dist/product.js";
+import { centimetersOf, surfaceOf } from "../dist/product.js";
 
 for (const [json, centimeters] of [
   ['{"value":90.0,"unit":"CENTIMETERS"}', 90],
@@ -13,7 +13,7 @@ for (const [json, centimeters] of [
   ['{"value":1,"unit":"yd"}', 91.44],
 ]) {
   test(`the dimension ${json} is ${centimeters} cm`, () => {
-    assert.equal(heightOf({ type: "dimension", value: json }, "1"), centimeters);
+    assert.equal(centimetersOf({ type: "dimension", value: json }, "its height"), centimeters);
   });
 }
 
@@ -25,5 +25,11 @@ for (const field of [
   { type: "dimension", value: '{"value":0.0,"unit":"cm"}' },
   { type: "dimension", value: '{"value":1.0,"unit":"furlong"}' },
 ]) {
-  test(`no height is read from ${JSON.stringify(field)}`, () => assert.equal(heightOf(field, "1"), undefined));
+  test(`no length is read from ${JSON.stringify(field)}`, () => assert.equal(centimetersOf(field, "its height"), undefined));
+}
+
+for (const [value, surface] of [["rug", "rug"], [" Wall ", "wall"], ["sofa", undefined]]) {
+  test(`the surface "${value}" is ${surface}`, () => {
+    assert.equal(surfaceOf({ type: "single_line_text_field", value }, "1"), surface);
+  });
 }

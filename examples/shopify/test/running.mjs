@@ -1,10 +1,14 @@
-// The backend as a process of its own, and a record of what it asks RunPod.
+// The backend as a process of its own, with a database of its own, and a record of what it asks RunPod.
 import { spawn } from "node:child_process";
+import { copyFileSync, mkdtempSync } from "node:fs";
 import { createServer } from "node:http";
 import { once } from "node:events";
-import { KEY, read, SECRET } from "./fake-shopify.mjs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { KEY, read, SECRET, until } from "./fake-shopify.mjs";
 
 const MAIN = new URL("../dist/main.js", import.meta.url).pathname;
+const EMPTY = new URL("../see-in-your-room.sqlite", import.meta.url);
 const TO_FAKE = new URL("to-fake.mjs", import.meta.url).href;
 
 export async function startBackend(fake, runpod, more = {}) {
@@ -19,41 +23,54 @@ export async function startBackend(fake, runpod, more = {}) {
     SHOPIFY_API_SECRET: SECRET,
     RUNPOD_ENDPOINT: runpod,
     RUNPOD_API_KEY: "none",
+    DATABASE_URL: freshDatabase(),
     ...more,
   };
+  return await start(env);
+}
+
+/** The same backend once more, after its end. */
+export async function startAgain({ env }) {
+  return await start(env);
+}
+
+/** A copy of what `npm run setup` made. */
+export function freshDatabase() {
+  const file = join(mkdtempSync(join(tmpdir(), "see-in-your-room-")), "test.sqlite");
+  copyFileSync(EMPTY, file);
+  return `file:${file}`;
+}
+
+async function start(env) {
   const child = spawn(process.execPath, ["--import", TO_FAKE, MAIN], { env });
-  const backend = { url, child, log: "", ended: once(child, "exit") };
+  const backend = { url: env.APP_URL, env, child, log: "", ended: once(child, "exit") };
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (piece) => (backend.log += piece));
   await until(() => backend.log.includes("listening") || child.exitCode !== null);
   return backend;
 }
 
-/** Passes everything on to the endpoint, and keeps the jobs. One that `hangsUp` gives no answers. */
+/** Passes everything on to the endpoint, and keeps the jobs. One that `hangsUp` gives no answers; one that `isDeaf`
+ * passes nothing on and does not answer. */
 export async function recorder(endpoint) {
-  const record = { jobs: [], hangsUp: false, close: () => server.close().closeAllConnections() };
+  const record = { jobs: [], ids: [], hangsUp: false, isDeaf: false, asked: 0, close: () => server.close().closeAllConnections() };
   const server = createServer(async (request, response) => {
     const body = await read(request);
-    if (request.url.endsWith("/run")) record.jobs.push(JSON.parse(body));
+    record.asked += 1;
+    if (record.isDeaf) return;
+    const isJob = request.url.endsWith("/run");
+    if (isJob) record.jobs.push(JSON.parse(body));
     const { authorization } = request.headers;
     const headers = { "content-type": "application/json", ...(authorization && { authorization }) };
     const told = await fetch(endpoint + request.url, { method: request.method, headers, ...(body.length && { body }) });
     if (record.hangsUp) return request.socket.destroy();
+    const text = await told.text();
+    if (isJob) record.ids.push(JSON.parse(text).id);
     response.writeHead(told.status, { "content-type": "application/json" });
-    response.end(await told.text());
+    response.end(text);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return Object.assign(record, { url: `http://127.0.0.1:${server.address().port}` });
-}
-
-export async function until(isSo, seconds = 30) {
-  const deadline = Date.now() + seconds * 1000;
-  for (;;) {
-    const so = await isSo();
-    if (so) return so;
-    if (Date.now() > deadline) throw new Error(`not in ${seconds} seconds: ${isSo}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 async function freePort() {

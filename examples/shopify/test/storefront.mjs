@@ -1,7 +1,8 @@
-// The product page on loopback, for a browser: prints its address and stays until it is ended.
+// The product page on loopback, for a browser, and the app's page in the admin: prints their addresses and stays until
+// it is ended.
 import { readFileSync } from "node:fs";
 import { Liquid, Tag } from "liquidjs";
-import { FakeShopify } from "./fake-shopify.mjs";
+import { FakeShopify, SHOP } from "./fake-shopify.mjs";
 import { startBackend } from "./running.mjs";
 
 const VARIANT = 41;
@@ -23,7 +24,7 @@ const backend = await startBackend(fake, process.env.RUNPOD_URL);
 fake.backend = backend.url;
 fake.page = html;
 process.once("SIGTERM", () => process.exit(backend.child.kill() ? 0 : 1));
-console.log(`${fake.url}/products/armchair`);
+console.log(`${fake.url}/products/armchair\n${backend.url}/?shop=${SHOP}`);
 
 /** As a theme renders it; of Shopify's Liquid only what the block uses. */
 async function block() {
@@ -38,6 +39,7 @@ async function block() {
   const settings = { product, proxy: "/apps/room" };
   return await engine.parseAndRender(read("blocks/see-in-your-room.liquid"), {
     block: { id: "1", settings, shopify_attributes: "" },
+    routes: { cart_add_url: "/cart/add" },
   });
 }
 
