@@ -26,3 +26,21 @@ def is_ready(url: str) -> bool:
     with suppress(httpx2.TransportError):
         return httpx2.get(url + "/ready").status_code == 200
     return False
+
+
+def children_of(process: int) -> list[int]:
+    """Return the ids of the processes that `process` started, on Linux."""
+    everyone = [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdecimal()]
+    return [each for each in everyone if _state_and_parent(each)[1] == process]
+
+
+def has_ended(process: int) -> bool:
+    """Return True if the process is gone, or only its exit code is left, on Linux."""
+    return _state_and_parent(process)[0] in "ZX"
+
+
+def _state_and_parent(process: int) -> tuple[str, int]:
+    with suppress(OSError):
+        state, parent = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[:2]
+        return state, int(parent)
+    return "X", 0

@@ -139,6 +139,11 @@ class TestLinks:
             assert target.exists(), path
             assert not anchor or anchor in _anchors(target), f"{path}#{anchor}"
 
+    @pytest.mark.parametrize("file", PAGES, ids=lambda file: str(file.relative_to(ROOT)))
+    def test_every_test_that_a_page_names_exists(self, file: Path) -> None:
+        for test in re.findall(r"`(tests/[\w/.]+)`", file.read_text()):
+            assert (ROOT / test).exists(), test
+
     def test_contributing_names_what_is_there(self) -> None:
         [tree] = [block.text for block in blocks_of(ROOT / "CONTRIBUTING.md") if block.language == "text"]
         folder = ROOT

@@ -205,3 +205,26 @@ def test_on_the_platform_progress_comes_before_the_result_and_never_after(tmp_pa
     assert bodies["job-2"][-1]["output"]["status"] == "healthy"
     assert bodies["sync-3"][-1]["error"].endswith("[INVALID_INPUT]")
     assert sum(body.get("status") != "IN_PROGRESS" for _, _, body in platform.posted) == 3
+
+
+HELD_IMPORT = """
+import os, pathlib, threading
+pathlib.Path(os.environ["IMPORTING"]).touch()
+threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("door", ["rp_handler.py", "server.py"])
+def test_sigterm_during_the_imports_ends_it_at_once(tmp_path: Path, door: str) -> None:
+    """A container's first process ignores signals that it does not handle, and here it would end with -SIGTERM."""
+    importing = tmp_path / "importing"
+    (tmp_path / "numpy.py").write_text(HELD_IMPORT)
+    env = environment(tmp_path, PYTHONPATH=str(tmp_path), IMPORTING=str(importing))
+    process = subprocess.Popen([sys.executable, door], cwd=ROOT, env=env)
+    try:
+        wait_until(importing.exists)
+        process.terminate()
+        assert process.wait(WAIT_SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()

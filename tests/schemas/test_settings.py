@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.settings import SettingsError, example, read_settings
+from schemas.settings import SettingsError, example, misspelt, read_settings
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -47,3 +47,57 @@ def test_a_setting_of_the_example_is_read_from_a_file(tmp_path: Path, monkeypatc
     (tmp_path / ".env").write_text("RESPONSE_LIMIT_MB=3\n")
     monkeypatch.chdir(tmp_path)
     assert read_settings().response_limit_mb == 3
+
+
+@pytest.mark.parametrize("given", ["s3cret\n", " s3cret\r\n", '"s3cret"', "'s3cret'\n", '" s3cret "'])
+def test_a_key_is_read_without_what_secrets_and_files_add_to_it(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", given)
+    key = read_settings().api_key
+    assert key is not None
+    assert key.get_secret_value() == "s3cret"
+
+
+@pytest.mark.parametrize("given", ["", " ", '""', "''", "\n", '" "'])
+def test_an_empty_key_is_none(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", given)
+    assert read_settings().api_key is None
+
+
+def test_a_misspelt_setting_is_named_without_its_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("BUCKETNAME=shop\nAPI_KEY=s3cret\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("APIKEY", "s3cret")
+    assert misspelt() == [
+        "APIKEY is not a setting; did you mean API_KEY?",
+        "BUCKETNAME is not a setting; did you mean BUCKET_NAME?",
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_that_is_no_utf_8_is_said_in_a_sentence(
+    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("BUCKET_PREFIX=schön\n", encoding=encoding)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match=r"^Wrong settings: \.env is not UTF-8 text$"):
+        read_settings()
+    assert misspelt() == []
+
+
+def test_a_file_that_cannot_be_read_is_said_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", ".env")
+
+    (tmp_path / ".env").write_text("API_KEY=s3cret\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dotenv.main.open", denied, raising=False)
+    with pytest.raises(SettingsError, match=r"^Wrong settings: \.env cannot be read: Permission denied$"):
+        read_settings()
+
+
+@pytest.mark.parametrize(("value", "shown"), [("80 80", "PORT: '80 80': "), ("x" * 99, f"PORT: '{'x' * 60}': ")])
+def test_a_wrong_value_is_shown_in_quotes(value: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", value)
+    with pytest.raises(SettingsError) as refused:
+        read_settings()
+    assert shown in str(refused.value)

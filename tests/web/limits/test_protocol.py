@@ -1,6 +1,8 @@
 """Connections that stall: their headers, their uploads, and their answers."""
 
+import contextlib
 import socket
+import threading
 import time
 from collections.abc import Callable
 
@@ -12,6 +14,9 @@ from models.engine import PaintTask
 from models.preview import Preview
 from testing.live import Gray, Live, serving
 from web.limits import protocol
+
+ANSWER_BYTES = 12_000_000
+"""Size, at least, of three pictures of noise with a megapixel each."""
 
 
 class Noise(Gray):
@@ -70,15 +75,28 @@ def stalls_in_upload(live: Live) -> socket.socket:
     return connected(live, request(b'{"prompt":', 1000))
 
 
-def reads_nothing(live: Live) -> socket.socket:
+def drips_its_upload(live: Live) -> socket.socket:
+    line = stalls_in_upload(live)
+
+    def drip() -> None:
+        with contextlib.suppress(OSError):
+            while line.send(b" "):
+                time.sleep(0.05)
+
+    threading.Thread(target=drip, daemon=True).start()
+    return line
+
+
+def reads_nothing(live: Live, receive_buffer: int = 4096) -> socket.socket:
+    """Ask for `ANSWER_BYTES` and more, and wait until the answer begins."""
     body = b'{"prompt": "x", "size": "1024x1024", "n": 3, "output_format": "png"}'
-    line = connected(live, request(body), 4096)
+    line = connected(live, request(body), receive_buffer)
     while b"HTTP" not in line.recv(4, socket.MSG_PEEK):
         pass
     return line
 
 
-@pytest.mark.parametrize("stalls", [stalls_in_upload, reads_nothing])
+@pytest.mark.parametrize("stalls", [stalls_in_upload, drips_its_upload, reads_nothing])
 def test_a_stalled_caller_does_not_keep_the_server_from_ending(
     stalls: Callable[[Live], socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +105,18 @@ def test_a_stalled_caller_does_not_keep_the_server_from_ending(
         live.server.should_exit = True
         while live.server.server_state.connections:
             time.sleep(0.01)
+
+
+def test_a_slow_reader_has_limited_time_while_the_server_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "SHUTDOWN_WRITE_SECONDS", 1.0)
+    monkeypatch.setattr(protocol, "LAST_WRITES_SECONDS", 0.5)
+    received = 0
+    with serving(Noise) as live, reads_nothing(live, 65_536) as line, contextlib.suppress(ConnectionError):
+        live.server.should_exit = True
+        while piece := line.recv(8192):
+            received += len(piece)
+            time.sleep(0.002)
+    assert received < ANSWER_BYTES
 
 
 def test_an_answer_that_is_not_read_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
