@@ -12,10 +12,37 @@ ResponseFormat = Literal["b64", "data_url", "url"]
 AskedSurface = Literal["auto", "floor", "rug", "wall", "tabletop", "ceiling"]
 
 ImageText = Annotated[str, Field(min_length=1, description="base64, a data: URL or an https:// URL")]
+
+
+def _pixel(title: str, minimum: int) -> Any:
+    """Return how a coordinate is documented. It is checked where the photo's size is known."""
+    return Field(title=title, json_schema_extra={"minimum": minimum})
+
+
+BoxNumbers = tuple[
+    Annotated[float, _pixel("left", 0)],
+    Annotated[float, _pixel("top", 0)],
+    Annotated[float, _pixel("right", 1)],
+    Annotated[float, _pixel("bottom", 1)],
+]
 # JSON has no tuples: only the numbers inside are strict.
-AskedPoint = Annotated[tuple[float, float], Field(strict=False)]
-BoxNumbers = tuple[float, float, float, float]
-AskedBox = Annotated[BoxNumbers, Field(strict=False)]
+AskedBox = Annotated[
+    BoxNumbers,
+    Field(
+        strict=False,
+        title="Box",
+        description="A box in pixels of the upright photo: left < right, top < bottom, at least one pixel on each "
+        "side, right and bottom no larger than the photo's width and height",
+    ),
+]
+AskedPoint = Annotated[
+    tuple[Annotated[float, _pixel("x", 0)], Annotated[float, _pixel("y", 0)]],
+    Field(
+        strict=False,
+        title="Point",
+        description="A point in pixels of the upright photo: x less than its width, y less than its height",
+    ),
+]
 LEAST_SIDE, MOST_SIDE = 256, 4096
 Side = Annotated[int, Field(ge=LEAST_SIDE, le=MOST_SIDE)]
 AskedSize = Annotated[tuple[Side, Side], Field(strict=False)]

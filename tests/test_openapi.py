@@ -52,3 +52,19 @@ def test_a_client_can_be_made_from_it() -> None:
     form = components["EditForm"]["properties"]
     assert [form[name]["items"]["format"] for name in ("image", "images")] == ["binary", "binary"]
     assert not {"null", "None"} & set(re.findall(r"\w+", str(form.values())))
+
+
+def test_the_rule_of_a_box_is_a_component_of_its_own() -> None:
+    with serving(Gray) as live:
+        components = httpx2.get(live.url + "/openapi.json").json()["components"]["schemas"]
+    box, point = components["Box"], components["Point"]
+    assert [(side["title"], side["minimum"]) for side in box["prefixItems"]] == [
+        ("left", 0), ("top", 0), ("right", 1), ("bottom", 1),
+    ]  # fmt: skip
+    assert "left < right, top < bottom" in box["description"]
+    assert [axis["title"] for axis in point["prefixItems"]] == ["x", "y"]
+    for name in ("EditJob", "EditBody", "EditForm", "Product"):
+        fields = components[name]["properties"]
+        assert "#/components/schemas/Box" in str(fields["placement_box"])
+        assert "#/components/schemas/Point" in str(fields["placement_coordinates"])
+    assert "#/components/schemas/Box" in str(components["EditJob"]["properties"]["replace"])

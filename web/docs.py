@@ -107,7 +107,7 @@ def complete_document(app: FastAPI, open_paths: Iterable[str] | None) -> None:
     components = document["components"]
     for model in BODIES:
         schema = _schema(model)
-        components["schemas"] |= schema.pop("$defs", {}) | {model.__name__: schema}
+        components["schemas"] |= _name_tuples(schema) | schema.pop("$defs", {}) | {model.__name__: schema}
     components["schemas"][EDIT_FORM] = _form_schema()
     if open_paths is not None:
         components["securitySchemes"] = KEYS
@@ -128,10 +128,26 @@ def add_docs_page(app: FastAPI) -> None:
         return FileResponse(HERE / "docs.js", headers=HEADERS)
 
 
+def _name_tuples(part: Any) -> dict[str, Schema]:
+    """Replace the alternatives in a schema that are tuples with a title by references, and return them by title."""
+    if isinstance(part, dict):
+        return _merged(part.values())
+    if not isinstance(part, list):
+        return {}
+    named = {each["title"]: each for each in part if isinstance(each, dict) and {"prefixItems", "title"} <= each.keys()}
+    part[:] = [_reference(each["title"]) if each in named.values() else each for each in part]
+    return named | _merged(part)
+
+
+def _merged(parts: Iterable[Any]) -> dict[str, Schema]:
+    return {title: schema for part in parts for title, schema in _name_tuples(part).items()}
+
+
 def _form_schema() -> Schema:
     """Return the edit body as a form, in which pictures are files and nothing is null."""
     form = EditBody.model_json_schema(ref_template=COMPONENT)
     form.pop("$defs", None)
+    _name_tuples(form)
     for name, field in form["properties"].items():
         form["properties"][name] = _without_null(field)
     file = {"type": "string", "format": "binary"}
