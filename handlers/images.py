@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from handlers.parse import shown
 from handlers.runtime.picture_cache import PictureCache
-from imaging.codec.decode import ImageLimits, decode, too_large, undecodable
+from imaging.codec.decode import ImageLimits, too_large, undecodable
+from imaging.codec.decoder_process import decode_apart
 from imaging.codec.encode import ImageFile
 from imaging.picture import Mask, Picture, Size
 from models.engine import Control
@@ -39,7 +40,7 @@ class PictureReader:
     limits: ImageLimits
     fetcher: Fetcher
     control: Control = field(default_factory=Control)
-    """Control of the job whose pictures are read: fetching takes time."""
+    """Control of the job whose pictures are read: fetching and decoding take time."""
     fetched: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """Contents of URLs that were fetched earlier."""
     known: PictureCache | None = None
@@ -54,12 +55,15 @@ class PictureReader:
 
     def _decoded(self, text: str, field: str) -> Picture:
         if self.known is None:
-            return decode(self._bytes(text, field), field, self.limits)
+            return self._read(self._bytes(text, field), field)
         if url_in(text) is not None:  # what it leads to may change
             data = self._bytes(text, field)
-            return self.known.picture(data, lambda: decode(data, field, self.limits))
+            return self.known.picture(data, lambda: self._read(data, field))
         sent = text.encode("utf-8", "surrogatepass")
-        return self.known.picture(sent, lambda: decode(self._bytes(text, field), field, self.limits))
+        return self.known.picture(sent, lambda: self._read(self._bytes(text, field), field))
+
+    def _read(self, data: bytes, field: str) -> Picture:
+        return decode_apart(data, field, self.limits, self.control.check)
 
     def mask(self, text: str, field: str, size: Size) -> Mask:
         """Return True where the photo of `size` may change: alpha 0 or, in a fully opaque picture, white."""

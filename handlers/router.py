@@ -28,6 +28,7 @@ from handlers.openai import (
 from handlers.parse import action_of, parse
 from handlers.requests import edit_request, generate_request
 from handlers.runtime.worker_state import Status, WorkerState
+from imaging.codec import decoder_process
 from imaging.codec.decode import ImageLimits
 from models.engine import Control
 from models.resident import Resident
@@ -216,6 +217,7 @@ def action_label(raw: object) -> str:
 
 
 def build_router(settings: Settings, resident: Resident) -> Router:
+    decoder_process.prepare()
     fetcher = Fetcher(
         max_bytes=int(settings.max_image_mb * MEGA),
         allowed_hosts=settings.allowed_image_hosts,

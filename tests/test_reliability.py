@@ -21,6 +21,7 @@ from PIL import Image
 from testing.gate import gate
 from testing.patience import PATIENCE, WAIT_SECONDS, wait_until
 from testing.pictures import as_base64, file_of, picture
+from testing.processes import children_of, has_ended
 from testing.rehearsal import ROOT, Platform, end, inherited, platform, worker
 from testing.s3 import KEY, S3, SECRET
 from testing.shop import small_edit
@@ -83,6 +84,15 @@ class TestDeath:
             wait_until(loading.exists)
             process.send_signal(signal.SIGTERM)
             assert process.wait(WAIT_SECONDS) == 0
+
+    @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="counts processes as Linux shows them")
+    def test_kill_9_ends_the_processes_that_a_worker_started_too(self, tmp_path: Path) -> None:
+        with platform() as at, worker(at, tmp_path) as process:
+            works(at)
+            started = children_of(process.pid)
+            assert len(started) >= 2, "one sends pings, one decodes"
+            process.kill()
+            wait_until(lambda: all(map(has_ended, started)))
 
     def test_a_hanging_engine_is_told_and_ends_the_worker(self, tmp_path: Path) -> None:
         settings = {"JOB_TIMEOUT_SECONDS": str(4 * PATIENCE), "STUCK_SECONDS": "1"}  # the job must hang before that

@@ -47,13 +47,16 @@ ms of CPU at 48 megapixels even if it is empty (`tests/imaging/codec/test_decode
 
 SPARSE_PIXELS, MOST_PIXELS_A_BYTE = 16_000_000, 20_000
 """Above this number of pixels, a file must not claim more than this number of pixels per byte. PNG cannot exceed 8,300;
-WebP can claim 49 megapixels in 92 bytes, and decoding takes twenty bytes per pixel."""
+WebP can claim 49 megapixels in 92 bytes."""
+
+BYTES_A_PIXEL = 20
+"""Memory that decoding takes at most. WebP takes the most, PNG half as much."""
 
 BAND_ROWS = 256
 """Rows that are converted at a time."""
 
-NO_MEMORY = -4
-"""OpenCV's error code StsNoMem."""
+NO_MEMORY = ("out of memory", "insufficient memory", "memory allocation")
+"""Words of Pillow's, OpenCV's and libheif's errors when memory is short."""
 
 DEEP_TO_8_BIT = 257
 """65,535 / 255: divisor from 16-bit to 8-bit values."""
@@ -73,17 +76,11 @@ def decode(data: bytes, field: str, limits: ImageLimits) -> Picture:
     if len(data) > limits.max_bytes:
         raise too_large(field, f"{len(data) / 1e6:.1f} MB, the limit is {limits.max_bytes / 1e6:g} MB")
     try:
-        return _decoded(data, field, limits)
-    except BROKEN_FILE as problem:
-        mend = mended(data)
-        if mend is None:
-            raise undecodable(field, _reason(problem)) from problem
-    file, note = mend
-    try:
-        picture = _decoded(file, field, limits)
-    except BROKEN_FILE as problem:
+        return _whole_or_mended(data, field, limits)
+    except (*BROKEN_FILE, MemoryError) as problem:
+        if _lacks_memory(problem):
+            raise out_of_memory(field) from problem
         raise undecodable(field, _reason(problem)) from problem
-    return replace(picture, notes=(note, *picture.notes))
 
 
 def too_large(field: str, how: str) -> JobError:
@@ -94,36 +91,43 @@ def undecodable(field: str, reason: str) -> JobError:
     return JobError(ErrorCode.INVALID_INPUT, f"Invalid {field}: Failed to decode image: {reason}", (field,))
 
 
-def _decoded(data: bytes, field: str, limits: ImageLimits) -> Picture:
+def out_of_memory(field: str) -> JobError:
+    message = f"Invalid {field}: decoding the picture needs more memory than this worker has; send it smaller"
+    return JobError(ErrorCode.OUT_OF_MEMORY, message, (field,))
+
+
+def _whole_or_mended(data: bytes, field: str, limits: ImageLimits) -> Picture:
     """Raises what the decoders raise for a damaged file, and JobError."""
     try:
-        with Image.open(BytesIO(data), formats=_formats()) as image:
-            if image.width * image.height > limits.max_pixels:
-                pixels = image.width * image.height / 1e6
-                raise too_large(field, f"{pixels:g} megapixels, the limit is {limits.max_pixels / 1e6:g}")
-            _check_cost(image, data, field)
-            return _upright(image, data)
-    except MemoryError as problem:
-        raise _out_of_memory(field) from problem
-    except cv2.error as problem:
-        if problem.code == NO_MEMORY:
-            raise _out_of_memory(field) from problem
-        raise
+        return _decoded(data, field, limits)
+    except BROKEN_FILE as problem:
+        mend = None if _lacks_memory(problem) else mended(data)
+        if mend is None:
+            raise
+    file, note = mend
+    picture = _decoded(file, field, limits)
+    return replace(picture, notes=(note, *picture.notes))
+
+
+def _decoded(data: bytes, field: str, limits: ImageLimits) -> Picture:
+    with Image.open(BytesIO(data), formats=_formats()) as image:
+        if image.width * image.height > limits.max_pixels:
+            pixels = image.width * image.height / 1e6
+            raise too_large(field, f"{pixels:g} megapixels, the limit is {limits.max_pixels / 1e6:g}")
+        _check_cost(image, data, field)
+        return _upright(image, data)
 
 
 def _check_cost(image: Image.Image, data: bytes, field: str) -> None:
-    """Raise JobError for a file that would cost far more to decode than its pixels are worth."""
+    """Raise JobError for a file that would cost far more to decode than its pixels are worth, and MemoryError if the
+    process may not have the memory: not all decoders say that this was the reason."""
     scans = data.count(JPEG_SCAN) if image.format in ("JPEG", "MPO") else 0
     if scans > MOST_SCANS:
         raise undecodable(field, f"it has {scans} scans, and no more than {MOST_SCANS} are read")
     pixels = image.width * image.height
     if pixels > SPARSE_PIXELS and pixels > MOST_PIXELS_A_BYTE * len(data):
         raise undecodable(field, f"its {len(data)} bytes claim to hold {pixels / 1e6:g} megapixels")
-
-
-def _out_of_memory(field: str) -> JobError:
-    message = f"Invalid {field}: decoding the picture needs more memory than this worker has; send it smaller"
-    return JobError(ErrorCode.OUT_OF_MEMORY, message, (field,))
+    np.empty(pixels * BYTES_A_PIXEL, np.uint8)
 
 
 @cache
@@ -136,6 +140,10 @@ def _formats() -> tuple[str, ...]:
         return FORMATS
     pillow_heif.register_heif_opener()
     return (*FORMATS, "HEIF")
+
+
+def _lacks_memory(problem: Exception) -> bool:
+    return isinstance(problem, MemoryError) or any(words in str(problem).lower() for words in NO_MEMORY)
 
 
 def _reason(problem: BaseException) -> str:
