@@ -27,6 +27,7 @@ from handlers.openai import (
 )
 from handlers.parse import action_of, parse
 from handlers.requests import edit_request, generate_request
+from handlers.runtime.tracing import Tracing, open_tracing
 from handlers.runtime.worker_state import Status, WorkerState
 from imaging.codec import decoder_process
 from imaging.codec.decode import ImageLimits
@@ -59,6 +60,8 @@ class Call:
     """Contents of the job's picture URLs that were already fetched."""
     store: Store | None = None
     """Store for pictures requested as URLs if there is no bucket."""
+    trace: str = ""
+    """The caller's W3C traceparent header."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Router:
     worker: WorkerState
     reader: PictureReader
     bucket: Bucket | None
+    tracing: Tracing
 
     def answer(self, raw: object, call: Call) -> dict[str, Any]:
         """Return the answer or error answer of a raw job; blocks until it is done. Only bugs raise."""
@@ -106,7 +110,7 @@ class Router:
         """Return the answer of a validated job. Raises JobError."""
         if isinstance(job, HealthJob):
             return health(self.worker)
-        with self._counted():
+        with self._counted(job.action, call) as call:
             delivery = self._delivery(call)
             if job.response_format == "url":
                 delivery.require_bucket()
@@ -116,7 +120,7 @@ class Router:
 
     def paint(self, body: GenerationBody | EditBody, call: Call) -> dict[str, Any]:
         """Return the answer to a request of OpenAI's images API. Raises JobError."""
-        with self._counted():
+        with self._counted("paint", call) as call:
             delivery = self._delivery(call)
             reader = replace(self.reader, control=call.control, fetched=call.fetched, warnings=[])
             answer = ImagesApi(self.worker, reader, delivery, self._max_pixels).answer(body, call.control)
@@ -150,10 +154,11 @@ class Router:
         return self.paint(body, call)
 
     @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def _counted(self, action: str, call: Call) -> Iterator[Call]:
+        """Count and trace a job; the memory is watched after it."""
         try:
-            with self.worker.stats.job():
-                yield
+            with self.worker.stats.job(), self.tracing.job(action, call.job_id, call.control, call.trace) as control:
+                yield replace(call, control=control)
         finally:
             self.worker.memory_watch.after_job()
 
@@ -226,7 +231,7 @@ def build_router(settings: Settings, resident: Resident) -> Router:
     )
     limits = ImageLimits(int(settings.max_image_mb * MEGA), int(settings.max_image_megapixels * MEGA))
     worker = WorkerState.build(settings, resident)
-    return Router(settings, worker, PictureReader(limits, fetcher), _own_bucket(settings))
+    return Router(settings, worker, PictureReader(limits, fetcher), _own_bucket(settings), open_tracing(settings))
 
 
 def _own_bucket(settings: Settings) -> Bucket | None:

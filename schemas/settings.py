@@ -189,6 +189,12 @@ class Settings(BaseSettings):
     reload: bool = Field(False, description="HTTP: 1: restart when the code changes; for development only")
     log_format: Literal["human", "json"] = Field("human", description="HTTP: format of the log")
 
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="OTLP/HTTP endpoint for traces of jobs, as http://collector:4318; other OTEL_* variables apply too",
+    )
+
     output_dir: Path = Field(Path("outputs"), description="folder for the pictures of local runs")
 
     runpod_log_level: SdkLogLevel | None = Field(None, description="log level of the RunPod SDK; DEBUG logs pictures")

@@ -306,7 +306,7 @@ def _with_action(job: object, action: str) -> object:
 
 def _call(request: Request) -> Call:
     caller = hashlib.sha256(request.headers.get("authorization", "").encode()).hexdigest()
-    return Call(request.state.request_id, caller=caller)
+    return Call(request.state.request_id, caller=caller, trace=request.headers.get("traceparent", ""))
 
 
 def _problem(job: "asyncio.Future[Any]") -> JobError | None:
