@@ -1,11 +1,12 @@
 import re
+from typing import Any
 
 import pytest
 
 from models.checkpoints.plan import BYTES, CARDS, USABLE, Card, main, make_plan
-from models.checkpoints.profiles import PROFILES, find_profile
+from models.checkpoints.profiles import PROFILES, find_profile, profile_of
 from models.checkpoints.sizes import sizes
-from schemas.settings import SettingsError
+from schemas.settings import Settings, SettingsError
 
 EDIT = PROFILES["qwen-image-edit-2511"]
 BY_NAME = {card.name: card for card in CARDS}
@@ -138,6 +139,22 @@ def test_two_small_cards_together_take_what_one_cannot() -> None:
     assert make_plan(EDIT, pair, "bf16", "balanced").transformer == "bf16"
     with pytest.raises(SettingsError):
         make_plan(EDIT, pair, "bf16", "cuda")
+
+
+@pytest.mark.parametrize(
+    ("told", "profile"),
+    [
+        ({}, "qwen-image-edit-2511"),
+        ({"qwen_image_edit_location": "Qwen/Qwen-Image-Edit-2509@abc"}, "qwen-image-edit-2509"),
+        ({"qwen_image_edit_location": "shop/own"}, "qwen-image-edit-2511"),
+        (
+            {"qwen_image_edit_location": "Qwen/Qwen-Image-Edit-2509", "model_profile": "qwen-image-edit-2511-fp8"},
+            "qwen-image-edit-2511-fp8",
+        ),
+    ],
+)
+def test_a_location_selects_its_profile_unless_one_is_named(told: dict[str, Any], profile: str) -> None:
+    assert profile_of(Settings(_env_file=None, **told)).name == profile
 
 
 def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
