@@ -19,18 +19,26 @@ from models.engine import Control
 from schemas.errors import ErrorCode, JobError
 from transport.fetch import Fetcher
 
-DATA_URL = re.compile(r"\s*data:[^,]{0,200},", re.IGNORECASE)
+START = 600
+"""Characters of a text in which the start of a URL is looked for: room for a host's name, of at most 253."""
+AROUND = "\ufeff\"' \t\r\n"
+"""Characters around a text that programs leave there: a byte order mark, quotes, blanks."""
+DATA_URL = re.compile(r"\s*(?:data:[^,]{0,200}|(?:\w+/[\w.+-]+;)?base64),", re.IGNORECASE)
+"""The start of a data URL, also of one that lost its scheme or type."""
 HTTP_URL = re.compile(r"\s*https?://", re.IGNORECASE)
 HOST_AND_PATH = re.compile(r"\s*//[\w.-]+\.[\w-]+(?::\d+)?/")
 """A URL without its scheme, as shop templates write it. Base64 of a picture never begins like this: `//` decodes to
 0xFF 0xF."""
 OTHER_SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]{0,19}):", re.IGNORECASE)
 PLAIN_ALPHABET = bytes.maketrans(b"-_", b"+/")
-LINE_BREAKS = re.compile(rb"[ \t]*[\r\n]+[ \t]*")
+LINE_BREAKS = re.compile(rb"(?<![ \t])[ \t]*+[\r\n]+[ \t]*")
+"""Line breaks with the blanks around them. A run of blanks is tried once, not from each of its blanks."""
 ESCAPES = {b"%2B": b"+", b"%2b": b"+", b"%2F": b"/", b"%2f": b"/", b"%3D": b"=", b"%3d": b"=", b"%20": b" "}
 PICTURE_FIELDS = frozenset({"product_image", "room_image", "mask", "image", "images"})
 LINE_LENGTHS = (60, 64, 72, 76, 80)
 """Line lengths at which programs wrap base64."""
+MOST_CHARACTERS_A_BYTE = 3
+"""Most characters of a text for each byte of the largest picture: base64 has 4/3, line breaks and escapes add to it."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,8 @@ class PictureReader:
         self.control.check()
         if (url := url_in(text)) is not None:
             return self.fetched[url] if url in self.fetched else self.fetcher.fetch(url, field, self.control.check)
-        if (scheme := OTHER_SCHEME.match(text)) and not DATA_URL.match(text, 0, 300):
+        text = text.strip(AROUND)
+        if (scheme := OTHER_SCHEME.match(text, 0, START)) and not DATA_URL.match(text, 0, START):
             reason = f"{shown(scheme[1].lower())}: URLs are not supported; send base64, a data: URL or an https:// URL"
             raise undecodable(field, reason)
         return _from_base64(text, field, self.limits.max_bytes)
@@ -94,9 +103,10 @@ class PictureReader:
 
 def url_in(text: str) -> str | None:
     """Return the http(s) URL that `text` is, or None. `//host/path` is read as https."""
-    if HOST_AND_PATH.match(text):
-        return "https:" + text.strip()
-    return text.strip() if HTTP_URL.match(text) else None
+    text = text.strip(AROUND)
+    if HOST_AND_PATH.match(text, 0, START):
+        return "https:" + text
+    return text if HTTP_URL.match(text, 0, START) else None
 
 
 def urls_of(body: BaseModel, prefix: str = "") -> dict[str, str]:
@@ -133,17 +143,23 @@ def _from_base64(text: str, field: str, max_bytes: int) -> bytes:
     Percent-encoding is undone, and blanks are read as the `+` that forms turn into them. The data URL's type is
     ignored.
     """
-    header = DATA_URL.match(text, 0, 300)
+    if len(text) > MOST_CHARACTERS_A_BYTE * max_bytes:
+        raise _over_the_limit(field, max_bytes)
+    header = DATA_URL.match(text, 0, START)
     try:
         payload = text[header.end() if header else 0 :].encode("ascii").strip()
         for escape, plain in ESCAPES.items():
             payload = payload.replace(escape, plain)
         payload = _joined(LINE_BREAKS.sub(b"", payload)).translate(PLAIN_ALPHABET, b"\t").rstrip(b"=")
         if len(payload) * 3 // 4 > max_bytes:
-            raise too_large(field, f"more than {max_bytes / 1e6:g} MB, the limit")
+            raise _over_the_limit(field, max_bytes)
         return base64.b64decode(payload + b"=" * (-len(payload) % 4), validate=True)
     except (binascii.Error, UnicodeEncodeError):
         raise undecodable(field, "not valid base64") from None
+
+
+def _over_the_limit(field: str, max_bytes: int) -> JobError:
+    return too_large(field, f"more than {max_bytes / 1e6:g} MB, the limit")
 
 
 def _joined(payload: bytes) -> bytes:

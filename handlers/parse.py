@@ -84,5 +84,5 @@ def _reason(error: ErrorDetails) -> str:
 
 def shown(name: str) -> str:
     """Return a name from the request, shortened and without characters that could break a log line."""
-    plain = re.sub(r"[^\w .:/-]", "?", name)
-    return plain if len(plain) <= MAX_SHOWN_CHARACTERS else f"{plain[:MAX_SHOWN_CHARACTERS]}..."
+    plain = re.sub(r"[^\w .:/-]", "?", name[:MAX_SHOWN_CHARACTERS])
+    return plain if len(name) <= MAX_SHOWN_CHARACTERS else f"{plain}..."

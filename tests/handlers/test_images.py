@@ -35,11 +35,35 @@ def lines(text: str, length: int, between: str) -> str:
         lambda text: lines(text, 76, "\r\n"),
         lambda text: lines(text, 64, "\n    "),
         lambda text: lines(text, 76, " "),
+        lambda text: f'"{text}"',
+        lambda text: f" '{text}'\n",
+        lambda text: "\ufeff" + text,
+        lambda text: "base64," + text,
+        lambda text: "data:image/jpeg;base64, " + text,
+        lambda text: "image/jpeg;base64," + text,
+        lambda text: f'"data:image/jpeg;base64,{text}"',
     ],
 )
 def test_a_picture_is_the_same_however_its_base64_is_written(sent: Callable[[str], str]) -> None:
     assert "+" in PLAIN
     assert np.array_equal(READER.picture(sent(PLAIN), "room_image").pixels, READER.picture(PLAIN, "room_image").pixels)
+
+
+BLANKS = 2_900_000
+"""As many as fit into the limit: minutes for a pattern that tries a run of blanks from each of its blanks."""
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", " \t"])
+def test_a_long_run_of_blanks_is_read_once(blank: str) -> None:
+    with pytest.raises(JobError, match="Invalid mask"):
+        READER.picture("A" + blank * (BLANKS // len(blank)) + "A", "mask")
+
+
+@pytest.mark.parametrize("character", [" ", "A", "%2B", "\n", "="])
+def test_a_text_far_over_the_limit_is_refused_before_it_is_read(character: str) -> None:
+    with pytest.raises(JobError, match="more than 1 MB, the limit") as refused:
+        READER.picture("A" + character * 3_000_001 + "A", "mask")
+    assert refused.value.code is ErrorCode.IMAGE_TOO_LARGE
 
 
 @pytest.mark.parametrize("text", ["this is no picture at all", "%41" * 100, " " * 100, "=" * 9, "ü", "/9j/ 4AAQ"])
@@ -54,6 +78,10 @@ def test_words_are_no_picture(text: str) -> None:
         ("//cdn.shop.example/s/files/1/a.png?v=1", "https://cdn.shop.example/s/files/1/a.png?v=1"),
         (" //cdn.shop.example:443/a.png\n", "https://cdn.shop.example:443/a.png"),
         ("HTTPS://shop.example/a b.png ", "HTTPS://shop.example/a b.png"),
+        ('"https://shop.example/a.png"', "https://shop.example/a.png"),
+        ("\ufeffhttps://shop.example/a.png", "https://shop.example/a.png"),
+        (" " * 9999 + "https://shop.example/a.png", "https://shop.example/a.png"),
+        ("//" + "a." * 1_000_000, None),
         ("//8AAAA/AAAA", None),
         ("/9j/4AAQSkZJRg", None),
         ("https:/shop.example/a.png", None),

@@ -126,6 +126,7 @@ BOMBS = {
     "many names": ("application/json", b"{" + b",".join(b'"%x":0' % number for number in range(200_000)) + b"}"),
     "many fields": ("application/x-www-form-urlencoded", b"a&" * 500_000),
     "one long field": ("application/x-www-form-urlencoded", b"prompt=" + b"%41" * 5_600_000),
+    "many escapes": ("application/x-www-form-urlencoded", b"prompt=" + b"%41" * 2_000_001),
 }
 
 
