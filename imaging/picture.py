@@ -51,6 +51,13 @@ def strongest(channels: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(cv2.max(cv2.max(red, green), blue))
 
 
+def with_changes(photo: Pixels, changed: Pixels, where: Mask) -> Pixels:
+    """Return a copy of `photo` with the pixels of `changed`, of the same size, where `where` is true."""
+    pixels = photo.copy()
+    cv2.copyTo(changed, where.view(np.uint8), pixels)
+    return pixels
+
+
 def differing(one: Pixels, other: Pixels) -> Mask:
     """Return True where two pictures of the same size differ in any bit."""
     return np.asarray(cv2.inRange(cv2.absdiff(one, other), (0, 0, 0), (0, 0, 0)) == 0)

@@ -72,7 +72,9 @@ def create_app(settings: Settings, router: Router, *, ends: bool = False) -> Fas
     )
     app.state.router = router
     _translate_errors(app, desk)
-    _add_pictures(app, desk)
+    _add_openai(app, desk)
+    _add_jobs(app, desk)
+    _add_picture_files(app, desk)
     _add_models(app, desk)
     _add_probes(app, desk)
     _add_metrics(app, desk)
@@ -133,13 +135,8 @@ def _routing_sentence(request: Request, problem: HTTPException) -> str:
             return str(problem.detail)
 
 
-def _add_pictures(app: FastAPI, desk: Desk) -> None:
+def _add_openai(app: FastAPI, desk: Desk) -> None:
     images: dict[str, Any] = {"response_model": ImagesAnswer, "tags": ["OpenAI"]}
-    jobs: dict[str, Any] = {
-        "response_model": PictureAnswer,
-        "responses": JOB_ERRORS | {200: job_events()},
-        "tags": ["jobs"],
-    }
 
     @app.post(
         GENERATIONS,
@@ -160,6 +157,14 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
     async def edits(request: Request) -> Response:
         """Make pictures from a prompt and pictures."""
         return await desk.images(request, EDITS)
+
+
+def _add_jobs(app: FastAPI, desk: Desk) -> None:
+    jobs: dict[str, Any] = {
+        "response_model": PictureAnswer,
+        "responses": JOB_ERRORS | {200: job_events()},
+        "tags": ["jobs"],
+    }
 
     @app.post(EDIT, openapi_extra=json_body(EditJob, AN_EDIT_JOB), **jobs)
     async def edit(request: Request) -> Response:
@@ -187,6 +192,8 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
         """Run any job in the platform's wrapper. The status is 200 even if the job fails."""
         return await desk.bare(request)
 
+
+def _add_picture_files(app: FastAPI, desk: Desk) -> None:
     @app.get(PICTURES + "{name}", include_in_schema=False)
     async def picture(name: str) -> Response:
         found = desk.pictures.get(name)

@@ -9,7 +9,7 @@ import numpy as np
 
 from handlers.steps.quality_checks import QualityChecks, Thresholds
 from handlers.steps.scene import Scene, SceneProduct
-from imaging.picture import Box, Mask, Pixels, Weights, differing, strongest
+from imaging.picture import Box, Mask, Pixels, Weights, differing, strongest, with_changes
 from imaging.restoration.metrics import agreement, pasted, product_similarity
 from imaging.restoration.restoration import Drift, restore
 from imaging.restoration.scene_checks import SceneChecks, scene_checks
@@ -71,8 +71,7 @@ def _restored(scene: Scene, painted: Painted) -> tuple[Pixels, Drift | None, Box
     drift: Drift | None = None
     repainted_box: Box | None = scene.box
     if painted.is_guide or not scene.request.job.preserve_background:
-        pixels = scene.photo.copy()
-        cv2.copyTo(painted.pixels, scene.allowed.view(np.uint8), pixels)
+        pixels = with_changes(scene.photo, painted.pixels, scene.allowed)
     else:
         pixels, drift, repainted_box = _registered(scene, painted, own_share)
     if own_share:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.arrays import smoothstep
-from imaging.picture import Box, Mask, Pixels, Size, Weights, bounds, differing, size_of, strongest
+from imaging.picture import Box, Mask, Pixels, Size, Weights, bounds, differing, size_of, strongest, with_changes
 from imaging.resize import averaged
 from imaging.restoration.registration import (
     ColorShift,
@@ -112,7 +112,7 @@ def restore(
     if allowed is None:
         allowed = np.ones(photo.shape[:2], np.bool_)
     if _kept_the_photo(painted, photo, allowed):
-        pixels = np.where(allowed[..., None], painted, photo)
+        pixels = with_changes(photo, painted, allowed)
         return _finished(pixels, only_resized(size, size), repainted_box=_composited(photo, pixels))
 
     # 1. Register the painted picture to the photo.
@@ -129,7 +129,7 @@ def restore(
     comparable = min(working) >= _SMALLEST and usual.any()
     if not registration.found and (shift.misfit > _ANOTHER_SCENE or not comparable):
         plain = aligned(painted, registration, size)
-        return _finished(np.where(allowed[..., None], plain, photo), registration, found=False)
+        return _finished(with_changes(photo, plain, allowed), registration, found=False)
 
     # 3. Find what was repainted and what was only relit, and apply both at full resolution.
     placed = np.zeros_like(limit) if product is None else averaged(product, working) > _PLACED
