@@ -61,7 +61,8 @@ def saturation(product: CutOut, gain: Numbers) -> float:
     CIELAB chroma falls with the cube root of the light.
     """
     dimmed = float(gain[1]) ** (1 / 3)
-    chroma = float(np.hypot(*to_lab(_opaque(product)[None])[0, :, 1:].T).mean()) if dimmed < 1 else 0.0
+    colors = _opaque(product)
+    chroma = float(np.hypot(*to_lab(colors[None])[0, :, 1:].T).mean()) if dimmed < 1 and len(colors) else 0.0
     if chroma * (1 - dimmed) <= _KEPT_CHROMA:
         return 1.0
     return min((chroma - _KEPT_CHROMA) / (chroma * dimmed), _MOST_SATURATION)

@@ -56,6 +56,7 @@ def test_a_bright_color_stays_a_color() -> None:
 def test_a_product_without_a_solid_pixel_has_a_gain() -> None:
     ghost = replace(drawn.block(9, 9), alpha=np.full((9, 9), 0.2, np.float32))
     assert np.isfinite(gain(ghost, DAY, None)).all()
+    assert saturation(ghost, np.full(3, 0.2)) == 1, "also in a dark room"
 
 
 def test_a_product_keeps_its_chroma_in_a_dark_room() -> None:
