@@ -41,7 +41,17 @@ class Painted:
 
     @property
     def file(self) -> str:
-        return f"{self.name}-{self.quality}.jpg"
+        """Name of the answer's own file, at full size."""
+        return f"{self.name}-{self.quality}.{self.answer['mime_type'].partition('/')[2]}"
+
+    @property
+    def shown(self) -> str:
+        """Name of the small picture with product, room and answer side by side."""
+        return f"{self.name}-{self.quality}-shown.jpg"
+
+    @property
+    def data(self) -> bytes:
+        return base64.b64decode(self.answer["processed_image"])
 
     def row(self) -> str:
         info = self.answer["placement_info"]
@@ -65,7 +75,7 @@ def answered(job_id: str, **job: Any) -> dict[str, Any]:
 
 
 def painted(folder: Path, qualities: list[str], jobs: list[dict[str, Any]]) -> Iterator[Painted]:
-    """Yield every job in every quality, after writing product, room and answer side by side into `folder`."""
+    """Yield every job in every quality, after writing its picture and what is shown of it into `folder`."""
     for job in jobs:
         room, product = REAL / job.pop("room"), REAL / job.pop("product")
         texts = {
@@ -76,8 +86,9 @@ def painted(folder: Path, qualities: list[str], jobs: list[dict[str, Any]]) -> I
             made = Painted(
                 room.stem, quality, answered(f"{room.stem}-{quality}", **texts, **job, quality=quality, seed=SEED)
             )
-            picture = Image.open(io.BytesIO(base64.b64decode(made.answer["processed_image"])))
-            beside([in_square(Image.open(product)), Image.open(room), picture]).save(folder / made.file, quality=90)
+            (folder / made.file).write_bytes(made.data)
+            images = [in_square(Image.open(product)), Image.open(room), Image.open(io.BytesIO(made.data))]
+            beside(images).save(folder / made.shown, quality=90)
             yield made
 
 
@@ -87,7 +98,7 @@ def page(health: dict[str, Any], pictures: list[Painted]) -> str:
     weights = (
         f", {plan['transformer']} transformer, {plan['text_encoder']} text encoder" if "transformer" in plan else ""
     )
-    shown = [f"## {made.name}, {made.quality}\n![{made.name}]({made.file})" for made in pictures]
+    shown = [f"## {made.name}, {made.quality}\n![{made.name}]({made.shown})" for made in pictures]
     return "\n\n".join([
         "# Gallery",
         f"Version {health['version']}, engine {pictures[0].answer['placement_info']['engine']}, "

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.commands import run
+from tests.commands import ROOT, run
+
+ROOM = ROOT / "examples/real_rooms/kitchen.jpg"
 
 
 def test_the_gallery_has_a_picture_and_its_seconds_for_every_quality(tmp_path: Path) -> None:
@@ -19,8 +21,10 @@ def test_the_gallery_has_a_picture_and_its_seconds_for_every_quality(tmp_path: P
     assert "engine preview, no GPU" in page
     rows = re.findall(r"^\| \[kitchen\]\((.+?)\) \| (\w+) \| 0 \| (\d+\.\d\d) \|", page, re.MULTILINE)
     assert [quality for _, quality, _ in rows] == ["fast", "best"]
-    for file, _, seconds in rows:
+    shown = re.findall(r"^!\[kitchen\]\((.+?)\)", page, re.MULTILINE)
+    for (file, _, seconds), beside in zip(rows, shown, strict=True):
         assert float(seconds) > 0
-        assert page.count(file) == 2, "in the table, and as a picture"
-        with Image.open(tmp_path / "gallery" / file) as picture:
-            assert picture.width > picture.height
+        with Image.open(tmp_path / "gallery" / file) as answer, Image.open(ROOM) as room:
+            assert answer.size == room.size
+        with Image.open(tmp_path / "gallery" / beside) as picture:
+            assert picture.width > 2 * picture.height, "product, room and answer in a row"
