@@ -36,6 +36,10 @@ export function createPage(settings: Settings, shopify: Shopify, admin: Admin, j
     await limits.set(c.get("shop"), given.data);
     return c.json(await overview(c.get("shop"), jobs, limits));
   });
+  page.onError((error, c) => {
+    console.error(error);
+    return c.json({ message: "The app could not answer. Please try again." }, 500);
+  });
   return page;
 }
 

@@ -25,6 +25,7 @@ export class FakeShopify {
   /** Grants by their kind, in order. */
   grants = [];
   isOfOurOrganization = true;
+  isExchanging = true;
   /** Seconds until a token expires. */
   goodFor = 86_399;
   fetched = [];
@@ -89,7 +90,7 @@ export class FakeShopify {
     if (type === "client_credentials") return this.isOfOurOrganization;
     if (type === "refresh_token") return refresh_token === this.refreshToken;
     const isOffline = requested_token_type === "urn:shopify:params:oauth:token-type:offline-access-token";
-    return type === TOKEN_EXCHANGE && isOffline && expiring === "1" && isSigned(subject_token);
+    return this.isExchanging && type === TOKEN_EXCHANGE && isOffline && expiring === "1" && isSigned(subject_token);
   }
 
   /** What App Bridge gives the app's page. */
@@ -336,7 +337,7 @@ export async function result(fake, token) {
   });
 }
 
-export async function until(isSo, seconds = 30) {
+export async function until(isSo, seconds = 300) {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
     const so = await isSo();

@@ -65,6 +65,13 @@ test("after an uninstall the shop's token is gone", () =>
     assert.equal((await order(fake, PHOTO, { place: [273, 400] })).reason, "other");
   }));
 
+test("a merchant whose shop Shopify gives no token for is told to try again", () =>
+  anew(async () => {
+    fake.isExchanging = false;
+    const { status, told } = await ask();
+    assert.deepEqual([status, told], [500, { message: "The app could not answer. Please try again." }]);
+  }));
+
 for (const [what, token] of [
   ["none", () => ""],
   ["one of another app", () => fake.sessionToken({ aud: "another" })],
@@ -141,7 +148,7 @@ async function anew(work) {
   try {
     await work();
   } finally {
-    Object.assign(fake, { goodFor: 86_399, isOfOurOrganization: true, backend: shared.url });
+    Object.assign(fake, { goodFor: 86_399, isOfOurOrganization: true, isExchanging: true, backend: shared.url });
     backend = shared;
     fresh.child.kill();
   }
