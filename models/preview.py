@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from imaging.compose import compose
-from imaging.placement.layout import Wish, lay_out
-from imaging.scenes import DrawnScene, draw_scene
+from imaging.placement.in_plane import is_oblique
+from imaging.placement.layout import OBLIQUE_RUG, Wish, lay_out, usual_size_cm
+from imaging.placement.text_placement import Surface
+from imaging.scenes import DrawnScene, Exhibit, draw_scene
 from models.engine import Control, EditTask, GenerateTask, Painted, PaintTask, Question, Sampling
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import Quality
@@ -14,8 +16,7 @@ CANNOT_REPLACE = (
     "Invalid replace: the preview engine cannot paint what is behind the old object, and the product does not cover it"
 )
 
-
-NO_TABLE = "Rooms drawn by the preview engine have no free table: the product stands on the floor"
+OUTDOORS = "Outdoors there is neither a wall nor a ceiling: the product hangs where one would be"
 
 
 class Preview:
@@ -37,15 +38,19 @@ class Preview:
 
     def generate(self, task: GenerateTask, control: Control) -> Painted:
         control.progress("draw", 0, 2)
-        scene = draw_scene(task.environment, task.size, task.sampling.seed, _extent_cm(task))
-        control.progress("compose", 1, 2)
-        placement = lay_out(scene.pixels, task.cut_out, scene.camera, _wish(task, scene))
-        warnings = [*_without_effect(task.sampling, task.harmonize), *placement.warnings]
-        if task.surface == "tabletop":
-            warnings.append(NO_TABLE)
+        exhibit = _exhibit(task)
+        scene = draw_scene(task.environment, task.size, task.sampling.seed, exhibit)
+        warnings = list(_without_effect(task.sampling, task.harmonize))
         if task.instructions:
             warnings.append("instructions have no effect on rooms drawn by the preview engine")
-        return Painted(compose(scene.pixels, task.cut_out, placement).pixels, 0, 1.0, tuple(warnings))
+        if scene.is_outdoors and task.surface in ("wall", "ceiling"):
+            warnings.append(OUTDOORS)
+        if scene.is_complete:
+            return Painted(scene.pixels, 0, 1.0, (*warnings, *([OBLIQUE_RUG] if is_oblique(task.cut_out) else [])))
+        control.progress("compose", 1, 2)
+        placement = lay_out(scene.pixels, task.cut_out, scene.camera, _wish(task, scene))
+        made = compose(scene.pixels, task.cut_out, placement).pixels
+        return Painted(made, 0, 1.0, (*warnings, *placement.warnings))
 
     def ask(self, question: Question, control: Control) -> str | None:  # noqa: ARG002  the Protocol's parameters
         return None
@@ -58,19 +63,23 @@ class Preview:
         return Painted(scene.pixels, 0, 1.0, tuple(_without_effect(task.sampling)))
 
 
-def _wish(task: GenerateTask, scene: DrawnScene) -> Wish:
-    """Return where the product goes in a drawn room: at the free position, on the ceiling above it, or where the
-    surface's own search finds one."""
-    points = {"floor": scene.foot, "rug": scene.foot, "ceiling": (scene.foot[0], 0)}
-    surface = scene.surface if task.surface in ("auto", "tabletop") else task.surface
-    return Wish(coordinates=points.get(surface), surface=surface, product_height_cm=task.product_height_cm)
-
-
-def _extent_cm(task: GenerateTask) -> tuple[float, float] | None:
-    if task.product_height_cm is None or task.surface not in ("auto", "floor", "tabletop"):
-        return None
+def _exhibit(task: GenerateTask) -> Exhibit | None:
+    """Return the product with its size; None if it stands on the floor and its size is not known."""
+    surface: Surface = "floor" if task.surface == "auto" else task.surface
+    height_cm = task.product_height_cm
+    if height_cm is None:
+        return None if surface == "floor" else Exhibit(task.cut_out, usual_size_cm(task.cut_out, surface), surface)
     rows, columns = task.cut_out.alpha.shape
-    return task.product_height_cm * columns / rows, task.product_height_cm
+    return Exhibit(task.cut_out, (height_cm * columns / rows, height_cm), surface)
+
+
+def _wish(task: GenerateTask, scene: DrawnScene) -> Wish:
+    """Return where the product goes in a drawn room: the place that is kept for it, or the surface's own search."""
+    surface: Surface = "floor" if task.surface == "auto" else task.surface
+    if scene.box:
+        return Wish(box=scene.box, surface=surface)
+    foot = scene.foot if surface == "floor" else None
+    return Wish(coordinates=foot, surface=surface, product_height_cm=task.product_height_cm)
 
 
 def _without_effect(sampling: Sampling, harmonize: float | None = None) -> Iterator[str]:

@@ -57,7 +57,7 @@ _UNSURE_PERCENT = (
     35.0  # of one standard deviation: then it is nearly as likely as not that 30 % are off, which looks wrong
 )
 _ON_TABLE = "placement_coordinates seem to be on a table, so the product stands on it (set placement_surface to choose)"
-_OBLIQUE = (
+OBLIQUE_RUG = (
     "The rug seems to be photographed at an angle: it will look distorted, because it is laid into the floor like a "
     "photo from straight above"
 )
@@ -363,6 +363,14 @@ def _usual_rows(
     return float(np.clip(perspective.rows(usual_cm), min(smallest, largest), largest))
 
 
+def usual_size_cm(product: CutOut, surface: Surface) -> tuple[float, float]:
+    """Return the usual width and height of products of this shape."""
+    if surface == "rug":
+        return flat_size(product, None, None, RUG_WIDTH_CM)
+    height_cm = _usual_cm(product, surface)
+    return height_cm * _shape(product), height_cm
+
+
 def _usual_cm(product: CutOut, surface: Surface) -> float:
     """Return the usual height of products of this shape."""
     shapes, heights = zip(*_USUAL_HEIGHTS[surface], strict=True)
@@ -447,7 +455,7 @@ def _warnings(
     elif scale.source in ("camera", "object") and scale.error_percent >= _UNSURE_PERCENT:
         said.append(_UNSURE.format(scale.error_percent, unknown))
     if spot.surface == "rug" and is_oblique(product):
-        said.append(_OBLIQUE)
+        said.append(OBLIQUE_RUG)
     if frame[0] < 0 or frame[1] < 0 or frame[2] > camera.size[0] or frame[3] > camera.size[1]:
         said.append("The product reaches beyond the photo and is cut off at its border")
     if wish.mask is not None and share_inside(product.alpha, frame, wish.mask) < FITS:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.scenes.bodies import Body, Leaf, ball, box, disc, post
-from imaging.scenes.materials import Material, Rgb, Vector, blend, rgb
+from imaging.scenes.materials import Material, Print, Rgb, Vector, blend, rgb
 from imaging.scenes.style import Style
 
 Piece = Sequence[Body | Leaf]
@@ -123,6 +123,12 @@ def rug(s: Style, x: float, z: float, size: tuple[float, float]) -> Piece:
     return [replace(box(x, 0, z, (size[0], 1.5, size[1]), woven, 0.3), broad=True, casts=False)]
 
 
+def laid(x: float, z: float, size: tuple[float, float], rug: Print) -> Piece:
+    """Return a rug that looks like a picture from above."""
+    woven = Material((1.0, 1.0, 1.0), printed=rug)
+    return [replace(box(x, 0, z, (size[0], 1.5, size[1]), woven, 0), broad=True, casts=False)]
+
+
 def cabinet(x: float, y: float, z: float, size: Vector, front: Material, door: float = 60.0) -> Body:
     return box(x, y, z, size, front.textured("fronts", door, front.dark(0.8)), 0.6)
 
@@ -174,8 +180,9 @@ def stool(s: Style, x: float, z: float, height: float) -> Piece:
     return [*legs(x, z, (32, height, 32), s.wood, 3), post(x, height, z, (36, 6), s.fabric, bevel=3)]
 
 
-def counter(s: Style, left: float, right: float, back: float) -> Piece:
-    """Return kitchen units: base, worktop, splashback, wall cabinets around a hood, a hob, a tap and small things."""
+def counter(s: Style, left: float, right: float, back: float, cabinets: Sequence[int]) -> Piece:
+    """Return kitchen units: base, worktop, splashback, a hood with `cabinets` left (-1) and right (1) of it, a hob, a
+    tap and small things."""
     x, width, upper = (left + right) / 2, right - left, (right - left) * 0.3
     front, hob, tap, board = s.feature.towards(0.15), x + width * 0.08, left + upper * 0.55, right - upper * 0.5
     return [
@@ -183,7 +190,7 @@ def counter(s: Style, left: float, right: float, back: float) -> Piece:
         cabinet(x, 10, back - 30, (width, 78, 58), front),
         box(x, 88, back - 31, (width, 4, 62), STONE, 0.8),
         box(x, 92, back - 1, (width, 56, 1), WHITE.textured("tiles", 12, rgb("cfcac2")), 0.2),
-        *(cabinet(x + k * (width - upper) / 2, 148, back - 18, (upper, 70, 35), front) for k in SIDES),
+        *(cabinet(x + k * (width - upper) / 2, 148, back - 18, (upper, 70, 35), front) for k in cabinets),
         box(hob, 152, back - 20, (width * 0.22, 10, 40), s.metal),
         box(hob, 162, back - 14, (28, 58, 26), s.metal),
         box(hob, 92, back - 31, (58, 0.8, 50), DARK, 0.3),

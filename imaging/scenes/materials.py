@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.arrays import Field, smoothstep
+from imaging.picture import Weights
 
 Vector = tuple[float, float, float]
 Rgb = tuple[float, float, float]
@@ -20,11 +21,29 @@ TILE = 256
 """Side of the periodic noise tile, in samples."""
 
 
+@dataclass(frozen=True, eq=False)
+class Print:
+    """A picture on a body that lies flat, its top far away: linear `color` (h, w, 3) and `alpha` (h, w), 0 to 1."""
+
+    color: NDArray[np.float32]
+    alpha: Weights
+
+    def at(self, inside: Vectors) -> tuple[Vectors, Field]:
+        """Return color (3, ...) and alpha at shares (0 to 1) of the body's size."""
+        height, width = self.alpha.shape
+        columns, rows = inside[0] * width - np.float32(0.5), (1 - inside[2]) * height - np.float32(0.5)
+        color, alpha = (
+            cast(Field, cv2.remap(values, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+            for values in (self.color, self.alpha)
+        )
+        return np.moveaxis(color, 2, 0), alpha
+
+
 @dataclass(frozen=True)
 class Material:
     """A surface: `texture` mixes `color` with `other` and varies the brightness at a `scale` in centimeters.
 
-    `glow` is emitted light, in units of white paper in daylight.
+    `glow` is emitted light, in units of white paper in daylight. A `printed` picture replaces color and texture.
     """
 
     color: Rgb
@@ -32,6 +51,7 @@ class Material:
     texture: str = "plain"
     scale: float = 10.0
     glow: float = 0.0
+    printed: Print | None = None
 
     def towards(self, share: float, other: Rgb = (0.9, 0.9, 0.88)) -> "Material":
         return replace(self, color=blend(self.color, other, share))
@@ -108,6 +128,8 @@ def noise_tile(rng: np.random.Generator) -> Field:
 
 def albedo(material: Material, points: Vectors, low: Vectors, size: Vectors, tile: Field) -> Vectors:
     """Return the colors of a surface at `points`; a single one, (3, 1, 1), if they are all equal."""
+    if material.printed:
+        return material.printed.at((points - low) / size)[0]
     color, other = column(material.color), column(material.other)
     if material.texture == "plain":
         return color

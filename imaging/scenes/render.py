@@ -76,7 +76,10 @@ class _Canvas:
         depth, points = _hit(body, self._grid(box))
         color = albedo(body.material, points, column(body.low), body.half * 2, self.tile)
         light = body.material.glow or self._light(body, box, points)
-        self._lay(box, _coverage(outline, box), color * light, depth)
+        cover = _coverage(outline, box)
+        if body.material.printed:
+            cover = cover * body.material.printed.at((points - column(body.low)) / (body.half * 2))[1]
+        self._lay(box, cover, color * light, depth)
 
     def draw_leaves(self, leaves: Sequence[Leaf]) -> None:
         if not leaves:

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from imaging.geometry.camera import Camera
-from imaging.picture import Point
 from imaging.scenes import furniture as f
 from imaging.scenes.bodies import Body, Leaf, box, disc, post
 from imaging.scenes.furniture import LINEN, SIDES, Piece
 from imaging.scenes.light import Lamp, Lighting, Pane, Sun
-from imaging.scenes.materials import Material, Rgb, Vector, rgb
+from imaging.scenes.materials import Material, Print, Rgb, Vector, rgb
 from imaging.scenes.render import Scenery
 from imaging.scenes.style import Style
+from schemas.jobs import AskedSurface
 
 DEPTHS = 282.0, 330.0
 """Least and most floor behind the product, in cm: room for the furniture and a way between."""
+
+GAP = 6.0
+"""Least distance in cm of a rug from walls and from the picture's border."""
 
 THICK = 20.0
 """Thickness of walls and floors, in cm."""
@@ -26,10 +29,19 @@ DUSK = rgb("46597f"), rgb("f0b98f")
 
 
 @dataclass(frozen=True, eq=False)
+class LaidRug:
+    """A product that lies under the room's furniture, and its width and depth in cm."""
+
+    picture: Print
+    size: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
 class RoomPlan:
     """An empty room: walls at x = `left`, x = `right` and z = `back`, of which x up to `seen` is in the picture.
 
-    The product will stand at `spot`; nothing else stands up to 60 cm behind it.
+    The product will stand at `spot`; nothing else stands up to 60 cm behind it. A product that is `laid` replaces the
+    room's own rug, and if it `hangs` on the wall or from the ceiling, no picture and no pendant does.
     """
 
     left: float
@@ -40,6 +52,8 @@ class RoomPlan:
     spot: tuple[float, float]
     style: Style
     rng: np.random.Generator
+    laid: LaidRug | None = None
+    hangs: AskedSurface | None = None
 
     @property
     def edge(self) -> float:
@@ -55,7 +69,7 @@ class RoomPlan:
         return self.edge - self.left > 620
 
     @classmethod
-    def before(cls, camera: Camera, foot: Point, style: Style, rng: np.random.Generator) -> "RoomPlan":
+    def before(cls, camera: Camera, foot: tuple[float, float], style: Style, rng: np.random.Generator) -> "RoomPlan":
         """Return a random plan for a product at the pixel `foot` of a level camera."""
         width, height = camera.size
         away = camera.distance(foot[1])
@@ -70,22 +84,40 @@ class RoomPlan:
     def either(self) -> bool:
         return bool(self.rng.random() < 0.5)
 
+    def rug(self, x: float, z: float, size: tuple[float, float] | None, nearer: float = 0.0) -> Piece:
+        """Return the product if it is a rug, else the room's own rug of `size`, if it has one. The product is moved
+        into the picture, and `nearer` from under furniture that would hide it."""
+        if self.laid is None:
+            return f.rug(self.style, x, z, size) if size else []
+        (width, depth), z = self.laid.size, z - nearer
+        reach = self.seen * (z - depth / 2) / self.back
+        low, high = max(self.left, -reach) + width / 2 + GAP, min(self.right, reach) - width / 2 - GAP
+        return f.laid(min(max(x, low), high) if low < high else x, z, self.laid.size, self.laid.picture)
+
+    def picture(self, x: float, y: float, size: tuple[float, float], paint: int) -> Piece:
+        """Return a picture on the back wall, unless the product hangs."""
+        return [] if self.hangs else f.picture(self.style, x, y, self.back, size, paint)
+
+    def pendant(self, x: float, y: float, z: float, width: float) -> Piece:
+        """Return a pendant lamp, unless the product hangs."""
+        return [] if self.hangs else f.pendant(self.style, x, y, z, self.height, width)
+
 
 def living_room(plan: RoomPlan) -> Scenery:
     s, x, back = plan.style, plan.middle + 25, plan.back
     round_one = [*f.round_table(s, x + 40, back - 140)]
     long_one = [*f.table(s, x + 30, back - 138, (110, 38, 58), s.metal), *f.bowl(s, x + 40, 38, back - 138)]
-    pair = [part for k in SIDES for part in f.picture(s, x + k * 45, 155, back, (70, 90), (k + 1) // 2)]
+    pair = [part for k in SIDES for part in plan.picture(x + k * 45, 155, (70, 90), (k + 1) // 2)]
     extra = [*f.shelf(s, x + 215, back - 20), *f.sideboard(s, plan.left + 130, back)]
     piece = [
         *walls(plan, wooden(plan), feature_wall(plan) if plan.either() else plain_wall(plan)),
         *curtains(plan),
-        *f.rug(s, x + 10, back - 130, (250, 150)),
+        *plan.rug(x + 10, back - 130, (250, 150)),
         *f.sofa(s, x, back - 50),
         *f.floor_lamp(s, x - 132, back - 40),
         *f.plant(plan.edge - 40, back - 45, 150, s.rug, plan.rng),
         *(round_one if plan.either() else long_one),
-        *(pair if plan.either() else f.picture(s, x, 150, back, (130, 85), 1)),
+        *(pair if plan.either() else plan.picture(x, 150, (130, 85), 1)),
         *(extra if plan.wide else ()),
     ]
     return staged(plan, piece, tall_pane(plan), [(x - 132, 135, back - 40)])
@@ -97,12 +129,12 @@ def bedroom(plan: RoomPlan) -> Scenery:
     piece = [
         *walls(plan, wooden(plan), feature_wall(plan)),
         *curtains(plan),
-        *f.rug(s, x - 15, back - 130, (290, 170)),
+        *plan.rug(x - 15, back - 130, (290, 170), nearer=80),
         *f.bed(s, x, back),
         *(part for k in SIDES for part in f.nightstand(s, x + k * 120, back)),
-        *f.picture(s, x, 165, back, (100, 62), int(plan.rng.integers(3))),
+        *plan.picture(x, 165, (100, 62), int(plan.rng.integers(3))),
         *f.plant(plan.left + 45, back - 40, 140, s.rug, plan.rng),
-        *((wardrobe, *f.picture(s, plan.left + 120, 150, back, (60, 80), 0)) if plan.wide else ()),
+        *((wardrobe, *plan.picture(plan.left + 120, 150, (60, 80), 0)) if plan.wide else ()),
     ]
     return staged(plan, piece, tall_pane(plan), [(x + k * 120, 85, back - 30) for k in SIDES])
 
@@ -112,11 +144,12 @@ def kitchen(plan: RoomPlan) -> Scenery:
     floor = LINEN.textured("tiles", 45, rgb("c9c3b8")) if plan.either() else wooden(plan)
     piece = [
         *walls(plan, floor, plain_wall(plan)),
-        *f.counter(s, plan.left + 2, plan.edge - 68, back),
+        *f.counter(s, plan.left + 2, plan.edge - 68, back, SIDES[1:] if plan.hangs == "wall" else SIDES),
         f.cabinet(plan.edge - 34, 0, back - 31, (66, 218, 60), s.feature.towards(0.15), 66),
+        *plan.rug(x, back - 140, None, nearer=75),
         *f.island(s, x, back - 140),
         *(part for k in SIDES for part in f.stool(s, x + k * 34, back - 196, 66)),
-        *(part for k in SIDES for part in f.pendant(s, x + k * 40, 172, back - 140, plan.height, 30)),
+        *(part for k in SIDES for part in plan.pendant(x + k * 40, 172, back - 140, 30)),
         *f.plant(plan.left + 32, back - 90, 95, s.rug, plan.rng),
     ]
     return staged(plan, piece, (95, back - 220, 225, back - 80), [(x + k * 40, 160, back - 140) for k in SIDES])
@@ -127,14 +160,15 @@ def dining_room(plan: RoomPlan) -> Scenery:
     piece = [
         *walls(plan, wooden(plan), feature_wall(plan) if plan.either() else plain_wall(plan)),
         *curtains(plan),
+        *plan.rug(x, z, None),
         *f.table(s, x, z, (190, 75, 88), s.wood),
         *(part for i in SIDES for k in SIDES for part in f.chair(s, x + i * 45, z + k * 58, 0, k)),
         *(part for k in SIDES for part in f.chair(s, x + k * 118, z, k, 0)),
         post(x - 30, 75, z, (13, 26), s.spice, (0.8, 0.5), 3),
         *f.bowl(s, x + 20, 75, z),
-        *(part for k in SIDES for part in f.pendant(s, x + k * 48, 150, z, plan.height, 46)),
+        *(part for k in SIDES for part in plan.pendant(x + k * 48, 150, z, 46)),
         *f.sideboard(s, x, back),
-        *f.picture(s, x, 150, back, (110, 75), int(plan.rng.integers(3))),
+        *plan.picture(x, 150, (110, 75), int(plan.rng.integers(3))),
         *f.plant(plan.left + 40, back - 40, 150, s.rug, plan.rng),
     ]
     return staged(plan, piece, tall_pane(plan), [(x + k * 48, 145, z) for k in SIDES])
@@ -153,7 +187,7 @@ def bathroom(plan: RoomPlan) -> Scenery:
         Body((left, 125, back - 4), (right, 128, back), s.wood, 0.5, casts=False),
         *f.tub(s, tub, back - 55),
         *f.vanity(s, basin, back),
-        *f.rug(s, tub - 10, back - 135, (100, 58)),
+        *plan.rug(tub - 10, back - 135, (100, 58)),
         *f.stool(s, tub - 135, back - 45, 42),
         *(box(tub - 135, 48 + 8 * k, back - 45, (30, 8, 24), (LINEN, s.spice)[k], 3.5) for k in (0, 1)),
         *f.plant(plan.edge - 25, back - 125, 110, s.rug, plan.rng),
@@ -166,11 +200,11 @@ def office(plan: RoomPlan) -> Scenery:
     concrete = Material(rgb("b9b5ae"), rgb("a29e97"), "cloudy", 160)
     piece = [
         *walls(plan, concrete if plan.either() else wooden(plan), plain_wall(plan)),
-        *f.rug(s, x, back - 110, (230, 150)),
+        *plan.rug(x, back - 110, (230, 150)),
         *f.desk(s, x, back),
         *f.office_chair(s, x + 12, back - 118),
         *f.shelf(s, plan.edge - 62, back - 18),
-        *(part for k in range(3) for part in f.picture(s, x - 52 + k * 46, 160, back, (38, 50), k)),
+        *(part for k in range(3) for part in plan.picture(x - 52 + k * 46, 160, (38, 50), k)),
         *f.plant(plan.left + 45, back - 42, 160, s.rug, plan.rng),
         *(f.sideboard(s, plan.left + 170, back) if plan.wide else ()),
     ]
@@ -184,6 +218,7 @@ def outdoor(plan: RoomPlan) -> Scenery:
         *(seaside(plan) if s.name == "coastal" else garden(plan)),
         Body((plan.left * 6, -THICK, 10), (plan.seen * 6, 0, back + 20), boards, 0, broad=True),
         *f.lounge(s, x, back - 60),
+        *plan.rug(x + 10, back - 150, None),
         *f.table(s, x + 10, back - 150, (100, 36, 60), s.wood),
         post(x, 36, back - 150, (12, 20), s.spice, (0.8, 0.5), 3),
         *f.parasol(s, x + 115, back - 20),
@@ -234,6 +269,7 @@ def studio(plan: RoomPlan) -> Scenery:
         Body((left, 0, back), (right, 900, back + THICK), paper, 0, broad=True, casts=False, cove=cove),
         *f.softbox(plan.left - 20, back - 170, -1),
         *f.softbox(plan.edge + 25, back - 120, 1),
+        *plan.rug(x, back - 170, None),
         disc(x + 20, 0, back - 100, (170, 6), s.feature.towards(0.25, s.spice.color)),
         post(x - 55, 0, back - 120, (64, 42), s.feature.towards(0.5), bevel=1),
         post(x + 78, 0, back - 150, (52, 24), s.spice.towards(0.3), bevel=1),
@@ -334,3 +370,31 @@ ROOMS: dict[str, Callable[[RoomPlan], Scenery]] = {
     "outdoor": outdoor,
     "studio": studio,
 }
+
+HOOKS: dict[str, Callable[[RoomPlan], tuple[float, float]]] = {
+    "living_room": lambda plan: (plan.middle + 25, 155),
+    "bedroom": lambda plan: (plan.middle + 35, 165),
+    "dining_room": lambda plan: (plan.middle + 40, 160),
+    "kitchen": lambda plan: (plan.left + 2 + 0.15 * (plan.edge - plan.left - 70), 180),
+    "bathroom": lambda plan: (plan.edge - 118, 170),
+    "office": lambda plan: (plan.middle + 25, 165),
+    "studio": lambda plan: (plan.middle, 150),
+}
+"""The x and y on the back wall of the middle of a product that hangs there: over the sofa, the bed, the sideboard, the
+worktop, the tub and the desk. A terrace has no wall."""
+
+TABLE = 140.0, 75.0, 80.0
+"""Width, height and depth in cm of the table that stands at the spot for products that need one."""
+
+OVER_TABLE = 70.0
+"""From a table top to a pendant, in cm."""
+
+
+def table_at_spot(plan: RoomPlan) -> list[Body]:
+    return [part for part in f.table(plan.style, *plan.spot, TABLE, plan.style.wood) if isinstance(part, Body)]
+
+
+def cord(plan: RoomPlan, low: float) -> list[Body]:
+    """Return the cord of a pendant over the spot, from its top at `low` to the ceiling."""
+    x, z = plan.spot
+    return [post(x, low, z, (1.0, plan.height - low), plan.style.metal)] if low < plan.height else []

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from models import replay
 from models.engine import Control, EditTask, Painted
@@ -104,6 +104,79 @@ class TestSeveralProducts:
         long = answer(door(), several(at(RED, 80, 95)))
         assert short["processed_image"] == long["processed_image"]
         assert "placements" not in short
+
+
+def bands() -> str:
+    """Return a cut-out of 90 x 60 pixels with a pattern that is symmetric in both directions, as rugs have."""
+    y, x = np.mgrid[-1:1:60j, -1:1:90j]
+    inside = (np.abs(x) > 0.85) | (np.abs(y) > 0.85) | ((np.abs(x) < 0.3) & (np.abs(y) < 0.3))
+    pixels = np.where(inside[..., None], (230, 220, 200), (40, 60, 130)).astype(np.uint8)
+    cut_out = Image.new("RGBA", (98, 68), (0, 0, 0, 0))
+    cut_out.paste(Image.fromarray(pixels), (4, 4))
+    return as_base64(file_of(cut_out))
+
+
+class TestSurfaces:
+    @pytest.mark.parametrize(
+        ("fields", "surface"),
+        [
+            ({"product_name": "Berber rug"}, "rug"),
+            ({"instructions": "Lege den Teppich vor das Sofa"}, "rug"),
+            ({"product_name": "Affiche encadrée"}, "wall"),
+            ({"product_name": "Lámpara de techo"}, "ceiling"),
+            ({"product_name": "花瓶"}, "tabletop"),
+            ({"product_name": "Berber rug", "placement_surface": "wall"}, "wall"),
+            ({"product_name": "Armchair"}, "floor"),
+        ],
+    )
+    def test_words_choose_the_surface_and_nothing_was_guessed(self, fields: dict[str, str], surface: str) -> None:
+        out = answer(door(), small_edit(product_image=RED, product_width_cm=60, seed=1, **fields))
+        assert out["placement_info"]["surface"] == surface
+        assert not any("guessed" in warning or "suggests" in warning for warning in out.get("warnings", []))
+
+    def test_a_surface_that_is_told_by_the_shape_alone_is_a_guess(self) -> None:
+        out = answer(door(), small_edit(product_image=bands(), placement_coordinates=[80, 110]))
+        assert out["placement_info"]["surface"] == "rug"
+        assert any("placement_surface was guessed" in warning for warning in out["warnings"])
+
+    def test_a_title_that_contradicts_the_instructions_is_a_warning(self) -> None:
+        words = {"product_name": "Vase", "instructions": "hang it from the ceiling"}
+        out = answer(door(), small_edit(product_image=RED, **words))
+        assert out["placement_info"]["surface"] == "ceiling"
+        assert any("suggests the surface tabletop" in warning for warning in out["warnings"])
+
+    @pytest.mark.parametrize(("width_cm", "warns"), [(100, False), (113, False), (120, True), (80, True)])
+    def test_sizes_that_contradict_the_photo_by_more_than_15_percent_are_a_warning(
+        self, width_cm: float, warns: bool
+    ) -> None:
+        sized = {"product_image": RED, "product_width_cm": width_cm, "product_height_cm": 100}
+        alone = answer(door(), small_edit(placement_coordinates=[80, 110], **sized))
+        third = answer(door(), several(at(GREEN, 20, 100), at(BLUE, 130, 100), sized))
+        said = [" ".join(out.get("warnings", [])) for out in (alone, third)]
+        assert ["product_width_cm and product_height_cm give" in text for text in said] == [warns, warns]
+        assert ("products[2].product_width_cm" in said[1]) is warns
+
+    def test_a_rug_that_is_photographed_at_an_angle_is_noticed(self) -> None:
+        seen_at_an_angle = Image.new("RGBA", (200, 120), (0, 0, 0, 0))
+        ImageDraw.Draw(seen_at_an_angle).polygon([(60, 20), (140, 20), (190, 100), (10, 100)], fill=(140, 60, 50, 255))
+        for image, warns in ((as_base64(file_of(seen_at_an_angle)), True), (bands(), False)):
+            out = answer(door(), small_edit(product_image=image, placement_surface="rug", product_width_cm=100))
+            assert any("photographed at an angle" in warning for warning in out.get("warnings", [])) is warns
+
+    @pytest.mark.parametrize(
+        ("wrong", "field"),
+        [
+            ({"product_image": "?"}, "product_image"),
+            ({"placement_surface": "roof"}, "placement_surface"),
+            ({"product_width_cm": 0}, "product_width_cm"),
+            ({"rotation_degrees": 200}, "rotation_degrees"),
+            ({"product_name": 7}, "product_name"),
+        ],
+    )
+    def test_what_is_wrong_with_the_third_product_is_named(self, wrong: dict[str, Any], field: str) -> None:
+        said = failure(door(), several(at(RED, 40, 95), at(GREEN, 80, 95), at(BLUE, 120, 95) | wrong))
+        assert (said["error_code"], said["fields"]) == ("INVALID_INPUT", [f"products[2].{field}"])
+        assert f"Invalid products[2].{field}" in said["error"]
 
 
 class Pairs(Preview):

@@ -47,6 +47,12 @@ def test_a_photo_of_another_shape_than_the_sizes_is_a_warning() -> None:
     assert not any("the product photo shows" in warning for warning in fitting.get("warnings", []))
 
 
-def test_a_drawn_room_without_a_free_table_says_so() -> None:
-    out = answer(door(), small_generate(seed=1, product_name="Vase"))
-    assert any("no free table" in warning for warning in out["warnings"])
+@pytest.mark.parametrize("kind", ["Berber rug", "Wanduhr", "Pendant lamp", "Vase"])
+def test_a_drawn_room_keeps_a_place_for_each_kind(kind: str) -> None:
+    out = answer(door(), small_generate(seed=1, product_name=kind, product_height_cm=40))
+    assert "warnings" not in out
+
+
+def test_a_terrace_has_no_wall_and_says_so() -> None:
+    out = answer(door(), small_generate(seed=1, product_name="Wanduhr", environment_type="outdoor"))
+    assert any("neither a wall nor a ceiling" in warning for warning in out["warnings"])

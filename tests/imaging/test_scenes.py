@@ -7,12 +7,12 @@ import pytest
 
 from imaging.geometry.camera import Camera
 from imaging.picture import Pixels
-from imaging.scenes import DrawnScene, draw_scene
+from imaging.scenes import DrawnScene, Exhibit, draw_scene
 from imaging.scenes.bodies import Body, Leaf, box
 from imaging.scenes.light import Lighting
 from imaging.scenes.materials import Material
 from imaging.scenes.render import Scenery, render
-from imaging.scenes.rooms import ROOMS, RoomPlan
+from imaging.scenes.rooms import HOOKS, ROOMS, RoomPlan
 from imaging.scenes.style import read_kind, read_style
 from models.engine import Control, GenerateTask, Sampling
 from models.preview import Preview
@@ -151,7 +151,6 @@ def test_a_nightstand_makes_no_night():
 def test_the_foot_stands_in_the_lowest_third_near_the_middle(size):
     scene = draw_scene("studio", size, 0)
     x, y = scene.foot
-    assert scene.surface == "floor"
     assert 0.4 * size[0] < x < 0.6 * size[0]
     assert max(scene.camera.horizon, 0.66 * size[1]) < y < 0.95 * size[1]
 
@@ -240,3 +239,64 @@ def test_a_mirrored_room_is_the_same_room_from_the_other_side():
     smooth = replace(plain, bodies=tuple(replace(x, material=Material(x.material.color)) for x in plain.bodies))
     room, mirror = (render(scenery, camera, np.random.default_rng(0)) for scenery in (smooth, smooth.mirrored()))
     assert np.abs(room.astype(int) - mirror[:, ::-1]).mean() < 2
+
+
+PINK = (255, 0, 255)
+
+
+def pink(pixels: Pixels) -> np.ndarray:
+    red, green, blue = np.moveaxis(pixels.astype(int), 2, 0)
+    return (red - green > 60) & (blue - green > 60)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_rug_lies_whole_in_the_picture_and_under_the_furniture(kind):
+    scene = draw_scene(kind, SMALL, 1, Exhibit(block(200, 140, PINK), (200, 140), "rug"))
+    seen = pink(scene.pixels)
+    rows, columns = np.nonzero(seen)
+    assert scene.is_complete
+    assert seen.sum() > 0.01 * seen.size
+    assert min(rows.min(), columns.min()) > 0
+    assert rows.max() < SMALL[1] - 1
+    assert columns.max() < SMALL[0] - 1
+    assert rows.min() > scene.camera.horizon
+
+
+def test_a_table_stands_on_a_rug():
+    rug = Exhibit(block(200, 140, PINK), (200, 140), "rug")
+    seen = pink(draw_scene("dining_room", (640, 512), 1, rug).pixels)
+    rows, columns = np.nonzero(seen)
+    inside = seen[rows.min() : rows.max(), columns.min() : columns.max()]
+    assert 0.3 < inside.mean() < 0.85
+
+
+def test_the_hole_of_a_rug_shows_the_floor():
+    ring = block(200, 200, PINK)
+    ring.alpha[50:150, 50:150] = 0
+    whole, holed = (
+        pink(draw_scene("studio", SMALL, 1, Exhibit(product, (200, 200), "rug")).pixels).sum()
+        for product in (block(200, 200, PINK), ring)
+    )
+    assert 0.6 < holed / whole < 0.9
+
+
+@pytest.mark.parametrize(
+    ("kind", "surface"), [(kind, surface) for kind in KINDS for surface in ("tabletop", "ceiling", "wall")]
+)
+def test_a_place_is_kept_inside_the_picture(kind, surface):
+    scene = draw_scene(kind, (200, 150), 1, Exhibit(block(30, 40), (30, 40), surface))
+    if surface == "wall" and kind not in HOOKS:
+        assert scene.box is None
+        return
+    left, top, right, bottom = scene.box
+    assert 0 <= left < right <= 200
+    assert 0 <= top < bottom <= 150
+    assert (right - left) / (bottom - top) == pytest.approx(0.75, abs=0.12)
+
+
+def test_a_vase_stands_on_the_table_that_is_drawn_for_it():
+    with_table = draw_scene("living_room", (640, 400), 1, Exhibit(block(20, 30), (20, 30), "tabletop"))
+    left, _, right, bottom = with_table.box
+    beneath = with_table.pixels[bottom - 4 : bottom + 12, left - 20 : right + 20].reshape(-1, 3)
+    assert beneath.std(axis=0).max() < 25, "one surface"
+    assert with_table.camera.height_cm > 75
