@@ -5,6 +5,7 @@ import struct
 import zlib
 
 from PIL import Image
+from PIL import TiffImagePlugin as tiff
 
 RLE8 = 1
 """BMP's compression by runs of equal pixels, which Pillow decodes in Python."""
@@ -24,19 +25,18 @@ def bmp_of_single_pixels(width: int, height: int) -> bytes:
 
 def tiff_of_single_rows(height: int) -> bytes:
     """Return an uncompressed gray TIFF that is one pixel wide, with a strip for each row."""
-    width, depth, compression, gray, offsets, samples, rows, counts = 256, 258, 259, 262, 273, 277, 278, 279
     short, long = 3, 4
-    first = 8 + 2 + 12 * 9 + 4
+    first = 8 + 2 + 12 * 9 + 4  # after the header and the directory
     entries = [
-        (width, long, 1, 1),
-        (257, long, 1, height),
-        (depth, short, 1, 8),
-        (compression, short, 1, 1),
-        (gray, short, 1, 1),
-        (offsets, long, height, first),
-        (samples, short, 1, 1),
-        (rows, long, 1, 1),
-        (counts, long, height, first),  # never read without compression
+        (tiff.IMAGEWIDTH, long, 1, 1),
+        (tiff.IMAGELENGTH, long, 1, height),
+        (tiff.BITSPERSAMPLE, short, 1, 8),
+        (tiff.COMPRESSION, short, 1, 1),
+        (tiff.PHOTOMETRIC_INTERPRETATION, short, 1, 1),
+        (tiff.STRIPOFFSETS, long, height, first),
+        (tiff.SAMPLESPERPIXEL, short, 1, 1),
+        (tiff.ROWSPERSTRIP, long, 1, 1),
+        (tiff.STRIPBYTECOUNTS, long, height, first),
     ]
     directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
     return b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", 8) * height

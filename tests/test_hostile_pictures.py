@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from testing.pictures import as_base64, file_of, plain_room
 from testing.shop import door, run, small_edit
@@ -57,6 +58,15 @@ def test_no_bytes_make_anything_but_a_picture_or_a_clear_error(
 def test_no_text_makes_anything_but_a_clear_error(text: str, field: str) -> None:
     result = run(WORKER, small_edit(**{field: text}))
     assert result["output"]["error_code"] in ("INVALID_INPUT", "IMAGE_TOO_LARGE", "IMAGE_FETCH_FAILED")
+
+
+@pytest.mark.parametrize("surface", ["auto", "floor", "rug", "wall", "tabletop", "ceiling"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 40_000), (40_000, 1), (60_000, 3)])
+def test_no_shape_makes_anything_but_a_picture_or_a_clear_error(size: tuple[int, int], surface: str) -> None:
+    shape = as_base64(file_of(Image.new("RGB", size, "gray")))
+    for field in ("room_image", "product_image"):
+        result = run(WORKER, small_edit(placement_surface=surface, **{field: shape}))
+        assert "error" not in result or result["output"]["error_code"] == "INVALID_INPUT", result["error"]
 
 
 def png_of_nothing(width: int, height: int) -> bytes:
