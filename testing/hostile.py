@@ -4,8 +4,7 @@ import io
 import struct
 import zlib
 
-from PIL import Image
-from PIL import TiffImagePlugin as tiff
+from PIL import Image, TiffImagePlugin
 
 RLE8 = 1
 """BMP's compression by runs of equal pixels, which Pillow decodes in Python."""
@@ -26,17 +25,16 @@ def bmp_of_single_pixels(width: int, height: int) -> bytes:
 def tiff_of_single_rows(height: int) -> bytes:
     """Return an uncompressed gray TIFF that is one pixel wide, with a strip for each row."""
     short, long = 3, 4
-    first = 8 + 2 + 12 * 9 + 4  # after the header and the directory
+    first = 8 + 2 + 12 * 8 + 4  # after the header and the directory
     entries = [
-        (tiff.IMAGEWIDTH, long, 1, 1),
-        (tiff.IMAGELENGTH, long, 1, height),
-        (tiff.BITSPERSAMPLE, short, 1, 8),
-        (tiff.COMPRESSION, short, 1, 1),
-        (tiff.PHOTOMETRIC_INTERPRETATION, short, 1, 1),
-        (tiff.STRIPOFFSETS, long, height, first),
-        (tiff.SAMPLESPERPIXEL, short, 1, 1),
-        (tiff.ROWSPERSTRIP, long, 1, 1),
-        (tiff.STRIPBYTECOUNTS, long, height, first),
+        (TiffImagePlugin.IMAGEWIDTH, long, 1, 1),
+        (TiffImagePlugin.IMAGELENGTH, long, 1, height),
+        (TiffImagePlugin.BITSPERSAMPLE, short, 1, 8),
+        (TiffImagePlugin.COMPRESSION, short, 1, 1),
+        (TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, short, 1, 1),
+        (TiffImagePlugin.STRIPOFFSETS, long, height, first),
+        (TiffImagePlugin.SAMPLESPERPIXEL, short, 1, 1),
+        (TiffImagePlugin.ROWSPERSTRIP, long, 1, 1),
     ]
     directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
     return b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", 8) * height
