@@ -21,8 +21,8 @@ const EXISTS = "P2002";
 /**
  * The jobs in the database. Several processes may share it: each method that decides something is one statement.
  *
- * A working job has a time at which it is due. Who works on it keeps moving that time; if its process dies, the job
- * becomes due and is taken up by another process, or after the restart.
+ * A working job has a time at which it is due. The process that works on it keeps moving that time; if the process dies,
+ * the job becomes due and is taken up by another process, or after the restart.
  */
 export class Jobs {
   constructor(

@@ -11,7 +11,7 @@ import { readSettings, type Settings } from "./settings.js";
 
 const HOUR = 3_600_000;
 
-/** So often is the hold on a job renewed before it ends. */
+/** How many times the hold on a job is renewed before it would end. */
 const LOOKS_PER_LEASE = 3;
 
 function settingsOrExit(): Settings {

@@ -31,8 +31,7 @@ export class Rooms {
   async ask(order: Order, visitors: string[]): Promise<string> {
     const product = await findProduct(this.admin, order.shop, order.variant, this.settings);
     const token = jobToken(this.settings.SHOPIFY_API_SECRET, order, product);
-    const attempt = await this.jobs.begin(token, order.shop, product.name);
-    if (attempt) await this.work(attempt, this.submit(attempt, order, product, visitors));
+    await this.held(token, this.begin(token, order, product, visitors));
     return token;
   }
 
@@ -43,7 +42,7 @@ export class Rooms {
   /** RunPod's webhook; of several about one attempt the first counts. Returns before the picture is published. */
   async answered(attempt: Attempt, body: unknown): Promise<void> {
     const shop = await this.jobs.claim(attempt);
-    if (shop) void this.work(attempt, this.publish(shop, attempt, body));
+    if (shop) void this.held(attempt.token, this.orFail(attempt, this.publish(shop, attempt, body)));
   }
 
   /** Goes on with jobs whose process died, and asks RunPod about those whose webhook has not come. */
@@ -72,7 +71,12 @@ export class Rooms {
 
   /** All work that goes on behind the answers is done. */
   async settled(): Promise<void> {
-    await Promise.all(this.running.keys());
+    await Promise.allSettled(this.running.keys());
+  }
+
+  private async begin(token: string, order: Order, product: Product, visitors: string[]): Promise<void> {
+    const attempt = await this.jobs.begin(token, order.shop, product.name);
+    if (attempt) await this.orFail(attempt, this.submit(attempt, order, product, visitors));
   }
 
   private async submit(attempt: Attempt, order: Order, product: Product, visitors: string[]): Promise<void> {
@@ -117,11 +121,15 @@ export class Rooms {
     if (isFinished(status)) await this.answered(attempt, status);
   }
 
-  private work(attempt: Attempt, work: Promise<void>): Promise<void> {
-    const done = work.catch((error: unknown) => this.fail("failed", attempt, error));
-    const ended = done.finally(() => this.running.delete(ended));
-    this.running.set(ended, attempt.token);
+  /** While the work goes on, the job does not become due. */
+  private held(token: string, work: Promise<void>): Promise<void> {
+    const ended = work.finally(() => this.running.delete(ended));
+    this.running.set(ended, token);
     return ended;
+  }
+
+  private orFail(attempt: Attempt, work: Promise<void>): Promise<void> {
+    return work.catch((error: unknown) => this.fail("failed", attempt, error));
   }
 
   private async fail(shop: string, attempt: Attempt, error: unknown): Promise<void> {
