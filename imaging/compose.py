@@ -66,8 +66,8 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
     sources = (light.source,) if sun is None else (light.source, sun)
 
     # 2. Darken the ground by the product's shadow and brighten it by a lit lamp.
-    lampshade = 0.0 if light.daylight else lampshade_share(product)
-    is_lit = lampshade > 0 and placement.surface == "floor"
+    lampshade = 0.0 if light.daylight else lampshade_share(product, hangs=placement.surface == "ceiling")
+    is_lit = lampshade > 0 and placement.surface in ("floor", "ceiling")
     left, top, right, bottom = part = _around(placement, is_lit)
     photo = room[top:bottom, left:right]
     wall_row = None if view.wall_row is None else round(view.wall_row * room.shape[0] / view.pixels.shape[0])
@@ -80,7 +80,7 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
     frame = _clipped(placement.frame, part)
     color, alpha = set_into(product, placement.frame, frame)
     covered = alpha > 0
-    covered[: max(0, _lit_rows(placement, lampshade) - frame[1])] = False
+    covered[_lit_rows(placement, lampshade, frame[1])] = False
     factors = gain(product, light, sun)
     straight = (color[covered] / alpha[covered, None] + np.float32(0.5)).clip(0, 255).astype(np.uint8)
     in_light = relit(linear(straight), factors, light.brightest, saturation(product, factors))
@@ -129,11 +129,11 @@ def _behind_cm(view: _View, wall_cm: float) -> float:
 
 def _around(placement: Placement, is_lit: bool) -> Box:
     """Return the part of the photo that contains the product, its shadow and a lamp's light."""
-    left, top, right, bottom = frame = placement.frame
+    left, top, right, bottom = placement.frame
     beside, above = int(SHADOW_BESIDE * (right - left)), int(SHADOW_ABOVE * (bottom - top))
     part = left - beside, top - above, right + beside, bottom + above
     if is_lit:
-        lit = lit_box(frame)
+        lit = lit_box(placement)
         part = min(part[0], lit[0]), min(part[1], lit[1]), max(part[2], lit[2]), max(part[3], lit[3])
     return _clipped(part, (0, 0, *placement.camera.size))
 
@@ -168,7 +168,9 @@ def set_into(product: CutOut, frame: Box, part: Box) -> tuple[Layer, Weights]:
     return color.clip(0, 255 * alpha[..., None]), alpha
 
 
-def _lit_rows(placement: Placement, lampshade: float) -> int:
-    """Return the photo row above which the product is a lit lampshade."""
+def _lit_rows(placement: Placement, lampshade: float, start: int) -> slice:
+    """Return the photo's rows, counted from `start`, in which the product is a lit lampshade."""
     _, top, _, bottom = placement.frame
-    return round(top + lampshade * (bottom - top)) if lampshade else 0
+    rows = lampshade * (bottom - top)
+    first, last = (round(bottom - rows), bottom) if placement.surface == "ceiling" else (top, round(top + rows))
+    return slice(max(0, first - start), max(0, last - start)) if lampshade else slice(0, 0)

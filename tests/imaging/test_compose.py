@@ -210,6 +210,38 @@ def test_a_lamp_in_daylight_and_what_is_no_lamp_light_nothing(product: drawn.Cut
     assert gained(product, room)[0].max() <= 0
 
 
+def pendant(shade: tuple[int, int, int] = (240, 238, 230)) -> drawn.CutOut:
+    """Return a shade on a cord."""
+    alpha = np.zeros((200, 120), np.float32)
+    alpha[:140, 58:62] = 1
+    alpha[140:] = 1
+    color = np.full((200, 120, 3), 30, np.uint8)
+    color[140:] = shade
+    return drawn.CutOut(color, alpha, 1.0)
+
+
+HANGING = Wish(coordinates=(400, 120), product_height_cm=90, surface="ceiling")  # before the wall
+
+
+def test_a_lit_pendant_is_bright_and_lights_what_is_below_it_and_a_dark_one_does_not() -> None:
+    gain, placement = gained(pendant(), EVENING, HANGING)
+    composite, _ = made(HANGING, pendant(), EVENING)
+    _, top, right, bottom = placement.frame
+    assert composite.pixels[bottom - 5, placement.base_point[0]].min() > 215
+    assert composite.pixels[top + 5, placement.base_point[0]].max() < 60, "the cord does not shine"
+    below = gain[bottom:, placement.base_point[0]]
+    assert below[3] > 10
+    assert below[-1] == 0
+    assert gain[bottom - 10, right + 10] > 5
+    assert gained(pendant((60, 60, 60)), EVENING, HANGING)[0].max() <= 0
+    assert gained(pendant(), ROOM, HANGING)[0].max() <= 0
+
+
+def test_what_hangs_from_the_ceiling_casts_no_shadow() -> None:
+    for room in (ROOM, EVENING):
+        assert gained(pendant((60, 60, 60)), room, HANGING)[0].min() >= 0
+
+
 def test_the_same_job_gives_the_same_pixels() -> None:
     assert (standing() == standing()).all()
 
