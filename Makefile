@@ -2,7 +2,8 @@ PYTHON ?= python3
 IN = .venv/bin
 PIP = $(IN)/python -m pip install --quiet --disable-pip-version-check
 # A lock is installed as a list: nothing is resolved or compiled.
-LOCKED = $(IN)/uv pip install --quiet --python $(IN)/python --only-binary :all: --no-deps --require-hashes
+INSTALL = $(IN)/uv pip install --quiet --only-binary :all: --no-deps --require-hashes
+LOCKED = $(INSTALL) --python $(IN)/python
 COMPILE = $(IN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-strip-extras --no-emit-index-url --custom-compile-command "make lock"
 VERSION = $(shell sed -n 's/^VERSION = "\(.*\)"/\1/p' schemas/version.py)
@@ -31,7 +32,7 @@ test-busy: .venv/.dev  ## all tests while eight loops keep the processor busy: n
 	@for loop in 1 2 3 4 5 6 7 8; do \
 	  sh -c 'while kill -0 $$0 2> /dev/null; do :; done' $$$$ & loops="$$loops $$!"; \
 	done; \
-	trap "kill $$loops" EXIT; $(PYTEST)
+	trap "kill $$loops" EXIT; $(PYTEST) --numprocesses 4
 
 check: .venv/.dev  ## formatting, lint, types, and completeness of the locks
 	$(IN)/ruff format --check .
@@ -72,7 +73,7 @@ gallery: .venv/.preview  ## real products in real rooms, with seconds, in galler
 
 clients: .venv/.preview  ## run every client against a server and the local platform, and write the table in docs/http.md
 	$(IN)/uv venv --quiet --allow-existing .venv/clients
-	$(IN)/uv pip install --quiet --python .venv/clients/bin/python -r bench/clients/requirements.txt
+	$(INSTALL) --python .venv/clients/bin/python -r bench/clients/requirements.lock
 	$(IN)/python -m bench.clients --python .venv/clients/bin/python --write
 
 soak: .venv/.dev  ## 2,000 mixed jobs through the real SDK loop, and the long tests
@@ -91,6 +92,7 @@ lock: .venv/.dev  ## pin and hash all requirements; UPGRADE=--upgrade takes the 
 	$(COMPILE) requirements-dev.txt -o requirements-dev.lock --excludes deploy/lock_exclusions_dev.txt \
 	  --constraints requirements.lock --no-emit-package torch
 	$(COMPILE) deploy/requirements-ray.txt -o deploy/requirements-ray.lock --constraints requirements-dev.lock
+	$(COMPILE) bench/clients/requirements.txt -o bench/clients/requirements.lock
 	$(IN)/python -m deploy.lock_metadata
 
 image:  ## build the image for a GPU

@@ -75,6 +75,7 @@ LOCKS = [
     Lock(ROOT / "requirements-cutout.txt"),
     Lock(ROOT / "requirements-dev.txt", ROOT / "deploy/lock_exclusions_dev.txt", frozenset({"torch"})),
     Lock(ROOT / "deploy/requirements-ray.txt"),
+    Lock(ROOT / "bench/clients/requirements.txt"),
 ]
 
 

@@ -39,7 +39,9 @@ def test_a_lock_is_complete(lock: Lock) -> None:
     assert problems(lock, recorded()) == []
 
 
-@EACH_LOCK
+@pytest.mark.parametrize(
+    "lock", [lock for lock in LOCKS if "bench" not in lock.path.parts], ids=lambda lock: lock.path.name
+)
 def test_tests_run_with_the_versions_that_are_deployed(lock: Lock) -> None:
     development = next(each for each in LOCKS if each.path.name == "requirements-dev.lock")
     tested = {key(pin) for pin in development.pins()}
