@@ -4,10 +4,11 @@ from handlers.deliver import Result
 from handlers.requests import GenerateRequest, samplings, shape_warnings
 from handlers.runtime.worker_state import WorkerState
 from handlers.steps.messages import cutout_warnings
+from handlers.steps.placement import GUESSED_RUG, asked_surface
 from imaging.codec.color_profile import in_profile
 from imaging.cutout import CutOut
 from imaging.picture import Picture
-from imaging.placement.surface_words import surface_by_words
+from imaging.placement.surface_words import surface_by_shape
 from models.engine import Control, GenerateTask
 from schemas.answers import GenerationInfo
 from schemas.jobs import GenerateJob
@@ -19,9 +20,9 @@ def generate(request: GenerateRequest, worker: WorkerState, control: Control) ->
     product = worker.cut_outs.cut_out(in_profile(request.product, None), "product_image")
     control.progress("cut-out", 1, 10)
 
-    surface = job.placement_surface
-    if surface == "auto":
-        surface = surface_by_words(job.words, job.product_name) or "auto"
+    surface, surface_warnings = asked_surface(job)
+    if surface == "auto" and surface_by_shape(product) == "rug":
+        surface, surface_warnings = "rug", [GUESSED_RUG]
 
     tasks = [
         GenerateTask(
@@ -50,7 +51,7 @@ def generate(request: GenerateRequest, worker: WorkerState, control: Control) ->
     pictures = [Picture(made.pixels) for made in outcome.variants]
     seeds = [task.sampling.seed for task in tasks]
     shape = shape_warnings(job, (product.alpha.shape[1], product.alpha.shape[0]))
-    warnings = [*request.warnings, *cutout_warnings(product), *shape, *outcome.warnings]
+    warnings = [*request.warnings, *cutout_warnings(product), *shape, *surface_warnings, *outcome.warnings]
     return Result(pictures, seeds, info, warnings)
 
 

@@ -18,7 +18,7 @@ from imaging.restoration.metrics import pasted
 from models.engine import Control, Question
 from models.qwen.prompts import find_prompt, layout_prompt
 from schemas.errors import ErrorCode, JobError
-from schemas.jobs import AskedSurface
+from schemas.jobs import AskedSurface, GenerateJob, Product
 from schemas.reply import read_found, read_reply
 
 GUESSED_RUG = (
@@ -101,7 +101,7 @@ def _place_one(
     model: LanguageModel,
     control: Control,
 ) -> Placement:
-    surface, warnings = _surface(product)
+    surface, warnings = asked_surface(product.fields, product.prefix)
     wish = _wish(request, product, surface)
     suggestion = Suggestion()
     if _is_open(wish):
@@ -121,14 +121,13 @@ def _place_one(
     return replace(placement, warnings=(*placement.warnings, *warnings))
 
 
-def _surface(product: ProductRequest) -> tuple[AskedSurface, list[str]]:
+def asked_surface(fields: Product | GenerateJob, prefix: str = "") -> tuple[AskedSurface, list[str]]:
     """Return the surface from the field or the caller's words, or `auto` if neither names one, with warnings."""
-    fields = product.fields
     if fields.placement_surface != "auto":
         return fields.placement_surface, []
     by_words, kind = surface_by_words(fields.words, fields.product_name), kind_of(fields.product_name)
     if kind and by_words and kind != by_words:
-        return by_words, [product.prefix + SURFACES_DISAGREE.format(kind, by_words)]
+        return by_words, [prefix + SURFACES_DISAGREE.format(kind, by_words)]
     return by_words or "auto", []
 
 

@@ -1,9 +1,12 @@
 """Each kind of product goes where it belongs in a new room."""
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from models.engine import Control, GenerateTask, Painted
 from models.preview import Preview
+from testing.pictures import as_base64, file_of
 from testing.shop import answer, door, small_generate
 
 
@@ -31,6 +34,20 @@ def test_the_engine_is_told_where_the_product_belongs(fields: dict[str, str], su
     answer(door(lambda: engine), small_generate(seed=1, **fields))
     [task] = engine.tasks
     assert (task.surface, task.name) == (surface, fields.get("product_name", ""))
+
+
+def test_a_surface_that_is_told_by_the_shape_alone_is_a_guess_and_words_that_disagree_are_a_warning() -> None:
+    y, x = np.mgrid[-1:1:60j, -1:1:90j]
+    inside = (np.abs(x) > 0.85) | (np.abs(y) > 0.85) | ((np.abs(x) < 0.3) & (np.abs(y) < 0.3))
+    rug = Image.new("RGBA", (98, 68), (0, 0, 0, 0))
+    rug.paste(Image.fromarray(np.where(inside[..., None], (230, 220, 200), (40, 60, 130)).astype(np.uint8)), (4, 4))
+    engine = Listening()
+    guessed = answer(door(lambda: engine), small_generate(seed=1, product_image=as_base64(file_of(rug))))
+    assert engine.tasks[0].surface == "rug"
+    assert any("placement_surface was guessed" in warning for warning in guessed["warnings"])
+    words = {"product_name": "Vase", "instructions": "hang it from the ceiling"}
+    disagreed = answer(door(), small_generate(seed=1, **words))
+    assert any("suggests the surface tabletop" in warning for warning in disagreed["warnings"])
 
 
 def test_a_width_gives_the_height_by_the_photo_s_shape() -> None:
