@@ -11,6 +11,52 @@ export type Shape =
   | ErrorCode
   | Progress
   | ImagesAnswer;
+/**
+ * A point in pixels of the upright photo: x less than its width, y less than its height
+ *
+ * @minItems 2
+ */
+export type Point = [X, Y];
+export type X = number;
+export type Y = number;
+/**
+ * A box in pixels of the upright photo: left < right, top < bottom, at least one pixel on each side, right and bottom no larger than the photo's width and height
+ *
+ * @minItems 4
+ */
+export type Box = [Left, Top, Right, Bottom];
+export type Left = number;
+export type Top = number;
+export type Right = number;
+export type Bottom = number;
+/**
+ * A point in pixels of the upright photo: x less than its width, y less than its height
+ *
+ * @minItems 2
+ */
+export type Point1 = [X1, Y1];
+export type X1 = number;
+export type Y1 = number;
+/**
+ * A box in pixels of the upright photo: left < right, top < bottom, at least one pixel on each side, right and bottom no larger than the photo's width and height
+ *
+ * @minItems 4
+ */
+export type Box1 = [Left1, Top1, Right1, Bottom1];
+export type Left1 = number;
+export type Top1 = number;
+export type Right1 = number;
+export type Bottom1 = number;
+/**
+ * A box in pixels of the upright photo: left < right, top < bottom, at least one pixel on each side, right and bottom no larger than the photo's width and height
+ *
+ * @minItems 4
+ */
+export type Box2 = [Left2, Top2, Right2, Bottom2];
+export type Left2 = number;
+export type Top2 = number;
+export type Right2 = number;
+export type Bottom2 = number;
 export type ErrorCode =
   | "INVALID_ACTION"
   | "INVALID_INPUT"
@@ -43,11 +89,11 @@ export interface EditJob {
   /**
    * [x, y]: bottom center, middle of the near edge (rug), center (wall) or top center (ceiling)
    */
-  placement_coordinates?: [number, number] | null;
+  placement_coordinates?: Point1 | null;
   /**
    * [left, top, right, bottom] to fit into; overrides placement_coordinates
    */
-  placement_box?: [number, number, number, number] | null;
+  placement_box?: Box1 | null;
   /**
    * product height as a share of the photo's height
    */
@@ -155,7 +201,7 @@ export interface EditJob {
   /**
    * what in the photo the product replaces, in words or as [left, top, right, bottom]
    */
-  replace?: string | [number, number, number, number] | null;
+  replace?: string | Box2 | null;
 }
 /**
  * One of several products of an edit.
@@ -164,11 +210,11 @@ export interface Product {
   /**
    * [x, y]: bottom center, middle of the near edge (rug), center (wall) or top center (ceiling)
    */
-  placement_coordinates?: [number, number] | null;
+  placement_coordinates?: Point | null;
   /**
    * [left, top, right, bottom] to fit into; overrides placement_coordinates
    */
-  placement_box?: [number, number, number, number] | null;
+  placement_box?: Box | null;
   /**
    * product height as a share of the photo's height
    */
@@ -777,6 +823,7 @@ export interface ImagesAnswer {
   true_cfg_scale: number;
   usage: Usage;
   placement_info?: PlacementInfo1;
+  placements?: PlacedAnswer[];
   warnings?: string[];
   created: number;
   data: PaintedImage[];
