@@ -53,6 +53,19 @@ PRODUCT = (512, 512)
 
 
 @dataclass(frozen=True)
+class Hole:
+    """A tensor in a file without data, of a safetensors type."""
+
+    shape: tuple[int, ...]
+    dtype: str = "BF16"
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return int(np.prod(self.shape, dtype=np.int64)) * {"BF16": 2, "F8_E4M3": 1, "F32": 4}[self.dtype]
+
+
+@dataclass(frozen=True)
 class Rehearsal:
     """Bytes and operations. `peak` includes the resident weights, `host` is the largest main memory while loading."""
 
@@ -164,30 +177,45 @@ def _published(folder: Path, profile: Profile, plan: Plan, config: dict[str, Any
     """Write a transformer and its LoRAs as files of holes: names, shapes and types are real, but no disk space is
     used."""
     transformer = _empty(config)
-    shapes = {name: tuple(tensor.shape) for name, tensor in transformer.state_dict().items()}
-    write_holes(folder / "transformer" / "diffusion_pytorch_model.safetensors", shapes)
     transformer.save_config(folder / "transformer")
     tiny._scheduler().save_pretrained(folder / "scheduler")
+    tensors = {name: Hole(tuple(tensor.shape)) for name, tensor in transformer.state_dict().items()}
+    if profile.transformer_file:
+        merged = folder / profile.transformer_file.file
+        write_holes(merged, _scaled(tensors))
+        return loading.Source(profile, folder, {}, {}, merged=merged)
+    write_holes(folder / "transformer" / "diffusion_pytorch_model.safetensors", tensors)
     files = {}
     for each in loading._loras(profile, plan):
-        tensors: dict[str, tuple[int, ...]] = {}
+        tensors = {}
         for number, block in enumerate(transformer.transformer_blocks):
             for target in tiny.LORA_TARGETS:
                 layer, name = block.get_submodule(target), f"transformer_blocks.{number}.{target}"
-                tensors[f"{name}.lora_down.weight"] = (LORA_RANK, layer.in_features)
-                tensors[f"{name}.lora_up.weight"] = (layer.out_features, LORA_RANK)
-                tensors[f"{name}.alpha"] = ()
+                tensors[f"{name}.lora_down.weight"] = Hole((LORA_RANK, layer.in_features))
+                tensors[f"{name}.lora_up.weight"] = Hole((layer.out_features, LORA_RANK))
+                tensors[f"{name}.alpha"] = Hole(())
         files[each.name] = folder / f"{each.name}.safetensors"
         write_holes(files[each.name], tensors)
     return loading.Source(profile, folder, files, {})
 
 
-def write_holes(file: Path, shapes: dict[str, tuple[int, ...]]) -> None:
-    """Write a safetensors file of bf16 tensors whose data are a hole in the file."""
+def _scaled(tensors: dict[str, Hole]) -> dict[str, Hole]:
+    """Return the tensors of a transformer as LightX2V publishes them: matrices of blocks in fp8, one scale per row."""
+    scaled: dict[str, Hole] = {}
+    for name, hole in tensors.items():
+        is_matrix = name.startswith("transformer_blocks.") and len(hole.shape) == 2
+        scaled[name] = Hole(hole.shape, "F8_E4M3") if is_matrix else hole
+        if is_matrix:
+            scaled[f"{name}_scale"] = Hole((hole.shape[0], 1), "F32")
+    return scaled
+
+
+def write_holes(file: Path, holes: dict[str, Hole]) -> None:
+    """Write a safetensors file whose tensors are a hole in the file."""
     header, offset = {}, 0
-    for name, shape in shapes.items():
-        end = offset + 2 * int(np.prod(shape, dtype=np.int64))
-        header[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [offset, end]}
+    for name, hole in holes.items():
+        end = offset + hole.size
+        header[name] = {"dtype": hole.dtype, "shape": list(hole.shape), "data_offsets": [offset, end]}
         offset = end
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
@@ -247,10 +275,10 @@ def _meta_is_the_card(card: Card) -> Iterator[None]:
 PLANS: list[tuple[str, Card, Precision]] = [
     *(("qwen-image-edit-2511", card, "auto") for card in CARDS),
     *(("qwen-image-edit-2511", CARDS[0], precision) for precision in ("int8", "nf4")),
+    ("qwen-image-edit-2511-fp8", CARDS[0], "auto"),
     *((name, card, "auto") for name in ("qwen-image-2512", "firered-image-edit-1.1") for card in (CARDS[0], CARDS[4])),
 ]
-"""Profiles with other shapes or LoRAs; qwen-image-edit-2509 has the plans of 2511. The prequantized profile is read
-from a real file in tests/models/checkpoints/test_prequantized.py and takes as much of the GPU as the fp8 plans."""
+"""Profiles with other shapes, files or LoRAs; qwen-image-edit-2509 has the plans of 2511."""
 
 
 def main() -> None:

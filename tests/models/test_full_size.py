@@ -24,6 +24,7 @@ PLANS: list[tuple[str, str, Precision]] = [
     (EDIT, "L40S, 48 GB", "auto"),
     (EDIT, "RTX 6000 Ada, 48 GB", "auto"),
     (EDIT, "H100, 80 GB", "auto"),
+    ("qwen-image-edit-2511-fp8", "RTX 4090, 24 GB", "auto"),
     ("qwen-image-2512", "H100, 80 GB", "auto"),
     ("qwen-image-2512", "RTX 4090, 24 GB", "auto"),
     ("firered-image-edit-1.1", "H100, 80 GB", "auto"),
@@ -41,7 +42,7 @@ def test_a_start_and_a_picture_take_what_the_plan_says(name: str, card: str, pre
     counted = rehearsed(name, BY_NAME[card], planned)
     assert counted.resident == pytest.approx(planned.resident, rel=AGREEMENT)
     assert counted.peak == pytest.approx(planned.peak - CACHE_BYTES, rel=AGREEMENT)
-    if planned.is_waiting:
+    if planned.is_waiting and planned.loras != "merged":  # its file is mapped, which is not counted
         assert counted.host == pytest.approx(planned.host, rel=AGREEMENT)
     assert counted.syncs == 0, "nothing in a picture waits for the GPU"
 
