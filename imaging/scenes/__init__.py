@@ -10,7 +10,7 @@ from imaging.geometry.camera import Camera
 from imaging.picture import Box, Pixels, Point, Size
 from imaging.scenes.materials import Print
 from imaging.scenes.render import render
-from imaging.scenes.rooms import HOOKS, OVER_TABLE, ROOMS, TABLE, LaidRug, RoomPlan, cord, table_at_spot
+from imaging.scenes.rooms import HOOKS, OVER_TABLE, ROOMS, TABLE, UNDER_PENDANTS, LaidRug, RoomPlan, cord, table_at_spot
 from imaging.scenes.style import read_kind, read_style
 from schemas.jobs import AskedSurface
 
@@ -57,7 +57,7 @@ def draw_scene(environment: str, size: Size, seed: int, exhibit: Exhibit | None 
     """Return a room of the kind and mood that `environment` names in any of five languages, by default a living room.
 
     The exhibit is whole in the picture: a rug lies under the furniture, a vase stands on a table, a pendant hangs over
-    one, and a picture hangs alone on the wall. Equal arguments give equal pixels.
+    one where there is one, and a picture hangs alone on the wall. Equal arguments give equal pixels.
     """
     rng = np.random.default_rng(seed)
     kind, style = read_kind(environment) or "living_room", read_style(environment, rng)
@@ -69,9 +69,10 @@ def draw_scene(environment: str, size: Size, seed: int, exhibit: Exhibit | None 
         plan = _made_ready(plan, exhibit, camera)
         box = _box(plan, exhibit, kind, camera)
     room = ROOMS[kind](plan)
-    if exhibit and exhibit.surface in ("tabletop", "ceiling"):
+    surface = exhibit.surface if exhibit else None
+    if surface == "tabletop" or (surface == "ceiling" and kind in UNDER_PENDANTS):
         room = replace(room, bodies=(*room.bodies, *table_at_spot(plan)))
-    if exhibit and exhibit.surface == "ceiling":
+    if exhibit and surface == "ceiling":
         room = replace(room, bodies=(*room.bodies, *cord(plan, _top_cm(plan, exhibit))))
     if window_on_right:
         room, foot = room.mirrored(), (size[0] - 1 - foot[0], foot[1])

@@ -156,7 +156,8 @@ def kitchen(plan: RoomPlan) -> Scenery:
 
 
 def dining_room(plan: RoomPlan) -> Scenery:
-    s, x, z, back = plan.style, plan.middle + 40, plan.back - 135, plan.back
+    s, back = plan.style, plan.back
+    x, z = plan.spot if plan.hangs == "ceiling" else (plan.middle + 40, back - 135)
     piece = [
         *walls(plan, wooden(plan), feature_wall(plan) if plan.either() else plain_wall(plan)),
         *curtains(plan),
@@ -167,7 +168,7 @@ def dining_room(plan: RoomPlan) -> Scenery:
         post(x - 30, 75, z, (13, 26), s.spice, (0.8, 0.5), 3),
         *f.bowl(s, x + 20, 75, z),
         *(part for k in SIDES for part in plan.pendant(x + k * 48, 150, z, 46)),
-        *f.sideboard(s, x, back),
+        *f.sideboard(s, plan.middle + 40, back),
         *plan.picture(x, 150, (110, 75), int(plan.rng.integers(3))),
         *f.plant(plan.left + 40, back - 40, 150, s.rug, plan.rng),
     ]
@@ -385,6 +386,9 @@ worktop, the tub and the desk. A terrace has no wall."""
 
 TABLE = 140.0, 75.0, 80.0
 """Width, height and depth in cm of the table that stands at the spot for products that need one."""
+
+UNDER_PENDANTS = frozenset({"living_room", "kitchen", "studio"})
+"""Rooms where that table stands under a pendant, too. A dining room has its own there, others have none."""
 
 OVER_TABLE = 70.0
 """From a table top to a pendant, in cm."""
