@@ -38,10 +38,13 @@ mark("interpreter")
 """
 SDK = MARK + "import runpod\nmark('SDK import')\n"
 OURS = (
-    SDK
+    MARK
     + """
 import rp_handler
+rp_handler._name_processor()
 mark("imports of ours")
+import runpod
+mark("SDK import")
 door = rp_handler._door()
 mark("building")
 door.router.wait_until_loaded()

@@ -26,6 +26,21 @@ from testing.ray_load import REPLICAS, Load, answers, job, replicas
 pytest.importorskip("ray", reason="Ray is not installed: deploy/requirements-ray.txt")
 yaml = pytest.importorskip("yaml")
 
+PATIENT_SERVE = f"""
+import ray.serve._private.api as api
+api.HTTP_PROXY_TIMEOUT = {WAIT_SECONDS}
+from ray.serve.scripts import cli
+cli()
+"""
+"""The command `serve`, which otherwise waits for a minute until its HTTP proxy has started."""
+
+RAYS_PATIENCE = {
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": str(WAIT_SECONDS),
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": str(WAIT_SECONDS),
+    "RAY_health_check_timeout_ms": str(int(1000 * WAIT_SECONDS)),
+}
+"""Ray's own deadlines for its processes, which a busy machine exceeds."""
+
 QUEUED, HELD = 8, REPLICAS * Options().max_ongoing_requests
 
 
@@ -36,7 +51,9 @@ def configuration(folder: Path, port: int) -> Path:
     [app] = told["applications"]
     app["args"] |= {"num_gpus": 0, "min_replicas": 2, "max_replicas": 2, "max_queued_requests": QUEUED}
     app["runtime_env"]["env_vars"]["ENGINE"] = "preview"
-    app["deployments"] = [{"name": "Replica", "ray_actor_options": {"num_cpus": 0.1}}]
+    app["deployments"] = [
+        {"name": "Replica", "ray_actor_options": {"num_cpus": 0.1}, "health_check_timeout_s": WAIT_SECONDS}
+    ]
     (folder / "recordings").mkdir()
     (folder / "recordings/damaged.png").write_bytes(b"no picture")
     broken = {"ENGINE": "replay", "REPLAY_DIR": str(folder / "recordings"), "FAILURES_BEFORE_REFRESH": "1"}
@@ -52,14 +69,15 @@ def configuration(folder: Path, port: int) -> Path:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Yield the address of the two replicas."""
     folder, port = tmp_path_factory.mktemp("ray"), free_port()
-    serve = Path(sys.executable).with_name("serve")
+    serve = [sys.executable, "-c", PATIENT_SERVE]
     own_cluster = ("--address", "local")  # and not a cluster that already runs here
-    command = [serve, "run", *own_cluster, "--app-dir", ROOT, configuration(folder, port)]
+    command = [*serve, "run", *own_cluster, "--app-dir", ROOT, configuration(folder, port)]
     env = environment(
         folder,
         HOME=str(folder),  # where Ray leaves a token
         RAY_LOAD=str(os.getpid()),
         RAY_USAGE_STATS_ENABLED="0",
+        **RAYS_PATIENCE,
         RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH="deploy.ray_front:middlewares",
     )
     with (folder / "log").open("w") as log:
