@@ -26,7 +26,7 @@ test: .venv/.dev  ## everything that can be tested on this machine
 	$(PYTEST)
 
 test-fast: .venv/.dev  ## the fast tests, in less than a minute: no processes, browsers, npm or torch (tests/conftest.py)
-	$(PYTEST) --fast
+	$(PYTEST) --fast --dist worksteal
 
 test-busy: .venv/.dev  ## all tests while eight loops keep the processor busy: no test may need a fast machine
 	@for loop in 1 2 3 4 5 6 7 8; do \

@@ -18,7 +18,11 @@ from testing.s3 import S3
 SLOW = (
     "deploy",
     "examples",
+    "handlers/test_edit.py",
+    "handlers/test_generate.py",
+    "imaging/placement/test_find_place.py",
     "imaging/restoration",
+    "imaging/test_compose.py",
     "imaging/test_scenes.py",
     "models",
     "test_callers.py",
@@ -45,6 +49,7 @@ SLOW = (
     "web/limits",
     "web/test_app.py",
     "web/test_forms.py",
+    "web/test_layout.py",
 )
 """Tests that `--fast` skips: those that start processes, servers, a browser or npm, import torch, edit many pictures,
 or try hundreds of inputs."""
