@@ -53,7 +53,12 @@ CLIENTS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="calls the worker with every client")
-    parser.add_argument("--python", default=sys.executable, help="interpreter that has bench/clients/requirements.txt")
+    parser.add_argument(
+        "--python",
+        type=os.path.abspath,
+        default=sys.executable,
+        help="interpreter that has bench/clients/requirements.txt",
+    )
     parser.add_argument("--write", action="store_true", help="write the table into docs/http.md")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, _server() as server, _platform() as platform:
