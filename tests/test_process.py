@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import platform
 import socket
 import subprocess
 import sys
@@ -45,6 +46,14 @@ def test_a_local_run_leaves_the_picture_and_a_readable_summary(tmp_path: Path) -
     assert str(file) in done.stdout
     assert "preview" in done.stdout
     assert max(map(len, (done.stdout + done.stderr).splitlines())) < 200
+
+
+def test_the_sdk_is_told_the_processors_name_and_runs_no_process_to_learn_it() -> None:
+    code = "import rp_handler; rp_handler._name_processor(); from runpod.serverless.utils import rp_debugger as sdk"
+    done = subprocess.run(
+        [sys.executable, "-c", code + "; print(sdk.PROCESSOR)"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == (platform.processor() or platform.machine()), done.stderr
 
 
 def test_the_generate_example_runs(tmp_path: Path) -> None:
