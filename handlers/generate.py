@@ -9,9 +9,9 @@ from imaging.codec.color_profile import in_profile
 from imaging.cutout import CutOut
 from imaging.picture import Picture
 from imaging.placement.surface_words import surface_by_shape
-from models.engine import Control, GenerateTask
+from models.engine import Control, GenerateTask, Sampling
 from schemas.answers import GenerationInfo
-from schemas.jobs import GenerateJob
+from schemas.jobs import AskedSurface, GenerateJob
 
 
 def generate(request: GenerateRequest, worker: WorkerState, control: Control) -> Result:
@@ -20,24 +20,8 @@ def generate(request: GenerateRequest, worker: WorkerState, control: Control) ->
     product = worker.cut_outs.cut_out(in_profile(request.product, None), "product_image")
     control.progress("cut-out", 1, 10)
 
-    surface, surface_warnings = asked_surface(job)
-    if surface == "auto" and surface_by_shape(product) == "rug":
-        surface, surface_warnings = "rug", [GUESSED_RUG]
-
-    tasks = [
-        GenerateTask(
-            cut_out=product,
-            environment=job.environment_type,
-            instructions=job.words,
-            size=job.output_size,
-            product_height_cm=_height_cm(job, product),
-            harmonize=job.harmonize,
-            sampling=sampling,
-            name=job.product_name.strip(),
-            surface=surface,
-        )
-        for sampling in samplings(job, request.seed)
-    ]
+    surface, surface_warnings = _surface(job, product)
+    tasks = [_task(job, product, surface, sampling) for sampling in samplings(job, request.seed)]
     outcome = worker.runner.paint(tasks, control.between(0.1, 1), fallback=job.fallback)
     info = GenerationInfo(
         instructions=job.instructions,
@@ -53,6 +37,28 @@ def generate(request: GenerateRequest, worker: WorkerState, control: Control) ->
     shape = shape_warnings(job, (product.alpha.shape[1], product.alpha.shape[0]))
     warnings = [*request.warnings, *cutout_warnings(product), *shape, *surface_warnings, *outcome.warnings]
     return Result(pictures, seeds, info, warnings)
+
+
+def _surface(job: GenerateJob, product: CutOut) -> tuple[AskedSurface, list[str]]:
+    """Return the surface that the job asks for or the product's shape suggests, with warnings."""
+    surface, warnings = asked_surface(job)
+    if surface == "auto" and surface_by_shape(product) == "rug":
+        return "rug", [GUESSED_RUG]
+    return surface, warnings
+
+
+def _task(job: GenerateJob, product: CutOut, surface: AskedSurface, sampling: Sampling) -> GenerateTask:
+    return GenerateTask(
+        cut_out=product,
+        environment=job.environment_type,
+        instructions=job.words,
+        size=job.output_size,
+        product_height_cm=_height_cm(job, product),
+        harmonize=job.harmonize,
+        sampling=sampling,
+        name=job.product_name.strip(),
+        surface=surface,
+    )
 
 
 def _height_cm(job: GenerateJob, product: CutOut) -> float | None:

@@ -51,40 +51,34 @@ class _View:
     wall_row: int | None
 
 
+@dataclass(frozen=True, eq=False)
+class _Lighting:
+    """The light on the product: the room's, the sun's if it shines in, and its own if it is a lit lamp.
+
+    `wall_cm` is the distance of the back wall. `lampshade` is the share of the product's height that glows.
+    """
+
+    view: _View
+    light: Light
+    sun: Source | None
+    wall_cm: float
+    lampshade: float
+    is_lamp: bool
+
+
 def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
     """Return `product` composited into `room`.
 
     Only the product's surroundings are computed, so a large photo costs little more than a small one.
     """
     product = set_in_plane(product, placement, room)
-
-    # 1. Estimate the room's light.
-    view = _view(room, placement)
-    wall_cm = _wall_cm(view)
-    light = find_light(view.pixels, view.camera, wall_cm, view.frame)
-    sun = _sun(view, light) if placement.surface == "floor" else None
-    sources = (light.source,) if sun is None else (light.source, sun)
-
-    # 2. Darken the ground by the product's shadow and brighten it by a lit lamp.
-    lampshade = 0.0 if light.daylight else lampshade_share(product, hangs=placement.surface == "ceiling")
-    is_lit = lampshade > 0 and placement.surface in ("floor", "ceiling")
-    left, top, right, bottom = part = _around(placement, is_lit)
+    lighting = _lighting(room, product, placement)
+    left, top, right, bottom = part = _around(placement, lighting.is_lamp)
     photo = room[top:bottom, left:right]
-    wall_row = None if view.wall_row is None else round(view.wall_row * room.shape[0] / view.pixels.shape[0])
-    share = cast_shadow(product, placement, sources, wall_row, part, _albedo(view, light))[..., None]
-    if is_lit:
-        share = share + lamp_light(product, placement, lampshade, light, _behind_cm(view, wall_cm), part)
-    ground = _in_light(photo, share)
+    ground = _in_light(photo, _share_of_light(room, product, placement, lighting, part))
 
-    # 3. Composite the product over it.
     frame = _clipped(placement.frame, part)
-    color, alpha = set_into(product, placement.frame, frame)
-    covered = alpha > 0
-    covered[_lit_rows(placement, lampshade, frame[1])] = False
-    factors = gain(product, light, sun)
-    straight = (color[covered] / alpha[covered, None] + np.float32(0.5)).clip(0, 255).astype(np.uint8)
-    in_light = relit(linear(straight), factors, light.brightest, saturation(product, factors))
-    color[covered] = encoded(in_light) * alpha[covered, None]
+    color, alpha = _in_room_light(product, placement, lighting, frame)
     behind = ground[frame[1] - top : frame[3] - top, frame[0] - left : frame[2] - left]
     behind[:] = behind * (1 - alpha[..., None]) + color
     made = (ground + np.float32(0.5)).clip(0, 255).astype(np.uint8)
@@ -92,6 +86,40 @@ def compose(room: Pixels, product: CutOut, placement: Placement) -> Composite:
     pixels[top:bottom, left:right] = made
     changed[top:bottom, left:right] = differing(made, photo)
     return Composite(pixels, changed, frame, alpha)
+
+
+def _lighting(room: Pixels, product: CutOut, placement: Placement) -> _Lighting:
+    view = _view(room, placement)
+    wall_cm = _wall_cm(view)
+    light = find_light(view.pixels, view.camera, wall_cm, view.frame)
+    sun = _sun(view, light) if placement.surface == "floor" else None
+    lampshade = 0.0 if light.daylight else lampshade_share(product, hangs=placement.surface == "ceiling")
+    is_lamp = lampshade > 0 and placement.surface in ("floor", "ceiling")
+    return _Lighting(view, light, sun, wall_cm, lampshade, is_lamp)
+
+
+def _share_of_light(room: Pixels, product: CutOut, placement: Placement, lighting: _Lighting, part: Box) -> Layer:
+    """Return the factors of light in `part`: the product's shadow darkens it, a lit lamp brightens it."""
+    view, light, sun = lighting.view, lighting.light, lighting.sun
+    sources = (light.source,) if sun is None else (light.source, sun)
+    wall_row = None if view.wall_row is None else round(view.wall_row * room.shape[0] / view.pixels.shape[0])
+    share = cast_shadow(product, placement, sources, wall_row, part, _albedo(view, light))[..., None]
+    if not lighting.is_lamp:
+        return share
+    behind_cm = lighting.wall_cm if view.wall_row is None else view.camera.distance(view.wall_row)
+    return share + lamp_light(product, placement, lighting.lampshade, light, behind_cm, part)
+
+
+def _in_room_light(product: CutOut, placement: Placement, lighting: _Lighting, frame: Box) -> tuple[Layer, Weights]:
+    """Return premultiplied color and alpha of the product on the pixels of `frame`; a glowing shade is not relit."""
+    color, alpha = set_into(product, placement.frame, frame)
+    covered = alpha > 0
+    covered[_lit_rows(placement, lighting.lampshade, frame[1])] = False
+    factors = gain(product, lighting.light, lighting.sun)
+    straight = (color[covered] / alpha[covered, None] + np.float32(0.5)).clip(0, 255).astype(np.uint8)
+    in_light = relit(linear(straight), factors, lighting.light.brightest, saturation(product, factors))
+    color[covered] = encoded(in_light) * alpha[covered, None]
+    return color, alpha
 
 
 def _view(room: Pixels, placement: Placement) -> _View:
@@ -121,10 +149,6 @@ def _albedo(view: _View, light: Light) -> float:
     ground = view.pixels[max(0, bottom - beside) : bottom + beside, max(0, left - beside) : right + beside]
     luminance = float(np.median(linear(ground) @ LUMINANCE)) if ground.size else light.level
     return float(np.clip(ALBEDO * luminance / max(light.level, _BLACK), _DARKEST_FLOOR, ALBEDO))
-
-
-def _behind_cm(view: _View, wall_cm: float) -> float:
-    return wall_cm if view.wall_row is None else view.camera.distance(view.wall_row)
 
 
 def _around(placement: Placement, is_lit: bool) -> Box:

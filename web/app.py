@@ -85,15 +85,16 @@ def create_app(settings: Settings, router: Router, *, ends: bool = False) -> Fas
     uploads = Uploads(int(settings.max_request_mb * MEGA), int(settings.max_uploads_mb * MEGA))
     app.add_middleware(Front, access=access, uploads=uploads, count=desk.metrics.count)
     if settings.cors_origins:
-        exposed = ["X-Request-ID", "Retry-After"]
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=exposed,
-        )
+        _allow(app, settings.cors_origins)
     return app
+
+
+def _allow(app: FastAPI, origins: tuple[str, ...]) -> None:
+    """Let the pages of these origins call every route."""
+    exposed = ["X-Request-ID", "Retry-After"]
+    app.add_middleware(
+        CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=exposed
+    )
 
 
 def config(app: FastAPI | str, settings: Settings, **options: Any) -> uvicorn.Config:

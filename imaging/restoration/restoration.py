@@ -82,6 +82,30 @@ class Restored:
 
 
 @dataclass(frozen=True, eq=False)
+class _View:
+    """The photo and the registered picture at the working size.
+
+    The photo may change within `limit`, and the product is expected where it is `asked`; the picture has no pixels
+    outside `shown`.
+    """
+
+    photo: Pixels
+    picture: Pixels
+    limit: Mask
+    asked: Mask
+    shown: Mask
+
+    @property
+    def usual(self) -> Mask:
+        """Pixels that should not have changed."""
+        return self.shown & ~self.asked
+
+    @property
+    def is_comparable(self) -> bool:
+        return min(self.limit.shape) >= _SMALLEST and bool(self.usual.any())
+
+
+@dataclass(frozen=True, eq=False)
 class _Changes:
     """Changes at the working size: weights of `paint`, factors of `light`, and the mask of a new `thing`."""
 
@@ -92,6 +116,11 @@ class _Changes:
     @property
     def any(self) -> Mask:
         return np.asarray((self.paint > 0) | (strongest(np.abs(self.light - 1)) > 0))
+
+    def with_share(self, share: Weights) -> "_Changes":
+        """Return the changes with only this share, at any size, of the new thing."""
+        thing = _feathered(self.thing, 3 * _PAINT_FEATHER, np.ones_like(self.thing), 1)
+        return replace(self, paint=self.paint * (1 - thing * (1 - averaged(share, size_of(thing)))))
 
 
 def restore(
@@ -115,34 +144,33 @@ def restore(
         pixels = with_changes(photo, painted, allowed)
         return _finished(pixels, only_resized(size, size), repainted_box=_composited(photo, pixels))
 
-    # 1. Register the painted picture to the photo.
+    view, registration = _registered(photo, painted, allowed, product_box)
+    shift = color_shift(view.photo, view.picture, view.usual)
+    if not registration.found and (shift.misfit > _ANOTHER_SCENE or not view.is_comparable):
+        plain = aligned(painted, registration, size)
+        return _finished(with_changes(photo, plain, allowed), registration, found=False)
+
+    changes = _changes(view, shift, None if product is None else averaged(product, size_of(view.limit)) > _PLACED)
+    part = _bounds_at(changes.any, size, 3)
+    if part is None:
+        return _finished(photo.copy(), registration, shift.distance)
+    box = _bounds_at(changes.thing, size)
+    if repaint is not None:
+        changes = changes.with_share(repaint)
+    repainted = shift.removed_from(aligned(painted, registration, size, part), size, part)
+    return _finished(_composed(photo, repainted, changes, part, allowed), registration, shift.distance, box)
+
+
+def _registered(photo: Pixels, painted: Pixels, allowed: Mask, product_box: Box | None) -> tuple[_View, Registration]:
+    """Return the two pictures on top of each other, and the registration at full size."""
+    size = size_of(photo)
     working = working_size(size)
     own, limit = averaged(photo, working), ~touched(~allowed, working)
     asked = _asked(limit, product_box, working[0] / size[0])
     small = averaged(painted, working) if painted.shape[1] > working[0] else painted
     registration = register(small, own, asked).between(size, size_of(painted))
-
-    # 2. Compare the colors where nothing should have changed.
-    seen, shown = aligned(small, registration, working), covered(registration, working)
-    usual = shown & ~asked
-    shift = color_shift(own, seen, usual)
-    comparable = min(working) >= _SMALLEST and usual.any()
-    if not registration.found and (shift.misfit > _ANOTHER_SCENE or not comparable):
-        plain = aligned(painted, registration, size)
-        return _finished(with_changes(photo, plain, allowed), registration, found=False)
-
-    # 3. Find what was repainted and what was only relit, and apply both at full resolution.
-    placed = np.zeros_like(limit) if product is None else averaged(product, working) > _PLACED
-    changes = _changes(own, seen, shift, limit, shown, asked, placed)
-    part = _bounds_at(changes.any, size, 3)
-    if part is None:
-        return _finished(photo.copy(), registration, shift.distance)
-    repainted = shift.removed_from(aligned(painted, registration, size, part), size, part)
-    box = _bounds_at(changes.thing, size)
-    if repaint is not None:
-        thing = _feathered(changes.thing, 3 * _PAINT_FEATHER, np.ones_like(limit), 1)
-        changes = replace(changes, paint=changes.paint * (1 - thing * (1 - averaged(repaint, working))))
-    return _finished(_composed(photo, repainted, changes, part, allowed), registration, shift.distance, box)
+    view = _View(own, aligned(small, registration, working), limit, asked, covered(registration, working))
+    return view, registration
 
 
 def _composited(photo: Pixels, pixels: Pixels) -> Box | None:
@@ -189,25 +217,26 @@ def _asked(limit: Mask, product_box: Box | None, scale: float) -> Mask:
     return asked
 
 
-def _changes(
-    own: Pixels, seen: Pixels, shift: ColorShift, limit: Mask, shown: Mask, asked: Mask, placed: Mask
-) -> _Changes:
-    """Return the changes within the limit and where the painted picture is shown; light extends beyond the latter."""
-    changes = _Changes(
-        np.zeros(limit.shape, np.float32), np.ones((*limit.shape, 3), np.float32), np.zeros(limit.shape, np.bool_)
-    )
-    part = _around(limit, _MARGIN)
+def _changes(view: _View, shift: ColorShift, placed: Mask | None) -> _Changes:
+    """Return the changes within the limit and where the picture is shown; light extends beyond the latter.
+
+    Within the `placed` product everything is repainted.
+    """
+    shape = view.limit.shape
+    changes = _Changes(np.zeros(shape, np.float32), np.ones((*shape, 3), np.float32), np.zeros(shape, np.bool_))
+    part = _around(view.limit, _MARGIN)
     here = _inside(part)
-    limit, shown, asked, placed = limit[here], shown[here], asked[here], placed[here]
-    before = own[here].astype(np.float32)
-    after = _beyond_clipping(seen[here], shift.removed_from(seen[here], size_of(own), part), before)
+    limit, shown, asked = view.limit[here], view.shown[here], view.asked[here]
+    before, seen = view.photo[here].astype(np.float32), view.picture[here]
+    after = _beyond_clipping(seen, shift.removed_from(seen, size_of(view.photo), part), before)
     after[~shown] = before[~shown]
 
     product = asked if asked.any() else np.ones_like(asked)
-    paint, region = _paint_and_region(before, after, limit & shown, shown & ~asked, product, shift.misfit)
+    paint, region = _paint_and_region(before, after, limit & shown, view.usual[here], product, shift.misfit)
     away = cv2.distanceTransform((~product).astype(np.uint8), cv2.DIST_L2, 3)
     changes.thing[here] = _thing(before, after, paint)
-    paint |= placed & limit & shown
+    if placed is not None:
+        paint |= placed[here] & limit & shown
     changes.paint[here] = _feathered(paint, _PAINT_FEATHER, limit & shown, _PAINT_FEATHER + away)
     beside = shown * (1 - _feathered(paint, 2 * _PAINT_FEATHER, np.ones_like(limit), 1))
     lit = _feathered(region, _LIGHT_FEATHER, limit, _LIGHT_FEATHER)

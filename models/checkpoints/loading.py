@@ -94,12 +94,7 @@ def load_components(
         for source, fill in fillings.items():  # one at a time if they wait in main memory
             filled = begun[source].result() if source in begun else fill()
             ready[source] = _checkpoint(source, filled, plan, device, dtype)
-    with _named("tokenizer or processor"):
-        tokenizer = Qwen2Tokenizer.from_pretrained(edit.folder / "tokenizer")
-        processor = edit.folder / "processor"
-        image_processor = (
-            Qwen2VLImageProcessorPil.from_pretrained(processor) if processor.is_dir() else Qwen2VLImageProcessorPil()
-        )
+    tokenizer, image_processor = _tokenizer_and_processor(edit.folder)
     return Components(
         edit=ready[edit],
         text=None if text is None else ready[text],
@@ -109,6 +104,15 @@ def load_components(
         image_processor=image_processor,
         plan=plan.as_json() | {"weights": [source.identity for source in fillings]},
     )
+
+
+def _tokenizer_and_processor(folder: Path) -> tuple[Qwen2Tokenizer, Qwen2VLImageProcessorPil]:
+    processor = folder / "processor"
+    with _named("tokenizer or processor"):
+        return (
+            Qwen2Tokenizer.from_pretrained(folder / "tokenizer"),
+            Qwen2VLImageProcessorPil.from_pretrained(processor) if processor.is_dir() else Qwen2VLImageProcessorPil(),
+        )
 
 
 def _checkpoint(
