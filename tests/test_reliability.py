@@ -40,6 +40,10 @@ def progressed(told: dict[str, Any]) -> bool:
     return bool(told.get("output"))
 
 
+def taken(told: dict[str, Any]) -> bool:
+    return bool(told["status"] != "IN_QUEUE")
+
+
 def at_stage(stage: str) -> Callable[[dict[str, Any]], bool]:
     return lambda told: (told.get("output") or {}).get("stage") == stage
 
@@ -68,6 +72,7 @@ class TestDeath:
         with platform() as at, worker(at, tmp_path) as process:
             jobs = [at.run(edit("slow 40")) for _ in range(2)]
             at.wait(jobs[0], progressed)
+            at.wait(jobs[1], taken)
             process.send_signal(signal.SIGTERM)
             assert [at.wait(job)["status"] for job in jobs] == ["COMPLETED"] * 2
             assert process.wait(WAIT_SECONDS) == 0
@@ -95,7 +100,7 @@ class TestDeath:
             wait_until(lambda: all(map(has_ended, started)))
 
     def test_a_hanging_engine_is_told_and_ends_the_worker(self, tmp_path: Path) -> None:
-        settings = {"JOB_TIMEOUT_SECONDS": str(4 * PATIENCE), "STUCK_SECONDS": "1"}  # the job must hang before that
+        settings = {"JOB_TIMEOUT_SECONDS": str(20 * PATIENCE), "STUCK_SECONDS": "1"}  # the job must hang before that
         with platform() as at, worker(at, tmp_path, **settings) as process:
             told = at.wait(at.run(edit("hang")))
             assert told["status"] == "FAILED"
@@ -146,7 +151,7 @@ class TestCancelling:
         kept = shared.run(edit("slow 2"))
         for number, job in enumerate(jobs):
             if number % 3 == 0:
-                shared.wait(job, lambda told: told["status"] != "IN_QUEUE")
+                shared.wait(job, taken)
             shared.cancel(job)
         assert shared.wait(kept)["status"] == "COMPLETED"
         assert {shared.wait(job)["status"] for job in jobs} <= {"CANCELLED", "COMPLETED"}

@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 from deploy.lock_metadata import applying
 from deploy.locks import LOCKS, Lock, key, problems, recorded
 from schemas.version import VERSION
+from testing.patience import WAIT_SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent
 PREVIEW = next(lock for lock in LOCKS if lock.requirements.name == "requirements-preview.txt")
@@ -129,7 +130,7 @@ LEFT_OUT += " prettytable pydantic_extra_types watchdog"
 def test_the_worker_starts_without_what_is_left_out(tmp_path: Path) -> None:
     block = f"import sys; sys.modules |= dict.fromkeys('{LEFT_OUT}'.split())"
     start = "import rp_handler, server, runpod.serverless.modules.rp_fastapi, runpod.serverless.modules.rp_scale"
-    subprocess.run([sys.executable, "-c", f"{block}; {start}"], cwd=ROOT, check=True, timeout=300)
+    subprocess.run([sys.executable, "-c", f"{block}; {start}"], cwd=ROOT, check=True, timeout=WAIT_SECONDS)
 
 
 def test_the_project_installed_by_its_pyproject_asks_for_the_same(tmp_path: Path) -> None:
@@ -138,7 +139,7 @@ def test_the_project_installed_by_its_pyproject_asks_for_the_same(tmp_path: Path
         shutil.copy(ROOT / name, tmp_path / name)
     build = "from setuptools import build_meta; print(build_meta.prepare_metadata_for_build_wheel('.'))"
     done = subprocess.run(
-        [sys.executable, "-c", build], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", build], cwd=tmp_path, capture_output=True, text=True, timeout=WAIT_SECONDS, check=True
     )
     built = Distribution.at(tmp_path / done.stdout.splitlines()[-1])
     assert built.version == VERSION

@@ -35,9 +35,14 @@ cli()
 """The command `serve`, which otherwise waits for a minute until its HTTP proxy has started."""
 
 RAYS_PATIENCE = {
-    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": str(WAIT_SECONDS),
+    "RAY_DASHBOARD_STARTUP_TIMEOUT_S": str(int(WAIT_SECONDS)),
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": str(WAIT_SECONDS),
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": str(WAIT_SECONDS),
+    "RAY_agent_register_timeout_ms": str(int(1000 * WAIT_SECONDS)),
+    "RAY_gcs_server_port_wait_time_s": str(int(WAIT_SECONDS)),
+    "RAY_gcs_server_request_timeout_seconds": str(int(WAIT_SECONDS)),
     "RAY_health_check_timeout_ms": str(int(1000 * WAIT_SECONDS)),
+    "RAY_worker_register_timeout_seconds": str(int(WAIT_SECONDS)),
 }
 """Ray's own deadlines for its processes, which a busy machine exceeds."""
 
@@ -81,7 +86,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH="deploy.ray_front:middlewares",
     )
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
+        # Ray gives its agent 15 seconds to start, whatever is set. Linux divides the processor among sessions: in one
+        # of its own Ray does not share with everything that runs beside the tests.
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until(lambda: len(replicas()) == 2 and is_ready(url) and is_ready(url + "/broken"))

@@ -13,6 +13,7 @@ from PIL import Image
 
 from schemas.openai import EditBody, GenerationBody
 from testing.live import Gray, Live, serving
+from testing.patience import WAIT_SECONDS
 from testing.pictures import as_base64, file_of, plain_room, red_vase
 
 EDITS = "/v1/images/edits"
@@ -134,6 +135,8 @@ BOMBS = {
 def test_a_body_of_very_many_parts_is_refused_before_it_is_parsed(name: str) -> None:
     kind, body = BOMBS[name]
     with serving() as live:
-        answer = httpx2.post(live.url + "/v1/images/edits", content=body, headers={"Content-Type": kind}, timeout=60)
+        answer = httpx2.post(
+            live.url + "/v1/images/edits", content=body, headers={"Content-Type": kind}, timeout=WAIT_SECONDS
+        )
     assert answer.status_code in (400, 413)
     assert answer.json()["error"]["param"] == "body"

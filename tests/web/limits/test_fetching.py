@@ -11,6 +11,7 @@ import pytest
 from models.preview import Preview
 from schemas.errors import ErrorCode, JobError
 from testing.live import serving
+from testing.patience import WAIT_SECONDS
 from testing.shop import small_edit
 from transport.fetch import Fetcher
 from web.limits.fetching import Fetches
@@ -27,7 +28,7 @@ def silent() -> Iterator[str]:
 
 def test_callers_with_a_silent_host_do_not_delay_others_and_are_told(silent: str) -> None:
     async def scene(url: str) -> None:
-        async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
+        async with httpx2.AsyncClient(base_url=url, timeout=WAIT_SECONDS) as client:
             job = small_edit(**PLACED)
             slow = [asyncio.create_task(client.post("/v1/edit", json=job | {"room_image": silent})) for _ in range(4)]
             done, _ = await asyncio.wait(slow, timeout=0)
