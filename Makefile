@@ -28,11 +28,11 @@ test: .venv/.dev  ## everything that can be tested on this machine
 test-fast: .venv/.dev  ## the fast tests, in less than a minute: no processes, browsers, npm or torch (tests/conftest.py)
 	$(PYTEST) --fast --dist worksteal
 
+# The loops have a session of their own, like other programs, and end with the shell that starts the tests.
 test-busy: .venv/.dev  ## all tests while eight loops keep the processor busy: no test may need a fast machine
-	@for loop in 1 2 3 4 5 6 7 8; do \
-	  sh -c 'while kill -0 $$0 2> /dev/null; do :; done' $$$$ & loops="$$loops $$!"; \
-	done; \
-	trap "kill $$loops" EXIT; $(PYTEST) --numprocesses 4
+	@$$(command -v setsid) sh -c \
+	  'for loop in 1 2 3 4 5 6 7 8; do while kill -0 $$0 2> /dev/null; do :; done & done' $$$$; \
+	$(PYTEST) --numprocesses 4
 
 check: .venv/.dev  ## formatting, lint, types, and completeness of the locks
 	$(IN)/ruff format --check .
