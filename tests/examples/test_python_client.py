@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -60,7 +61,7 @@ from testing.live import Echo, Live, serving
 from testing.patience import PATIENCE, WAIT_SECONDS, wait_until
 from testing.pictures import file_of, plain_room, red_vase
 from testing.processes import free_port
-from testing.rehearsal import Platform
+from testing.rehearsal import Platform, platform, worker
 from testing.unkind_worker import Unkind
 
 CLIENT = Path(__file__).parent.parent.parent / "examples/python/qwen_worker.py"
@@ -535,11 +536,18 @@ class TestPaidOnce:
             client(between.url).status("job-1")
         assert (failed.value.code, failed.value.job_id) == ("UNREACHABLE", "job-1")
 
-    def test_looking_after_a_job_survives_what_happens_on_the_way(self, shop: Platform) -> None:
-        job_id = client(shop.url).submit(edit_job(VASE, ROOM, instructions="slow 10", **HERE))
-        with gate(shop.url, "cut", "502", "429", "pass", "503", "hold") as between:
-            assert client(between.url, reply=SHORT).wait(job_id).pictures
-        assert not between.manners
+    def test_looking_after_a_job_survives_what_happens_on_the_way(self, tmp_path: Path) -> None:
+        """No worker takes the job before that."""
+        with (
+            platform() as at,
+            gate(at.url, "cut", "502", "429", "pass", "503", "hold") as between,
+            ThreadPoolExecutor() as callers,
+        ):
+            job_id = client(at.url).submit(edit_job(VASE, ROOM, **HERE))
+            waiting = callers.submit(client(between.url, reply=SHORT).wait, job_id)
+            wait_until(lambda: not between.manners)
+            with worker(at, tmp_path):
+                assert waiting.result().pictures
 
 
 class TestLimits:
