@@ -20,6 +20,7 @@ from schemas.answers import (  # noqa: E402
     PictureAnswer,
     PlacedAnswer,
     PlacementInfo,
+    Scale,
     Variant,
 )
 from schemas.jobs import EditJob, GenerateJob, PictureJob, Product  # noqa: E402
@@ -30,9 +31,9 @@ PAGE = ROOT / "docs/api.md"
 START = """# Reference
 
 Generated from the schemas by `python docs/reference.py`. Types are strict: `"7"` is not a number, `true` is not an
-integer, and unknown fields are refused by name. A picture is a string: base64, a `data:` URL, or an `https://` URL.
-Pixel coordinates start at the top left of the photo after EXIF orientation. Fields marked `?` may be absent, and so may
-those with an empty default.
+integer, and unknown fields are refused by name (OpenAI's routes ignore them, with a warning). A picture is a string:
+base64, a `data:` URL, or an `https://` URL. Pixel coordinates start at the top left of the photo after EXIF
+orientation. Fields marked `?` may be absent, and so may those with an empty default.
 """
 
 
@@ -45,26 +46,28 @@ def page() -> str:
         *asked.of(PictureJob),
         "\n### `edit` only",
         *asked.of(EditJob, PictureJob),
-        "\nEach item of `products` has",
+        "\nFields of each item of `products`:\n",
         *asked.of(Product),
         "\n### `generate` only",
         *asked.of(GenerateJob, PictureJob),
         "\n### `health_check`\nNo fields other than `action`.",
         "\n## Answers\n\n### `edit` and `generate` answers",
         *answered.of(PictureAnswer),
-        "\nEach item of `images` has",
+        "\nFields of each item of `images`:\n",
         *answered.of(Variant),
-        "\n`placement_info` and `generation_info` have",
+        "\nFields of `placement_info` and `generation_info`:\n",
         *answered.of(PaintedInfo),
-        "\n`placement_info` also has",
+        "\nFields of `placement_info` only:\n",
         *answered.of(PlacementInfo, PaintedInfo),
-        "\nEach item of `placements` (with several `products`) has",
+        "\nFields of `scale`:\n",
+        *answered.of(Scale),
+        "\nFields of each item of `placements` (with several `products`):\n",
         *answered.of(PlacedAnswer),
-        "\n`generation_info` also has",
+        "\nFields of `generation_info` only:\n",
         *answered.of(GenerationInfo, PaintedInfo),
         "\n### `POST /v1/layout` answers",
         *answered.of(LayoutAnswer),
-        "\nEach item of its `placements` has",
+        "\nFields of each item of its `placements`:\n",
         *answered.of(LaidOutProduct),
         "\n### `health_check` answers",
         *answered.of(HealthAnswer),
@@ -93,7 +96,7 @@ class _Tables:
         """Yield the table of a model's fields without those of `but`."""
         rows = {name: self.row(name, schema, name in _required(model)) for name, schema in _properties(model, but)}
         same = [f"`{name}`" for name, row in rows.items() if row in self.shown]
-        yield from [f"As above: {', '.join(same)}.\n"] if same else []
+        yield from [f"The same as above: {', '.join(same)}.\n"] if same else []
         yield self.head
         yield from (row for row in rows.values() if row not in self.shown)
         self.shown.update(rows.values())

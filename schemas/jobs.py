@@ -204,7 +204,7 @@ class PictureJob(SampledJob, ScaledJob):
 
 class SeveralProducts(Job):
     products: Annotated[list[Product], Field(min_length=1, max_length=6)] | None = Field(
-        None, description="several products in one photo, instead of the single product's fields"
+        None, description="one to six products in one photo, instead of the single product's fields"
     )
 
 
@@ -267,7 +267,10 @@ class GenerateJob(PictureJob):
     action: Literal["generate"] = Field(description="the action")
     product_image: ImageText = Field(description="a cut-out with alpha, or a photo on a plain background")
     environment_type: str = Field(
-        "living_room", min_length=1, max_length=4000, description="a known room type, or any free text"
+        "living_room",
+        min_length=1,
+        max_length=4000,
+        description="living_room, bedroom, kitchen, dining_room, bathroom, office, outdoor, studio, or any text",
     )
     output_size: AskedSize = Field((1280, 720), description="[width, height], each 256 to 4096")
 

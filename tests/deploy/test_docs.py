@@ -42,10 +42,10 @@ def test_sizes_are_counted() -> None:
     parts = sizes()
     model = 2 * (parts.transformer + parts.text_encoder + parts.vae)
     lora = 2 * LORA_PARAMETERS
-    assert f"The model has {model / GB:.1f} GB." in WORDS
-    assert f"two files of {lora / GB:.2f} GB" in WORDS
+    assert f"The model is {model / GB:.1f} GB." in WORDS
+    assert f"two files of {lora / GB:.2f} GB each" in WORDS
     assert f"up to {2 * parts.transformer / GB:.0f} GB of 16-bit weights" in WORDS
-    assert f"A baked image has {(model + 2 * lora) / GB + 8:.0f} GB" in WORDS
+    assert f"A baked image is {(model + 2 * lora) / GB + 8:.0f} GB" in WORDS
     assert f"(image + downloads) / {1 - FREE_SHARE}" in WORDS
     assert f"downloads to its container disk | {CONFIG['containerDiskInGb']} GB |" in WORDS
 
@@ -58,9 +58,9 @@ def test_every_argument_of_the_build_is_explained_with_its_default() -> None:
 def test_the_example_of_costs_adds_up() -> None:
     price = float(re.findall(r"costs ([\d.]+) dollars a second", WORDS)[0])
     [work] = re.findall(r"(\d+) s with text, decoding", WORDS)
-    [start, idle] = map(float, re.findall(r"assumed (\d+) s and the (\d+) s", WORDS)[0])
+    [start, idle] = map(float, re.findall(r"A start \((\d+) s assumed\) and the (\d+) s", WORDS)[0])
     assert f"a thousand pictures cost {1000 * float(work) * price:.2f} dollars" in WORDS
-    assert f"cost {(start + idle) * price:.2f} dollars each" in WORDS
+    assert f"cost {(start + idle) * price:.2f} dollars together" in WORDS
     assert f"as much as {(start + idle) // float(work):.0f} pictures" in WORDS
 
 

@@ -76,7 +76,7 @@ export type ErrorCode =
 
 export interface EditJob {
   /**
-   * several products in one photo, instead of the single product's fields
+   * one to six products in one photo, instead of the single product's fields
    */
   products?:
     | [Product]
@@ -334,7 +334,7 @@ export interface GenerateJob {
    */
   product_image: string;
   /**
-   * a known room type, or any free text
+   * living_room, bedroom, kitchen, dining_room, bathroom, office, outdoor, studio, or any text
    */
   environment_type?: string;
   /**
