@@ -163,7 +163,7 @@ def send(result: Result, wanted: Wanted, delivery: Delivery, copies: int) -> Par
         to_bucket = True
         if wanted.output_format == "auto":  # the bucket has no size limit
             files = _files(result, wanted, NO_LIMIT, copies)
-        warnings.append("The answer exceeded the limit, so its pictures are sent as URLs")
+        warnings.append("The answer exceeded the platform's limit, so its pictures are in the bucket and sent as URLs")
     pictures = [
         Sent(_text(file, name, wanted, delivery, to_bucket), file, seed)
         for file, name, seed in zip(files, _names(result.seeds), result.seeds, strict=True)

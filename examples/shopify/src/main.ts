@@ -34,10 +34,9 @@ const limits = new Limits(database, { shop: settings.JOBS_PER_HOUR, visitor: set
 const rooms = new Rooms(settings, admin, runpod, jobs, limits);
 const app = createApp(settings, shopify, admin, rooms);
 app.route("/", createPage(settings, shopify, admin, jobs, limits));
-const server = serve({ fetch: app.fetch, port: settings.PORT });
+const server = serve({ fetch: app.fetch, port: settings.PORT }, ({ port }) => console.info(`listening on ${port}`));
 const sweeping = setInterval(() => void rooms.sweep().catch(console.error), HOUR);
 const resuming = setInterval(() => void rooms.resume().catch(console.error), lease / LOOKS_PER_LEASE);
-console.info(`listening on ${settings.PORT}`);
 
 process.once("SIGTERM", () => {
   clearInterval(sweeping);

@@ -12,7 +12,13 @@ const EMPTY = new URL("../see-in-your-room.sqlite", import.meta.url);
 const TO_FAKE = new URL("to-fake.mjs", import.meta.url).href;
 
 export async function startBackend(fake, runpod, more = {}) {
-  const port = await freePort();
+  for (;;) {
+    const backend = await startAt(await freePort(), fake, runpod, more);
+    if (!backend.log.includes("EADDRINUSE")) return backend; // otherwise somebody else took the port meanwhile
+  }
+}
+
+async function startAt(port, fake, runpod, more) {
   const url = `http://127.0.0.1:${port}`;
   const env = {
     PATH: process.env.PATH,
@@ -45,7 +51,9 @@ async function start(env) {
   const child = spawn(process.execPath, ["--import", TO_FAKE, MAIN], { env });
   const backend = { url: env.APP_URL, env, child, log: "", ended: once(child, "exit") };
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (piece) => (backend.log += piece));
-  await until(() => backend.log.includes("listening") || child.exitCode !== null);
+  let isClosed = false;
+  child.once("close", () => (isClosed = true));
+  await until(() => backend.log.includes("listening") || isClosed);
   return backend;
 }
 
