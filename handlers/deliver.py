@@ -100,20 +100,14 @@ def _lightened(value: Any, lengths: list[int]) -> Any:
             return value
 
 
-class Wanted(Protocol):
-    """The caller's choices about sending pictures."""
+@dataclass(frozen=True)
+class Wanted:
+    """The form in which the pictures of an answer are sent; `action` names their files."""
 
-    @property
-    def action(self) -> str: ...
-
-    @property
-    def output_format(self) -> OutputFormat: ...
-
-    @property
-    def output_quality(self) -> int: ...
-
-    @property
-    def response_format(self) -> ResponseFormat: ...
+    action: str
+    output_format: OutputFormat
+    output_quality: int
+    response_format: ResponseFormat
 
 
 @dataclass(frozen=True)
@@ -137,7 +131,8 @@ class Parcel:
 def deliver(result: Result, job: EditJob | GenerateJob, delivery: Delivery) -> dict[str, Any]:
     """Return the answer's picture keys and `warnings`."""
     copies = job.n + 1 if job.n > 1 else 1  # the first of several appears twice in the answer
-    parcel = send(result, job, delivery, copies)
+    wanted = Wanted(job.action, job.output_format, job.output_quality, job.response_format)
+    parcel = send(result, wanted, delivery, copies)
     first = parcel.pictures[0]
     if job.sets("output_quality") and first.file.lossless:
         parcel.warnings.append("output_quality has no effect on PNG")

@@ -19,7 +19,7 @@ from imaging.codec.color_profile import in_profile
 from imaging.picture import Pixels
 from imaging.placement.layout import base_point_of
 from models.engine import Control, Sampling
-from schemas.answers import PlacedAnswer, PlacementInfo, Scale
+from schemas.answers import PlacedAnswer, PlacementInfo
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import MAX_SEED, RANDOM_SEED
 
@@ -176,7 +176,7 @@ def _placed_answer(product: SceneProduct, edited: CheckedEdit, number: int) -> P
         coordinates=base_point_of(box, placement.surface) if box != placement.box else placement.base_point,
         box=box,
         surface=placement.surface,
-        scale=Scale(source=placement.scale.source, error_percent=placement.scale.error_percent),
+        scale=placement.scale,
         cutout_confidence=round(product.cut_out.confidence, 3),
         checks=measured.checks,
     )

@@ -18,7 +18,7 @@ from imaging.per_photo import once_per_photo
 from imaging.picture import scaled_size, size_of
 from imaging.placement.layout import Placement
 from models.engine import Control
-from schemas.answers import Corners, LaidOutProduct, LayoutAnswer, Scale
+from schemas.answers import Corners, LaidOutProduct, LayoutAnswer
 
 LONGEST_SIDE = 512
 """Longest side of a cut-out in the answer, in pixels: as large as a product usually appears on a screen."""
@@ -52,7 +52,7 @@ def _answer(placed: Placed) -> LaidOutProduct:
         coordinates=placement.base_point,
         box=placement.box,
         surface=placement.surface,
-        scale=Scale(source=placement.scale.source, error_percent=placement.scale.error_percent),
+        scale=placement.scale,
         cutout_confidence=round(cut_out.confidence, 3),
         corners=_corners(placement),
         cut_out=_small(cut_out),

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from handlers.deliver import Delivery, Parcel, Result, send
+from handlers.deliver import Delivery, Parcel, Result, Wanted, send
 from handlers.edit import edit
 from handlers.images import PictureReader
 from handlers.paint import paint
@@ -27,7 +27,7 @@ from models.engine import Control, Sampling
 from models.resident import Resident
 from schemas.answers import PlacementInfo
 from schemas.errors import ErrorCode, JobError
-from schemas.jobs import EditJob, OutputFormat, PlacedJob, Product, ResponseFormat
+from schemas.jobs import EditJob, PlacedJob, Product
 from schemas.openai import (
     OUR_QUALITIES,
     THEIR_QUALITIES,
@@ -167,16 +167,6 @@ def models(resident: Resident) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """The form in which the pictures of an answer are sent."""
-
-    action: str
-    output_format: OutputFormat
-    output_quality: int
-    response_format: ResponseFormat
-
-
-@dataclass(frozen=True)
 class ImagesApi:
     """Answers requests of OpenAI's images API. `max_pixels` limits the size that a request may ask for."""
 
@@ -278,8 +268,8 @@ def _sampling(body: PaintBody, seed: int) -> Sampling:
     return sampling_of(body, OUR_QUALITIES[body.quality], seed)
 
 
-def _wanted(body: PaintBody, as_urls: bool) -> _Wanted:
-    return _Wanted(
+def _wanted(body: PaintBody, as_urls: bool) -> Wanted:
+    return Wanted(
         action="paint",
         output_format=body.output_format,
         output_quality=max(1, body.output_compression),

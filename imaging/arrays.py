@@ -27,9 +27,6 @@ Labels = NDArray[np.int32]
 Chosen = NDArray[np.bool_]
 """(regions,), indexed by label."""
 
-COVERED = 0.5
-"""Alpha from which a pixel counts as product."""
-
 
 def smoothstep(x: Field) -> Field:
     """Return 3x² - 2x³, which rises from 0 to 1 with no slope at either end. `x` must lie in 0 to 1."""

@@ -33,16 +33,8 @@ class Found(_StrictReply):
 R = TypeVar("R", bound=_StrictReply)
 
 
-def read_reply(text: str) -> Reply | None:
-    """Return the layout in the text, or None unless it is one JSON object of that shape, bare or in a code fence."""
-    return _read(Reply, text)
-
-
-def read_found(text: str) -> Found | None:
-    return _read(Found, text)
-
-
-def _read(shape: type[R], text: str) -> R | None:
+def read_reply(shape: type[R], text: str) -> R | None:
+    """Return the object in the text, or None unless it is one JSON object of that shape, bare or in a code fence."""
     text = text.strip()
     if len(text) > MAX_CHARACTERS:
         return None

@@ -24,7 +24,6 @@ from handlers.runtime.shutdown import exit_soon
 from models.engine import Control, Progress
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import EditJob, GenerateJob, HealthJob
-from schemas.openai import EditBody, GenerationBody
 from schemas.settings import MEGA, Settings
 from web.errors import ACTIONS, EDIT, LAYOUT, job_error_response, json_response
 from web.events import Events, ImageEvents, JobEvents
@@ -53,7 +52,6 @@ RETRY = (ErrorCode.TOO_MANY_REQUESTS, ErrorCode.MODEL_NOT_READY)
 
 T = TypeVar("T")
 Work = Callable[[Control], dict[str, Any]]
-Body = EditJob | GenerateJob | EditBody | GenerationBody
 
 
 @dataclass(eq=False)

@@ -42,8 +42,6 @@ UTF_8_MARK = b"\xef\xbb\xbf"
 
 MULTIPART, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
 
-Part = tuple[str, str | UploadFile]
-
 
 async def read_json(request: Request) -> object:
     return await asyncio.to_thread(_parsed, await _whole_body(request))

@@ -9,7 +9,7 @@ from imaging.cutout import CutOut
 from imaging.geometry.camera import Camera
 from imaging.geometry.find_camera import find_camera
 from imaging.picture import Box, Pixels
-from imaging.placement.layout import Placement, Wish, lay_out
+from imaging.placement.layout import Placement, Wish, base_point_of, lay_out
 from imaging.placement.mask_fit import reaches
 from imaging.placement.suggestion import Suggestion, box_in, product_shown, room_shown, sensible
 from imaging.placement.surface_words import kind_of, surface_by_shape, surface_by_words
@@ -19,7 +19,7 @@ from models.engine import Control, Question
 from models.qwen.prompts import find_prompt, layout_prompt
 from schemas.errors import ErrorCode, JobError
 from schemas.jobs import AskedSurface, GenerateJob, Product
-from schemas.reply import read_found, read_reply
+from schemas.reply import Found, Reply, read_reply
 
 GUESSED_RUG = (
     "placement_surface was guessed from the product's shape: it lies on the floor as a rug. "
@@ -59,7 +59,7 @@ def find_replaced(request: EditRequest, model: LanguageModel, control: Control) 
     if text is None:
         message = "Invalid replace: this engine does not look for things in the photo; send the box to replace"
         raise JobError(ErrorCode.NOT_SUPPORTED, message, ("replace",))
-    found = read_found(text)
+    found = read_reply(Found, text)
     box = box_in(found.box, photo.size, request.room.size) if found and found.box else None
     if not box:
         raise JobError(ErrorCode.INVALID_INPUT, "Invalid replace: it was not found in the photo", ("replace",))
@@ -156,9 +156,7 @@ def _where_the_old_one_was(
     fields = product.fields
     if not (fields.product_height_cm or fields.product_width_cm or fields.product_scale):
         return None, replaced
-    left, top, right, bottom = replaced
-    rows = {"wall": (top + bottom) // 2, "ceiling": top}
-    return ((left + right) // 2, rows.get(surface, bottom - 1)), None
+    return base_point_of(replaced, surface), None
 
 
 def _is_open(wish: Wish) -> bool:
@@ -187,7 +185,7 @@ def _suggested(
     pictures = room_shown(request.room), product_shown(cut_out, request.room)
     seen = pictures[0].size
     question = layout_prompt(wish.instructions, seen, product.fields.product_name.strip())
-    reply = read_reply(model.ask(Question(question, pictures), control) or "")
+    reply = read_reply(Reply, model.ask(Question(question, pictures), control) or "")
     if reply is None:
         return Suggestion(), None
     surface: Surface = reply.surface or "floor" if wish.surface == "auto" else wish.surface

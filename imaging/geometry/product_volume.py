@@ -26,7 +26,6 @@ _SLICES = 48
 _SOLID_SHARE = 0.7  # of a disc's width: as good as all of it
 _DEEPEST = 0.9  # depth over height: tables and sofas are much wider than that, hardly any is deeper
 _COVERED = 0.4  # the alpha from which a pixel counts as product
-_END = 0.15  # of the width: that far in stand the legs of what is straight
 _FARTHEST_CM, _TALLEST_CM = 2000.0, 1000.0
 _LEG_ROWS = 256
 _LEG_SHARES = (0.06, 0.12, 0.2, 0.28)  # of the height: where legs are looked for
@@ -38,15 +37,13 @@ class Solid:
     """A stack of level discs from the floor up, in units of the product's height.
 
     `heights` are those of the discs, `radii` their extents to the sides, `depths` towards and away from the camera, and
-    `filled` the share of each disc's width that is not air. `straight` is 0 if the discs are ellipses and 1 if they are
-    rectangles. `photo_rows` is the height of the photo.
+    `filled` the share of each disc's width that is not air. `photo_rows` is the height of the photo.
     """
 
     heights: Numbers
     radii: Numbers
     depths: Numbers
     filled: Numbers
-    straight: float
     photo_rows: float
 
     def rows(self, camera: Camera, height_cm: float, distance_cm: float) -> tuple[float, float]:
@@ -97,7 +94,7 @@ def solid_of(alpha: Weights) -> Solid:
     body = (rise >= base) & (rise <= top)
     unit = (top - base) / np.cos(PHOTO_PITCH)
     heights = (rise[body] - base) / (top - base)
-    return Solid(heights, radii[body] / unit, depths[body] / unit, filled[body], _straightness(alpha), height / unit)
+    return Solid(heights, radii[body] / unit, depths[body] / unit, filled[body], height / unit)
 
 
 @dataclass(frozen=True)
@@ -142,27 +139,6 @@ def _profile(alpha: Weights) -> tuple[Numbers, Numbers]:
     across = np.abs(np.arange(width) + 0.5 - width / 2) + 0.5
     radii = np.where(solid, across, 0.5).max(axis=1)
     return radii, np.minimum(rows.sum(axis=1) / (2 * radii) / _SOLID_SHARE, 1)
-
-
-def _straightness(alpha: Weights) -> float:
-    """Return how straight the outline of the base is, 0 to 1.
-
-    It is 1 if the outline is a line across the picture, however tilted, or stands only on its ends. It is 0 if the
-    outline hangs below the line between its ends by half as much as a round base's, or more. A single pixel counts for
-    nothing.
-    """
-    height, width = alpha.shape
-    covered = alpha > _COVERED
-    rise = np.where(covered.any(axis=0), covered[::-1].argmax(axis=0), height)
-    end = int(_END * width)
-    if not end:
-        return 0.0
-    ends = int(rise[:end].argmin()), width - end + int(rise[-end:].argmin())
-    across = np.arange(*ends)
-    hangs = np.interp(across, ends, rise[list(ends)]) - rise[across]
-    round_base = np.sin(PHOTO_PITCH) * min(width, _DEEPEST * height) / 2
-    bend = round_base * (1 - np.sqrt(1 - (1 - 2 * _END) ** 2))
-    return float(np.clip(1 - 2 * (hangs.max() - 1) / bend, 0, 1))
 
 
 def _rim(rise: Numbers, depths: Numbers, limit: float) -> float:

@@ -53,14 +53,8 @@ def floor_end(pixels: Pixels, camera: Camera, columns: tuple[int, int], foot: in
     Wall is what appears at the horizon, and floor what appears at the foot and below it: the floor ends where rows
     first look like the latter and unlike the former. Medians over the columns ignore joints and table legs.
     """
-    return floor_ends(pixels, camera, columns, (foot,))[0]
-
-
-def floor_ends(
-    pixels: Pixels, camera: Camera, columns: tuple[int, int], feet: Sequence[int], step: float = _STEP
-) -> list[int | None]:
-    """Return `floor_end` for each of several rows, where floor and wall differ by `step` in CIELAB."""
-    return _ends_in(_row_colors(pixels, _first_row(camera), columns), pixels.shape[0], camera, feet, step)
+    rows = _row_colors(pixels, _first_row(camera), columns)
+    return _ends_in(rows, pixels.shape[0], camera, (foot,), _STEP)[0]
 
 
 def _first_row(camera: Camera) -> int:
@@ -68,7 +62,10 @@ def _first_row(camera: Camera) -> int:
 
 
 def _ends_in(rows: Numbers | None, height: int, camera: Camera, feet: Sequence[int], step: float) -> list[int | None]:
-    """Return `floor_ends` from the colors of the rows from the horizon to the photo's lower border."""
+    """Return `floor_end` for each of `feet`, where floor and wall differ by `step` in CIELAB.
+
+    `rows` are the colors of the rows from the horizon to the photo's lower border.
+    """
     if rows is None:
         return [None] * len(feet)
     top = _first_row(camera)

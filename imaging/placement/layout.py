@@ -2,7 +2,6 @@
 geometry."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,7 @@ from imaging.placement.mask_fit import FITS, Held, largest_part, moved_inside, s
 from imaging.placement.perspective import CAMERA_HEIGHT, WALL_DISTANCE, WALL_ERROR, Perspective, perspective_at
 from imaging.placement.suggestion import Suggestion
 from imaging.placement.text_placement import Surface, Words, read
+from schemas.answers import Scale
 from schemas.jobs import AskedSurface
 
 _COVERED = 0.5  # the alpha from which a pixel counts as product
@@ -97,18 +97,6 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class ScaleEstimate:
-    """The source of the size, and its standard deviation in percent.
-
-    The source is the camera's geometry, an object of known size in view, the usual height of products of this shape, or
-    the caller's request.
-    """
-
-    source: Literal["camera", "object", "usual_height", "asked"]
-    error_percent: float
-
-
-@dataclass(frozen=True)
 class Placement:
     """The placement of a product in the photo.
 
@@ -125,7 +113,7 @@ class Placement:
     camera: Camera
     height_cm: float
     distance_cm: float
-    scale: ScaleEstimate
+    scale: Scale
     warnings: tuple[str, ...] = ()
     found: bool = True
     corners: Corners | None = None
@@ -180,12 +168,14 @@ def lay_out(
     )
 
 
-def _scale(perspective: Perspective, wish: Wish, spot: _Spot) -> ScaleEstimate:
+def _scale(perspective: Perspective, wish: Wish, spot: _Spot) -> Scale:
     if wish.box or (spot.within and not wish.product_height_cm) or (wish.scale and not wish.product_height_cm):
-        return ScaleEstimate("asked", 0.0)
+        return Scale(source="asked", error_percent=0.0)
     if wish.product_height_cm:
-        return ScaleEstimate("object" if perspective.by_object else "camera", round(100 * perspective.error, 1))
-    return ScaleEstimate("usual_height", round(100 * float(np.hypot(perspective.error, _USUAL_HEIGHT_ERROR)), 1))
+        return Scale(
+            source="object" if perspective.by_object else "camera", error_percent=round(100 * perspective.error, 1)
+        )
+    return _usual_height(perspective.error)
 
 
 def _height_cm(product: CutOut, wish: Wish) -> float | None:
@@ -250,15 +240,20 @@ def _flat(corners: Corners, spot: _Spot, camera: Camera, wish: Wish, product: Cu
     )
 
 
-def _flat_scale(camera: Camera, wish: Wish, spot: _Spot) -> ScaleEstimate:
+def _usual_height(error: float) -> Scale:
+    """Return the scale of a product of unknown size in a perspective with this relative error."""
+    return Scale(source="usual_height", error_percent=round(100 * float(np.hypot(error, _USUAL_HEIGHT_ERROR)), 1))
+
+
+def _flat_scale(camera: Camera, wish: Wish, spot: _Spot) -> Scale:
     """Return the size estimate of a rug or of a product on a wall: as accurate as the camera's height and horizon."""
     if wish.box or spot.within or (wish.scale and not wish.has_size):
-        return ScaleEstimate("asked", 0.0)
+        return Scale(source="asked", error_percent=0.0)
     below = max(spot.point[1] - camera.horizon, 1.0)
     error = float(np.hypot(camera.height_error, camera.horizon_error / below)) if spot.surface == "rug" else WALL_ERROR
     if wish.has_size:
-        return ScaleEstimate("camera", round(100 * error, 1))
-    return ScaleEstimate("usual_height", round(100 * float(np.hypot(error, _USUAL_HEIGHT_ERROR)), 1))
+        return Scale(source="camera", error_percent=round(100 * error, 1))
+    return _usual_height(error)
 
 
 def _distance_cm(corners: Corners, camera: Camera, height_cm: float) -> float:
@@ -277,7 +272,7 @@ def _spot(room: Pixels, camera: Camera, wish: Wish, suggested: Box | None) -> _S
     surface = surface_of(wish)
     if wish.box:
         at = _at(_bottom(wish.box), surface, camera, "placement_box lies")
-        return replace(at, point=_point_in(wish.box, at.surface), within=wish.box)
+        return replace(at, point=base_point_of(wish.box, at.surface), within=wish.box)
     if wish.coordinates:
         spot = _at(wish.coordinates, surface, camera, "placement_coordinates lie")
         if surface is None and spot.surface == "floor" and is_raised(room, wish.coordinates):
@@ -287,7 +282,7 @@ def _spot(room: Pixels, camera: Camera, wish: Wish, suggested: Box | None) -> _S
         drawn = largest_part(wish.mask)
         return replace(_at(_bottom(drawn.box), surface, camera, "mask lies"), within=drawn.box, drawn=drawn)
     if suggested:
-        return _Spot(_point_in(suggested, surface or "floor"), surface or "floor", chosen=True)
+        return _Spot(base_point_of(suggested, surface or "floor"), surface or "floor", chosen=True)
     return _found(room, camera, replace(read(wish.instructions), surface=surface), surface)
 
 
@@ -308,17 +303,8 @@ def _at(point: Point, surface: Surface | None, camera: Camera, said: str) -> _Sp
     return _Spot(point, surface or "floor")
 
 
-def _point_in(box: Box, surface: Surface) -> Point:
-    middle = {"wall": _middle(box), "ceiling": ((box[0] + box[2]) // 2, box[1])}
-    return middle.get(surface, _bottom(box))
-
-
 def _bottom(box: Box) -> Point:
     return (box[0] + box[2]) // 2, box[3] - 1
-
-
-def _middle(box: Box) -> Point:
-    return (box[0] + box[2]) // 2, (box[1] + box[3]) // 2
 
 
 def _stood(
@@ -430,7 +416,7 @@ def _covered(count: int, start: int, stop: int, limit: int) -> NDArray[np.intp]:
     return ((inside - start + 0.5) * count / (stop - start)).astype(np.intp)
 
 
-def base_point_of(frame: Box, surface: Surface) -> Point:
+def base_point_of(frame: Box, surface: AskedSurface) -> Point:
     """Return the center on a wall, the top center at a ceiling, otherwise the bottom center."""
     left, top, right, bottom = frame
     rows = {"wall": (top + bottom) // 2, "ceiling": top}
@@ -438,7 +424,7 @@ def base_point_of(frame: Box, surface: Surface) -> Point:
 
 
 def _warnings(
-    wish: Wish, spot: _Spot, camera: Camera, frame: Box, product: CutOut, unknown: str, scale: ScaleEstimate
+    wish: Wish, spot: _Spot, camera: Camera, frame: Box, product: CutOut, unknown: str, scale: Scale
 ) -> tuple[str, ...]:
     """Return warnings about parts of the request that were ignored or contradict the photo."""
     said = []

@@ -6,7 +6,6 @@ if it is the product that is meant: "lay the rug here", but not "beside the rug"
 
 import re
 import unicodedata
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -66,14 +65,6 @@ on shop photos: rugs 5 and 9, furniture and pictures 12 and more."""
 
 _PATTERN = 3.0  # CIELAB: least standard deviation of a pattern; a plain rectangle may be a cupboard as well
 _VIEW = 24  # pixels of the reduced picture in which symmetry is judged: larger than any weave
-
-
-@dataclass(frozen=True)
-class ChosenSurface:
-    """The surface of a product; `is_guess` is True if it was told only from its shape."""
-
-    surface: Surface
-    is_guess: bool = False
 
 
 def surface_by_words(instructions: str, product_name: str) -> Surface | None:

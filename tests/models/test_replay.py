@@ -11,9 +11,10 @@ from imaging.compose import Composite
 from imaging.cutout import CutOut
 from imaging.geometry.camera import Camera
 from imaging.picture import Picture, Pixels, Size
-from imaging.placement.layout import Placement, ScaleEstimate
+from imaging.placement.layout import Placement
 from models.engine import Control, EditTask, ImageModel, Painted, PaintTask, PlacedProduct, Sampling
 from models.replay import framed, open_replay
+from schemas.answers import Scale
 from schemas.errors import ErrorCode, JobError
 from schemas.settings import SettingsError
 from testing.profiles import display_p3
@@ -103,7 +104,7 @@ def _task(room: Picture) -> EditTask:
     box = (10, 10, 20, 20)
     camera = Camera(room.size, horizon=100, focal=300, height_cm=150, found=False)
     placement = Placement(
-        box, box, (15, 20), "floor", camera, height_cm=40, distance_cm=300, scale=ScaleEstimate("asked", 0)
+        box, box, (15, 20), "floor", camera, height_cm=40, distance_cm=300, scale=Scale(source="asked", error_percent=0)
     )
     cut_out = CutOut(room.pixels, np.ones(room.pixels.shape[:2], np.float32), 1.0)
     whole, everywhere = (0, 0, *room.size), np.ones(room.pixels.shape[:2], np.bool_)

@@ -1,9 +1,7 @@
-import cv2
 import numpy as np
 import pytest
 
 from imaging.geometry.product_volume import PHOTO_PITCH, legs_of, solid_of
-from imaging.picture import bounds
 from tests.imaging import drawn
 
 
@@ -79,43 +77,6 @@ def test_broad_feet_are_no_legs() -> None:
 def test_legs_stand_around_the_axis_though_one_is_seen_below_the_others() -> None:
     solid = solid_of(drawn.stool().alpha)
     assert solid.radii[0] == pytest.approx(solid.radii[len(solid.radii) // 3], rel=0.15)
-
-
-def sideboard(leg: int, at: float) -> np.ndarray:
-    """Return the alpha of a box of 400 x 150 on two legs, each at `at` of its width from its ends."""
-    alpha = np.zeros((150 + leg, 400), np.float32)
-    alpha[:150] = 1
-    for middle in (at, 1 - at):
-        alpha[:, round(400 * middle) - 5 : round(400 * middle) + 5] = 1
-    return alpha
-
-
-@pytest.mark.parametrize("alpha", [sideboard(0, 0.1), sideboard(30, 0.05), sideboard(30, 0.13)])
-def test_what_meets_the_ground_in_a_line_is_straight(alpha: np.ndarray) -> None:
-    assert solid_of(alpha).straight == 1
-
-
-@pytest.mark.parametrize("pitch", [7, 12, 20])
-@pytest.mark.parametrize(("radius", "height"), [(100, 100), (200, 80), (120, 600)])
-def test_what_is_round_is_not_straight(radius: float, height: float, pitch: float) -> None:
-    assert solid_of(cylinder(radius, height, np.radians(pitch))).straight < 0.2
-
-
-@pytest.mark.parametrize("degrees", [-1, -0.3, 0, 0.3, 1])
-@pytest.mark.parametrize("scale", [0.2, 0.5, 1, 1.9])
-def test_neither_soft_edges_nor_a_tilted_photo_make_it_round(degrees: float, scale: float) -> None:
-    turn = cv2.getRotationMatrix2D((250, 150), degrees, scale)
-    turn[:, 2] += (250 * scale, 150 * scale)
-    whole = cv2.warpAffine(np.ones((300, 500), np.float32), turn, (1500, 900), flags=cv2.INTER_AREA)
-    left, top, right, bottom = bounds(whole > 0.02)
-    assert solid_of(whole[top:bottom, left:right]).straight > 0.8
-
-
-def test_what_stands_on_a_corner_or_on_one_foot_is_not_straight() -> None:
-    turned = np.ones((200, 300), np.float32)
-    turned[200 - np.abs(np.arange(300) - 100)[None, :] // 4 <= np.arange(200)[:, None]] = 0
-    for alpha in (turned, sideboard(60, 0.5)):
-        assert solid_of(alpha).straight == 0
 
 
 def test_a_photo_seen_from_above_is_neither_as_high_as_the_product_nor_as_narrow() -> None:

@@ -5,8 +5,9 @@ import pytest
 
 from imaging.geometry.find_camera import find_camera
 from imaging.picture import Box
-from imaging.placement.layout import Placement, ScaleEstimate, Wish, lay_out
+from imaging.placement.layout import Placement, Wish, lay_out
 from imaging.placement.perspective import TABLE_CM
+from schemas.answers import Scale
 from tests.imaging import drawn
 from tests.imaging.geometry.test_raised import room_with_table, seen_at
 
@@ -202,7 +203,7 @@ def test_a_size_that_is_not_sure_is_said_where_true_scale_was_asked_for() -> Non
         )
     )
     assert not sure.warnings
-    assert sure.scale == ScaleEstimate("camera", 20.0)
+    assert sure.scale == Scale(source="camera", error_percent=20.0)
     assert any("40 %" in warning and "camera_height_cm" in warning for warning in low.warnings)
     assert any("the photo does not show the horizon" in warning for warning in unseen.warnings)
 
@@ -211,7 +212,7 @@ def test_it_is_said_how_the_size_was_found() -> None:
     mask = np.zeros((600, 800), np.bool_)
     mask[300:500, 200:300] = True
     for wish in (Wish(box=(100, 100, 300, 500)), Wish(coordinates=(400, 500), scale=0.3), Wish(mask=mask)):
-        assert placed(wish).scale == ScaleEstimate("asked", 0.0)
+        assert placed(wish).scale == Scale(source="asked", error_percent=0.0)
     assert placed(Wish(coordinates=(400, 500), product_height_cm=50)).scale.source == "camera"
     guessed = placed(Wish(coordinates=(400, 500))).scale
     assert guessed.source == "usual_height"
