@@ -1,6 +1,7 @@
 """The environment of a process under test, and how to wait until it is ready."""
 
 import os
+import secrets
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -18,8 +19,12 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as line:
-        return int(line.getsockname()[1])
+    """Return a port on which nothing listens, below those that systems hand out: these may be anybody's a moment
+    later."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def is_ready(url: str) -> bool:

@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import boto3
 
 from testing.patience import WAIT_SECONDS, wait_until
+from testing.processes import free_port
 
 KEY, SECRET = "AKIAOFTHESHOP", "wJalrXUtnFEMIofTheShop"
 
@@ -20,8 +20,7 @@ class S3:
     """A moto server in a separate process."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
         with (folder / "moto.log").open("wb") as log:

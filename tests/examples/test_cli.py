@@ -7,7 +7,6 @@ import os
 import pty
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -28,6 +27,7 @@ from schemas.version import VERSION
 from testing.live import serving
 from testing.patience import WAIT_SECONDS, wait_until
 from testing.pictures import plain_room, red_vase
+from testing.processes import free_port
 from testing.rehearsal import ROOT, Platform
 
 
@@ -272,8 +272,7 @@ class TestPlatform:
 
     @pytest.mark.long
     def test_its_workers_are_named_after_it(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as line:
-            port = line.getsockname()[1]
+        port = free_port()
         platform = [sys.executable, "-m", "local_platform", "--port", str(port)]
         with subprocess.Popen(platform, stdout=subprocess.DEVNULL, preexec_fn=_heeds_interrupts) as process:
             try:

@@ -10,6 +10,7 @@ import pytest
 
 from schemas.errors import ErrorCode, JobError
 from testing.patience import PATIENCE, WAIT_SECONDS, wait_until
+from testing.processes import free_port
 from testing.s3 import KEY, S3, SECRET
 from transport.bucket import MAX_ANSWER_BYTES, WEEK_SECONDS, Bucket, Location, locate
 
@@ -238,8 +239,7 @@ def test_an_answer_that_is_not_s3_is_an_error(answer: bytes) -> None:
 
 
 def test_a_port_where_nobody_listens_cannot_be_reached() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     assert refusal(bucket(url)) == "Failed to upload the picture to bucket shop: it cannot be reached"
 
 
