@@ -10,10 +10,11 @@ import numpy as np
 from pydantic import BaseModel
 
 from handlers.parse import shown
-from handlers.runtime.picture_cache import PictureCache
+from imaging.byte_cache import ByteCache, digest
 from imaging.codec.decode import ImageLimits, too_large, undecodable
 from imaging.codec.decoder_process import decode_apart
 from imaging.codec.encode import ImageFile
+from imaging.per_photo import read_only
 from imaging.picture import Mask, Picture, Size
 from models.engine import Control
 from schemas.errors import ErrorCode, JobError
@@ -51,7 +52,7 @@ class PictureReader:
     """Control of the job whose pictures are read: fetching and decoding take time."""
     fetched: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """Contents of URLs that were fetched earlier."""
-    known: PictureCache | None = None
+    known: ByteCache[Picture] | None = None
     """Pictures that were decoded earlier; None to decode them all."""
     warnings: list[str] = field(default_factory=list)
     """Warnings about the files that were read."""
@@ -66,9 +67,9 @@ class PictureReader:
             return self._read(self._bytes(text, field), field)
         if url_in(text) is not None:  # what it leads to may change
             data = self._bytes(text, field)
-            return self.known.picture(data, lambda: self._read(data, field))
+            return self.known.get(digest(data), lambda: _read_only(self._read(data, field)))
         sent = text.encode("utf-8", "surrogatepass")
-        return self.known.picture(sent, lambda: self._read(self._bytes(text, field), field))
+        return self.known.get(digest(sent), lambda: _read_only(self._read(self._bytes(text, field), field)))
 
     def _read(self, data: bytes, field: str) -> Picture:
         return decode_apart(data, field, self.limits, self.control.check)
@@ -99,6 +100,13 @@ class PictureReader:
             reason = f"{shown(scheme[1].lower())}: URLs are not supported; send base64, a data: URL or an https:// URL"
             raise undecodable(field, reason)
         return _from_base64(text, field, self.limits.max_bytes)
+
+
+def _read_only(picture: Picture) -> Picture:
+    read_only(picture.pixels)
+    if picture.alpha is not None:
+        read_only(picture.alpha)
+    return picture
 
 
 def url_in(text: str) -> str | None:

@@ -77,6 +77,10 @@ class Picture:
     def size(self) -> Size:
         return size_of(self.pixels)
 
+    @property
+    def nbytes(self) -> int:
+        return self.pixels.nbytes + (0 if self.alpha is None else self.alpha.nbytes)
+
     def on_white(self) -> "Picture":
         """Return the picture without alpha, blended onto white. Opaque pixels stay bit-identical."""
         if self.alpha is None:

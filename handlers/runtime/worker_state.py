@@ -8,14 +8,18 @@ from handlers.runtime.engine_runner import EngineRunner
 from handlers.runtime.idempotency import IdempotencyCache
 from handlers.runtime.job_stats import JobStats
 from handlers.runtime.memory_watch import MemoryWatch
-from handlers.runtime.picture_cache import PictureCache
 from handlers.steps.quality_checks import Thresholds
+from imaging.byte_cache import ByteCache
+from imaging.picture import Picture
 from models.cutout_prior import load_prior
 from models.preview import Preview
 from models.resident import Resident
 from schemas.settings import MEGA, Settings
 
 Status = Literal["healthy", "loading", "unhealthy"]
+
+MAX_PICTURE_BYTES = 160_000_000
+"""Room for four photos of 12 megapixels, at 3 bytes per pixel."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class WorkerState:
     idempotency: IdempotencyCache
     memory_watch: MemoryWatch
     cut_outs: CutOutCache = field(default_factory=CutOutCache)
-    pictures: PictureCache = field(default_factory=PictureCache)
+    pictures: ByteCache[Picture] = field(default_factory=lambda: ByteCache(MAX_PICTURE_BYTES))
     """The pictures of layouts: a caller who moves a product sends the same ones again."""
 
     @classmethod

@@ -46,6 +46,10 @@ class CutOut:
         return self.on_white if self.photo is None else self.photo
 
     @property
+    def nbytes(self) -> int:
+        return self.color.nbytes + self.alpha.nbytes + (0 if self.photo is None else self.photo.nbytes)
+
+    @property
     def on_white(self) -> Pixels:
         alpha = self.alpha[..., None]
         return cast(Pixels, (self.color * alpha + 255 * (1 - alpha)).round().astype(np.uint8))

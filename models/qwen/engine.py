@@ -15,6 +15,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 
+from imaging.byte_cache import ByteCache, array_digest
 from imaging.codec.color_profile import in_profile
 from imaging.picture import Picture, Pixels, scaled_size, size_of
 from models.checkpoints import lora
@@ -32,7 +33,6 @@ from models.qwen.latent_preview import LatentPreviewer
 from models.qwen.prompts import edit_prompt, generate_prompt, words_prompt
 from models.qwen.schedules import choose, qualities
 from models.qwen.serial_executor import SerialExecutor
-from models.qwen.tensor_cache import TensorCache, digest
 from models.qwen.tuning import plain_attention, prefer_flash_attention, tune
 from models.qwen.vlm import ask
 from schemas.errors import ErrorCode, JobError
@@ -87,7 +87,7 @@ class Qwen:
         self._lock = threading.Lock()
         # cuDNN keeps its plans per thread: the first job finds those of the warm-up.
         self._gpu = SerialExecutor("gpu")
-        self._cache = TensorCache(cache_bytes)
+        self._cache: ByteCache[Tensor] = ByteCache(cache_bytes)
         self._previewer = LatentPreviewer(max_preview_share)
 
     @property
@@ -279,11 +279,11 @@ class Qwen:
 
     def _embedded(self, prompt: str, pictures: Sequence[Pixels]) -> Tensor:
         words = truncated(self._parts, prompt)
-        key = ("words", words, *map(digest, pictures))
+        key = ("words", words, *map(array_digest, pictures))
         return self._cache.get(key, lambda: embed(self._parts, words, pictures))
 
     def _encoded(self, picture: Pixels) -> Tensor:
-        return self._cache.get(("latents", digest(picture)), lambda: encode(self._parts, picture))
+        return self._cache.get(("latents", array_digest(picture)), lambda: encode(self._parts, picture))
 
     def _free(self) -> None:
         self._cache.clear()

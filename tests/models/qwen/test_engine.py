@@ -190,13 +190,13 @@ class TestCaches:
         assert (paint(engine, quality="best").pixels == first).all()
         assert engine._cache.hits == hits + 3, "words, negative words, latents"
         assert (paint(fresh, quality="best").pixels == first).all()
-        assert fresh._cache.bytes == 0
+        assert fresh._cache.nbytes == 0
 
     def test_the_tiny_engine_keeps_no_more_than_it_says(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tiny, "CACHE_BYTES", 10_000)
         engine: Any = tiny.build_tiny()
         paint(engine)
-        assert engine._cache.bytes <= 10_000
+        assert engine._cache.nbytes <= 10_000
 
 
 def failing_once(problem: BaseException, real: Any) -> Any:
