@@ -32,8 +32,6 @@ class Manners:
     is considered lost, and its jobs go back into the queue once.
     """
 
-    drops_oversized: bool = True
-    late_progress_wins: bool = True
     twice: bool = False
     deaf_for: int = 0
     """Number of results to answer with 500 first."""
@@ -187,7 +185,7 @@ class Endpoint:
         if self._deaf:
             self._deaf -= 1
             return 500
-        if self.manners.drops_oversized and len(body) > job.limit:
+        if len(body) > job.limit:
             self._end(job, "COMPLETED")
             return 400
         parsed = _parsed(body)
@@ -276,7 +274,7 @@ class Endpoint:
     def _progress(self, job: QueuedJob, output: object) -> None:
         if job.status == "IN_PROGRESS":
             job.output = output
-        elif self.manners.late_progress_wins and job.status in ("COMPLETED", "FAILED"):
+        elif job.status in ("COMPLETED", "FAILED"):  # late progress wins
             job.status, job.output = "IN_PROGRESS", output
 
     def _end(self, job: QueuedJob, status: Status) -> None:

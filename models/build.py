@@ -1,8 +1,6 @@
 """Builds the engine for the settings and the machine. Heavy libraries are imported only by the engine that needs
 them."""
 
-from collections.abc import Callable
-
 from models.checkpoints.profiles import profile_of
 from models.engine import ImageModel
 from models.files.prefetch import reading_ahead
@@ -11,14 +9,12 @@ from models.preview import Preview
 from models.resident import Resident
 from schemas.settings import Engine, Settings, SettingsError
 
-Load = Callable[[], ImageModel]
-
 
 def build(settings: Settings) -> Resident:
     """Return the resident engine, which starts loading at once. Raises SettingsError if it cannot run here."""
     profile_of(settings)
     engine = choose(settings, graphics().count)
-    return Resident(engine, LOADERS[engine](settings), settings.ready_wait_seconds)
+    return Resident(engine, lambda: _load(engine, settings), settings.ready_wait_seconds)
 
 
 def choose(settings: Settings, cards: int) -> Engine:
@@ -34,45 +30,20 @@ def choose(settings: Settings, cards: int) -> Engine:
     return "preview"
 
 
-def _qwen(settings: Settings) -> Load:
-    def load() -> ImageModel:
-        with reading_ahead(settings):
-            from models.qwen.engine import load_qwen
+def _load(engine: Engine, settings: Settings) -> ImageModel:
+    match engine:
+        case "qwen":
+            with reading_ahead(settings):
+                from models.qwen.engine import load_qwen
 
-            return load_qwen(settings)
+                return load_qwen(settings)
+        case "tiny":
+            from models.tiny import build_tiny
 
-    return load
+            return build_tiny()
+        case "replay":
+            from models.replay import open_replay
 
-
-def _tiny(_settings: Settings) -> Load:
-    def load() -> ImageModel:
-        from models.tiny import build_tiny
-
-        return build_tiny()
-
-    return load
-
-
-def _replay(settings: Settings) -> Load:
-    folder = settings.replay_dir
-    if folder is None or not folder.is_dir():
-        raise SettingsError("REPLAY_DIR: the replay engine needs a folder of recorded pictures")
-
-    def load() -> ImageModel:
-        from models.replay import open_replay
-
-        return open_replay(folder)
-
-    return load
-
-
-def _preview(_settings: Settings) -> Load:
-    return Preview
-
-
-LOADERS: dict[Engine, Callable[[Settings], Load]] = {
-    "qwen": _qwen,
-    "preview": _preview,
-    "tiny": _tiny,
-    "replay": _replay,
-}
+            return open_replay(settings.replay_dir)
+        case _:
+            return Preview()

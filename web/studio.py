@@ -9,23 +9,8 @@ from starlette.responses import FileResponse, Response
 HERE = Path(__file__).resolve().parent / "page"
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples/photos/armchair_daylight"
 
-PARTS = (
-    "studio",
-    "code",
-    "events",
-    "ghost",
-    "history",
-    "pictures",
-    "place",
-    "request",
-    "result",
-    "server",
-    "state",
-    "words",
-)
 FILES = {
-    "studio.css": HERE / "studio.css",
-    **{f"{name}.js": HERE / f"{name}.js" for name in PARTS},
+    **{path.name: path for pattern in ("*.css", "*.js") for path in HERE.glob(pattern)},
     "example-product.png": EXAMPLE / "product_white.png",
     "example-room.png": EXAMPLE / "room.png",
 }
