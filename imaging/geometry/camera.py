@@ -3,11 +3,9 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imaging.arrays import Numbers
 from imaging.picture import Size, scaled_size
-
-Numbers = NDArray[np.float64]
 
 FOCAL_SHARE = 0.7
 """Focal length divided by the photo's long side: 25 mm on a 35 mm frame, the main camera of most phones."""

@@ -7,7 +7,8 @@ ceiling. All strips together shift the height that is usual for such photos.
 
 import numpy as np
 
-from imaging.geometry.camera import Camera, Numbers
+from imaging.arrays import Numbers
+from imaging.geometry.camera import Camera
 from imaging.geometry.walls import ROOM_CM, wall_ends
 from imaging.picture import Pixels
 

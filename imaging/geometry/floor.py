@@ -12,16 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.geometry.camera import Camera, Numbers
+from imaging.arrays import Chosen, Lab, Labels, Numbers, dilated, to_lab
+from imaging.geometry.camera import Camera
 from imaging.geometry.walls import evenly_lit, floor_end
 from imaging.per_photo import once_per_photo
 from imaging.picture import Mask, Pixels
-
-Lab = NDArray[np.float32]
-"""(h, w, 3) CIELAB."""
-
-_Chosen = NDArray[np.bool_]
-"""(regions,), True for those that are chosen."""
 
 _Tolerance = tuple[float, float]
 """The largest differences in tint and in lightness, in CIELAB, between two colors that count as alike."""
@@ -68,38 +63,37 @@ class _Regions(NamedTuple):
     its area is 0.
     """
 
-    labels: NDArray[np.int32]
+    labels: Labels
     area: Numbers
     color: Numbers
     width: Numbers
     height: Numbers
 
-    def mask(self, chosen: _Chosen) -> Mask:
+    def mask(self, chosen: Chosen) -> Mask:
         return chosen[self.labels]
 
     def share(self, mask: Mask) -> Numbers:
         """Return how much of each region is in `mask`, 0 to 1."""
         return np.bincount(self.labels.ravel(), mask.ravel(), len(self.area)) / np.fmax(self.area, 1)
 
-    def only(self, number: int) -> _Chosen:
+    def only(self, number: int) -> Chosen:
         chosen = np.zeros(len(self.area), np.bool_)
         chosen[number] = True
         return chosen
 
-    def like(self, chosen: _Chosen, tolerance: _Tolerance) -> _Chosen:
+    def like(self, chosen: Chosen, tolerance: _Tolerance) -> Chosen:
         """Return the regions that look like one of `chosen`."""
         apart = self.color[:, None] - self.color[chosen]
         alike = (np.hypot(apart[..., 1], apart[..., 2]) < tolerance[0]) & (np.abs(apart[..., 0]) < tolerance[1])
-        return cast(_Chosen, alike.any(axis=1))
+        return cast(Chosen, alike.any(axis=1))
 
 
 @once_per_photo
 def find_floor(pixels: Pixels, camera: Camera) -> Floor:
     """Return the floor in `pixels`, which should be a few hundred pixels wide; `camera` is scaled to their size."""
-    smooth = cv2.bilateralFilter(pixels, 7, 20, 3).astype(np.float32) / 255
-    lab = cast(Lab, cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB))
+    lab = to_lab(cv2.bilateralFilter(pixels, 7, 20, 3))
     floor, ground = _floor_and_ground(lab, camera)
-    edges = cv2.dilate((_steepness(lab) > _STEEP).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    edges = dilated(_steepness(lab) > _STEEP, 5)
     free = _without_joints(floor) & ground
     far_cm = camera.distance(float(np.flatnonzero(ground.any(axis=1))[0])) if free.any() else np.inf
     seen = far_cm < _FARTHEST_CM
@@ -160,7 +154,7 @@ def _floor_and_ground(lab: Lab, camera: Camera) -> tuple[Mask, Mask]:
     return regions.mask(_grown(sure, likely, np.isfinite(across))), ground
 
 
-def _seeds(regions: _Regions, touching: NDArray[np.intp]) -> _Chosen:
+def _seeds(regions: _Regions, touching: NDArray[np.intp]) -> Chosen:
     """Return the regions at the photo's bottom that look like most of it; `touching` is the number of its pixels in
     each."""
     rivals = [regions.like(regions.only(int(one)), _LIKE) for one in np.flatnonzero(touching)]
@@ -193,7 +187,7 @@ def _split(lab: Lab) -> _Regions:
     number = np.zeros(count, np.int32)
     number[kept] = np.arange(1, len(kept) + 1)
     relief = cv2.merge([(16 * steep).clip(0, 255).astype(np.uint8)] * 3)
-    flooded = cast(NDArray[np.int32], cv2.watershed(relief, number[labels]))
+    flooded = cast(Labels, cv2.watershed(relief, number[labels]))
     return _measured(_without_lines(flooded), lab, len(kept) + 1)
 
 
@@ -203,7 +197,7 @@ def _steepness(lab: Lab) -> NDArray[np.float32]:
     return cast(NDArray[np.float32], np.sqrt((across**2 + down**2).sum(axis=2)))
 
 
-def _without_lines(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+def _without_lines(labels: Labels) -> Labels:
     """Return `labels` with the lines that watershed leaves between regions assigned to one of them."""
     for _ in range(2):
         grown = cv2.dilate(labels.astype(np.float32), np.ones((3, 3), np.uint8)).astype(np.int32)
@@ -211,7 +205,7 @@ def _without_lines(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     return labels.clip(0)
 
 
-def _measured(labels: NDArray[np.int32], lab: Lab, count: int) -> _Regions:
+def _measured(labels: Labels, lab: Lab, count: int) -> _Regions:
     flat = labels.ravel()
     area = np.bincount(flat, minlength=count).astype(np.float64)
     sums = [np.bincount(flat, lab[..., channel].ravel(), count) for channel in range(3)]
@@ -221,7 +215,7 @@ def _measured(labels: NDArray[np.int32], lab: Lab, count: int) -> _Regions:
     return _Regions(labels, area, evenly_lit(color), columns, rows)
 
 
-def _extent(labels: NDArray[np.int32], places: NDArray[np.intp], count: int) -> Numbers:
+def _extent(labels: Labels, places: NDArray[np.intp], count: int) -> Numbers:
     """Return the number of columns (or rows) that each label spans, given the column (or row) of each pixel."""
     first, last = np.full(count, np.iinfo(np.intp).max), np.full(count, -1, np.intp)
     np.minimum.at(first, labels, places)
@@ -243,7 +237,7 @@ def _contrasts(regions: _Regions, lab: Lab) -> Numbers:
     return np.where(both[1] > 0, both[0] / both[1].clip(1), np.inf)
 
 
-def _grown(seeds: _Chosen, candidates: _Chosen, bonds: Mask) -> _Chosen:
+def _grown(seeds: Chosen, candidates: Chosen, bonds: Mask) -> Chosen:
     """Return `seeds` and the candidates connected to them, directly or through each other; `bonds` is (n, n)."""
     joined, new = seeds, seeds
     while new.any():

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.geometry.camera import Camera, Numbers
+from imaging.arrays import Numbers
+from imaging.geometry.camera import Camera
 from imaging.picture import Weights, scaled_size, size_of
 
 PHOTO_PITCH = np.radians(12.0)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.geometry.camera import Numbers
+from imaging.arrays import Numbers, to_lab
 from imaging.geometry.walls import evenly_lit
 from imaging.per_photo import once_per_photo
 from imaging.picture import Pixels, Point, scaled_size, size_of
@@ -51,7 +51,7 @@ class Edge(NamedTuple):
 def is_raised(pixels: Pixels, point: Point) -> bool:
     """Return True if the point certainly lies on a raised top; False on the floor and in doubt."""
     small, shrink = _view(pixels)
-    lab = np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float64)
+    lab = to_lab(small).astype(np.float64)
     x, y = point[0] * shrink, point[1] * shrink
     edge = next(_edges_below(small, lab, x, y), None)
     return edge is not None and _is_front(lab, x, y, edge.row)
@@ -65,7 +65,7 @@ def front_edge(pixels: Pixels, point: Point, lowest_row: float) -> Edge | None:
     longer.
     """
     small, shrink = _view(pixels)
-    lab = np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float64)
+    lab = to_lab(small).astype(np.float64)
     below = _edges_below(small, lab, point[0] * shrink, point[1] * shrink)
     edges = [edge for edge in below if edge.row < lowest_row * shrink]
     longest = max(edges, key=lambda edge: edge.length, default=None)

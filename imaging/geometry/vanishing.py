@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.geometry.camera import Numbers
+from imaging.arrays import Numbers
 from imaging.per_photo import once_per_photo
 from imaging.picture import Pixels
 

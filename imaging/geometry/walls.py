@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.geometry.camera import Camera, Numbers
+from imaging.arrays import Numbers, to_lab
+from imaging.geometry.camera import Camera
 from imaging.per_photo import once_per_photo, read_only
 from imaging.picture import Mask, Pixels
 from imaging.resize import reduced
@@ -171,8 +172,7 @@ def _row_colors(pixels: Pixels, top: int, columns: tuple[int, int]) -> Numbers |
         return None
     size = (min(32, piece.shape[1]), min(_ROWS, piece.shape[0]))
     small = cv2.resize(piece, size, interpolation=cv2.INTER_AREA)
-    lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    return np.array(np.median(lab, axis=1), np.float64)
+    return np.array(np.median(to_lab(small), axis=1), np.float64)
 
 
 def _like_floor(rows: Numbers, floor: Numbers) -> NDArray[np.bool_]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imaging.geometry.camera import Camera, Numbers
+from imaging.arrays import Numbers
+from imaging.geometry.camera import Camera
 from imaging.geometry.floor import Floor, find_floor
 from imaging.picture import Mask, Pixels, Point
 from imaging.placement.floorplan import best_on_floor, positive, row_distance, steps_to

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from imaging.geometry.camera import Camera, Numbers
+from imaging.arrays import Numbers
+from imaging.geometry.camera import Camera
 from imaging.geometry.floor import Floor
 from imaging.picture import Mask
 from imaging.placement.text_placement import Side, Words

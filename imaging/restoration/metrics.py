@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.arrays import to_lab
+from imaging.arrays import dilated, to_lab
 from imaging.compose import Composite, set_into
 from imaging.cutout import CutOut
 from imaging.picture import Box, Mask, Pixels, bounds, differing, scaled_size, size_of
@@ -48,7 +48,7 @@ def product_similarity(photo: Pixels, answer: Pixels, guide: Composite) -> Produ
         cast(Pixels, averaged(each[top:bottom, left:right], size)) for each in (photo, answer, guide.pixels)
     )
     inside = averaged(solid.astype(np.float32), size) > _SOLID
-    near = cv2.dilate(inside.astype(np.uint8), np.ones((_EDGE, _EDGE))) > 0
+    near = dilated(inside, _EDGE)
     moved = cast(Pixels, aligned(made, register(made, meant, ignore=~near), size_of(meant)))
     return ProductSimilarity(
         _color_distance(moved[inside], meant[inside]),
