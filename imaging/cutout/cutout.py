@@ -11,16 +11,19 @@ from dataclasses import replace
 import numpy as np
 
 from imaging.cutout.background import find_background, is_drawn, is_full_bleed, plain_share
-from imaging.cutout.frame import card, inside_bars
+from imaging.cutout.frame import card, framed, inside_bars
 from imaging.cutout.own_alpha import by_alpha, is_outline
 from imaging.cutout.plain import off_background
 from imaging.cutout.product import TRUSTED, CutOut, NoProductError, cropped, reduced
-from imaging.cutout.scene import Prior, by_color, by_prior, whole
+from imaging.cutout.scene import Prior, by_color, by_outline, by_prior, whole
 from imaging.picture import Picture, Pixels
 
 FULL_BLEED_CONFIDENCE = 0.3
 CONFIRMED_FULL_BLEED_CONFIDENCE = 0.6
 """Confidence for a picture without any plain border: it may be a scene, unless a prior finds no single object in it."""
+
+FRAMED_CONFIDENCE = 0.8
+"""Confidence for a framed picture on a wall."""
 
 LEAST_STUDIO = 0.35
 """Share of the picture between bars that is plain background if it is a studio shot rather than the product."""
@@ -46,9 +49,13 @@ def cut_out(product: Picture, prior: Prior | None = None) -> CutOut:
 def _by_pixels(pixels: Pixels, prior: Prior | None) -> CutOut:
     pixels = _without_bars(pixels)
     background = find_background(pixels)
-    if background is None:
-        return _out_of_scene(pixels, prior)
-    return off_background(pixels, background)
+    made = None if background is None else off_background(pixels, background)
+    if made is not None and made.confidence >= TRUSTED:
+        return made
+    frame = framed(pixels)
+    if frame is not None:
+        return by_outline(pixels, frame, FRAMED_CONFIDENCE)
+    return made or _out_of_scene(pixels, prior)
 
 
 def _without_bars(pixels: Pixels) -> Pixels:

@@ -13,8 +13,8 @@ from imaging.arrays import Chosen, Field, Labels, connected, dilated, opened, sq
 from imaging.cutout.background import settled
 from imaging.cutout.matte import matte, nearest_in
 from imaging.cutout.product import Channel, CutOut, box_around, cropped
-from imaging.cutout.traces import leaves_traces
-from imaging.picture import Box, Mask, Pixels, strongest
+from imaging.cutout.traces import traced
+from imaging.picture import Box, Mask, Pixels, bounds, strongest
 
 # Confidence
 
@@ -137,27 +137,37 @@ RIM_MARGIN = 16
 
 BURNT_OUT = 254
 
+GLASS = 0.55
+"""Alpha of clear glass and acrylic: what the shop's background shows through lets the room show through. It still
+counts as product, whose lower edge stands on something."""
+
 
 def off_background(pixels: Pixels, background: Pixels) -> CutOut:
     """Return the product as what differs from a plain `background`.
 
     Confidence is 0.95 if the whole outline stands out and falls to 0.38 with the share that hardly does. It is halved
-    where white may be lost in white, where traces of glass are left behind, and where the product runs out of the
-    picture on three sides.
+    where white may be lost in white, where faint lines had to complete the product, and where the product runs out of
+    the picture on three sides.
     """
     background = settled(pixels, background)
     like, noise = _like_background(pixels, background)
     box = box_around(~like)
     framed = _sides_touched(box, like.shape) < 3
-    inner, behind = cropped(pixels, box, RIM_MARGIN), cropped(background, box, RIM_MARGIN)
-    product = _product(inner, behind, cropped(like, box, RIM_MARGIN), noise)
+    inner, behind, bare = (cropped(each, box, RIM_MARGIN) for each in (pixels, background, like))
     found = np.zeros_like(like)
-    cropped(found, box, RIM_MARGIN)[:] = product
-    traces = leaves_traces(pixels, background, found)
+    cropped(found, box, RIM_MARGIN)[:] = _product(inner, behind, bare, noise)
+    glass = traced(pixels, background, found)
+    if glass is not None:
+        box = bounds(~like | glass)
+    inner, product, behind = (cropped(each, box, RIM_MARGIN) for each in (pixels, found, background))
     color, alpha, clear = matte(inner, product)
+    if glass is not None:
+        faint = cropped(glass, box, RIM_MARGIN) & (alpha < GLASS)
+        color, alpha = np.where(faint[..., None], inner, color), np.where(faint, np.float32(GLASS), alpha)
     box = box_around(alpha > 0.02)
     lost = _white_may_be_lost(product, behind, box)
-    confidence = MOST_CONFIDENT * (LEAST_CLEAR + (1 - LEAST_CLEAR) * clear) * 0.5 ** (lost + traces + (not framed))
+    doubts = lost + (glass is not None) + (not framed)
+    confidence = MOST_CONFIDENT * (LEAST_CLEAR + (1 - LEAST_CLEAR) * clear) * 0.5**doubts
     return CutOut(cropped(color, box), cropped(alpha, box), confidence)
 
 

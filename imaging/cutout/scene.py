@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.arrays import connected, dilated, opened
+from imaging.arrays import Numbers, connected, dilated, opened
 from imaging.cutout.matte import spread
 from imaging.cutout.product import CutOut, box_around, cropped, reduced
 from imaging.picture import Mask, Pixels, Weights, size_of
@@ -26,6 +26,9 @@ LEAST_SHARE, MOST_SHARE = 0.03, 0.8
 
 SCENE_CONFIDENCE = 0.45
 UNDIVIDED_CONFIDENCE = 0.05
+
+SUBPIXEL_BITS = 4
+"""OpenCV draws to a sixteenth of a pixel."""
 
 # With a prior
 
@@ -152,6 +155,15 @@ def by_color(pixels: Pixels) -> CutOut:
     box = box_around(alpha > 0)
     color = spread(pixels, alpha > 0.9)
     return CutOut(cropped(color, box), cropped(alpha, box), SCENE_CONFIDENCE * float(area.max() / area.sum()))
+
+
+def by_outline(pixels: Pixels, corners: Numbers, confidence: float) -> CutOut:
+    """Return what lies inside a quadrilateral of corners (4, 2)."""
+    fine = np.rint(corners * 2**SUBPIXEL_BITS).astype(np.int32)
+    filled = cv2.fillConvexPoly(np.zeros(pixels.shape[:2], np.uint8), fine, 255, cv2.LINE_AA, SUBPIXEL_BITS)
+    alpha = filled.astype(np.float32) / np.float32(255)
+    box = box_around(filled > 0)
+    return CutOut(cropped(spread(pixels, filled == 255), box), cropped(alpha, box), confidence)
 
 
 def whole(pixels: Pixels, confidence: float) -> CutOut:

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from imaging.arrays import connected, dilated
+from imaging.arrays import connected, dilated, opened
 from imaging.cutout.product import reduced
 from imaging.picture import Mask, Pixels, size_of
 
@@ -27,20 +27,52 @@ MOST_TRACES = 0.2
 """Pixels of lines per pixel of the product's outline. On the real photos 0.4 and more for glass and acrylic, at most
 0.04 for all others."""
 
+LEAST_SPECK = 10
+"""Pixels below which a line is grain."""
 
-def leaves_traces(pixels: Pixels, background: Pixels, product: Mask) -> bool:
-    """Return True if lines in the background show that the product extends beyond the part that was found."""
+CLOSED = 0.06
+"""Radius of the gaps that are closed, as a share of the longer side: the lines of a jar's sides have such gaps."""
+
+LEAST_PART, THINNEST = 0.1, 9
+"""Share of the shape below which a part of it is dropped, and pixels below which it is no more than a line."""
+
+
+def traced(pixels: Pixels, background: Pixels, product: Mask) -> Mask | None:
+    """Return the shape of a product that extends beyond the part that was found, or None if no lines show that it does.
+
+    The shape is what the found part and the lines around it enclose.
+    """
     seen, plain = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (pixels, background))
     light = reduced(cv2.subtract(seen, plain, dtype=cv2.CV_32F), SIDE)
     found = cv2.resize(product.astype(np.uint8), size_of(light), interpolation=cv2.INTER_AREA) > 0
     fine, broad = (_slope(cv2.GaussianBlur(light, (0, 0), sigma)) for sigma in (FINE, BROAD))
     away = ~dilated(found, AWAY)
     if not away.any():
-        return False
+        return None
     limit = max(LEAST_SLOPE, NOISE_FACTOR * float(np.median(fine[away])))
-    lines = _long_lines((fine > limit) & (fine > SHARPNESS * broad) & away)
+    lines = (fine > limit) & (fine > SHARPNESS * broad)
     outline = dilated(found, 3) & ~found
-    return bool(lines > MOST_TRACES * outline.sum())
+    if _long_lines(lines & away) <= MOST_TRACES * outline.sum():
+        return None
+    shape = _enclosed(found | lines & _of_size(lines, LEAST_SPECK))
+    return cv2.resize(shape.astype(np.float32), size_of(product)) > 0.5
+
+
+def _enclosed(parts: Mask) -> Mask:
+    """Return what `parts` enclose once the gaps between them are closed."""
+    reach = round(CLOSED * max(parts.shape))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    wide = np.pad(parts.astype(np.uint8), reach)  # closing reaches across the border
+    closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, disc)[reach:-reach, reach:-reach]
+    outlines = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
+    filled = cv2.drawContours(np.zeros_like(closed), outlines, -1, 1, cv2.FILLED) > 0
+    return opened(_of_size(filled, LEAST_PART * filled.sum()), THINNEST)
+
+
+def _of_size(mask: Mask, least: float) -> Mask:
+    """Return the connected regions of at least `least` pixels."""
+    labels, area = connected(mask, 8)
+    return (area >= max(least, 1))[labels]
 
 
 def _slope(light: np.ndarray) -> np.ndarray:

@@ -547,13 +547,34 @@ def test_an_undecided_prior_is_not_trusted():
     assert cut_out(picture, prior=lambda _: cv2.GaussianBlur(alpha, (0, 0), 15)).confidence < 0.5
 
 
-def test_a_print_in_a_frame_is_not_trusted_to_be_the_product():
+def framed_print(left: int, top: int, right: int, bottom: int) -> tuple[Picture, np.ndarray, np.ndarray]:
+    """Return the photo of a print of a red disc in a black frame on a wall, the frame's alpha, and the disc's."""
     wall = np.where(np.arange(SIDE)[:, None, None] < 250, (200, 190, 180), (120, 80, 60))
-    picture, _alpha = Sketch().box(60, 30, 260, 290, (30, 30, 30)).box(75, 45, 245, 275, WHITE).taken(wall, noise=3)
+    frame = Sketch().box(left, top, right, bottom, (30, 30, 30))
+    picture, alpha = frame.box(left + 15, top + 15, right - 15, bottom - 15, WHITE).taken(wall, noise=3)
     spot, _ = Sketch().disc(160, 160, 45, RED).taken()
     pixels = np.where((spot.pixels < 250).any(axis=2, keepdims=True), spot.pixels, picture.pixels)
-    likely = (spot.pixels[..., 1] < 128).astype(np.float32)
-    assert cut_out(Picture(pixels), prior=lambda _: likely).confidence < 0.5
+    return Picture(pixels), alpha, (spot.pixels[..., 1] < 128).astype(np.float32)
+
+
+@pytest.mark.parametrize("has_prior", [False, True])
+def test_a_print_belongs_to_the_frame_that_fills_the_photo(has_prior):
+    picture, alpha, disc = framed_print(60, 30, 260, 290)
+    cut = cut_out(picture, prior=(lambda _: disc) if has_prior else None)
+    assert agreement(cut, alpha) > 0.97
+    assert cut.confidence >= 0.5
+
+
+def test_a_soft_shadow_on_the_wall_is_no_part_of_a_frame():
+    picture, alpha, _ = framed_print(60, 30, 260, 290)
+    fallen = cv2.GaussianBlur(np.roll(alpha, (10, -10), (0, 1)), (0, 0), 5) * (1 - alpha)
+    cut = cut_out(Picture((picture.pixels * (1 - 0.5 * fallen[..., None])).astype(np.uint8)))
+    assert agreement(cut, alpha) > 0.97
+
+
+def test_a_print_in_a_small_frame_is_not_trusted_to_be_the_product():
+    picture, _, disc = framed_print(80, 80, 240, 240)
+    assert cut_out(picture, prior=lambda _: disc).confidence < 0.5
 
 
 def test_a_prior_that_sees_no_single_thing_confirms_that_the_picture_is_the_product():
@@ -578,11 +599,16 @@ def test_an_outline_that_is_not_trusted_is_not_shown_to_a_model():
     assert np.array_equal(trusted.reference, trusted.on_white)
 
 
-def test_clear_glass_under_a_lid_is_not_trusted():
+def test_clear_glass_under_a_lid_is_half_transparent_and_not_trusted():
     lid = Sketch().box(90, 60, 230, 100, WOOD)
     picture, _ = lid.taken((232, 232, 234), noise=1.5)
     glass = picture.pixels.astype(np.int16)
     for left, top, right, bottom in ((100, 100, 102, 280), (218, 100, 220, 280), (100, 278, 220, 280)):
         glass[top:bottom, left:right] -= 6
     assert cut_out(picture).confidence > 0.8
-    assert cut_out(Picture(glass.astype(np.uint8))).confidence < 0.5
+    cut = cut_out(Picture(glass.astype(np.uint8)))
+    assert cut.confidence < 0.5
+    assert cut.alpha.shape == pytest.approx((220, 140), abs=4)
+    lid_rows, body = cut.alpha[5:35, 10:-10], cut.alpha[50:-8, 16:-16]
+    assert lid_rows.min() > 0.95
+    assert 0.4 < body.min() <= body.max() < 0.7
