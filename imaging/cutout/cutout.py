@@ -1,9 +1,9 @@
 """Takes a product out of its photo, whatever kind of photo it is.
 
-By its own alpha; off a plain background, also inside bars or on a white card; as a whole, if the picture is the
-product, as a scan of a painting is; or out of a scene. Without a learned prior it has no notion of what things are:
-scenes are cut by color and not trusted. White that left no trace on white stays lost, a mirrored reflection stays part
-of the product, and clear glass comes out opaque or not at all.
+By its own alpha; off a plain background, also inside bars or on a white card; along the frame that fills the photo; as
+a whole, if the picture is the product, as a scan of a painting is; or out of a scene. Without a learned prior it has no
+notion of what things are: scenes are cut by color and not trusted. White that left no trace on white stays lost, a
+mirrored reflection stays part of the product, and clear glass comes out half transparent.
 """
 
 from dataclasses import replace
@@ -35,7 +35,7 @@ LEAST_ON_CARD = 0.05
 def cut_out(product: Picture, prior: Prior | None = None) -> CutOut:
     """Return the product of a picture. Raises NoProductError if it is wholly transparent or plain background.
 
-    `prior` decides in scenes. Off a plain background it can only lower the confidence.
+    `prior` decides in scenes, and where it sees more than an outline off a plain background that is not trusted.
     """
     if product.alpha is not None and is_outline(product.alpha):
         box = card(product.pixels, product.alpha)
@@ -55,7 +55,18 @@ def _by_pixels(pixels: Pixels, prior: Prior | None) -> CutOut:
     frame = framed(pixels)
     if frame is not None:
         return by_outline(pixels, frame, FRAMED_CONFIDENCE)
-    return made or _out_of_scene(pixels, prior)
+    found = by_prior(pixels, prior(pixels)) if prior else None
+    if found is None or made is None:
+        return found or made or _undivided(pixels, confirmed=prior is not None)
+    sees_more = found.confidence >= TRUSTED and found.alpha.sum() > made.alpha.sum()
+    return found if sees_more else made
+
+
+def _undivided(pixels: Pixels, *, confirmed: bool) -> CutOut:
+    """Return the whole picture if it may be the product, else a part of it; `confirmed` if a prior found no object."""
+    if is_full_bleed(pixels):
+        return whole(pixels, CONFIRMED_FULL_BLEED_CONFIDENCE if confirmed else FULL_BLEED_CONFIDENCE)
+    return by_color(pixels)
 
 
 def _without_bars(pixels: Pixels) -> Pixels:
@@ -78,12 +89,3 @@ def _on_card(pixels: Pixels) -> CutOut | None:
     except NoProductError:
         return None
     return made if made.alpha.size >= LEAST_ON_CARD * pixels[..., 0].size else None
-
-
-def _out_of_scene(pixels: Pixels, prior: Prior | None) -> CutOut:
-    found = by_prior(pixels, prior(pixels)) if prior else None
-    if found is not None:
-        return found
-    if is_full_bleed(pixels):
-        return whole(pixels, CONFIRMED_FULL_BLEED_CONFIDENCE if prior else FULL_BLEED_CONFIDENCE)
-    return by_color(pixels)
