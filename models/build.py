@@ -14,6 +14,8 @@ def build(settings: Settings) -> Resident:
     """Return the resident engine, which starts loading at once. Raises SettingsError if it cannot run here."""
     profile_of(settings)
     engine = choose(settings, graphics().count)
+    if engine == "replay" and not (settings.replay_dir and settings.replay_dir.is_dir()):
+        raise SettingsError("REPLAY_DIR: the replay engine needs a folder of recorded pictures")
     return Resident(engine, lambda: _load(engine, settings), settings.ready_wait_seconds)
 
 
@@ -44,6 +46,7 @@ def _load(engine: Engine, settings: Settings) -> ImageModel:
         case "replay":
             from models.replay import open_replay
 
+            assert settings.replay_dir is not None
             return open_replay(settings.replay_dir)
         case _:
             return Preview()

@@ -43,10 +43,8 @@ class RecordedAnswer(BaseModel):
     answer: str
 
 
-def open_replay(folder: Path | None) -> ImageModel:
-    """Return the engine for a folder of pictures. Raises SettingsError if there is no folder, or none in it."""
-    if folder is None or not folder.is_dir():
-        raise SettingsError("REPLAY_DIR: the replay engine needs a folder of recorded pictures")
+def open_replay(folder: Path) -> ImageModel:
+    """Return the engine for a folder of pictures. Raises SettingsError if the folder has none."""
     recordings = sorted(file for file in folder.iterdir() if file.suffix.lower() in KINDS)
     if not recordings:
         raise SettingsError("REPLAY_DIR: there is no PNG, JPEG or WebP picture in it")
