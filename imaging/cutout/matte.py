@@ -62,9 +62,10 @@ class _Rim(NamedTuple):
     def of(cls, gap: MatLike, product: Mask, width: int) -> "_Rim":
         core = ~dilated(~product, 2 * width + 1)
         where = product & ~core
-        front, near_core = (each[where] for each in _front(gap, product, core, 2 * width - 1))
+        fronts, near_core = _front(gap, product, core, 2 * width - 1)
+        front = fronts[where]
         mix = ((gap[where] * front).sum(axis=1) / np.square(front).sum(axis=1).clip(1) - LEAST_MIX) / MIX_RANGE
-        return cls(where, front, mix, near_core)
+        return cls(where, cast(Field, front), mix, near_core[where])
 
     @property
     def is_clear(self) -> NDArray[np.bool_]:
