@@ -542,6 +542,15 @@ def test_a_prior_finds_the_product_in_a_scene_and_the_picture_says_where_it_ends
     assert cut.confidence >= 0.5
 
 
+def test_an_opening_that_a_prior_overlooks_is_no_product():
+    wall = np.where(np.arange(SIDE)[None, :, None] < 160, (70, 130, 60), (190, 180, 150))
+    picture, alpha = Sketch().box(90, 60, 230, 260, WOOD).box(130, 100, 190, 140, None).taken(wall, noise=6.0)
+    _, filled = Sketch().box(90, 60, 230, 260, WOOD).taken()
+    cut = cut_out(picture, prior=lambda _: filled)
+    assert agreement(cut, alpha) > 0.96
+    assert cut.alpha[60:70, 60:80].max() < 0.1
+
+
 def test_an_undecided_prior_is_not_trusted():
     picture, alpha = scene()
     assert cut_out(picture, prior=lambda _: cv2.GaussianBlur(alpha, (0, 0), 15)).confidence < 0.5
