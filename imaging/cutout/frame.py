@@ -126,7 +126,7 @@ def framed(pixels: Pixels) -> Numbers | None:
 def _snapped(pixels: Pixels, corners: NDArray[np.float32]) -> Numbers:
     """Return the corners moved to where the frame itself begins: its shadow on the wall may have an edge as well."""
     wide, high = (round(float(np.linalg.norm(corners[k] - corners[k - 1]))) for k in (1, 2))
-    margin = round(MARGIN * min(wide, high))
+    margin = max(THINNEST, round(MARGIN * min(wide, high)))
     flat = np.array([[0, 0], [wide, 0], [wide, high], [0, high]], np.float32) + margin
     flattening = cv2.getPerspectiveTransform(corners, flat)
     size = wide + 2 * margin, high + 2 * margin

@@ -60,7 +60,7 @@ def traced(pixels: Pixels, background: Pixels, product: Mask) -> Mask | None:
 
 def _enclosed(parts: Mask) -> Mask:
     """Return what `parts` enclose once the gaps between them are closed."""
-    reach = round(CLOSED * max(parts.shape))
+    reach = max(1, round(CLOSED * max(parts.shape)))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     wide = np.pad(parts.astype(np.uint8), reach)  # closing reaches across the border
     closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, disc)[reach:-reach, reach:-reach]
