@@ -27,6 +27,9 @@ GUESSED_RUG = (
 )
 SURFACES_DISAGREE = "product_name suggests the surface {}, but the instructions say {}: the instructions were followed"
 
+FORESHORTENED = 0.8
+"""Height over width of a rug's box, as a share of that of its photo, at most."""
+
 PAINTING_ORDER: dict[Surface, int] = {"wall": 0, "rug": 1}
 """Flat products come first: products that stand or hang are in front of them."""
 
@@ -108,7 +111,7 @@ def _place_one(
         suggestion, seen = _suggested(request, product, wish, cut_out, camera, model, control)
         if surface == "auto" and seen:
             wish = replace(wish, surface=seen)
-    if wish.surface == "auto" and surface_by_shape(cut_out) == "rug" and _on_floor(wish, camera):
+    if wish.surface == "auto" and surface_by_shape(cut_out) == "rug" and _may_lie(wish, cut_out, camera):
         wish, warnings = replace(wish, surface="rug"), [*warnings, GUESSED_RUG]
     placement = lay_out(pixels, cut_out, camera, wish, suggestion)
     if request.mask is not None and not reaches(cut_out.alpha, placement.frame, request.mask):
@@ -166,9 +169,13 @@ def _is_open(wish: Wish) -> bool:
     return not (wish.coordinates and (wish.has_size or wish.scale))
 
 
-def _on_floor(wish: Wish, camera: Camera) -> bool:
+def _may_lie(wish: Wish, product: CutOut, camera: Camera) -> bool:
+    """Return True if the position is on the floor; a box must also be flatter than the photo, as rugs are foreshortened
+    there."""
     if wish.box:
-        return wish.box[3] > camera.horizon
+        left, top, right, bottom = wish.box
+        height, width = product.alpha.shape
+        return bottom > camera.horizon and (bottom - top) / (right - left) < FORESHORTENED * height / width
     return wish.coordinates is None or wish.coordinates[1] > camera.horizon
 
 

@@ -10,7 +10,7 @@ import unicodedata
 import cv2
 import numpy as np
 
-from imaging.arrays import to_lab
+from imaging.arrays import Lab, to_lab
 from imaging.cutout import CutOut
 from imaging.placement.text_placement import Surface, read
 
@@ -63,7 +63,8 @@ _SYMMETRIC, _SYMMETRIC_DISC = 7.0, 10.0
 """CIELAB: largest mean color difference between a rug and its mirror images; round patterns are less regular. Measured
 on shop photos: rugs 5 and 9, furniture and pictures 12 and more."""
 
-_PATTERN = 3.0  # CIELAB: least standard deviation of a pattern; a plain rectangle may be a cupboard as well
+_PATTERN = 3.0  # CIELAB: least standard deviation of a pattern; a plain rectangle may be a cupboard or a pouf as well
+_RIM = 2  # pixels of the reduced picture along its border, which show what is behind rounded corners
 _VIEW = 24  # pixels of the reduced picture in which symmetry is judged: larger than any weave
 
 
@@ -96,10 +97,18 @@ def surface_by_shape(product: CutOut) -> Surface | None:
         return None
     small = cv2.resize(product.on_white, (_VIEW, _VIEW), interpolation=cv2.INTER_AREA)
     lab = to_lab(small)
-    if float(lab.std(axis=(0, 1)).max()) < _PATTERN:
+    if _contrast(lab[_RIM:-_RIM, _RIM:-_RIM]) < _PATTERN:
         return None
     mirrored = max(float(np.linalg.norm(lab - lab[flip], axis=2).mean()) for flip in (np.s_[::-1], np.s_[:, ::-1]))
     return "rug" if mirrored <= (_SYMMETRIC_DISC if is_disc else _SYMMETRIC) else None
+
+
+def _contrast(lab: Lab) -> float:
+    """Return the largest standard deviation of a channel around a plane, which even shading is."""
+    rows, columns = (index.ravel() - index.mean() for index in np.indices(lab.shape[:2], np.float64))
+    plane, values = np.stack([np.ones_like(rows), rows, columns], axis=1), lab.reshape(-1, 3)
+    rest = values - plane @ np.linalg.lstsq(plane, values, rcond=None)[0]
+    return float(rest.std(axis=0).max())
 
 
 def _plain(text: str) -> str:

@@ -139,6 +139,11 @@ class TestSurfaces:
         assert out["placement_info"]["surface"] == "rug"
         assert any("placement_surface was guessed" in warning for warning in out["warnings"])
 
+    @pytest.mark.parametrize(("box", "surface"), [([40, 60, 120, 110], "floor"), ([40, 90, 120, 110], "rug")])
+    def test_only_a_box_flatter_than_the_photo_holds_a_rug(self, box: list[int], surface: str) -> None:
+        out = answer(door(), small_edit(product_image=bands(), placement_box=box))
+        assert out["placement_info"]["surface"] == surface
+
     def test_a_title_that_contradicts_the_instructions_is_a_warning(self) -> None:
         words = {"product_name": "Vase", "instructions": "hang it from the ceiling"}
         out = answer(door(), small_edit(product_image=RED, **words))

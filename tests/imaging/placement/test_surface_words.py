@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from imaging.cutout import CutOut
+from imaging.cutout.own_alpha import by_alpha
 from imaging.placement.surface_words import kind_of, surface_by_shape, surface_by_words
+from testing.drift import camouflaged, read_scene
+from testing.pictures import PHOTOS
 
 
 @pytest.mark.parametrize(
@@ -72,6 +75,13 @@ def woven(width: int, height: int) -> CutOut:
 
 def test_a_symmetric_pattern_from_edge_to_edge_is_a_rug() -> None:
     assert surface_by_shape(woven(240, 160)) == "rug"
+
+
+def test_a_pouf_is_no_rug() -> None:
+    scene = read_scene(PHOTOS / "armchair_daylight")
+    pouf = camouflaged(scene)[1]
+    cropped = by_alpha(pouf.color, np.rint(255 * pouf.alpha).astype(np.uint8))
+    assert surface_by_shape(cropped) is None
 
 
 def test_a_cupboard_is_no_rug() -> None:
