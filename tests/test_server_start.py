@@ -1,4 +1,4 @@
-"""What the server says when it starts."""
+"""Messages of the server at its start."""
 
 import tempfile
 
