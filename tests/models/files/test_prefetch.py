@@ -33,7 +33,7 @@ from models import build
 from schemas.settings import Settings
 sys.addaudithook(heard)
 try:
-    build._qwen(Settings(_env_file=None, qwen_image_edit_location=sys.argv[1]))()
+    build._load("qwen", Settings(_env_file=None, qwen_image_edit_location=sys.argv[1]))
 except ImportError:
     print(",".join(events))
 """
