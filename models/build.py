@@ -48,5 +48,5 @@ def _load(engine: Engine, settings: Settings) -> ImageModel:
 
             assert settings.replay_dir is not None
             return open_replay(settings.replay_dir)
-        case _:
+        case "preview" | "auto":  # `choose` has replaced auto
             return Preview()

@@ -8,12 +8,7 @@ from starlette.responses import FileResponse, Response
 
 HERE = Path(__file__).resolve().parent / "page"
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples/photos/armchair_daylight"
-
-FILES = {
-    **{path.name: path for pattern in ("*.css", "*.js") for path in HERE.glob(pattern)},
-    "example-product.png": EXAMPLE / "product_white.png",
-    "example-room.png": EXAMPLE / "room.png",
-}
+EXAMPLES = {"product": "product_white.png", "room": "room.png"}
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -33,9 +28,15 @@ def add_studio(app: FastAPI) -> None:
     async def page() -> Response:
         return FileResponse(HERE / "index.html", headers=HEADERS)
 
-    for name, path in FILES.items():
+    for name, path in _files().items():
         if path.is_file():
             app.add_api_route(f"/studio/{name}", _sender(path), methods=["GET"], include_in_schema=False)
+
+
+def _files() -> dict[str, Path]:
+    """Return the files below /studio by their names there."""
+    examples = {f"example-{name}.png": EXAMPLE / file for name, file in EXAMPLES.items()}
+    return {path.name: path for pattern in ("*.css", "*.js") for path in HERE.glob(pattern)} | examples
 
 
 def _sender(path: Path) -> Callable[[], Awaitable[Response]]:
