@@ -28,7 +28,7 @@ GUESSED_RUG = (
 SURFACES_DISAGREE = "product_name suggests the surface {}, but the instructions say {}: the instructions were followed"
 
 FORESHORTENED = 0.8
-"""Height over width of a rug's box, as a share of that of its photo, at most."""
+"""A rug's box is at most this share as high, for its width, as the photo of the rug."""
 
 PAINTING_ORDER: dict[Surface, int] = {"wall": 0, "rug": 1}
 """Flat products come first: products that stand or hang are in front of them."""

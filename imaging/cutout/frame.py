@@ -30,8 +30,8 @@ CARD_WHITE, CARD_INSET = 250, 0.04
 
 OPAQUE = 250
 
-Corners = NDArray[np.int32]
-"""(4, 2), x and y in pixels."""
+Quad = NDArray[np.int32]
+"""(4, 2), the corners of a quadrilateral, x and y in pixels."""
 
 FRAME_SIDE = 480
 """Pixels of the longer side on which frames are looked for."""
@@ -48,11 +48,18 @@ MOST_INNER = 0.98
 SLANT = 0.2
 """Cosine of the frame's corners, 78 to 102 degrees, when it is photographed at a slant."""
 
+CORNER_TOLERANCE = 0.02
+"""Share of an outline's length by which its sides may bend."""
+
 FILLED = 0.95
 """Share of the outline's convex hull inside the quadrilateral."""
 
-MARGIN = 0.05
-"""Width of the wall that is looked at, as a share of the frame's shorter side."""
+MARGIN, SEARCHED = 0.05, 3
+"""Width of the wall that is looked at, as a share of the frame's shorter side, and the columns that are searched, in
+such margins: one outside the frame and two inside."""
+
+AWAY_FROM_CORNERS = 8
+"""One in so many rows at each end of a side is left out."""
 
 EDGE, CLEAR_STEP = 1.0, 6
 """Pixels, standard deviation of the blur before edges are looked for, and levels per pixel, Euclidean over the
@@ -143,7 +150,7 @@ def _frame_begins(view: NDArray[Any], margin: int) -> float:
     The wall outside the frame ends at the first edge, and its shadow has no single color.
     """
     rows = view.shape[0]
-    colors = view[rows // 8 : rows - rows // 8, : 3 * margin].mean(axis=0)
+    colors = view[rows // AWAY_FROM_CORNERS : rows - rows // AWAY_FROM_CORNERS, : SEARCHED * margin].mean(axis=0)
     steps = np.linalg.norm(cv2.GaussianBlur(np.diff(colors, axis=0), (1, 7), EDGE), axis=1)
     nearby = cv2.dilate(steps[None], np.ones((1, THINNEST)))[0]
     edges = np.flatnonzero((steps == nearby) & (steps > CLEAR_STEP)) + 1
@@ -154,20 +161,22 @@ def _frame_begins(view: NDArray[Any], margin: int) -> float:
     return float(margin)
 
 
-def _quadrilaterals(small: Pixels) -> Iterator[Corners]:
+def _quadrilaterals(small: Pixels) -> Iterator[Quad]:
     """Yield the corners (4, 2) of the outlines with four nearly right angles that end inside the picture."""
     smooth = cv2.GaussianBlur(small, (3, 3), 0)
     for low, high in FRAME_EDGES:
         edges = dilated(cv2.Canny(smooth, low, high) > 0, 3)
         for outline in cv2.findContours(edges.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[0]:
             hull = cv2.convexHull(outline)
-            corners = cast(Corners, cv2.approxPolyDP(hull, 0.02 * cv2.arcLength(hull, closed=True), closed=True)[:, 0])
+            corners = cast(
+                Quad, cv2.approxPolyDP(hull, CORNER_TOLERANCE * cv2.arcLength(hull, closed=True), closed=True)[:, 0]
+            )
             filled = cv2.contourArea(corners) > FILLED * cv2.contourArea(hull)
             if len(corners) == 4 and filled and _is_framed(corners, small.shape):
                 yield corners
 
 
-def _is_framed(corners: Corners, shape: tuple[int, ...]) -> bool:
+def _is_framed(corners: Quad, shape: tuple[int, ...]) -> bool:
     """Return True if the angles are nearly right and the picture goes on around the corners."""
     sides = np.roll(corners, -1, axis=0) - corners
     sides = sides / np.linalg.norm(sides, axis=1, keepdims=True)

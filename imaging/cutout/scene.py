@@ -54,8 +54,14 @@ GUIDE_GAIN = 3.0
 LEAST_PRODUCT = 0.01
 """Share of the picture that the prior has to call product."""
 
-OPENING_SIDE = 480
-"""Pixels of the longer side on which openings are looked for."""
+OPENING_SIDE, AROUND = 480, 80
+"""Pixels of the longer side on which openings are looked for, and across the neighborhood whose colors are compared."""
+
+OPENING_LINES, ENCLOSURE_LINES = (40, 120), (30, 90)
+"""Thresholds of Canny's detector, in levels per pixel, around openings and around what encloses a product."""
+
+OPENING_EDGE, OPENING_GAP = 5, 9
+"""Pixels across: an opening reaches over the line around it, and over lines to other parts of it."""
 
 COLOR_CELL, RARE = 13, 1e-4
 """CIELAB units within which colors count as one, and a share of pixels that is negligible."""
@@ -104,16 +110,16 @@ def _openings(pixels: Pixels, likely: Weights, product: Mask) -> Mask:
     """
     small = reduced(pixels, OPENING_SIDE)
     inside = reduced(product.astype(np.float32), OPENING_SIDE) > 0.5
-    around = dilated(inside, OPENING_SIDE // 6) & (reduced(likely, OPENING_SIDE) < UNLIKELY)
+    around = dilated(inside, AROUND) & (reduced(likely, OPENING_SIDE) < UNLIKELY)
     cells = (to_lab(small) // COLOR_CELL).astype(np.int32)
     color = np.ravel_multi_index(tuple(np.moveaxis(cells - cells.min(axis=(0, 1)), 2, 0)), np.ptp(cells, (0, 1)) + 1)
     shares = [np.bincount(color[where], minlength=color.max() + 1) / max(where.sum(), 1) for where in (around, inside)]
     evidence = np.log((shares[0] + RARE) / (shares[1] + RARE))[color]
-    labels, area = connected(inside & ~dilated(_lines(small, 40, 120), 3), 4)
+    labels, area = connected(inside & ~dilated(_lines(small, *OPENING_LINES), 3), 4)
     mean = np.bincount(labels.ravel(), evidence.ravel()) / area.clip(1)
     opening = ((mean > SURELY_AROUND) & (area > LEAST_OPENING * inside.sum()))[labels]
-    beside = np.isin(labels, labels[dilated(opening, 9)]) & (mean > 0)[labels] & (labels > 0)
-    return cv2.resize(dilated(opening | beside, 5).astype(np.uint8), size_of(pixels)) > 0
+    beside = np.isin(labels, labels[dilated(opening, OPENING_GAP)]) & (mean > 0)[labels] & (labels > 0)
+    return cv2.resize(dilated(opening | beside, OPENING_EDGE).astype(np.uint8), size_of(pixels)) > 0
 
 
 def _lines(pixels: Pixels, low: float, high: float) -> Mask:
@@ -165,7 +171,7 @@ def _is_doubtful(pixels: Pixels, likely: Weights) -> bool:
 
 def _is_enclosed(small: Pixels, product: Mask) -> bool:
     """Return True if one plain region that does not reach the picture's border surrounds the product."""
-    labels, area = connected(~dilated(_lines(small, 30, 90), 3), 4)
+    labels, area = connected(~dilated(_lines(small, *ENCLOSURE_LINES), 3), 4)
     outer = np.zeros(area.size, bool)
     outer[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
     ring = labels[dilated(product, 21) & ~dilated(product, 9)]
