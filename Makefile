@@ -61,6 +61,7 @@ cutout-model: .venv/.preview  ## get U²-Netp, a model for cutting products out 
 
 bench: .venv/.dev  ## score placement and restoration against ground truth, and time jobs, starts and a busy worker
 	$(IN)/python -m bench.placement
+	$(IN)/python -m bench.cutouts
 	$(IN)/python -m bench.restore
 	$(IN)/python -m bench.stages
 	$(IN)/python -m bench.overhead
