@@ -38,9 +38,10 @@ def matte(pixels: Pixels, product: Mask) -> Matte:
     alpha, and the background's part of its color is replaced by more of the product.
     """
     gap = cv2.subtract(pixels, _behind(pixels, product), dtype=cv2.CV_32F)
-    rim = _Rim.of(gap, product, RIM)
+    own = _own_front(gap, product)
+    rim = _Rim.of(gap, own, product, RIM)
     if (width := rim.blur(product)) < RIM:
-        rim = _Rim.of(gap, product, width)
+        rim = _Rim.of(gap, own, product, width)
     alpha = product.astype(np.float32)
     alpha[rim.where] = rim.mix.clip(0, 1)
     color = pixels.copy()
@@ -59,10 +60,10 @@ class _Rim(NamedTuple):
     near_core: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, gap: MatLike, product: Mask, width: int) -> "_Rim":
+    def of(cls, gap: MatLike, own: MatLike, product: Mask, width: int) -> "_Rim":
         core = ~dilated(~product, 2 * width + 1)
         where = product & ~core
-        fronts, near_core = _front(gap, product, core, 2 * width - 1)
+        fronts, near_core = _front(gap, own, core, 2 * width - 1)
         front = fronts[where]
         mix = ((gap[where] * front).sum(axis=1) / np.square(front).sum(axis=1).clip(1) - LEAST_MIX) / MIX_RANGE
         return cls(where, cast(Field, front), mix, near_core[where])
@@ -88,16 +89,19 @@ def _behind(pixels: Pixels, product: Mask) -> MatLike:
     return cv2.blur(spread(pixels, background), (9, 9)) if background.any() else pixels
 
 
-def _front(gap: MatLike, product: Mask, core: Mask, reach: int) -> tuple[MatLike, Mask]:
+def _own_front(gap: MatLike, product: Mask) -> MatLike:
+    """Return each pixel's own difference from the background, as strong as in any product pixel close by."""
+    strength = np.linalg.norm(gap, axis=2)
+    nearby = cv2.dilate(strength * product, square(5))
+    return cast(MatLike, gap * (nearby / strength.clip(1e-3))[..., None])
+
+
+def _front(gap: MatLike, own: MatLike, core: Mask, reach: int) -> tuple[MatLike, Mask]:
     """Return how the product at each pixel differs from the background, (height, width, 3) in levels, and where a core
     lies within `reach` pixels.
 
-    There it is the difference of the nearest core. Elsewhere the product is too thin to have one, and it is the pixel's
-    own direction, as strong as in any pixel close by.
+    There it is the difference of the nearest core. Elsewhere the product is too thin to have one, and it is `own`.
     """
-    strength = np.linalg.norm(gap, axis=2)
-    nearby = cv2.dilate(strength * product, square(5))
-    own = gap * (nearby / strength.clip(1e-3))[..., None]
     if not core.any():
         return own, core
     distance, nearest = nearest_in(core)
