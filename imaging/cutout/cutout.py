@@ -47,6 +47,7 @@ def cut_out(product: Picture, prior: Prior | None = None) -> CutOut:
 
 
 def _by_pixels(pixels: Pixels, prior: Prior | None) -> CutOut:
+    """Return the product by the first evidence that can be trusted: a plain background, a frame, the prior."""
     pixels = _without_bars(pixels)
     background = find_background(pixels)
     made = None if background is None else off_background(pixels, background)

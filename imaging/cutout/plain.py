@@ -153,20 +153,17 @@ def off_background(pixels: Pixels, background: Pixels) -> CutOut:
     like, noise = _like_background(pixels, background)
     box = box_around(~like)
     framed = _sides_touched(box, like.shape) < 3
-    inner, behind, bare = (cropped(each, box, RIM_MARGIN) for each in (pixels, background, like))
     found = np.zeros_like(like)
-    cropped(found, box, RIM_MARGIN)[:] = _product(inner, behind, bare, noise)
+    product, inner, behind, bare = (cropped(each, box, RIM_MARGIN) for each in (found, pixels, background, like))
+    product[:] = _product(inner, behind, bare, noise)
     glass = traced(pixels, background, found)
-    if glass is not None:
-        box = bounds(~like | glass)
-    inner, product, behind = (cropped(each, box, RIM_MARGIN) for each in (pixels, found, background))
+    box = bounds(~like | glass)
+    product, inner, behind, shape = (cropped(each, box, RIM_MARGIN) for each in (found, pixels, background, glass))
     color, alpha, clear = matte(inner, product)
-    if glass is not None:
-        faint = cropped(glass, box, RIM_MARGIN) & (alpha < GLASS)
-        color, alpha = np.where(faint[..., None], inner, color), np.where(faint, np.float32(GLASS), alpha)
+    faint = shape & (alpha < GLASS)
+    color, alpha = np.where(faint[..., None], inner, color), np.where(faint, np.float32(GLASS), alpha)
     box = box_around(alpha > 0.02)
-    lost = _white_may_be_lost(product, behind, box)
-    doubts = lost + (glass is not None) + (not framed)
+    doubts = sum((_white_may_be_lost(product, behind, box), bool(glass.any()), not framed))
     confidence = MOST_CONFIDENT * (LEAST_CLEAR + (1 - LEAST_CLEAR) * clear) * 0.5**doubts
     return CutOut(cropped(color, box), cropped(alpha, box), confidence)
 

@@ -37,23 +37,21 @@ LEAST_PART, THINNEST = 0.1, 9
 """Share of the shape below which a part of it is dropped, and pixels below which it is no more than a line."""
 
 
-def traced(pixels: Pixels, background: Pixels, product: Mask) -> Mask | None:
-    """Return the shape of a product that extends beyond the part that was found, or None if no lines show that it does.
-
-    The shape is what the found part and the lines around it enclose.
-    """
+def traced(pixels: Pixels, background: Pixels, product: Mask) -> Mask:
+    """Return the shape of a product that extends beyond the part that was found: what this part and the lines around it
+    enclose. It is empty if no lines show such a product."""
     seen, plain = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (pixels, background))
     light = reduced(cv2.subtract(seen, plain, dtype=cv2.CV_32F), SIDE)
     found = cv2.resize(product.astype(np.uint8), size_of(light), interpolation=cv2.INTER_AREA) > 0
     fine, broad = (_slope(cv2.GaussianBlur(light, (0, 0), sigma)) for sigma in (FINE, BROAD))
     away = ~dilated(found, AWAY)
     if not away.any():
-        return None
+        return np.zeros_like(product)
     limit = max(LEAST_SLOPE, NOISE_FACTOR * float(np.median(fine[away])))
     lines = (fine > limit) & (fine > SHARPNESS * broad)
     outline = dilated(found, 3) & ~found
     if _long_lines(lines & away) <= MOST_TRACES * outline.sum():
-        return None
+        return np.zeros_like(product)
     shape = _enclosed(found | lines & _of_size(lines, LEAST_SPECK))
     return cv2.resize(shape.astype(np.float32), size_of(product)) > 0.5
 
